@@ -1,2 +1,78 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask …`: everything about this project that is more than plain cargo.
+//!
+//! A contributor on a fresh machine needs two commands, `cargo xtask demo` and `cargo xtask test`. Both first make sure
+//! that there is a Rust that can build for WebAssembly and that the component is built, because the host embeds it and
+//! cargo cannot express that a crate needs another crate's product for another target.
+
+mod component;
+mod demo;
+mod process;
+mod reference;
+mod test;
+mod toolchain;
+mod wasmtime;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use workspace::Workspace;
+
+const COMMANDS: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  component            Build the component: target/component/auth0.wasm
+  demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
+  test [ARGS]          Run all tests; ARGS go to `cargo test`
+  wasmtime             Install the wasmtime command line that the tests drive, into target/tools
+  reference [--check]  Write docs/actions.md from the component; --check: only tell whether it is up to date
+
+AUTH0_WASM_TOOLCHAIN=rustup|debian forces one of the two ways to a Rust that builds for WebAssembly.";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    match (command.as_deref(), rest.as_slice()) {
+        (Some("component"), []) => {
+            component::build(&Workspace::load()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        (Some("wasmtime"), []) => {
+            let program = wasmtime::install(&Workspace::load()?)?;
+            println!("{}", program.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        (Some("demo"), args) => demo::run(&Workspace::load()?, args),
+        (Some("test"), args) => test::run(&Workspace::load()?, args),
+        (Some("reference"), []) => reference::write(&Workspace::load()?),
+        (Some("reference"), [flag]) if flag == "--check" => reference::check(&Workspace::load()?),
+        (Some("help" | "--help" | "-h"), _) => {
+            println!("{COMMANDS}");
+            Ok(ExitCode::SUCCESS)
+        }
+        (None, _) => {
+            eprintln!("{COMMANDS}");
+            Ok(ExitCode::from(2))
+        }
+        (Some(command @ ("component" | "wasmtime" | "reference")), rest) => {
+            eprintln!("xtask: `{command}` does not take `{}`\n\n{COMMANDS}", rest.join(" "));
+            Ok(ExitCode::from(2))
+        }
+        (Some(unknown), _) => {
+            eprintln!("xtask: there is no command `{unknown}`\n\n{COMMANDS}");
+            Ok(ExitCode::from(2))
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Build the guest and make it a component.
+//!
+//! The guest is a core module for `wasm32-unknown-unknown`; the `wit-component` crate wraps it with the types that
+//! wit-bindgen left in it. No adapter is added, so what the component imports is exactly what the guest uses.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use wasm_metadata::{AddMetadata, AddMetadataField};
+use wasmparser::{Parser, Payload};
+use wit_component::ComponentEncoder;
+
+use crate::process;
+use crate::toolchain::{TARGET, Toolchain};
+use crate::workspace::Workspace;
+
+/// The name that the component carries, and that engines and registries show.
+const NAME: &str = "auth0-connector";
+
+/// The component is fetched, hashed and compiled by every engine: 1.2 MB is what the project promises.
+const LIMIT: usize = 1_200_000;
+
+/// Build `target/component/auth0.wasm`. The file is left alone where it would not change, so that what embeds it is
+/// not rebuilt.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let toolchain = Toolchain::find(workspace)?;
+    process::say("building the component");
+    let module = build_module(workspace, &toolchain)?;
+    let component = describe(workspace, &componentize(&module)?)?;
+
+    let path = workspace.component();
+    let news = if write_if_changed(&path, &component)? { "" } else { ", unchanged" };
+    process::say(&format!("{}: {} bytes{news}; imports:", path.display(), component.len()));
+    for import in imports(&component)? {
+        process::say(&format!("  {import}"));
+    }
+    if component.len() > LIMIT {
+        bail!("the component has {} bytes; {LIMIT} is the limit", component.len());
+    }
+    Ok(path)
+}
+
+fn build_module(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<u8>> {
+    // `rustc --crate-type` and not `build`: with the rlib that native tests need beside it, cargo would not do the
+    // link-time optimisation.
+    let (mut cargo, folder) = toolchain.cargo(workspace, "rustc");
+    cargo.args(["--package", "auth0-component", "--lib", "--crate-type", "cdylib", "--profile", "component"]);
+    // Whatever the caller's flags are, the guest is built with these.
+    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", guest_flags(workspace));
+    process::run(&mut cargo)?;
+    let module = folder.join(TARGET).join("component/auth0_component.wasm");
+    fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
+}
+
+/// Flags of the guest's compiler. A stack of 1 MiB that lies first in memory, so that an overflow traps, is what the
+/// target does by itself. Paths of this machine are taken out of the messages of panics: they would make the file
+/// differ from machine to machine.
+fn guest_flags(workspace: &Workspace) -> OsString {
+    let mut flags = OsString::new();
+    let mut remap = |from: &Path, to: &str| {
+        if !flags.is_empty() {
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
+    };
+    remap(workspace.root(), "/auth0");
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    if let Some(home) = home {
+        remap(&home, "/cargo");
+    }
+    flags
+}
+
+fn componentize(module: &[u8]) -> Result<Vec<u8>> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .context("the guest's module carries no usable component types")?
+        .encode()
+        .context("the guest's module does not make a component")
+}
+
+fn describe(workspace: &Workspace, component: &[u8]) -> Result<Vec<u8>> {
+    let package = workspace.component_package()?;
+    let mut metadata = AddMetadata::default();
+    metadata.name = AddMetadataField::Set(NAME.to_owned());
+    metadata.version = AddMetadataField::Set(package.version.parse()?);
+    metadata.description = AddMetadataField::Set(package.description.parse()?);
+    metadata.licenses = AddMetadataField::Set(package.license.parse()?);
+    metadata.homepage = AddMetadataField::Set(package.homepage.parse()?);
+    match workspace.component_revision() {
+        Some(revision) => metadata.revision = AddMetadataField::Set(revision.parse()?),
+        None => process::say("not a git checkout: the component carries no revision"),
+    }
+    metadata.to_wasm(component).context("cannot add metadata to the component")
+}
+
+/// Replace the file in one step, if its content differs.
+fn write_if_changed(path: &Path, content: &[u8]) -> Result<bool> {
+    if fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(false);
+    }
+    let folder = path.parent().with_context(|| format!("{} is in no folder", path.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&temporary, content).with_context(|| format!("cannot write {}", temporary.display()))?;
+    fs::rename(&temporary, path).with_context(|| format!("cannot replace {}", path.display()))?;
+    Ok(true)
+}
+
+/// Name what the component imports.
+fn imports(component: &[u8]) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    names.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_file_keeps_its_time_of_change() {
+        let folder = env::temp_dir().join(format!("xtask-component-{}", std::process::id()));
+        let path = folder.join("nested/auth0.wasm");
+        assert!(write_if_changed(&path, b"one").unwrap());
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        assert!(!write_if_changed(&path, b"one").unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+        assert!(write_if_changed(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
