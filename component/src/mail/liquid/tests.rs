@@ -1,6 +1,6 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{TemplateError, UnixSeconds, render};
+use super::{Bound, Fault, TemplateError, UnixSeconds, render};
 
 fn object(value: Value) -> Map<String, Value> {
     match value {
@@ -31,4 +31,282 @@ fn templates_render_as_liquidjs_renders_them() {
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn refused(template: &str) -> TemplateError {
+    match rendered(template) {
+        Ok(text) => panic!("{template} rendered {} bytes", text.len()),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn errors_name_the_line_and_teach() {
+    let table: &[(&str, u32, &str)] = &[
+        (
+            "a\nb\n{% capture x %}y{% endcapture %}",
+            3,
+            "tag `capture` is not part of Auth0's Liquid; allowed tags: for, cycle, tablerow, if,",
+        ),
+        ("{% break %}", 1, "tag `break`"),
+        ("{% continue %}", 1, "tag `continue`"),
+        ("{% render 'x' %}", 1, "tag `render`"),
+        ("{% block x %}{% endblock %}", 1, "tag `block`"),
+        ("{% liquid\nassign x = 1 %}", 1, "tag `liquid`"),
+        ("{% echo 1 %}", 1, "tag `echo`"),
+        ("{% # note %}", 1, "expected the name of a tag, found `# note`"),
+        ("{% %}", 1, "expected the name of a tag"),
+        ("\n{% include 'header' %}", 2, "tag `include` reads another template"),
+        ("{% layout 'page' %}", 1, "tag `layout` reads another template"),
+        (
+            "\n\n{{ x\n | shout }}",
+            3,
+            "filter `shout` is not part of Auth0's Liquid; allowed filters: plus, minus,",
+        ),
+        ("{{ x | json }}", 1, "filter `json`"),
+        ("{{ x | where: 'a' }}", 1, "filter `where`"),
+        ("{{ x | Upcase }}", 1, "filter `Upcase`"),
+        ("{% if false %}\n{{ x | shout }}{% endif %}", 2, "filter `shout`"),
+        ("{% if false %}\n{% capture x %}{% endif %}", 2, "tag `capture`"),
+        ("\n{% if x %}\n", 2, "tag `if` is never closed; end it with `{% endif %}`"),
+        ("{% unless x %}", 1, "end it with `{% endunless %}`"),
+        ("{% for i in x %}{% else %}", 1, "end it with `{% endfor %}`"),
+        ("{% tablerow i in x %}", 1, "end it with `{% endtablerow %}`"),
+        ("{% case x %}{% when 1 %}", 1, "end it with `{% endcase %}`"),
+        ("\n{% comment %}\n{{ x }}", 2, "end it with `{% endcomment %}`"),
+        ("\n{% raw %}\n{{ x }}", 2, "end it with `{% endraw %}`"),
+        ("{% endif %}", 1, "tag `endif` stands outside its block"),
+        ("{% if x %}{% endfor %}{% endif %}", 1, "tag `endfor` stands outside its block"),
+        ("{% else %}", 1, "tag `else` stands outside its block"),
+        ("{% tablerow i in x %}{% else %}{% endtablerow %}", 1, "tag `else` stands outside its block"),
+        ("{% when 1 %}", 1, "tag `when` stands outside its block"),
+        ("{% if x %}{% else %}\n{% elsif y %}{% endif %}", 2, "tag `elsif` stands outside its block"),
+        ("{% if x %}{% else %}{% else %}{% endif %}", 1, "tag `else` stands outside its block"),
+        ("{% case x %}{% else %}\n{% when 1 %}{% endcase %}", 2, "tag `when` stands outside its block"),
+        ("{% if x %}\n{% else if y %}{% endif %}", 2, "for `else if` write `elsif`"),
+        ("{% if %}{% endif %}", 1, "expected a value"),
+        ("{% if x = 1 %}{% endif %}", 1, "expected `|` and a filter, or the end, found `= 1`"),
+        ("{% if x | upcase == 'A' %}{% endif %}", 1, "`,`, `|` or the end after a filter"),
+        ("{% if (a or b) and c %}{% endif %}", 1, "parentheses cannot group conditions"),
+        ("{% for i of x %}{% endfor %}", 1, "expected `in`"),
+        ("{% for %}{% endfor %}", 1, "expected a loop"),
+        ("{% for i in %}{% endfor %}", 1, "expected a list after `in`"),
+        ("{% assign x 1 %}", 1, "expected `=` after the name"),
+        ("{% assign = 1 %}", 1, "expected an assignment"),
+        ("{% assign x = %}", 1, "expected a value"),
+        ("{% increment %}", 1, "expected the name of a counter"),
+        ("{% cycle %}", 1, "expected values to cycle through"),
+        ("{% case x %}{% when 1 and 2 %}{% endcase %}", 1, "`,` or `or` between the values"),
+        ("{{ }}", 1, "expected a value"),
+        ("a\n{{ x", 2, "expected `}}`"),
+        ("{{ 'x }}", 1, "expected `}}`"),
+        ("{% if x }", 1, "expected `%}`"),
+        ("{% if 'x %}{% endif %}", 1, "expected a closing quote"),
+        ("{{ x[1 }}", 1, "expected `]`"),
+        ("{{ (1..) }}", 1, "expected a value"),
+        ("{{ x | append }}", 1, "filter `append` needs a value"),
+        ("{{ 1 | plus }}", 1, "filter `plus` needs a value"),
+        ("\n{{ '%E0%A4%A' | url_decode }}", 2, "filter `url_decode` needs two hexadecimal digits"),
+        ("{{ '%ff' | url_decode }}", 1, "filter `url_decode` decodes UTF-8 only"),
+        ("{{ 'now' | date: '%Y', 'Europe/Berlin' }}", 1, "filter `date` knows no names of time zones"),
+        ("{{ '{%' }}\n{% foo %}", 2, "tag `foo`"),
+    ];
+    for (template, line, text) in table {
+        let error = refused(template);
+        let shown = error.to_string();
+        assert_eq!(error.line(), *line, "{template}: {shown}");
+        assert!(shown.starts_with(&format!("line {line}")) && shown.contains(text), "{template}: {shown}");
+        assert!(!shown.ends_with('.') && !shown.contains('\n'), "{shown}");
+    }
+}
+
+#[test]
+fn every_bound_stops_what_attacks_it_and_names_it() {
+    let bomb = "{% assign a = '0123456789' %}".to_owned();
+    let doubling = bomb.clone() + &"{% assign a = a | append: a %}\n".repeat(30);
+    let mut replacing = bomb.clone();
+    replacing.push_str(&"\n{% assign a = a | replace: '0', a %}".repeat(30));
+    let joining =
+        bomb.clone() + "{% assign l = (1..10000) %}{% assign b = l | join: a %}{% assign c = l | join: b %}";
+    let kept: String = (0..2000)
+        .map(|name| {
+            format!("{{% assign v{name} = (1..9999) | join: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{name}' %}}")
+        })
+        .collect();
+    let table: Vec<(String, Bound)> = vec![
+        ("x".repeat(409_601), Bound::Template),
+        ("{% if true %}".repeat(101) + &"{% endif %}".repeat(101), Bound::Depth),
+        ("{% if true %}".repeat(30_000), Bound::Depth),
+        ("{% for i in (1..2) %}".repeat(19_000), Bound::Depth),
+        ("{% case 1 %}{% when 1 %}".repeat(17_000), Bound::Depth),
+        (format!("{{{{ {}1{} }}}}", "(".repeat(100_000), "..2)".repeat(70_000)), Bound::Depth),
+        (format!("{{{{ a{} }}}}", "[b".repeat(150_000)), Bound::Depth),
+        ("{% for i in (1..1000000000) %}x{% endfor %}".into(), Bound::Range),
+        ("{{ (1..10001) }}".into(), Bound::Range),
+        ("{{ (-9e9..9e99) }}{% assign x = (-999999999999999999999..1) %}".into(), Bound::Range),
+        ("{% assign big = '1e308' | times: 10 %}{{ (1..big) }}".into(), Bound::Range),
+        ("{% for i in (1..9999) %}{% for j in (1..9999) %}{% endfor %}{% endfor %}".into(), Bound::Steps),
+        ("{% for i in (1..9999) %}{% for j in (1..9999) %}{% increment c %}{% endfor %}{% endfor %}".into(), Bound::Steps),
+        (format!("{{% for i in (1..9) %}}{{{{ 1{} }}}}{{% endfor %}}", " | abs".repeat(30_000)), Bound::Steps),
+        (format!("{{% for i in (1..9) %}}{{{{ 1{} }}}}{{% endfor %}}", " and 1".repeat(30_000)), Bound::Steps),
+        ("{% assign x = (1..99) | join %}{% for i in (1..9999) %}{{ x }}{% endfor %}".into(), Bound::Output),
+        ("{% for i in (1..9999) %}".to_owned() + &"x".repeat(1000) + "{% endfor %}", Bound::Output),
+        ("{% tablerow i in (1..9999) cols:1 %}".to_owned() + &"x".repeat(1000) + "{% endtablerow %}", Bound::Output),
+        ("{% assign x = (1..99) | join %}{% for i in (1..9999) %}{% debug %}{% endfor %}".into(), Bound::Output),
+        (doubling, Bound::Value),
+        (replacing, Bound::Value),
+        (joining, Bound::Value),
+        (kept, Bound::Work),
+        ("{{ 'x' | date: '%Y' }}{{ 0 | date: '%999999999Y' }}".into(), Bound::Value),
+        ("{{ 0 | date: '%999999999999999999999999N' }}".into(), Bound::Value),
+        ("{% assign a = (1..9999) | join: '0123456789' %}{% for i in (1..9999) %}{% if a contains 'zzz' %}{% endif %}{% endfor %}".into(), Bound::Work),
+        ("{% assign a = (1..9999) | join: '0123456789' %}{% for i in (1..9999) %}{{ a.size }}{% endfor %}".into(), Bound::Work),
+        ("{% assign a = (1..9999) | join: '0' %}{% assign b = a | append: '' %}{% for i in (1..9999) %}{% if a == b %}{% endif %}{% endfor %}".into(), Bound::Work),
+        ("{% assign l = (1..9999) %}{% for i in l %}{% assign m = l | reverse %}{% endfor %}".into(), Bound::Work),
+        ("{% assign l = (1..9999) %}{% for i in l %}{% if l contains 'x' %}{% endif %}{% endfor %}".into(), Bound::Work),
+        ("{% assign a = (1..9999) | join: ' ' %}{% for i in (1..9999) %}{% assign l = a | split: '' %}{% endfor %}".into(), Bound::Work),
+        ("{% assign l = (1..9999) | reverse %}{% for i in l %}{% assign m = l | sort %}{% endfor %}".into(), Bound::Steps),
+    ];
+    for (template, bound) in table {
+        let error = rendered(&template).expect_err(template.get(..99).unwrap_or(&template));
+        let start: String = template.chars().take(60).collect();
+        assert_eq!(*error.fault(), Fault::Bound(bound), "{start}: {error}");
+        assert!(error.to_string().contains(&bound.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn a_bound_names_the_line_that_met_it() {
+    let error = refused("a\n\n{% for i in (1..9) %}\n{{ (1..99999) }}\n{% endfor %}");
+    assert_eq!((error.line(), error.near()), (4, "{{ (1..99999) }}"));
+    assert_eq!(error.to_string(), "line 4, at `{{ (1..99999) }}`: a range has more than 10000 numbers");
+}
+
+#[test]
+fn the_deepest_template_renders_in_half_of_the_guests_stack() {
+    let nested = "{% for i in (1..1) %}{% if i == 1 %}{% unless no %}{% case i %}{% when 1 %}";
+    let closing = "{% endcase %}{% endunless %}{% endif %}{% endfor %}";
+    let path = format!("{{{{ a{}{} }}}}", "[b".repeat(98), "]".repeat(98));
+    let template = nested.repeat(25) + "deep" + &path + &closing.repeat(25);
+    let deep = std::thread::Builder::new().stack_size(512 << 10).spawn(move || rendered(&template));
+    assert_eq!(deep.unwrap().join().unwrap(), Ok("deep".to_owned()));
+}
+
+#[test]
+fn debug_shows_what_a_template_can_use() {
+    let variables = object(json!({"user": {"name": "A\"<b>", "n": [1, null, true]}, "tenant": "t", "x": 1}));
+    let template = "{% assign made = user.n %}{% increment c %}{% for i in (1..1) %}{% debug %}{% endfor %}";
+    let shown = render(template, &variables, NOW).unwrap();
+    let dump: Value = serde_json::from_str(shown.strip_prefix('0').unwrap()).unwrap();
+    assert_eq!(
+        dump,
+        json!({
+            "c": 1, "forloop": {"i": 0, "length": 1, "name": "i-(1..1)"}, "i": 1, "made": [1, null, true],
+            "tenant": "t", "user": {"name": "A\"<b>", "n": [1, null, true]}, "x": 1,
+        })
+    );
+}
+
+#[test]
+fn sorting_what_has_no_order_does_not_panic() {
+    let items: Vec<Value> = (0..200)
+        .map(|index| match index % 5 {
+            0 => json!(index),
+            1 => json!(format!("{}", 200 - index)),
+            2 => json!(null),
+            3 => json!([index, "x"]),
+            _ => json!({"a": index}),
+        })
+        .collect();
+    let variables = object(json!({"items": items}));
+    assert!(render("{{ items | sort | size }}{{ items | sort_natural | size }}", &variables, NOW).is_ok());
+}
+
+#[test]
+fn the_same_input_renders_the_same_text() {
+    let variables = object(json!({"o": {"b": 1, "a": 2}}));
+    let template = "{% for p in o %}{{ p[0] }}{% endfor %}{{ 'now' | date: '%s' }}{% debug %}";
+    let first = render(template, &variables, NOW).unwrap();
+    assert!(first.contains("1709647629"));
+    assert!((0..20).all(|_| render(template, &variables, NOW).as_ref() == Ok(&first)));
+}
+
+/// Guards against panics in slicing and arithmetic: pieces of Liquid in any order must render or be refused.
+#[test]
+fn no_order_of_pieces_panics() {
+    const PIECES: &[&str] = &[
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "-",
+        "{{-",
+        "-%}",
+        " ",
+        "\n",
+        "é",
+        "😀",
+        "'",
+        "\"",
+        "\\",
+        "|",
+        ":",
+        ",",
+        ".",
+        "..",
+        "(",
+        ")",
+        "[",
+        "]",
+        "=",
+        "==",
+        ">",
+        "1",
+        "-1",
+        "9e99",
+        "a",
+        "user",
+        "if",
+        "for",
+        "in",
+        "endif",
+        "endfor",
+        "raw",
+        "endraw",
+        "comment",
+        "case",
+        "when",
+        "else",
+        "assign",
+        "cycle",
+        "tablerow",
+        "slice",
+        "date",
+        "truncate",
+        "%Y",
+        "%-5N",
+        "size",
+        "limit",
+        "offset",
+        "continue",
+        "nil",
+        "empty",
+        "{% if a %}",
+        "{% endif %}",
+        "{% raw %}",
+        "split",
+    ];
+    let mut state: u64 = 42;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..20_000 {
+        let length = 1 + next(14);
+        let template: String = (0..length).map(|_| PIECES[next(PIECES.len())]).collect();
+        drop(rendered(&template));
+        drop(rendered(&format!("{{{{ a{template} }}}}")));
+        drop(rendered(&format!("{{{{ 'é1' | {template} }}}}")));
+        drop(rendered(&format!("{{{{ 1 | date: '{template}' }}}}{{{{ '2024-0{template}' | date }}}}")));
+    }
 }

@@ -1,0 +1,353 @@
+use serde_json::{Value, json};
+
+use super::super::message::Message;
+use super::super::refusal::RefusalKind;
+use super::*;
+
+const KEY: &str = "SG.very-secret-key";
+
+fn provider(settings: &Value) -> Provider {
+    Provider::from_settings(settings).unwrap()
+}
+
+fn message() -> Message {
+    let from = "\"Shop, Inc\" <no-reply@shop.example>".parse().unwrap();
+    let to = vec!["Ada <ada@example.com>".parse().unwrap(), "eve@example.com".parse().unwrap()];
+    Message::new(from, to, "Hi & bye", "<p>ü {{x}}</p>").unwrap()
+}
+
+fn parsed(delivery: &Delivery) -> Value {
+    serde_json::from_slice(&delivery.body).unwrap()
+}
+
+fn authorization(delivery: &Delivery) -> Option<&str> {
+    delivery.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str())
+}
+
+fn all() -> Vec<Provider> {
+    [
+        json!({"name": "sendgrid"}),
+        json!({"name": "mailgun", "credentials": {"domain": "mg.shop.example"}}),
+        json!({"name": "mailgun", "credentials": {"domain": "mg.shop.example", "region": "eu"}}),
+        json!({"name": "mandrill"}),
+        json!({"name": "sparkpost", "credentials": {}}),
+        json!({"name": "sparkpost", "credentials": {"region": "eu"}}),
+        json!({"name": "resend"}),
+    ]
+    .iter()
+    .map(provider)
+    .collect()
+}
+
+#[test]
+fn each_provider_has_its_own_door_and_lock() {
+    let basic = format!("Basic {}", STANDARD.encode(format!("api:{KEY}")));
+    let bearer = format!("Bearer {KEY}");
+    let table = [
+        ("https://api.sendgrid.com", "/v3/mail/send", Some(bearer.as_str())),
+        ("https://api.mailgun.net", "/v3/mg.shop.example/messages", Some(&basic)),
+        ("https://api.eu.mailgun.net", "/v3/mg.shop.example/messages", Some(&basic)),
+        ("https://mandrillapp.com", "/api/1.0/messages/send", None),
+        ("https://api.sparkpost.com", "/api/v1/transmissions", Some(KEY)),
+        ("https://api.eu.sparkpost.com", "/api/v1/transmissions", Some(KEY)),
+        ("https://api.resend.com", "/emails", Some(&bearer)),
+    ];
+    for (provider, (origin, path, lock)) in all().iter().zip(table) {
+        let delivery = provider.delivery(&message(), Some(KEY)).unwrap();
+        assert_eq!((delivery.origin, delivery.path.as_str()), (origin, path));
+        assert_eq!(authorization(&delivery), lock, "{origin}");
+        assert_eq!(provider.origin(), origin);
+    }
+}
+
+#[test]
+fn without_a_key_only_the_key_is_missing() {
+    for provider in all() {
+        let mut with = provider.delivery(&message(), Some(KEY)).unwrap();
+        let without = provider.delivery(&message(), None).unwrap();
+        assert_eq!(authorization(&without), None);
+        with.headers.retain(|(name, _)| name != "authorization");
+        if provider.name() == "mandrill" {
+            let mut body = parsed(&with);
+            assert_eq!(body.as_object_mut().unwrap().remove("key"), Some(json!(KEY)));
+            with.body = body.to_string().into_bytes();
+        }
+        assert_eq!(with, without);
+    }
+}
+
+#[test]
+fn a_key_never_shows_in_debug_output() {
+    for provider in all() {
+        let delivery = provider.delivery(&message(), Some(KEY)).unwrap();
+        let shown = format!("{delivery:?} {delivery:#?} {provider:?}");
+        assert!(!shown.contains("secret") && !shown.contains("Basic"), "{shown}");
+    }
+}
+
+#[test]
+fn a_key_that_could_add_a_header_is_refused_and_not_repeated() {
+    for key in ["", " ", "a\r\nx: y", "a\n", "ключ", "a b"] {
+        for provider in all() {
+            let error = provider.delivery(&message(), Some(key)).unwrap_err();
+            assert_eq!(error, ProviderError::Key);
+        }
+    }
+}
+
+#[test]
+fn bodies_are_what_each_provider_documents() {
+    let bodies: Vec<Vec<u8>> =
+        all().iter().map(|provider| provider.delivery(&message(), None).unwrap().body).collect();
+    let json = |index: usize| serde_json::from_slice::<Value>(&bodies[index]).unwrap();
+    assert_eq!(
+        json(0),
+        json!({
+            "personalizations": [{"to": [{"email": "ada@example.com", "name": "Ada"}, {"email": "eve@example.com"}]}],
+            "from": {"email": "no-reply@shop.example", "name": "Shop, Inc"},
+            "subject": "Hi & bye",
+            "content": [{"type": "text/html", "value": "<p>ü {{x}}</p>"}],
+        })
+    );
+    assert_eq!(
+        String::from_utf8(bodies[1].clone()).unwrap(),
+        "from=%22Shop%2C+Inc%22+%3Cno-reply%40shop.example%3E&to=Ada+%3Cada%40example.com%3E&to=eve%40example.com\
+         &subject=Hi+%26+bye&html=%3Cp%3E%C3%BC+%7B%7Bx%7D%7D%3C%2Fp%3E"
+    );
+    assert_eq!(bodies[1], bodies[2]);
+    assert_eq!(
+        json(3),
+        json!({"message": {
+            "from_email": "no-reply@shop.example", "from_name": "Shop, Inc",
+            "to": [
+                {"email": "ada@example.com", "name": "Ada", "type": "to"},
+                {"email": "eve@example.com", "type": "to"},
+            ],
+            "subject": "Hi & bye", "html": "<p>ü {{x}}</p>", "merge": false,
+        }})
+    );
+    assert_eq!(
+        json(4),
+        json!({
+            "options": {"transactional": true},
+            "recipients": [
+                {"address": {"email": "ada@example.com", "name": "Ada"}},
+                {"address": {"email": "eve@example.com"}},
+            ],
+            "content": {
+                "from": {"email": "no-reply@shop.example", "name": "Shop, Inc"},
+                "subject": "Hi & bye",
+                "html": "<p>ü {{opening_double_curly()}}x{{closing_double_curly()}}</p>",
+            },
+        })
+    );
+    assert_eq!(
+        json(6),
+        json!({
+            "from": "\"Shop, Inc\" <no-reply@shop.example>",
+            "to": ["Ada <ada@example.com>", "eve@example.com"],
+            "subject": "Hi & bye", "html": "<p>ü {{x}}</p>",
+        })
+    );
+}
+
+#[test]
+fn sparkpost_runs_none_of_its_template_language() {
+    for (text, escaped) in [
+        ("plain { }", "plain { }"),
+        ("{{{a}}}", "{{opening_double_curly()}}{a{{closing_double_curly()}}}"),
+        ("{}}", "{ {{closing_double_curly()}}"),
+        ("{{{}}", "{{opening_double_curly()}}{ {{closing_double_curly()}}"),
+        ("{{", "{{opening_double_curly()}}"),
+    ] {
+        assert_eq!(without_substitutions(text), escaped);
+    }
+}
+
+#[test]
+fn settings_are_read_as_auth0_answers_them() {
+    let mandrill = provider(&json!({
+        "name": "mandrill", "enabled": true, "credentials": {},
+        "settings": {"message": {"view_content_link": true}}, "default_from_address": "Shop <a@shop.example>",
+    }));
+    assert_eq!(mandrill.default_from().unwrap().to_string(), "Shop <a@shop.example>");
+    let body = parsed(&mandrill.delivery(&message(), None).unwrap());
+    assert_eq!(body["message"]["view_content_link"], json!(true));
+    let nulls = json!({"name": "mandrill", "enabled": null, "credentials": null, "settings": null, "default_from_address": null});
+    assert_eq!(provider(&nulls).default_from(), None);
+    assert_eq!(provider(&json!({"name": "resend", "default_from_address": ""})).default_from(), None);
+}
+
+#[test]
+fn settings_that_cannot_work_say_why() {
+    let table = [
+        (
+            json!({"name": "ses"}),
+            "ses needs AWS Signature V4 signing, which this version does not have; use sendgrid, mailgun, mandrill, sparkpost or resend",
+        ),
+        (json!({"name": "azure_cs"}), "HMAC signing"),
+        (json!({"name": "ms365"}), "Microsoft Graph"),
+        (json!({"name": "smtp"}), "TCP"),
+        (json!({"name": "custom"}), "Action"),
+        (json!({"name": "pigeon\r\n"}), "pigeon is a provider that this version does not know"),
+        (json!({"name": "sendgrid", "enabled": false}), "disabled"),
+        (json!({"name": "ses", "enabled": false}), "`ses` is disabled"),
+        (json!({"name": "sendgrid", "enabled": "yes"}), "`enabled` is not a boolean"),
+        (json!({"enabled": true}), "`name` is missing"),
+        (json!([]), "`name` is missing"),
+        (json!({"name": "mailgun"}), "`credentials.domain` is missing"),
+        (json!({"name": "mailgun", "credentials": {"domain": "a.b/../x"}}), "not the name of a domain"),
+        (json!({"name": "mailgun", "credentials": {"domain": "a.b?x"}}), "not the name of a domain"),
+        (json!({"name": "mailgun", "credentials": {"domain": ".."}}), "not the name of a domain"),
+        (json!({"name": "mailgun", "credentials": {"domain": "a.b", "region": "cn"}}), "credentials.region"),
+        (json!({"name": "sparkpost", "credentials": {"region": 1}}), "credentials.region"),
+        (
+            json!({"name": "mandrill", "settings": {"message": {"view_content_link": "1"}}}),
+            "view_content_link",
+        ),
+        (json!({"name": "resend", "default_from_address": "nobody"}), "default sender"),
+        (json!({"name": "resend", "default_from_address": 1}), "`default_from_address` is not a text"),
+    ];
+    for (settings, expected) in table {
+        let error = Provider::from_settings(&settings).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains(char::is_control), "{settings}: {error}");
+    }
+}
+
+#[test]
+fn answers_are_read_in_each_providers_words() {
+    use RefusalKind::*;
+    let table: &[(&str, u16, &str, Option<(RefusalKind, &str)>)] = &[
+        ("sendgrid", 202, "", None),
+        (
+            "sendgrid",
+            401,
+            r#"{"errors":[{"message":"The provided authorization grant is invalid","field":null}]}"#,
+            Some((Unauthenticated, "The provided authorization grant is invalid")),
+        ),
+        (
+            "sendgrid",
+            403,
+            r#"{"errors":[{"message":"The from address does not match a verified Sender Identity","field":"from"}]}"#,
+            Some((Forbidden, "The from address does not match a verified Sender Identity (from)")),
+        ),
+        ("sendgrid", 400, r#"{"errors":[{"message":"a"},{"message":"b"}]}"#, Some((Rejected, "a; b"))),
+        (
+            "sendgrid",
+            429,
+            r#"{"errors":[{"message":"too many requests"}]}"#,
+            Some((Throttled, "too many requests")),
+        ),
+        ("sendgrid", 503, "<html>oops</html>", Some((Unavailable, "no message"))),
+        ("mailgun", 200, r#"{"id":"<1@mg>","message":"Queued. Thank you."}"#, None),
+        ("mailgun", 401, "Forbidden", Some((Unauthenticated, "Forbidden"))),
+        (
+            "mailgun",
+            400,
+            r#"{"message":"to parameter is not a valid address"}"#,
+            Some((Rejected, "to parameter is not a valid address")),
+        ),
+        ("mandrill", 200, r#"[{"email":"a@b.co","status":"sent","reject_reason":null}]"#, None),
+        ("mandrill", 200, r#"[{"status":"queued"},{"status":"scheduled"}]"#, None),
+        (
+            "mandrill",
+            200,
+            r#"[{"status":"sent"},{"status":"rejected","reject_reason":"hard-bounce"}]"#,
+            Some((Rejected, "recipient rejected: hard-bounce")),
+        ),
+        (
+            "mandrill",
+            200,
+            r#"[{"status":"invalid"}]"#,
+            Some((Rejected, "recipient invalid: no reason given")),
+        ),
+        (
+            "mandrill",
+            200,
+            r#"[{"status":"bounced"}]"#,
+            Some((Unexpected, "unknown status of a recipient: bounced")),
+        ),
+        ("mandrill", 200, "[]", Some((Unexpected, "the answer lists no recipients"))),
+        ("mandrill", 200, "ok", Some((Unexpected, "the answer lists no recipients"))),
+        (
+            "mandrill",
+            500,
+            r#"{"status":"error","code":-1,"name":"Invalid_Key","message":"Invalid API key"}"#,
+            Some((Unauthenticated, "Invalid API key")),
+        ),
+        (
+            "mandrill",
+            500,
+            r#"{"status":"error","code":-2,"name":"ValidationError","message":"Validation error"}"#,
+            Some((Rejected, "Validation error")),
+        ),
+        (
+            "mandrill",
+            500,
+            r#"{"status":"error","name":"GeneralError","message":"x"}"#,
+            Some((Unavailable, "x")),
+        ),
+        (
+            "sparkpost",
+            200,
+            r#"{"results":{"total_rejected_recipients":0,"total_accepted_recipients":1,"id":"1"}}"#,
+            None,
+        ),
+        (
+            "sparkpost",
+            200,
+            r#"{"results":{"total_rejected_recipients":1,"total_accepted_recipients":0}}"#,
+            Some((Rejected, "1 recipient(s) rejected")),
+        ),
+        (
+            "sparkpost",
+            400,
+            r#"{"errors":[{"message":"Message generation rejected","description":"recipient address suppressed","code":"1902"}]}"#,
+            Some((Rejected, "Message generation rejected (recipient address suppressed)")),
+        ),
+        (
+            "sparkpost",
+            420,
+            r#"{"errors":[{"message":"Exceed Sending Limit (hourly)"}]}"#,
+            Some((Throttled, "Exceed Sending Limit (hourly)")),
+        ),
+        ("resend", 200, r#"{"id":"49a3999c"}"#, None),
+        (
+            "resend",
+            403,
+            r#"{"statusCode":403,"name":"invalid_api_key","message":"API key is invalid"}"#,
+            Some((Unauthenticated, "API key is invalid")),
+        ),
+        (
+            "resend",
+            403,
+            r#"{"statusCode":403,"name":"validation_error","message":"The shop.example domain is not verified"}"#,
+            Some((Forbidden, "The shop.example domain is not verified")),
+        ),
+        (
+            "resend",
+            422,
+            r#"{"name":"missing_required_field","message":"Missing `to`\nfield"}"#,
+            Some((Rejected, "Missing `to` field")),
+        ),
+        ("resend", 302, "", Some((Unexpected, "no message"))),
+        ("resend", 408, "", Some((Unavailable, "no message"))),
+    ];
+    for (name, status, body, expected) in table {
+        let provider = provider(&json!({"name": name, "credentials": {"domain": "mg.shop.example"}}));
+        let answer = provider.read_answer(*status, body.as_bytes());
+        let found = answer.as_ref().err().map(|refusal| (refusal.kind(), refusal.message()));
+        assert_eq!(found, *expected, "{name} {status} {body}");
+        if let Err(refusal) = answer {
+            assert_eq!(refusal.status(), *status);
+        }
+    }
+}
+
+#[test]
+fn a_long_answer_is_cut() {
+    let body = json!({"message": "x".repeat(10_000)}).to_string();
+    let refusal = provider(&json!({"name": "resend"})).read_answer(400, body.as_bytes()).unwrap_err();
+    assert_eq!(refusal.message().chars().count(), 401);
+    assert!(provider(&json!({"name": "resend"})).read_answer(400, &[0xff, 0xfe]).is_err());
+}

@@ -1,0 +1,127 @@
+//! Why a provider did not take a message.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// Longest message kept of a provider's answer: SendGrid's longest are about 300 characters.
+const MAX_MESSAGE: usize = 400;
+
+/// What a refusal means for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusalKind {
+    /// The key is missing, wrong or revoked.
+    Unauthenticated,
+    /// The key may not do this, or the sender is not verified with the provider.
+    Forbidden,
+    /// Too many messages; later one like it may pass.
+    Throttled,
+    /// This message will not be taken, however often it is sent.
+    Rejected,
+    /// The provider failed; whether it has the message is not known.
+    Unavailable,
+    /// An answer that the provider does not document.
+    Unexpected,
+}
+
+impl fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Throttled => "throttled",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::Unexpected => "unexpected answer",
+        })
+    }
+}
+
+/// A message that the provider did not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the mail provider did not take the message: {kind} (status {status}): {message}")]
+pub struct Refusal {
+    kind: RefusalKind,
+    status: u16,
+    message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(kind: RefusalKind, status: u16, message: &str) -> Self {
+        let message = cut(message, MAX_MESSAGE);
+        let message = if message.is_empty() { "no message".to_owned() } else { message };
+        Self { kind, status, message }
+    }
+
+    /// Reads an answer with a status other than 2xx.
+    pub(super) fn from_answer(status: u16, body: &Value) -> Self {
+        let by_status = match status {
+            401 => RefusalKind::Unauthenticated,
+            403 => RefusalKind::Forbidden,
+            // 420 is SparkPost's "exceed sending limit".
+            420 | 429 => RefusalKind::Throttled,
+            408 | 500..=599 => RefusalKind::Unavailable,
+            400..=499 => RefusalKind::Rejected,
+            _ => RefusalKind::Unexpected,
+        };
+        // Mandrill answers 500 to most of what is the caller's fault, Resend 403 to a wrong key.
+        let kind = match body.get("name").and_then(Value::as_str) {
+            Some("Invalid_Key" | "invalid_api_key" | "missing_api_key") => RefusalKind::Unauthenticated,
+            Some("ValidationError" | "Unknown_Subaccount" | "Unknown_Template") => RefusalKind::Rejected,
+            Some("PaymentRequired" | "PoorReputation") => RefusalKind::Forbidden,
+            _ => by_status,
+        };
+        Self::new(kind, status, &words(body))
+    }
+
+    /// Returns what the refusal means for the caller.
+    pub fn kind(&self) -> RefusalKind {
+        self.kind
+    }
+
+    /// Returns the status of the provider's answer.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the provider's own words, cut to a readable length.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// Finds the message in an answer: `{"errors":[{"message","description"?,"field"?}]}` of SendGrid and SparkPost,
+/// `{"message"}` of the others, or a plain text.
+fn words(body: &Value) -> String {
+    if let Value::String(text) = body {
+        // A page of a proxy says nothing that fits in a line.
+        return if text.trim_start().starts_with('<') { String::new() } else { text.clone() };
+    }
+    let text = |value: &Value, name| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    if let Some(errors) = body.get("errors").and_then(Value::as_array) {
+        let one = |error: &Value| {
+            let message = text(error, "message")?;
+            Some(match text(error, "description").or_else(|| text(error, "field")) {
+                Some(more) => format!("{message} ({more})"),
+                None => message,
+            })
+        };
+        return errors.iter().filter_map(one).collect::<Vec<_>>().join("; ");
+    }
+    text(body, "message").or_else(|| text(body, "error")).unwrap_or_default()
+}
+
+/// Puts a text on one line of a bounded length.
+pub(super) fn cut(text: &str, length: usize) -> String {
+    let mut short: String = text
+        .trim()
+        .chars()
+        .take(length)
+        .map(|char| if char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') { ' ' } else { char })
+        .collect();
+    if text.trim().chars().nth(length).is_some() {
+        short.push('…');
+    }
+    short
+}
