@@ -1,1 +1,47 @@
-//! Placeholder.
+//! Runs the Auth0 connector, a WebAssembly component, for an engine that does not have to trust it.
+//!
+//! The component knows Auth0; the host holds what must not be lost: the credentials, the connections, the limits. A
+//! guest gets an environment without secrets and one way out, on which the host decides where a request may go, adds
+//! the credential that belongs there, and writes down what was sent.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use auth0_host::{Credentials, Host, Settings};
+//!
+//! let host = Host::new()?;
+//! let settings = Settings::new("acme.eu.auth0.com".parse()?)
+//!     .credentials(Credentials::client_secret("client id", "client secret"));
+//! let connection = host.connect(settings)?;
+//! let user = connection.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An error that the action answered is [`Error::Action`]: branch on its [`ErrorKind`]. The other errors are the
+//! host's own.
+#![deny(missing_docs)]
+
+mod action;
+mod base_url;
+mod bindings;
+mod call;
+mod component;
+mod connection;
+mod domain;
+mod egress;
+mod error;
+mod host;
+mod runtime;
+mod secret;
+mod settings;
+
+pub use action::{ActionDescription, ActionSummary, Effect};
+pub use base_url::{BaseUrl, BaseUrlError};
+pub use call::{Outcome, RequestRecord};
+pub use component::ComponentInfo;
+pub use connection::{Connection, Stats};
+pub use domain::{Domain, DomainError};
+pub use error::{ActionError, Error, ErrorKind, SettingsError};
+pub use host::{Host, HostBuilder};
+pub use secret::Secret;
+pub use settings::{Credentials, Settings};

@@ -1,0 +1,207 @@
+//! What became of one call.
+//!
+//! The requests of a call are written down as they begin, not when they end: a call that is stopped half-way must
+//! still be able to say what it had sent.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// What one call of an action came to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The action.
+    pub action: String,
+    /// Its answer.
+    pub result: Result<Value, Error>,
+    /// The requests that it made, in order, the ones that were refused or broken off included. Token requests of the
+    /// host are not among them: they belong to the connection, not to a call.
+    pub requests: Vec<RequestRecord>,
+    /// How long it took, waiting for an instance included.
+    pub elapsed: Duration,
+}
+
+/// One request that a call made.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RequestRecord {
+    /// Method.
+    pub method: String,
+    /// Path; of a query only the names, since the values may be about persons: `/api/v2/users?q&page`.
+    pub path: String,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: String,
+    /// Status of the answer, where there was one.
+    pub status: Option<u16>,
+    /// Time from the request to the end of the answer's body, or to the failure. In JSON: `elapsed_ms`.
+    #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
+    pub elapsed: Duration,
+    /// Bytes of the request's body.
+    pub bytes_sent: u64,
+    /// Bytes of the answer's body that were read.
+    pub bytes_received: u64,
+    /// What went wrong, where no answer came.
+    pub error: Option<String>,
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+/// The requests of one call, shared with the requests in flight.
+#[derive(Debug, Default)]
+pub(crate) struct RequestLog(Mutex<Vec<Arc<Entry>>>);
+
+#[derive(Debug)]
+struct Entry {
+    method: String,
+    path: String,
+    authority: String,
+    bytes_sent: u64,
+    started: Instant,
+    received: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    status: Option<u16>,
+    error: Option<String>,
+    /// Set at the end of the body or the failure; until then the request is in flight.
+    ended: Option<Duration>,
+}
+
+/// Writes down what becomes of one request. Dropped without a word, the request counts as broken off.
+#[derive(Debug)]
+pub(crate) struct RequestEntry(Arc<Entry>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here is left half-written by a panic elsewhere.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RequestLog {
+    /// Writes down that a request begins.
+    pub(crate) fn open(&self, method: &http::Method, uri: &http::Uri, bytes_sent: u64) -> RequestEntry {
+        let entry = Arc::new(Entry {
+            method: method.to_string(),
+            path: path_without_values(uri),
+            authority: uri.authority().map(host_and_port).unwrap_or_default(),
+            bytes_sent,
+            started: Instant::now(),
+            received: AtomicU64::new(0),
+            state: Mutex::default(),
+        });
+        lock(&self.0).push(Arc::clone(&entry));
+        RequestEntry(entry)
+    }
+
+    /// Returns what is known by now.
+    pub(crate) fn records(&self) -> Vec<RequestRecord> {
+        lock(&self.0).iter().map(|entry| entry.record()).collect()
+    }
+}
+
+impl Entry {
+    fn record(&self) -> RequestRecord {
+        let state = lock(&self.state);
+        let no_answer = state.status.is_none() && state.error.is_none();
+        RequestRecord {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            authority: self.authority.clone(),
+            status: state.status,
+            elapsed: state.ended.unwrap_or_else(|| self.started.elapsed()),
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.received.load(Ordering::Relaxed),
+            error: if no_answer {
+                Some("broken off: the call ended before the answer came".to_owned())
+            } else {
+                state.error.clone()
+            },
+        }
+    }
+}
+
+impl RequestEntry {
+    /// Writes down the status of the answer.
+    pub(crate) fn answered(&self, status: http::StatusCode) {
+        lock(&self.0.state).status = Some(status.as_u16());
+    }
+
+    /// Counts bytes of the answer's body.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Writes down a failure.
+    pub(crate) fn failed(&self, error: impl Into<String>) {
+        lock(&self.0.state).error = Some(error.into());
+    }
+}
+
+impl Drop for RequestEntry {
+    fn drop(&mut self) {
+        lock(&self.0.state).ended.get_or_insert_with(|| self.0.started.elapsed());
+    }
+}
+
+/// Leaves the values of a query out.
+fn path_without_values(uri: &http::Uri) -> String {
+    let Some(query) = uri.query().filter(|query| !query.is_empty()) else { return uri.path().to_owned() };
+    let names: Vec<&str> = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect();
+    format!("{}?{}", uri.path(), names.join("&"))
+}
+
+/// Leaves user information out.
+fn host_and_port(authority: &http::uri::Authority) -> String {
+    match authority.port() {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> http::Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_record_keeps_the_names_of_a_query_and_no_values() {
+        for (text, expected) in [
+            ("https://a.example/x", "/x"),
+            ("https://a.example/x?", "/x"),
+            ("https://a.example/x?q=email%3Ajane%40acme.com&page=0", "/x?q&page"),
+            ("https://a.example/x?flag&b=", "/x?flag&b"),
+        ] {
+            assert_eq!(path_without_values(&uri(text)), expected);
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_broken_off_is_in_the_log_and_says_so() {
+        let log = RequestLog::default();
+        let entry = log.open(&http::Method::POST, &uri("https://u:p@a.example:8443/x"), 3);
+        let record = log.records().remove(0);
+        assert_eq!(record.authority, "a.example:8443");
+        assert!(record.error.unwrap().contains("broken off"));
+        entry.answered(http::StatusCode::CREATED);
+        entry.received(5);
+        drop(entry);
+        let record = log.records().remove(0);
+        assert_eq!((record.status, record.error, record.bytes_received), (Some(201), None, 5));
+    }
+}

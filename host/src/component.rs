@@ -1,0 +1,138 @@
+//! The component's file: checks before anything compiles it, and what it says of itself.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use wasmparser::{BinaryReader, ComponentName, ComponentNameSectionReader, Encoding, Parser, Payload};
+use wasmtime::component::Component;
+
+use crate::error::Error;
+
+/// The connector has a budget of 1.2 MB; sixteen times that leaves room for debug builds and keeps a wrong file from
+/// occupying the compiler for minutes.
+pub(crate) const MAX_COMPONENT_BYTES: usize = 20 * 1024 * 1024;
+
+/// What the host links. A component that wants more is refused when it is loaded, not when it first calls.
+pub(crate) const OFFERED_IMPORTS: [&str; 10] = [
+    "wasi:http/types",
+    "wasi:http/outgoing-handler",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:random/random",
+    "wasi:cli/environment",
+    // Types only; a component may import its own.
+    "auth0:management/types",
+];
+
+/// What is known of the component without running it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ComponentInfo {
+    /// Size of the file in bytes.
+    pub size: usize,
+    /// SHA-256 of the file: `sha256:…`.
+    pub digest: String,
+    /// The name it gives itself.
+    pub name: Option<String>,
+    /// The version it gives itself.
+    pub version: Option<String>,
+    /// What it can reach, by interface.
+    pub imports: Vec<String>,
+    /// What it offers, by interface.
+    pub exports: Vec<String>,
+}
+
+/// Refuses what is not a component before the compiler reads it.
+pub(crate) fn check_bytes(bytes: &[u8]) -> Result<(), Error> {
+    let refuse = |problem: String| Err(Error::InvalidComponent { problem, source: None });
+    if bytes.len() > MAX_COMPONENT_BYTES {
+        return refuse(format!("{} bytes, and at most {MAX_COMPONENT_BYTES} are taken", bytes.len()));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return refuse("it does not begin with the bytes of WebAssembly".to_owned());
+    }
+    if Parser::is_core_wasm(bytes) {
+        return refuse("it is a core module, not a component: build it with `cargo xtask component`".to_owned());
+    }
+    if !Parser::is_component(bytes) {
+        return refuse("its version of the component format is not known".to_owned());
+    }
+    Ok(())
+}
+
+/// Reads what the compiled component says of itself, and refuses an import that is not offered.
+pub(crate) fn inspect(component: &Component, bytes: &[u8]) -> Result<ComponentInfo, Error> {
+    let engine = component.engine();
+    let component_type = component.component_type();
+    let imports: Vec<String> = component_type.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = component_type.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    for import in &imports {
+        let interface = import.split('@').next().unwrap_or_default();
+        if !OFFERED_IMPORTS.contains(&interface) {
+            return Err(Error::InvalidComponent {
+                problem: format!("it imports `{import}`, which this host does not offer"),
+                source: None,
+            });
+        }
+    }
+    let (name, version) = names(bytes);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut hex = "sha256:".to_owned();
+    for byte in digest.as_ref() {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Ok(ComponentInfo { size: bytes.len(), digest: hex, name, version, imports, exports })
+}
+
+/// Reads name and version out of the outermost custom sections. Sections that do not parse count as absent: they are
+/// for display.
+fn names(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    let (mut name, mut version, mut depth) = (None, None, 0_u32);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::Version { encoding: Encoding::Component | Encoding::Module, .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::CustomSection(section)) if depth == 1 => match section.name() {
+                "component-name" => {
+                    let reader = ComponentNameSectionReader::new(BinaryReader::new(section.data(), 0));
+                    for part in reader.into_iter().flatten() {
+                        if let ComponentName::Component { name: found, .. } = part {
+                            name = Some(found.to_owned());
+                        }
+                    }
+                }
+                "version" => version = std::str::from_utf8(section.data()).ok().map(str::to_owned),
+                _ => {}
+            },
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    (name, version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_component_is_refused_before_it_is_compiled() {
+        for (bytes, reason) in [
+            (&b""[..], "does not begin"),
+            (b"\0as", "does not begin"),
+            (b"#!/bin/sh", "does not begin"),
+            (b"\0asm\x01\0\0\0", "core module"),
+            (b"\0asm\xff\xff\xff\xff", "not known"),
+        ] {
+            let error = check_bytes(bytes).unwrap_err().to_string();
+            assert!(error.contains(reason), "{bytes:?}: {error}");
+        }
+        let error = check_bytes(&vec![0; MAX_COMPONENT_BYTES + 1]).unwrap_err().to_string();
+        assert!(error.contains("at most"), "{error}");
+        check_bytes(b"\0asm\x0d\0\x01\0").unwrap();
+    }
+}

@@ -1,0 +1,95 @@
+//! Bodies on their way through.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+
+use super::transport::body_error;
+use crate::call::RequestEntry;
+
+/// Request bodies are held as a whole, so that a request can be repeated with a new token. Auth0 takes 1 MB at most;
+/// the rest is room for a mail with its recipients.
+pub(crate) const MAX_REQUEST_BODY: usize = 1_100_000;
+
+/// Reads a request's body from the guest. A body that the guest leaves unfinished is an error: the request must not
+/// be sent.
+pub(crate) async fn collect(body: WasiBody) -> Result<Bytes, WasiError> {
+    match Limited::new(body, MAX_REQUEST_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(WasiError::HttpRequestBodySize(Some(MAX_REQUEST_BODY as u64)))
+        }
+        Err(error) => match error.downcast::<WasiError>() {
+            Ok(error) => Err(*error),
+            Err(error) => Err(WasiError::InternalError(Some(error.to_string()))),
+        },
+    }
+}
+
+/// An answer's body: counted, and given up when it stalls.
+pub(crate) struct AnswerBody {
+    inner: Incoming,
+    entry: RequestEntry,
+    between_bytes: Option<Duration>,
+    stall: Option<Pin<Box<Sleep>>>,
+}
+
+impl AnswerBody {
+    pub(crate) fn new(inner: Incoming, entry: RequestEntry, between_bytes: Option<Duration>) -> Self {
+        Self { inner, entry, between_bytes, stall: None }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.stall = None;
+                Poll::Ready(frame.map(|frame| match frame {
+                    Ok(frame) => {
+                        this.entry.received(frame.data_ref().map_or(0, Bytes::len));
+                        Ok(frame)
+                    }
+                    Err(error) => {
+                        let error = body_error(&error);
+                        this.entry.failed(format!("the answer broke off: {error}"));
+                        Err(error.to_wasi())
+                    }
+                }))
+            }
+            Poll::Pending => {
+                let Some(limit) = this.between_bytes else { return Poll::Pending };
+                let stall = this.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+                if stall.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                this.entry.failed("the answer broke off: nothing came for too long");
+                Poll::Ready(Some(Err(WasiError::ConnectionReadTimeout)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

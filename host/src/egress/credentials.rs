@@ -1,0 +1,191 @@
+//! Which credential goes on which request.
+//!
+//! The component sends its requests bare. What is added here is decided by the destination that [`super::policy`]
+//! found, never by anything that the component says: a token goes to the tenant's Management API, a provider's key to
+//! that provider's sending path, and nothing to anywhere else.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::{
+    policy::MailProvider,
+    token::{Refusal, Token, TokenError, TokenSource, bearer, sensitive},
+};
+use crate::secret::Secret;
+
+/// The credentials of one connection.
+#[derive(Debug)]
+pub(crate) struct Keyring {
+    tenant: Option<TokenSource>,
+    mail: Option<Secret>,
+}
+
+/// A small answer that the host gives itself.
+pub(crate) type OwnAnswer = Response<Bytes>;
+
+impl Keyring {
+    pub(crate) fn new(tenant: Option<TokenSource>, mail: Option<Secret>) -> Self {
+        Self { tenant, mail }
+    }
+
+    /// Whether the host authenticates, so that the guest must not.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.tenant.is_some() || self.mail.is_some()
+    }
+
+    /// Whether the host speaks for the tenant's application.
+    pub(crate) fn holds_tenant(&self) -> bool {
+        self.tenant.is_some()
+    }
+
+    /// Returns the tenant's token; `None` where the host holds no credentials.
+    pub(crate) async fn token(&self) -> Result<Option<Arc<Token>>, TokenError> {
+        match &self.tenant {
+            None => Ok(None),
+            Some(TokenSource::Static(token)) => Ok(Some(Arc::clone(token))),
+            Some(TokenSource::Fetched(cache)) => cache.token().await.map(Some),
+        }
+    }
+
+    /// Returns another token in place of one that the tenant refused; `None` where there is no way to get one.
+    pub(crate) async fn another(&self, refused: &Arc<Token>) -> Option<Result<Arc<Token>, TokenError>> {
+        match &self.tenant {
+            Some(TokenSource::Fetched(cache)) => {
+                cache.drop_refused(refused);
+                Some(cache.token().await)
+            }
+            Some(TokenSource::Static(_)) | None => None,
+        }
+    }
+
+    /// Counts the tokens fetched so far.
+    pub(crate) fn tokens_fetched(&self) -> u64 {
+        match &self.tenant {
+            Some(TokenSource::Fetched(cache)) => cache.fetched(),
+            Some(TokenSource::Static(_)) | None => 0,
+        }
+    }
+
+    /// Puts the mail provider's key where that provider wants it.
+    ///
+    /// Sources: SendGrid and Resend take a bearer token, SparkPost the bare key, Mailgun basic authentication as user
+    /// `api`, Mandrill a member of the JSON body (their API references).
+    pub(crate) fn apply_mail_key(&self, provider: MailProvider, headers: &mut HeaderMap, body: &mut Bytes) {
+        let Some(key) = &self.mail else { return };
+        let authorization = match provider {
+            MailProvider::SendGrid | MailProvider::Resend => bearer(key),
+            MailProvider::SparkPost => sensitive(key.expose()),
+            MailProvider::Mailgun => sensitive(&format!("Basic {}", STANDARD.encode(format!("api:{}", key.expose())))),
+            MailProvider::Mandrill => {
+                // A body that is not an object goes as it is: the provider will say what is wrong with it.
+                if let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(body) {
+                    object.insert("key".to_owned(), Value::from(key.expose()));
+                    *body = Value::Object(object).to_string().into();
+                }
+                None
+            }
+        };
+        if let Some(value) = authorization {
+            headers.insert(header::AUTHORIZATION, value);
+        }
+    }
+}
+
+/// Answers the guest's question about the token without the token.
+pub(crate) fn describe_token(token: &Token) -> OwnAnswer {
+    let mut answer = Map::new();
+    if let Some(scope) = &token.scope {
+        answer.insert("scope".to_owned(), scope.as_str().into());
+    }
+    if let Some(seconds) = token.expires_in() {
+        answer.insert("expires_in".to_owned(), seconds.into());
+    }
+    answer.insert("token_type".to_owned(), "Bearer".into());
+    own_answer(StatusCode::OK, &Value::Object(answer), HeaderMap::new())
+}
+
+/// Hands the token endpoint's refusal to a guest that asked the token endpoint, in OAuth's form.
+pub(crate) fn refused_oauth(refusal: &Refusal) -> OwnAnswer {
+    let body = json!({"error": refusal.code, "error_description": refusal.description});
+    own_answer(refusal.status, &body, refusal.pacing.clone())
+}
+
+/// Hands the token endpoint's refusal to a guest that asked the Management API, in that API's form.
+///
+/// The status keeps what the guest's rules for repeating need: a full bucket stays 429 with its pacing headers, a
+/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it.
+pub(crate) fn refused_management(refusal: &Refusal) -> OwnAnswer {
+    let status = match refusal.status {
+        status @ (StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) => status,
+        status if status.is_server_error() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    let body = json!({
+        "statusCode": status.as_u16(),
+        "error": status.canonical_reason().unwrap_or_default(),
+        "message": refusal.message(),
+    });
+    own_answer(status, &body, refusal.pacing.clone())
+}
+
+fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> OwnAnswer {
+    let body = Bytes::from(body.to_string());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mail_provider_gets_its_key_in_its_own_way() {
+        let keyring = Keyring::new(None, Some(Secret::new("K")));
+        for (provider, expected) in [
+            (MailProvider::SendGrid, Some("Bearer K")),
+            (MailProvider::Resend, Some("Bearer K")),
+            (MailProvider::SparkPost, Some("K")),
+            (MailProvider::Mailgun, Some("Basic YXBpOks=")),
+            (MailProvider::Mandrill, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            let mut body = Bytes::from_static(br#"{"message":{"b":1,"a":2}}"#);
+            keyring.apply_mail_key(provider, &mut headers, &mut body);
+            let value = headers.get(header::AUTHORIZATION);
+            assert_eq!(value.map(|value| value.to_str().unwrap()), expected, "{provider:?}");
+            assert!(value.is_none_or(HeaderValue::is_sensitive));
+            let expected_body = if provider == MailProvider::Mandrill {
+                r#"{"message":{"b":1,"a":2},"key":"K"}"#
+            } else {
+                r#"{"message":{"b":1,"a":2}}"#
+            };
+            assert_eq!(body, expected_body, "{provider:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_the_token_endpoint_keeps_what_a_retry_needs() {
+        let refusal = |status: u16| Refusal {
+            status: StatusCode::from_u16(status).unwrap(),
+            code: "access_denied".to_owned(),
+            description: "Unauthorized".to_owned(),
+            pacing: HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("7"))]),
+        };
+        for (status, expected) in [(401, 401), (403, 403), (400, 401), (404, 401), (429, 429), (500, 503), (502, 503)] {
+            let answer = refused_management(&refusal(status));
+            assert_eq!(answer.status(), expected, "{status}");
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "7");
+            let body: Value = serde_json::from_slice(answer.body()).unwrap();
+            assert_eq!(body["statusCode"], expected);
+            assert!(body["message"].as_str().unwrap().contains("access_denied: Unauthorized"));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! How a call can fail.
+//!
+//! Two families that an engine treats differently: the action answered an error (branch on its kind), or the host
+//! could not run it (tell an operator).
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{base_url::BaseUrlError, domain::DomainError};
+
+/// Why something failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The action answered an error.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+
+    /// The settings of a connection do not go together.
+    #[error("settings: {0}")]
+    Settings(#[from] SettingsError),
+
+    /// The component's file could not be read.
+    #[error("the component {path} could not be read", path = path.display())]
+    ComponentFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// The bytes are not the connector.
+    #[error("not a usable component: {problem}")]
+    InvalidComponent {
+        /// Which rule they break.
+        problem: String,
+        /// What the engine said, where it was asked.
+        source: Option<wasmtime::Error>,
+    },
+
+    /// The runtime could not be set up on this machine.
+    #[error("the WebAssembly runtime could not be set up")]
+    Engine(#[source] wasmtime::Error),
+
+    /// No instance could be made: the pool or the memory is used up.
+    #[error("no instance of the component could be made")]
+    Instantiation(#[source] wasmtime::Error),
+
+    /// The component broke off. Its instance is gone; the next call gets a fresh one.
+    #[error("the component trapped; whether it changed anything is unknown")]
+    Trap(#[source] wasmtime::Error),
+
+    /// The call did not end in time and was stopped.
+    #[error("the call was stopped after {after:?}: it went on past its deadline; whether it changed anything is unknown")]
+    Timeout {
+        /// How long it ran.
+        after: Duration,
+    },
+
+    /// The component answered something that its contract does not allow.
+    #[error("the component broke its contract: {problem}")]
+    Contract {
+        /// What it did.
+        problem: String,
+        /// What the parser said.
+        source: Option<serde_json::Error>,
+    },
+
+    /// The TLS configuration could not be made.
+    #[error("TLS: {problem}")]
+    Tls {
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Why settings were refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// Not a domain.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// Not a base URL.
+    #[error(transparent)]
+    BaseUrl(#[from] BaseUrlError),
+    /// A setting is empty, or has characters that no header and no environment variable can carry.
+    #[error("{name} is empty or has characters that cannot be sent")]
+    Value {
+        /// Which one.
+        name: &'static str,
+    },
+    /// The extra certificates could not be read.
+    #[error("the extra CA certificates: {problem}")]
+    Ca {
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// What an action answered instead of a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{kind}: {message}")]
+#[non_exhaustive]
+pub struct ActionError {
+    /// What to branch on.
+    pub kind: ErrorKind,
+    /// What was refused or failed, and how to do it right, in words. Not for branching.
+    pub message: String,
+    /// HTTP status of the answer, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Auth0's `errorCode`, where the answer had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// Auth0's request id, to quote to Auth0's support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Of `forbidden`: the scopes that would do. Empty where the refusal is not about scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Of `throttled`: how long to wait before the call can succeed, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ActionError {
+    /// Makes an error that says nothing but its kind and a sentence.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            error_code: None,
+            request_id: None,
+            scopes: Vec::new(),
+            retry_after_ms: None,
+        }
+    }
+}
+
+/// The stable kinds of errors: the cases of the contract's `error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The input was refused, by the component or by the tenant's schema.
+    InvalidInput,
+    /// No credential, or one that the tenant does not accept.
+    Unauthenticated,
+    /// The credential lacks a scope, or the tenant's plan lacks the feature.
+    Forbidden,
+    /// What the input names does not exist.
+    Missing,
+    /// It exists already, or is in a state that excludes the change.
+    Conflict,
+    /// The rate limit is used up.
+    Throttled,
+    /// Understood and refused for a reason of business.
+    Rejected,
+    /// The tenant cannot serve now; nothing is known to have changed.
+    Unavailable,
+    /// A write was sent and its answer was lost: look before trying again.
+    OutcomeUnknown,
+    /// No answer, and nothing was changed.
+    Unreachable,
+    /// The host's policy refused the request; it did not leave the host.
+    Denied,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// Returns the name that the contract gives it: `outcome-unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid-input",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Missing => "missing",
+            Self::Conflict => "conflict",
+            Self::Throttled => "throttled",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::OutcomeUnknown => "outcome-unknown",
+            Self::Unreachable => "unreachable",
+            Self::Denied => "denied",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serde_and_display_name_a_kind_alike() {
+        for kind in [ErrorKind::InvalidInput, ErrorKind::OutcomeUnknown, ErrorKind::Missing, ErrorKind::Other] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The component, ready to serve any number of connections.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use rustls::RootCertStore;
+
+use crate::{
+    action::{ActionDescription, ActionSummary},
+    component::{ComponentInfo, MAX_COMPONENT_BYTES},
+    connection::Connection,
+    egress::transport::machine_roots,
+    error::Error,
+    runtime::{Runtime, SharedRuntime},
+    settings::Settings,
+};
+
+/// The connector that this library was built with.
+static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
+
+/// The compiled component. Cheap to clone; clones are the same host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    runtime: SharedRuntime,
+    component: ComponentInfo,
+    /// Read from the machine once, when the first connection over TLS is made.
+    roots: OnceLock<RootCertStore>,
+}
+
+impl Host {
+    /// Compiles the connector that this library was built with. Takes some hundred milliseconds of processor time;
+    /// inside a runtime, [`HostBuilder::load`] does it beside the runtime's threads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] where this machine cannot run WebAssembly.
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Begins with the connector that this library was built with, and lets another one be named.
+    pub fn builder() -> HostBuilder {
+        HostBuilder { component: Source::Embedded }
+    }
+
+    /// Opens a connection to a tenant. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] where a setting cannot be used.
+    pub fn connect(&self, settings: Settings) -> Result<Connection, Error> {
+        let roots = || self.0.roots.get_or_init(machine_roots).clone();
+        Connection::open(Arc::clone(&self.0.runtime), roots, settings)
+    }
+
+    /// Lists the actions, in the order of their families.
+    ///
+    /// # Errors
+    ///
+    /// Those of the runtime: the component needs no tenant for it.
+    pub async fn actions(&self) -> Result<Vec<ActionSummary>, Error> {
+        self.0.runtime.list().await
+    }
+
+    /// Describes an action, with the schemas of its input and output.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Action`] with kind `missing` where there is no such action.
+    pub async fn describe(&self, action: &str) -> Result<ActionDescription, Error> {
+        self.0.runtime.describe(action).await
+    }
+
+    /// Returns what is known of the component without running it.
+    pub fn component(&self) -> &ComponentInfo {
+        &self.0.component
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("component", &self.0.component).finish_non_exhaustive()
+    }
+}
+
+/// Names the component of a [`Host`].
+#[derive(Clone, Debug)]
+pub struct HostBuilder {
+    component: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Embedded,
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+impl HostBuilder {
+    /// Uses these bytes.
+    #[must_use]
+    pub fn component(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.component = Source::Bytes(bytes.into());
+        self
+    }
+
+    /// Uses this file.
+    #[must_use]
+    pub fn component_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.component = Source::File(path.into());
+        self
+    }
+
+    /// Compiles the component. Blocks: some hundred milliseconds of processor time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ComponentFile`] where the file cannot be read, [`Error::InvalidComponent`] where it is not the
+    /// connector, [`Error::Engine`] where this machine cannot run WebAssembly.
+    pub fn build(self) -> Result<Host, Error> {
+        let (runtime, component) = match &self.component {
+            Source::Embedded => Runtime::new(EMBEDDED)?,
+            Source::Bytes(bytes) => Runtime::new(bytes)?,
+            Source::File(path) => Runtime::new(&read(path)?)?,
+        };
+        Ok(Host(Arc::new(Inner { runtime: Arc::new(runtime), component, roots: OnceLock::new() })))
+    }
+
+    /// Compiles the component on a thread for blocking work of the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostBuilder::build`].
+    pub async fn load(self) -> Result<Host, Error> {
+        tokio::task::spawn_blocking(|| self.build())
+            .await
+            .unwrap_or_else(|error| Err(Error::Engine(wasmtime::Error::new(error))))
+    }
+}
+
+/// Reads a file, but for one that is too big to be a component.
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::ComponentFile { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > MAX_COMPONENT_BYTES as u64 {
+        return Err(Error::InvalidComponent {
+            problem: format!("{} has {size} bytes, and at most {MAX_COMPONENT_BYTES} are taken", path.display()),
+            source: None,
+        });
+    }
+    std::fs::read(path).map_err(failed)
+}

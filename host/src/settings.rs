@@ -1,0 +1,240 @@
+//! What a connection to a tenant needs to know.
+//!
+//! The settings are split on the way: credentials go to the egress and stay there, the rest becomes the guest's
+//! environment. [`Settings::environment`] is the only place that writes that environment.
+
+use std::time::Duration;
+
+use crate::{base_url::BaseUrl, domain::Domain, error::SettingsError, secret::Secret};
+
+/// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
+/// given up by its user at about this time.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+/// How often the component repeats a request where nothing else is said: as Auth0's own SDKs do (node-auth0,
+/// auth0-python: 2).
+const DEFAULT_MAX_RETRIES: u32 = 2;
+
+/// How the host proves to the tenant who it is. The component never gets to see it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// Nothing: requests leave without `Authorization`.
+    None,
+    /// A token that someone else fetched. It is not renewed.
+    Token(Secret),
+    /// An application's id and secret: tokens are fetched and renewed with them.
+    ClientSecret {
+        /// Id of the application. Not a secret.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+    },
+}
+
+impl Credentials {
+    /// Fetches tokens with an application's id and secret.
+    pub fn client_secret(client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Self {
+        Self::ClientSecret { client_id: client_id.into(), client_secret: client_secret.into() }
+    }
+
+    /// Uses a token as it is.
+    pub fn token(token: impl Into<Secret>) -> Self {
+        Self::Token(token.into())
+    }
+
+    /// Sends requests without credentials.
+    pub fn none() -> Self {
+        Self::None
+    }
+}
+
+/// Settings of a connection, in builder style.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) domain: Domain,
+    pub(crate) credentials: Credentials,
+    pub(crate) audience: Option<String>,
+    pub(crate) base_url: Option<BaseUrl>,
+    pub(crate) email_api_key: Option<Secret>,
+    pub(crate) email_base_url: Option<BaseUrl>,
+    pub(crate) ca_pem: Option<Vec<u8>>,
+    pub(crate) custom_domain: Option<Domain>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) deadline: Duration,
+    pub(crate) max_retries: u32,
+}
+
+impl Settings {
+    /// Begins with a tenant and no credentials.
+    pub fn new(domain: Domain) -> Self {
+        Self {
+            domain,
+            credentials: Credentials::None,
+            audience: None,
+            base_url: None,
+            email_api_key: None,
+            email_base_url: None,
+            ca_pem: None,
+            custom_domain: None,
+            client_id: None,
+            deadline: DEFAULT_DEADLINE,
+            max_retries: DEFAULT_MAX_RETRIES,
+        }
+    }
+
+    /// Sets how the host proves who it is.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Sets the audience of tokens; `https://{domain}/api/v2/` where absent.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Reaches the tenant at another address: the offline tenant, a gateway.
+    #[must_use]
+    pub fn base_url(mut self, url: BaseUrl) -> Self {
+        self.base_url = Some(url);
+        self
+    }
+
+    /// Sets the key of the tenant's mail provider.
+    #[must_use]
+    pub fn email_api_key(mut self, key: impl Into<Secret>) -> Self {
+        self.email_api_key = Some(key.into());
+        self
+    }
+
+    /// Reaches the mail provider at another address.
+    #[must_use]
+    pub fn email_base_url(mut self, url: BaseUrl) -> Self {
+        self.email_base_url = Some(url);
+        self
+    }
+
+    /// Trusts these certificate authorities (PEM) besides the machine's own.
+    #[must_use]
+    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca_pem = Some(pem.into());
+        self
+    }
+
+    /// Names the custom domain that links in mails and tickets are made for.
+    #[must_use]
+    pub fn custom_domain(mut self, domain: Domain) -> Self {
+        self.custom_domain = Some(domain);
+        self
+    }
+
+    /// Names the application in whose name password reset mails are sent. Where absent it is the one of the client
+    /// secret.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Sets how long one call may take, retries included; 30 s where absent.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Sets how often the component repeats a request that may be repeated; 2 where absent.
+    #[must_use]
+    pub fn max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = max_retries;
+        self
+    }
+
+    /// Refuses what could not be sent, before anything is.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let printable = |name, text: &str| {
+            let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            if sendable { Ok(()) } else { Err(SettingsError::Value { name }) }
+        };
+        match &self.credentials {
+            Credentials::None => {}
+            Credentials::Token(token) => printable("the token", token.expose())?,
+            Credentials::ClientSecret { client_id, client_secret } => {
+                printable("the client id", client_id)?;
+                // Sent in a form body: anything but nothing can travel.
+                if client_secret.is_empty() {
+                    return Err(SettingsError::Value { name: "the client secret" });
+                }
+            }
+        }
+        if let Some(key) = &self.email_api_key {
+            printable("the mail provider's key", key.expose())?;
+        }
+        if let Some(client_id) = &self.client_id {
+            printable("the client id", client_id)?;
+        }
+        if let Some(audience) = &self.audience {
+            printable("the audience", audience)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the guest's environment: everything but the secrets.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let client_id = match (&self.client_id, &self.credentials) {
+            (Some(client_id), _) | (None, Credentials::ClientSecret { client_id, .. }) => Some(client_id.clone()),
+            (None, _) => None,
+        };
+        [
+            ("AUTH0_DOMAIN", Some(self.domain.to_string())),
+            ("AUTH0_AUDIENCE", self.audience.clone()),
+            ("AUTH0_BASE_URL", self.base_url.as_ref().map(ToString::to_string)),
+            ("AUTH0_CLIENT_ID", client_id),
+            ("AUTH0_CUSTOM_DOMAIN", self.custom_domain.as_ref().map(ToString::to_string)),
+            ("AUTH0_DEADLINE_MS", Some(self.deadline.as_millis().to_string())),
+            ("AUTH0_MAX_RETRIES", Some(self.max_retries.to_string())),
+            ("AUTH0_EMAIL_BASE_URL", self.email_base_url.as_ref().map(ToString::to_string)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings::new("acme.eu.auth0.com".parse().unwrap())
+    }
+
+    #[test]
+    fn the_guest_s_environment_names_the_application_and_holds_no_secret() {
+        let settings = settings()
+            .credentials(Credentials::client_secret("the-id", "canary-secret"))
+            .email_api_key("canary-key")
+            .base_url("http://127.0.0.1:9".parse().unwrap());
+        let environment = settings.environment();
+        assert!(environment.contains(&("AUTH0_CLIENT_ID".to_owned(), "the-id".to_owned())));
+        assert!(environment.contains(&("AUTH0_BASE_URL".to_owned(), "http://127.0.0.1:9".to_owned())));
+        assert!(!format!("{environment:?} {settings:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_value_that_would_break_a_header_is_refused_without_repeating_it() {
+        for settings in [
+            settings().credentials(Credentials::token("canary\r\nx: y")),
+            settings().credentials(Credentials::token("")),
+            settings().credentials(Credentials::client_secret("", "canary")),
+            settings().credentials(Credentials::client_secret("id", "")),
+            settings().email_api_key("canary\n"),
+        ] {
+            let error = settings.check().unwrap_err().to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+}
