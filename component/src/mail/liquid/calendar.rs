@@ -148,7 +148,7 @@ impl Reading {
     /// Reads everything else, word by word.
     fn words(&mut self, mut text: &str) -> Option<()> {
         loop {
-            text = text.trim_start_matches(|char: char| char == ',' || char == ' ' || char == '\u{202f}');
+            text = text.trim_start_matches([',', ' ', '\u{202f}']);
             let Some(first) = text.chars().next() else { return Some(()) };
             text = match first {
                 '(' => text.split_once(')')?.1,
@@ -172,12 +172,12 @@ impl Reading {
             "am" | "pm" if self.time_ms.is_some() => self.afternoon = Some(lower == "pm"),
             // Only the first three letters count.
             _ => {
-                let names = |name: &&str| {
+                let names = |name: &str| {
                     lower.get(..3).is_some_and(|start| name.to_ascii_lowercase().starts_with(start))
                 };
-                match MONTHS.iter().position(|month| names(&month)) {
+                match MONTHS.iter().position(|month| names(month)) {
                     Some(index) if self.month.is_none() => self.month = Some(i64::try_from(index).ok()? + 1),
-                    None if WEEKDAYS.iter().any(|day| names(&day)) => {}
+                    None if WEEKDAYS.iter().any(|day| names(day)) => {}
                     _ => return None,
                 }
             }

@@ -217,7 +217,8 @@ fn settings_that_cannot_work_say_why() {
 #[test]
 fn answers_are_read_in_each_providers_words() {
     use RefusalKind::*;
-    let table: &[(&str, u16, &str, Option<(RefusalKind, &str)>)] = &[
+    type Expected<'e> = Option<(RefusalKind, &'e str)>;
+    let table: &[(&str, u16, &str, Expected<'_>)] = &[
         ("sendgrid", 202, "", None),
         (
             "sendgrid",

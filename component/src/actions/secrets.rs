@@ -1,0 +1,260 @@
+//! How old the applications' secrets are.
+//!
+//! Auth0 exposes no age of a secret (facts, section 6). Three sources can tell something: our own stamp, the creation
+//! date of a private_key_jwt credential, and the tenant's log, which can only prove that a secret is young, since it
+//! forgets after 1 to 30 days. Everything else is unknown, and said to be.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Fields;
+use super::applications::{ListApplications, STAMP, list_applications};
+use super::logs::{ListLogs, list_logs};
+use crate::catalog::{Action, Effect, parse};
+use crate::client::Client;
+use crate::core::error::Error;
+use crate::core::path::ApiPath;
+use crate::core::request::{Method, Request};
+use crate::core::schema::{Kind, Output, Shape, input};
+use crate::core::timestamp::{DAY_MS, format_ms, parse_ms};
+
+/// Age from which a secret is stale, where none is given: the quarterly rotation of the stories.
+const OLDER_THAN_DAYS: u32 = 90;
+
+/// Pages of the log that are read for one answer: the 1000 rows that a search reaches.
+const LOG_PAGES: u32 = 10;
+
+/// Input of `find-stale-secrets`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindStaleSecrets {
+    /// Age in days from which a secret is stale; 90 by default.
+    #[schemars(range(min = 1))]
+    pub older_than_days: Option<u32>,
+    /// Report public applications too, which use no secret; false by default.
+    pub include_public: Option<bool>,
+}
+
+/// Tells how old each application's secret is.
+///
+/// # Errors
+/// As the contract's `applications.find-stale-secrets`. A log or credential that may not be read is no failure: it is
+/// evidence that is not there.
+pub fn find_stale_secrets(client: &mut Client<'_>, input: &FindStaleSecrets) -> Result<Value, Error> {
+    let days = input.older_than_days.unwrap_or(OLDER_THAN_DAYS);
+    if days == 0 {
+        return Err(Error::invalid(
+            "older_than_days 0 refused: every secret would be stale; give at least 1",
+        ));
+    }
+    let now = client.unix_ms();
+    let applications = all_applications(client)?;
+    let (rotations, log_note) = logged_changes(client)?;
+    let mut items = Vec::new();
+    for application in &applications {
+        let public = text(application, "token_endpoint_auth_method") == Some("none");
+        if public && input.include_public != Some(true) {
+            continue;
+        }
+        let id = text(application, "client_id").unwrap_or_default();
+        let evidence = match stamp(application) {
+            Some(stamp) => Some(stamp),
+            None => match credential(client, application, id)? {
+                Some(credential) => Some(credential),
+                None => rotations.get(id).map(|(ms, row)| Evidence {
+                    source: "log",
+                    rotated_ms: *ms,
+                    detail: row.clone(),
+                }),
+            },
+        };
+        items.push(verdict(application, id, evidence, now, days));
+    }
+    let mut answer = json!({ "items": items, "older_than_days": days });
+    if let (Some(note), Some(answer)) = (log_note, answer.as_object_mut()) {
+        answer.insert("log_note".to_owned(), note.into());
+    }
+    Ok(answer)
+}
+
+struct Evidence {
+    source: &'static str,
+    rotated_ms: i64,
+    detail: Value,
+}
+
+fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str)
+}
+
+fn verdict(application: &Value, id: &str, evidence: Option<Evidence>, now_ms: i64, days: u32) -> Value {
+    let name = application.get("name").cloned().unwrap_or_default();
+    let Some(evidence) = evidence else {
+        let found = json!({
+            "source": "nothing",
+            "detail": "no stamp, no dated credential, no row in the log that is still kept",
+        });
+        return json!({ "client_id": id, "name": name, "state": "unknown", "evidence": found });
+    };
+    let age_days = (now_ms - evidence.rotated_ms).max(0) / DAY_MS;
+    let state = if age_days < i64::from(days) { "fresh" } else { "stale" };
+    json!({
+        "client_id": id,
+        "name": name,
+        "state": state,
+        "rotated_at": format_ms(evidence.rotated_ms),
+        "age_days": age_days,
+        "evidence": { "source": evidence.source, "detail": evidence.detail },
+    })
+}
+
+fn stamp(application: &Value) -> Option<Evidence> {
+    let stamp = text(application.get("client_metadata")?, STAMP)?;
+    let rotated_ms = parse_ms(stamp)?;
+    Some(Evidence { source: "stamp", rotated_ms, detail: json!({ "client_metadata": { STAMP: stamp } }) })
+}
+
+/// The creation date of the newest credential, for applications that prove themselves by private_key_jwt.
+fn credential(client: &mut Client<'_>, application: &Value, id: &str) -> Result<Option<Evidence>, Error> {
+    let methods = application.get("client_authentication_methods");
+    if methods.and_then(|methods| methods.get("private_key_jwt")).is_none() {
+        return Ok(None);
+    }
+    let request = Request::api(Method::Get, &ApiPath::of(&["clients", id, "credentials"]));
+    let Some(credentials) = optional(client.json(&request))? else { return Ok(None) };
+    let newest = credentials.as_array().into_iter().flatten().filter_map(|credential| {
+        let created = text(credential, "created_at").and_then(parse_ms)?;
+        Some((created, credential.get("id").cloned().unwrap_or_default()))
+    });
+    let newest = newest.max_by_key(|(created, _)| *created);
+    Ok(newest.map(|(created, credential_id)| Evidence {
+        source: "credential",
+        rotated_ms: created,
+        detail: json!({ "credential_id": credential_id, "created_at": format_ms(created) }),
+    }))
+}
+
+fn all_applications(client: &mut Client<'_>) -> Result<Vec<Value>, Error> {
+    let fields = [
+        "client_id",
+        "name",
+        "app_type",
+        "client_metadata",
+        "token_endpoint_auth_method",
+        "client_authentication_methods",
+    ];
+    let mut all = Vec::new();
+    let mut from = None;
+    loop {
+        let input = ListApplications {
+            fields: Some(Fields::List(fields.map(str::to_owned).to_vec())),
+            take: Some(100),
+            from,
+            ..ListApplications::default()
+        };
+        let mut page = list_applications(client, input)?;
+        if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+            all.extend(items);
+        }
+        match page.get("next").and_then(Value::as_str) {
+            Some(next) => from = Some(next.to_owned()),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Rotations and creations that the log still knows, newest per application, and a note where it may not be read.
+type Changes = BTreeMap<String, (i64, Value)>;
+
+fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), Error> {
+    let mut changes = Changes::new();
+    for description in ["Rotate a client secret", "Create a client"] {
+        for page in 0..LOG_PAGES {
+            let input = ListLogs {
+                q: Some(format!("type:sapi AND description:\"{description}\"")),
+                page: Some(page),
+                per_page: Some(100),
+                ..ListLogs::default()
+            };
+            let rows = match list_logs(client, input) {
+                Ok(rows) => rows,
+                Err(error @ Error::Forbidden { .. }) => {
+                    return Ok((changes, Some(format!("the tenant's log could not be read: {error}"))));
+                }
+                Err(error) => return Err(error),
+            };
+            for row in rows.get("items").and_then(Value::as_array).into_iter().flatten() {
+                note_change(&mut changes, row);
+            }
+            if rows.get("next").is_none() {
+                break;
+            }
+        }
+    }
+    Ok((changes, None))
+}
+
+fn note_change(changes: &mut Changes, row: &Value) {
+    let path = row.pointer("/details/request/path").and_then(Value::as_str).unwrap_or_default();
+    let segments: Vec<_> = path.trim_start_matches("/api/v2/").split('/').collect();
+    let id = match segments.as_slice() {
+        ["clients", id, "rotate-secret"] => Some(*id),
+        ["clients"] => row.pointer("/details/response/body/client_id").and_then(Value::as_str),
+        _ => None,
+    };
+    let date = text(row, "date").and_then(parse_ms);
+    if let (Some(id), Some(date)) = (id, date)
+        && changes.get(id).is_none_or(|(known, _)| *known < date)
+    {
+        let detail = json!({
+            "log_id": row.get("log_id").cloned().unwrap_or_default(),
+            "description": row.get("description").cloned().unwrap_or_default(),
+        });
+        changes.insert(id.to_owned(), (date, detail));
+    }
+}
+
+/// Turns a refusal into nothing: evidence that may not be read is not there.
+fn optional(result: Result<Value, Error>) -> Result<Option<Value>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Forbidden { .. } | Error::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+const SECRET_AGE: Shape = Shape(&[
+    ("client_id", Kind::Text, "Id of the application"),
+    ("name", Kind::Text, "Name of the application"),
+    ("state", Kind::Text, "fresh (proved), stale (recorded as older) or unknown: treat unknown as stale"),
+    ("rotated_at", Kind::Time, "When the secret was last known to change"),
+    ("age_days", Kind::Number, "Age in whole days"),
+    (
+        "evidence",
+        Kind::Object(&Shape(&[
+            ("source", Kind::Text, "stamp, credential, log or nothing"),
+            ("detail", Kind::Bag, "What was found there"),
+        ])),
+        "What the verdict rests on",
+    ),
+]);
+
+/// The family's lines of the table.
+pub const ACTIONS: &[Action] = &[Action {
+    id: "find-stale-secrets",
+    title: "Find stale secrets",
+    description: "Tells for each application whether its secret is older than a limit (90 days by default): fresh, stale or \
+                  unknown, with the evidence: the stamp that rotate-client-secret writes, the dates of private_key_jwt \
+                  credentials (read:client_credentials), or the tenant's log (read:logs). Auth0 itself exposes no age, and \
+                  its log is kept for 1 to 30 days.",
+    group: "applications",
+    effect: Effect::Read,
+    idempotent: true,
+    scopes: &["read:clients", "read:client_credentials", "read:logs"],
+    input: input::<FindStaleSecrets>,
+    output: Output::All(&SECRET_AGE),
+    run: |client, value| find_stale_secrets(client, &parse(value)?),
+}];

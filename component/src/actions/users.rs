@@ -1,0 +1,600 @@
+//! Users: accounts, their logs, identities and blocks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::user_changes::UserChanges;
+use super::{Fields, done, list, object, text};
+use crate::catalog::{Action, Effect, parse};
+use crate::client::Client;
+use crate::core::error::Error;
+use crate::core::id::{ConnectionId, IdentityUserId, ProviderName, UserId};
+use crate::core::paging::{Offset, Wall, read_page};
+use crate::core::path::ApiPath;
+use crate::core::request::{Method, Request};
+use crate::core::schema::{Kind, Output, Shape, input};
+
+const WALL: Wall = Wall::At1000(
+    "narrow `q` to fewer users and go on from there, for example with sort 'created_at:1' and \
+     q 'created_at:{LAST_CREATED_AT_SEEN TO *]', page 0",
+);
+
+const LOG_WALL: Wall =
+    Wall::At1000("read the tenant's log by checkpoint with list-logs (`from`, `take`) instead");
+
+/// Input of `get-user`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetUser {
+    /// Whole id of the user, with its provider part.
+    pub user_id: UserId,
+    /// Root fields to answer.
+    pub fields: Option<Fields>,
+    /// True (default): only `fields`. False: all but these.
+    pub include_fields: Option<bool>,
+}
+
+/// Input of `find-users-by-email`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindUsersByEmail {
+    /// E-mail address, matched exactly; Auth0's own store keeps addresses in lower case.
+    pub email: String,
+    /// Root fields to answer.
+    pub fields: Option<Fields>,
+    /// True (default): only `fields`. False: all but these.
+    pub include_fields: Option<bool>,
+}
+
+/// Input of `list-users`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListUsers {
+    /// Query in Auth0's Lucene subset (v3), such as `app_metadata.plan:pro AND NOT blocked:true`.
+    pub q: Option<String>,
+    /// One field and a direction: `created_at:1` or `created_at:-1`.
+    pub sort: Option<String>,
+    /// Root fields to answer.
+    pub fields: Option<Fields>,
+    /// True (default): only `fields`. False: all but these.
+    pub include_fields: Option<bool>,
+    /// Page, from 0.
+    pub page: Option<u32>,
+    /// Page size, 0 to 100; 50 by default.
+    #[schemars(range(max = 100))]
+    pub per_page: Option<u32>,
+    /// Answer the total number too.
+    pub include_totals: Option<bool>,
+}
+
+/// Input of `create-user`: the body that Auth0 takes.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateUser {
+    /// Name (not id) of a database or passwordless connection.
+    pub connection: String,
+    /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Phone number, '+' and 1 to 15 digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Username, where the connection requires one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Password, where the connection is a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Id within the connection; Auth0 puts the provider part before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Full name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Nickname.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// Given name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<String>,
+    /// Family name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<String>,
+    /// URL of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+    /// Create it blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<bool>,
+    /// Mark the address as verified; otherwise a verification mail is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+    /// Mark the phone number as verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_verified: Option<bool>,
+    /// Send the verification mail or not, whatever email_verified says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_email: Option<bool>,
+    /// The person's preferences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_metadata: Option<Map<String, Value>>,
+    /// The system's truth about the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_metadata: Option<Map<String, Value>>,
+}
+
+/// Input of `update-user`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateUser {
+    /// Whole id of the user, with its provider part.
+    pub user_id: UserId,
+    /// What to change, as Auth0's PATCH takes it.
+    pub changes: UserChanges,
+    /// Allow {} as metadata, which deletes the whole bag.
+    pub allow_metadata_wipe: Option<bool>,
+}
+
+/// Input of the actions that need a user and nothing else.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneUser {
+    /// Whole id of the user, with its provider part.
+    pub user_id: UserId,
+}
+
+/// Input of `list-user-logs`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListUserLogs {
+    /// Whole id of the user, with its provider part.
+    pub user_id: UserId,
+    /// One field and a direction: `date:-1`.
+    pub sort: Option<String>,
+    /// Page, from 0.
+    pub page: Option<u32>,
+    /// Page size, 0 to 100; 50 by default.
+    #[schemars(range(max = 100))]
+    pub per_page: Option<u32>,
+    /// Answer the total number too.
+    pub include_totals: Option<bool>,
+}
+
+/// An account to link.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondaryIdentity {
+    /// Provider, such as `google-oauth2`; may be left out where user_id holds it.
+    pub provider: Option<String>,
+    /// Id, with or without the provider part.
+    pub user_id: String,
+    /// Id of the connection, where the provider has several.
+    pub connection_id: Option<ConnectionId>,
+}
+
+/// Input of `link-user`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkUser {
+    /// Whole id of the primary user.
+    pub user_id: UserId,
+    /// The account to link, by its id. Either this or link_with.
+    pub identity: Option<SecondaryIdentity>,
+    /// The account to link, by an id token that proves it. Either this or identity.
+    pub link_with: Option<String>,
+}
+
+/// Input of `unlink-identity`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnlinkIdentity {
+    /// Whole id of the primary user.
+    pub user_id: UserId,
+    /// Provider of the identity to take off.
+    pub provider: ProviderName,
+    /// Id of that identity within its provider.
+    pub identity_user_id: IdentityUserId,
+}
+
+/// Input of the actions on brute-force blocks.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlockTarget {
+    /// Whole id of the user. Either this or identifier.
+    pub user_id: Option<UserId>,
+    /// E-mail address, username or phone number. Either this or user_id.
+    pub identifier: Option<String>,
+}
+
+fn path(user_id: &UserId, rest: &[&str]) -> ApiPath {
+    ApiPath::of(&[&["users", user_id.as_str()], rest].concat())
+}
+
+/// Gets one user.
+///
+/// # Errors
+/// As the contract's `users.get-user`.
+pub fn get_user(client: &mut Client<'_>, input: &GetUser) -> Result<Value, Error> {
+    let request = Request::api(Method::Get, &path(&input.user_id, &[]));
+    client.json(&Fields::apply(input.fields.as_ref(), input.include_fields, request)?)
+}
+
+/// Finds the users of an address.
+///
+/// # Errors
+/// As the contract's `users.find-users-by-email`.
+pub fn find_users_by_email(client: &mut Client<'_>, input: &FindUsersByEmail) -> Result<Value, Error> {
+    if input.email.trim().is_empty() {
+        return Err(Error::invalid("an empty `email` refused: give an e-mail address"));
+    }
+    let request = Request::api(Method::Get, &ApiPath::of(&["users-by-email"])).query("email", &input.email);
+    client.json(&Fields::apply(input.fields.as_ref(), input.include_fields, request)?).map(list)
+}
+
+/// Lists or searches users.
+///
+/// # Errors
+/// As the contract's `users.list-users`.
+pub fn list_users(client: &mut Client<'_>, input: &ListUsers) -> Result<Value, Error> {
+    let offset = Offset::new(input.page, input.per_page, input.include_totals, WALL)?;
+    let request = Request::api(Method::Get, &ApiPath::of(&["users"]))
+        .maybe("q", input.q.as_ref())
+        .maybe("search_engine", input.q.as_ref().map(|_| "v3"))
+        .maybe("sort", input.sort.as_ref());
+    let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
+    Ok(read_page(client.json(&offset.apply(request))?, "users", offset))
+}
+
+/// Creates a user.
+///
+/// # Errors
+/// As the contract's `users.create-user`.
+pub fn create_user(client: &mut Client<'_>, input: &CreateUser) -> Result<Value, Error> {
+    let body = serde_json::to_value(input).map_err(|error| Error::invalid(error.to_string()))?;
+    client.json(&Request::api(Method::Post, &ApiPath::of(&["users"])).json(&body))
+}
+
+/// Changes a user.
+///
+/// # Errors
+/// As the contract's `users.update-user`.
+pub fn update_user(client: &mut Client<'_>, input: UpdateUser) -> Result<Value, Error> {
+    let body = input.changes.body(input.allow_metadata_wipe.unwrap_or(false))?;
+    client.json(&Request::api(Method::Patch, &path(&input.user_id, &[])).json(&body))
+}
+
+/// Deletes a user.
+///
+/// # Errors
+/// As the contract's `users.delete-user`.
+pub fn delete_user(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
+    client.send(&Request::api(Method::Delete, &path(&input.user_id, &[]))).map(|_| done())
+}
+
+fn set_blocked(client: &mut Client<'_>, input: &OneUser, blocked: bool) -> Result<Value, Error> {
+    client.json(&Request::api(Method::Patch, &path(&input.user_id, &[])).json(&json!({ "blocked": blocked })))
+}
+
+/// Blocks a user.
+///
+/// # Errors
+/// As the contract's `users.block-user`.
+pub fn block_user(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
+    set_blocked(client, input, true)
+}
+
+/// Lifts an administrator's block.
+///
+/// # Errors
+/// As the contract's `users.unblock-user`.
+pub fn unblock_user(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
+    set_blocked(client, input, false)
+}
+
+/// Lists what the log says of a user.
+///
+/// # Errors
+/// As the contract's `users.list-user-logs`.
+pub fn list_user_logs(client: &mut Client<'_>, input: &ListUserLogs) -> Result<Value, Error> {
+    let offset = Offset::new(input.page, input.per_page, input.include_totals, LOG_WALL)?;
+    let request =
+        Request::api(Method::Get, &path(&input.user_id, &["logs"])).maybe("sort", input.sort.as_ref());
+    Ok(read_page(client.json(&offset.apply(request))?, "logs", offset))
+}
+
+/// Links another account to a user.
+///
+/// # Errors
+/// As the contract's `users.link-user`.
+pub fn link_user(client: &mut Client<'_>, input: &LinkUser) -> Result<Value, Error> {
+    let body = match (&input.identity, &input.link_with) {
+        (Some(identity), None) => {
+            let named = identity.user_id.split_once('|').map(|(provider, _)| provider.to_owned());
+            let Some(provider) = identity.provider.clone().or(named) else {
+                return Err(Error::invalid(
+                    "an `identity` without provider refused: give `provider`, or 'provider|id'",
+                ));
+            };
+            object([
+                ("provider", Some(provider.into())),
+                ("user_id", Some(identity.user_id.as_str().into())),
+                ("connection_id", identity.connection_id.as_ref().map(|id| id.as_str().into())),
+            ])
+        }
+        (None, Some(token)) => json!({ "link_with": token }),
+        _ => return Err(Error::invalid("give either `identity` or `link_with`: the account to link, once")),
+    };
+    client.json(&Request::api(Method::Post, &path(&input.user_id, &["identities"])).json(&body)).map(list)
+}
+
+/// Takes an identity off a user.
+///
+/// # Errors
+/// As the contract's `users.unlink-identity`.
+pub fn unlink_identity(client: &mut Client<'_>, input: &UnlinkIdentity) -> Result<Value, Error> {
+    let rest = ["identities", input.provider.as_str(), input.identity_user_id.as_str()];
+    client.json(&Request::api(Method::Delete, &path(&input.user_id, &rest))).map(list)
+}
+
+fn blocks(method: Method, target: &BlockTarget) -> Result<Request, Error> {
+    match (&target.user_id, &target.identifier) {
+        (Some(user_id), None) => Ok(Request::api(method, &ApiPath::of(&["user-blocks", user_id.as_str()]))),
+        (None, Some(identifier)) if !identifier.trim().is_empty() => {
+            Ok(Request::api(method, &ApiPath::of(&["user-blocks"])).query("identifier", identifier))
+        }
+        _ => Err(Error::invalid("give either `user_id` or `identifier`: whose blocks are meant")),
+    }
+}
+
+/// Gets brute-force blocks.
+///
+/// # Errors
+/// As the contract's `users.get-user-blocks`.
+pub fn get_user_blocks(client: &mut Client<'_>, target: &BlockTarget) -> Result<Value, Error> {
+    client.json(&blocks(Method::Get, target)?)
+}
+
+/// Lifts brute-force blocks.
+///
+/// # Errors
+/// As the contract's `users.clear-user-blocks`.
+pub fn clear_user_blocks(client: &mut Client<'_>, target: &BlockTarget) -> Result<Value, Error> {
+    client.send(&blocks(Method::Delete, target)?).map(|_| done())
+}
+
+const IDENTITY: Shape = Shape(&[
+    ("connection", Kind::Text, "Name of the connection"),
+    ("user_id", Kind::Text, "Id within the provider"),
+    ("provider", Kind::Text, "Identity provider"),
+    ("isSocial", Kind::Flag, "Whether the provider is a social one"),
+    ("profileData", Kind::Bag, "Profile of a linked identity"),
+]);
+
+/// A user, as far as its shape is known.
+pub const USER: Shape = Shape(&[
+    ("user_id", Kind::Text, "Whole id, provider|id"),
+    ("email", Kind::Text, "E-mail address"),
+    ("email_verified", Kind::Flag, "Whether the address was verified"),
+    ("username", Kind::Text, "Username"),
+    ("phone_number", Kind::Text, "Phone number"),
+    ("phone_verified", Kind::Flag, "Whether the number was verified"),
+    ("name", Kind::Text, "Full name"),
+    ("nickname", Kind::Text, "Nickname"),
+    ("given_name", Kind::Text, "Given name"),
+    ("family_name", Kind::Text, "Family name"),
+    ("picture", Kind::Text, "URL of a picture"),
+    ("blocked", Kind::Flag, "Whether an administrator blocked the account; absent means no"),
+    ("created_at", Kind::Time, "When it was created"),
+    ("updated_at", Kind::Time, "When it last changed"),
+    ("last_login", Kind::Time, "Last login; absent before the first"),
+    ("last_ip", Kind::Text, "Address of the last login"),
+    ("logins_count", Kind::Number, "Number of logins"),
+    ("identities", Kind::List(&IDENTITY), "Linked identities, the primary one first"),
+    ("user_metadata", Kind::Bag, "The person's preferences"),
+    ("app_metadata", Kind::Bag, "The system's truth about the person"),
+]);
+
+const BLOCKS: Shape = Shape(&[(
+    "blocked_for",
+    Kind::List(&Shape(&[
+        ("identifier", Kind::Text, "E-mail, username or phone number that was tried"),
+        ("ip", Kind::Text, "Address that is blocked"),
+        ("connection", Kind::Text, "Connection it holds for"),
+    ])),
+    "The blocks; empty where there are none",
+)]);
+
+/// The family's lines of the table.
+pub const ACTIONS: &[Action] = &[
+    Action {
+        id: "list-users",
+        title: "List users",
+        description: "Lists or searches users, one page at a time. The search lags behind writes by seconds: use \
+                      get-user or find-users-by-email to read what was just written. Beyond the first 1000 results it \
+                      ends with invalid-input that says how to go on.",
+        group: "users",
+        effect: Effect::Read,
+        idempotent: true,
+        scopes: &["read:users"],
+        input: input::<ListUsers>,
+        output: Output::Pages(&USER),
+        run: |client, value| list_users(client, &parse(value)?),
+    },
+    Action {
+        id: "get-user",
+        title: "Get a user",
+        description: "Gets one user by id, immediately consistent. Ends with missing where there is none.",
+        group: "users",
+        effect: Effect::Read,
+        idempotent: true,
+        scopes: &["read:users"],
+        input: input::<GetUser>,
+        output: Output::One(&USER),
+        run: |client, value| get_user(client, &parse(value)?),
+    },
+    Action {
+        id: "find-users-by-email",
+        title: "Find users by e-mail",
+        description: "Finds all users that have exactly this e-mail address, immediately consistent. An empty list \
+                      where there is none.",
+        group: "users",
+        effect: Effect::Read,
+        idempotent: true,
+        scopes: &["read:users"],
+        input: input::<FindUsersByEmail>,
+        output: Output::All(&USER),
+        run: |client, value| find_users_by_email(client, &parse(value)?),
+    },
+    Action {
+        id: "create-user",
+        title: "Create a user",
+        description: "Creates a user on a database or passwordless connection. Ends with conflict where the user \
+                      exists, rejected for a weak password or a connection that takes no users, and outcome-unknown \
+                      where the answer was lost: look before trying again.",
+        group: "users",
+        effect: Effect::Create,
+        idempotent: false,
+        scopes: &["create:users"],
+        input: input::<CreateUser>,
+        output: Output::One(&USER),
+        run: |client, value| create_user(client, &parse(value)?),
+    },
+    Action {
+        id: "update-user",
+        title: "Update a user",
+        description: "Changes a user's profile or metadata. Root properties are replaced and null unsets them; metadata \
+                      are merged at the first level only, and a null member is deleted. Auth0 refuses some changes \
+                      together, such as email and password.",
+        group: "users",
+        effect: Effect::Update,
+        idempotent: true,
+        scopes: &["update:users"],
+        input: input::<UpdateUser>,
+        output: Output::One(&USER),
+        run: |client, value| update_user(client, parse(value)?),
+    },
+    Action {
+        id: "delete-user",
+        title: "Delete a user",
+        description: "Deletes a user and all linked identities for good. A user who does not exist is no failure.",
+        group: "users",
+        effect: Effect::Delete,
+        idempotent: true,
+        scopes: &["delete:users"],
+        input: input::<OneUser>,
+        output: Output::Done,
+        run: |client, value| delete_user(client, &parse(value)?),
+    },
+    Action {
+        id: "block-user",
+        title: "Block a user",
+        description: "Blocks a user from logging in. Sessions that live go on until they end: use revoke-user-access too.",
+        group: "users",
+        effect: Effect::Update,
+        idempotent: true,
+        scopes: &["update:users"],
+        input: input::<OneUser>,
+        output: Output::One(&USER),
+        run: |client, value| block_user(client, &parse(value)?),
+    },
+    Action {
+        id: "unblock-user",
+        title: "Unblock a user",
+        description: "Lifts the block that an administrator set. Brute-force blocks stay: use clear-user-blocks.",
+        group: "users",
+        effect: Effect::Update,
+        idempotent: true,
+        scopes: &["update:users"],
+        input: input::<OneUser>,
+        output: Output::One(&USER),
+        run: |client, value| unblock_user(client, &parse(value)?),
+    },
+    Action {
+        id: "list-user-logs",
+        title: "List a user's log",
+        description: "Lists what the tenant's log says of a user, newest first, one page at a time. Reaches 1000 rows.",
+        group: "users",
+        effect: Effect::Read,
+        idempotent: true,
+        scopes: &["read:logs", "read:logs_users"],
+        input: input::<ListUserLogs>,
+        output: Output::Pages(&super::logs::EVENT),
+        run: |client, value| list_user_logs(client, &parse(value)?),
+    },
+    Action {
+        id: "link-user",
+        title: "Link an account",
+        description: "Links another account to a user. The other account's own id and its metadata are gone afterwards. \
+                      Ends with conflict where it is linked already.",
+        group: "users",
+        effect: Effect::Update,
+        idempotent: false,
+        scopes: &["update:users"],
+        input: input::<LinkUser>,
+        output: Output::All(&IDENTITY),
+        run: |client, value| link_user(client, &parse(value)?),
+    },
+    Action {
+        id: "unlink-identity",
+        title: "Unlink an identity",
+        description: "Takes a linked identity off a user; it becomes a user of its own, without metadata. The main \
+                      identity cannot be taken off.",
+        group: "users",
+        effect: Effect::Update,
+        idempotent: false,
+        scopes: &["update:users"],
+        input: input::<UnlinkIdentity>,
+        output: Output::All(&IDENTITY),
+        run: |client, value| unlink_identity(client, &parse(value)?),
+    },
+    Action {
+        id: "get-user-blocks",
+        title: "Get brute-force blocks",
+        description: "Gets the brute-force blocks of a user or of an identifier.",
+        group: "users",
+        effect: Effect::Read,
+        idempotent: true,
+        scopes: &["read:users"],
+        input: input::<BlockTarget>,
+        output: Output::One(&BLOCKS),
+        run: |client, value| get_user_blocks(client, &parse(value)?),
+    },
+    Action {
+        id: "clear-user-blocks",
+        title: "Clear brute-force blocks",
+        description: "Lifts the brute-force blocks of a user or of an identifier. A block that an administrator set stays: \
+                      use unblock-user.",
+        group: "users",
+        effect: Effect::Update,
+        idempotent: true,
+        scopes: &["update:users"],
+        input: input::<BlockTarget>,
+        output: Output::Done,
+        run: |client, value| clear_user_blocks(client, &parse(value)?),
+    },
+];
+
+/// Reads a text that has to be there.
+pub(super) fn required(name: &str, value: &str) -> Result<Value, Error> {
+    if value.trim().is_empty() {
+        return Err(Error::invalid(format!("an empty `{name}` refused")));
+    }
+    Ok(value.into())
+}
+
+/// An identity in the body of a message request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityRef {
+    /// Provider of the identity.
+    pub provider: String,
+    /// Id within the provider.
+    pub user_id: String,
+}
+
+impl IdentityRef {
+    pub(super) fn json(&self) -> Value {
+        object([("provider", text(Some(&self.provider))), ("user_id", text(Some(&self.user_id)))])
+    }
+}

@@ -1,0 +1,317 @@
+//! Sends the requests of one call: token, retries, deadline. The only code between an action and the transport.
+//!
+//! Generic over [`Transport`], so that it runs natively under test with a transport that plays a script, and so that
+//! a build for WASI 0.3 has one file to replace.
+
+use serde_json::Value;
+
+use crate::core::error::{Error, Problem};
+use crate::core::request::{Body, Method, Request};
+use crate::core::response::Response;
+use crate::core::retry::{Attempt, Decision, decide};
+use crate::settings::{Credentials, Origin, Settings};
+use crate::token::{TokenCache, fetch_token};
+
+/// Largest request body. Auth0 refuses payloads above 1 MB (facts, section 9).
+const LARGEST_BODY: usize = 1_000_000;
+
+/// What WASI does for the component, and nothing else.
+pub trait Transport {
+    /// Sends a request and reads the answer whole, within the time given.
+    ///
+    /// # Errors
+    /// Where there was no whole answer.
+    fn send(&mut self, request: &WireRequest<'_>, timeout_ms: u64) -> Result<Response, SendError>;
+
+    /// A clock that only moves forward, in milliseconds from any start.
+    fn monotonic_ms(&mut self) -> u64;
+
+    /// The time of day, in milliseconds since the Unix epoch.
+    fn unix_ms(&mut self) -> i64;
+
+    /// Waits.
+    fn sleep_ms(&mut self, ms: u64);
+
+    /// Any number.
+    fn random(&mut self) -> u64;
+}
+
+/// A request with everything decided.
+#[derive(Debug)]
+pub struct WireRequest<'a> {
+    /// The method.
+    pub method: Method,
+    /// Where it goes.
+    pub origin: &'a Origin,
+    /// Path and query, encoded.
+    pub path_and_query: String,
+    /// All headers; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's octets.
+    pub body: &'a [u8],
+}
+
+/// Why there was no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// It never left, or was refused below HTTP: nothing has changed.
+    NotSent(String),
+    /// It may have been processed.
+    Lost(String),
+    /// The answer began, with this status, and was cut.
+    Cut {
+        /// Status of the answer.
+        status: u16,
+        /// What happened.
+        message: String,
+    },
+    /// The host's policy refused it.
+    Denied(String),
+    /// The transport refused the request or the answer for its form.
+    Malformed(String),
+}
+
+/// The requests of one call.
+pub struct Client<'a> {
+    transport: &'a mut dyn Transport,
+    /// The connection's settings.
+    pub settings: &'a Settings,
+    tokens: &'a mut TokenCache,
+    /// Scopes of the action, for refusals that name none.
+    pub scopes: &'static [&'static str],
+    ends_at_ms: u64,
+}
+
+impl<'a> Client<'a> {
+    /// Begins a call: the deadline runs from now.
+    pub fn new(transport: &'a mut dyn Transport, settings: &'a Settings, tokens: &'a mut TokenCache) -> Self {
+        let ends_at_ms = transport.monotonic_ms().saturating_add(settings.deadline_ms);
+        Self { transport, settings, tokens, scopes: &[], ends_at_ms }
+    }
+
+    /// The time of day, in milliseconds since the Unix epoch.
+    pub fn unix_ms(&mut self) -> i64 {
+        self.transport.unix_ms()
+    }
+
+    /// Sends a request to the tenant and reads its answer as JSON; `null` where there is no body.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; `other` or `outcome-unknown` where a success carries no JSON.
+    pub fn json(&mut self, request: &Request) -> Result<Value, Error> {
+        let response = self.send(request)?;
+        response.json().map_err(|error| {
+            let problem = Problem {
+                message: format!(
+                    "the tenant answered {} with a body that is not JSON: {error}",
+                    response.status
+                ),
+                status: Some(response.status),
+                ..Problem::default()
+            };
+            // The write was accepted, yet what it made is not known.
+            if request.method.is_repeatable() {
+                Error::Other(problem)
+            } else {
+                Error::OutcomeUnknown(problem)
+            }
+        })
+    }
+
+    /// Sends a request to the tenant, with the token, and with repetitions where they are harmless.
+    ///
+    /// # Errors
+    /// For any answer but 2xx, and where there was none.
+    pub fn send(&mut self, request: &Request) -> Result<Response, Error> {
+        let settings = self.settings;
+        let mut refreshed = false;
+        loop {
+            let token = self.current_token()?;
+            let mut headers = Vec::new();
+            if let Some(token) = &token {
+                headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+            }
+            if let Some(domain) = &settings.custom_domain
+                && takes_custom_domain(request.method, &request.path)
+            {
+                headers.push(("auth0-custom-domain".to_owned(), domain.as_str().to_owned()));
+            }
+            let result = self.exchange(request, &settings.origin, headers);
+            // A token can be revoked with its application's grant: one that was fetched here is fetched anew, once.
+            // The 401 proves that the request was not processed, so any method may be sent again.
+            if let Err(Error::Unauthenticated(_)) = &result
+                && matches!(settings.credentials, Credentials::Client { .. })
+                && !refreshed
+            {
+                refreshed = true;
+                self.tokens.clear();
+                continue;
+            }
+            return result;
+        }
+    }
+
+    /// Sends a request that carries no token: the token endpoint, a mail provider.
+    ///
+    /// # Errors
+    /// For any answer but 2xx, and where there was none.
+    pub fn send_plain(&mut self, request: &Request, origin: &Origin) -> Result<Response, Error> {
+        self.exchange(request, origin, Vec::new())
+    }
+
+    /// Sends a request without a token and gives any answer, whatever its status; for those whose errors have a form
+    /// of their own. Repeats as [`Client::send`] does.
+    ///
+    /// # Errors
+    /// Where there was no answer.
+    pub fn send_raw(&mut self, request: &Request, origin: &Origin) -> Result<Response, Error> {
+        self.attempts(request, origin, Vec::new())
+    }
+
+    fn exchange(
+        &mut self,
+        request: &Request,
+        origin: &Origin,
+        headers: Vec<(String, String)>,
+    ) -> Result<Response, Error> {
+        let response = self.attempts(request, origin, headers)?;
+        if response.is_success() {
+            return Ok(response);
+        }
+        Err(response.error(self.scopes, request.method.is_repeatable(), self.transport.unix_ms()))
+    }
+
+    /// The retry loop: ends with an answer, of whatever status, or with the error for having none.
+    fn attempts(
+        &mut self,
+        request: &Request,
+        origin: &Origin,
+        mut headers: Vec<(String, String)>,
+    ) -> Result<Response, Error> {
+        let body = request.body.as_ref().map_or(&[][..], |body| body.bytes.as_slice());
+        if body.len() > LARGEST_BODY {
+            return Err(Error::invalid(format!(
+                "a body of {} octets refused: Auth0 takes at most {LARGEST_BODY}",
+                body.len()
+            )));
+        }
+        headers.push((
+            "user-agent".to_owned(),
+            concat!("auth0-connector/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ));
+        headers.push(("accept".to_owned(), "application/json".to_owned()));
+        if let Some(Body { content_type, .. }) = &request.body {
+            headers.push(("content-type".to_owned(), (*content_type).to_owned()));
+        }
+        for (name, value) in &request.headers {
+            headers.retain(|(taken, _)| taken != name);
+            headers.push((name.clone(), value.clone()));
+        }
+        let wire = WireRequest {
+            method: request.method,
+            origin,
+            path_and_query: request.path_and_query(),
+            headers,
+            body,
+        };
+        let mut made = 0;
+        loop {
+            let remaining_ms = self.remaining_ms();
+            if remaining_ms == 0 {
+                return Err(Error::Unreachable(Problem::new(format!(
+                    "the deadline of {} ms passed before the request could be sent",
+                    self.settings.deadline_ms
+                ))));
+            }
+            made += 1;
+            let result = self.transport.send(&wire, remaining_ms);
+            let attempt = match &result {
+                Ok(response) => response.attempt(self.transport.unix_ms()),
+                Err(SendError::NotSent(_)) => Some(Attempt::NotSent),
+                Err(SendError::Lost(_)) => Some(Attempt::Lost),
+                Err(SendError::Cut { .. }) => Some(Attempt::Lost),
+                Err(SendError::Denied(_) | SendError::Malformed(_)) => None,
+            };
+            if let Some(attempt) = attempt {
+                let jitter = self.transport.random();
+                let remaining_ms = self.remaining_ms();
+                let max_retries = self.settings.max_retries;
+                if let Decision::Again { wait_ms } =
+                    decide(request.method, attempt, made, max_retries, remaining_ms, jitter)
+                {
+                    self.transport.sleep_ms(wait_ms);
+                    continue;
+                }
+            }
+            return result.map_err(|error| send_error(error, request.method));
+        }
+    }
+
+    /// Gives the token that requests carry, where the component has one.
+    ///
+    /// # Errors
+    /// Where none can be fetched.
+    pub fn current_token(&mut self) -> Result<Option<String>, Error> {
+        match &self.settings.credentials {
+            Credentials::Host => Ok(None),
+            Credentials::Token(token) => Ok(Some(token.expose().to_owned())),
+            Credentials::Client { id, secret } => {
+                let now = self.transport.unix_ms();
+                if let Some(token) = self.tokens.get(id, now) {
+                    return Ok(Some(token));
+                }
+                let token = fetch_token(self, id, secret)?;
+                let now = self.transport.unix_ms();
+                Ok(Some(self.tokens.put(id, token, now)))
+            }
+        }
+    }
+
+    fn remaining_ms(&mut self) -> u64 {
+        self.ends_at_ms.saturating_sub(self.transport.monotonic_ms())
+    }
+}
+
+fn send_error(error: SendError, method: Method) -> Error {
+    let problem = |message: String| Problem::new(message);
+    match error {
+        SendError::NotSent(message) => Error::Unreachable(problem(message)),
+        SendError::Denied(message) => Error::Denied(problem(message)),
+        SendError::Malformed(message) => Error::Other(problem(message)),
+        SendError::Lost(message) if method.is_repeatable() => Error::Unreachable(problem(message)),
+        SendError::Lost(message) => Error::OutcomeUnknown(problem(format!(
+            "the {} was sent and its answer was lost ({message}): it may have happened; look before trying again",
+            method.as_str()
+        ))),
+        SendError::Cut { status, message } => {
+            let problem = Problem {
+                message: format!("the tenant answered {status} and the answer was cut ({message})"),
+                status: Some(status),
+                ..Problem::default()
+            };
+            match status {
+                200..=299 if !method.is_repeatable() => Error::OutcomeUnknown(problem),
+                500..=599 | 200..=299 => Error::Unavailable(problem),
+                _ => Error::Other(problem),
+            }
+        }
+    }
+}
+
+/// The paths that take `auth0-custom-domain` (facts, section 9); SDKs send it on no other.
+fn takes_custom_domain(method: Method, path: &str) -> bool {
+    let Some(path) = path.strip_prefix("/api/v2/") else { return false };
+    let segments: Vec<_> = path.split('/').collect();
+    match (method, segments.as_slice()) {
+        (Method::Post, ["users"]) | (Method::Patch, ["users", _]) => true,
+        (
+            Method::Post,
+            ["jobs", "verification-email"] | ["tickets", "email-verification" | "password-change"],
+        ) => true,
+        (Method::Post, ["organizations", _, "invitations"] | ["guardian", "enrollments", "ticket"]) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

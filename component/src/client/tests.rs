@@ -1,0 +1,267 @@
+//! A transport that plays a script, and what the client makes of it.
+
+use std::collections::VecDeque;
+
+use serde_json::json;
+
+use super::*;
+
+/// What the script answers, and what it saw.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) answers: VecDeque<Result<Response, SendError>>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) slept_ms: u64,
+    clock_ms: u64,
+}
+
+/// One request as it left.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Transport for Script {
+    fn send(&mut self, request: &WireRequest<'_>, timeout_ms: u64) -> Result<Response, SendError> {
+        assert!(timeout_ms > 0);
+        self.clock_ms += 10;
+        self.seen.push(Seen {
+            method: request.method.as_str(),
+            path: request.path_and_query.clone(),
+            headers: request.headers.clone(),
+            body: String::from_utf8_lossy(request.body).into_owned(),
+        });
+        self.answers.pop_front().expect("the script has an answer for every request")
+    }
+
+    fn monotonic_ms(&mut self) -> u64 {
+        self.clock_ms
+    }
+
+    fn unix_ms(&mut self) -> i64 {
+        1_740_823_200_000 + i64::try_from(self.clock_ms).unwrap()
+    }
+
+    fn sleep_ms(&mut self, ms: u64) {
+        self.slept_ms += ms;
+        self.clock_ms += ms;
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}
+
+pub(crate) fn answer(status: u16, body: Value) -> Result<Response, SendError> {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    Ok(Response { status, headers: Vec::new(), body })
+}
+
+fn with_header(answer: Result<Response, SendError>, name: &str, value: &str) -> Result<Response, SendError> {
+    answer.map(|mut response| {
+        response.headers.push((name.to_owned(), value.to_owned()));
+        response
+    })
+}
+
+const DOMAIN: (&str, &str) = ("AUTH0_DOMAIN", "t.eu.auth0.com");
+
+/// Runs one action against a script.
+pub(crate) fn run(
+    environment: &[(&str, &str)],
+    script: &mut Script,
+    action: &str,
+    input: Value,
+) -> Result<Value, Error> {
+    let settings = Settings::read([DOMAIN].into_iter().chain(environment.iter().copied())).unwrap();
+    let mut tokens = TokenCache::new();
+    let mut client = Client::new(script, &settings, &mut tokens);
+    crate::catalog::run(&mut client, action, &input.to_string())
+}
+
+fn script(answers: impl IntoIterator<Item = Result<Response, SendError>>) -> Script {
+    Script { answers: answers.into_iter().collect(), ..Script::default() }
+}
+
+#[test]
+fn without_credentials_no_authorization_is_sent() {
+    let mut script = script([answer(200, json!({"user_id": "auth0|a"}))]);
+    let user = run(&[], &mut script, "get-user", json!({"user_id": "auth0|a"})).unwrap();
+    assert_eq!(user["user_id"], "auth0|a");
+    assert_eq!(script.seen[0].path, "/api/v2/users/auth0%7Ca");
+    assert_eq!(script.seen[0].header("authorization"), None);
+}
+
+#[test]
+fn one_token_serves_all_requests_of_an_instance() {
+    let credentials = [("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "s")];
+    let mut script = script([
+        answer(200, json!({"access_token": "t1", "expires_in": 86400})),
+        answer(200, json!([{"id": "rol_1", "name": "A"}])),
+        answer(204, Value::Null),
+    ]);
+    run(&credentials, &mut script, "assign-user-roles", json!({"user_id": "auth0|a", "role_names": ["A"]}))
+        .unwrap();
+    assert_eq!(script.seen[0].path, "/oauth/token");
+    assert_eq!(
+        script.seen[0].body,
+        "grant_type=client_credentials&client_id=id&client_secret=s&audience=https%3A%2F%2Ft.eu.auth0.com%2Fapi%2Fv2%2F"
+    );
+    assert_eq!(script.seen[1].header("authorization"), Some("Bearer t1"));
+    assert_eq!(script.seen[2].body, r#"{"roles":["rol_1"]}"#);
+}
+
+#[test]
+fn a_refused_token_is_fetched_anew_once_even_for_a_create() {
+    let credentials = [("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "s")];
+    let token = |name: &str| answer(200, json!({"access_token": name, "expires_in": 86400}));
+    let mut twice =
+        script([token("t1"), answer(401, json!({})), token("t2"), answer(200, json!({"id": "rol_1"}))]);
+    run(&credentials, &mut twice, "create-role", json!({"name": "A"})).unwrap();
+    assert_eq!(twice.seen[3].header("authorization"), Some("Bearer t2"));
+    let mut never = script([token("t1"), answer(401, json!({})), token("t2"), answer(401, json!({}))]);
+    let error = run(&credentials, &mut never, "create-role", json!({"name": "A"})).unwrap_err();
+    assert_eq!(error.kind(), "unauthenticated");
+}
+
+#[test]
+fn wrong_credentials_are_unauthenticated_in_the_tenants_words_without_the_secret() {
+    let credentials = [("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "canary")];
+    let refusal = json!({"error": "access_denied", "error_description": "Unauthorized"});
+    for status in [401, 403] {
+        let mut script = script([answer(status, refusal.clone())]);
+        let error = run(&credentials, &mut script, "get-user", json!({"user_id": "auth0|a"})).unwrap_err();
+        assert_eq!(error.kind(), "unauthenticated");
+        assert!(error.to_string().contains("Unauthorized"));
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn a_create_whose_answer_is_lost_is_reported_and_not_repeated() {
+    for lost in [
+        Err(SendError::Lost("connection reset".into())),
+        Err(SendError::Cut { status: 201, message: "closed".into() }),
+        answer(504, Value::Null),
+        Ok(Response { status: 201, headers: Vec::new(), body: b"{\"user_id\":".to_vec() }),
+    ] {
+        let mut script = script([lost]);
+        let input = json!({"connection": "db", "email": "a@b.example"});
+        let error = run(&[], &mut script, "create-user", input).unwrap_err();
+        assert_eq!(error.kind(), "outcome-unknown", "{error}");
+        assert_eq!(script.seen.len(), 1);
+    }
+}
+
+#[test]
+fn a_read_is_repeated_until_the_retries_are_used_up() {
+    let lost = || Err(SendError::Lost("connection reset".into()));
+    let mut good = script([lost(), answer(503, Value::Null), answer(200, json!([]))]);
+    run(&[], &mut good, "list-roles", json!({})).unwrap();
+    assert_eq!(good.seen.len(), 3);
+    let mut bad = script([lost(), lost(), lost()]);
+    assert_eq!(run(&[], &mut bad, "list-roles", json!({})).unwrap_err().kind(), "unreachable");
+    let mut unavailable = script([answer(500, Value::Null)]);
+    let error = run(&[("AUTH0_MAX_RETRIES", "0")], &mut unavailable, "list-roles", json!({})).unwrap_err();
+    assert_eq!(error.kind(), "unavailable");
+}
+
+#[test]
+fn a_429_waits_as_told_and_ends_typed_where_the_deadline_is_nearer() {
+    let throttled = |seconds: &str| with_header(answer(429, json!({"message": "m"})), "retry-after", seconds);
+    let mut patient = script([throttled("2"), answer(200, json!({"id": "rol_1"}))]);
+    run(&[], &mut patient, "create-role", json!({"name": "A"})).unwrap();
+    assert_eq!(patient.slept_ms, 2000);
+    let mut hurried = script([throttled("60")]);
+    let error = run(&[], &mut hurried, "create-role", json!({"name": "A"})).unwrap_err();
+    let Error::Throttled { retry_after_ms, .. } = error else { panic!("{error:?}") };
+    assert_eq!(retry_after_ms, Some(60_000));
+    assert_eq!(hurried.slept_ms, 0);
+}
+
+#[test]
+fn a_denied_request_is_not_tried_again() {
+    let mut script = script([Err(SendError::Denied("policy".into()))]);
+    assert_eq!(run(&[], &mut script, "list-roles", json!({})).unwrap_err().kind(), "denied");
+}
+
+#[test]
+fn the_custom_domain_goes_only_to_paths_that_take_it() {
+    let custom = [("AUTH0_CUSTOM_DOMAIN", "login.example.com")];
+    let mut create = script([answer(201, json!({"user_id": "auth0|a"}))]);
+    run(&custom, &mut create, "create-user", json!({"connection": "db"})).unwrap();
+    assert_eq!(create.seen[0].header("auth0-custom-domain"), Some("login.example.com"));
+    let mut read = script([answer(200, json!({}))]);
+    run(&custom, &mut read, "get-user", json!({"user_id": "auth0|a"})).unwrap();
+    assert_eq!(read.seen[0].header("auth0-custom-domain"), None);
+}
+
+#[test]
+fn no_bad_input_reaches_the_tenant() {
+    let cases = [
+        ("get-user", json!({"user_id": ""})),
+        ("get-user", json!({"user_id": "../clients"})),
+        ("get-user", json!({"user_id": "auth0|../../clients"})),
+        ("get-user", json!({"user_id": "abc"})),
+        ("get-user", json!({})),
+        ("get-user", json!({"user_id": "auth0|a", "userid": "x"})),
+        ("get-user", json!({"user_id": 7})),
+        ("get-user", json!([])),
+        ("delete-role", json!({"role_id": ".."})),
+        ("list-users", json!({"page": 10, "per_page": 100})),
+        ("list-users", json!({"per_page": 101})),
+        ("list-users", json!({"page": -1})),
+        ("update-user", json!({"user_id": "auth0|a", "changes": {"app_metadata": {}}})),
+        ("assign-user-roles", json!({"user_id": "auth0|a"})),
+        ("assign-user-roles", json!({"user_id": "auth0|a", "roles": []})),
+        ("list-logs", json!({"q": "type:s", "from": "1"})),
+        ("create-password-change-ticket", json!({"email": "a@b.example"})),
+        ("get-user-blocks", json!({})),
+        ("custom-request", json!({"method": "GET", "path": "https://evil.example/api/v2/users"})),
+        ("custom-request", json!({"method": "GET", "path": "//evil.example/api/v2/users"})),
+        ("custom-request", json!({"method": "TRACE", "path": "/api/v2/users"})),
+        (
+            "custom-request",
+            json!({"method": "GET", "path": "/api/v2/users", "headers": {"Authorization": "x"}}),
+        ),
+        ("custom-request", json!({"method": "GET", "path": "/api/v2/users", "body": {}})),
+        ("create-user", json!({"connection": "db", "user_metadata": {"x": "y".repeat(1_100_000)}})),
+    ];
+    for (action, input) in cases {
+        let mut script = script([]);
+        let error = run(&[], &mut script, action, input.clone()).unwrap_err();
+        assert_eq!(error.kind(), "invalid-input", "{action} {error}");
+        assert!(script.seen.is_empty());
+    }
+}
+
+#[test]
+fn unknown_role_names_change_nothing() {
+    let mut script =
+        script([answer(200, json!([{"id": "rol_1", "name": "Admins"}])), answer(200, json!([]))]);
+    let input = json!({"user_id": "auth0|a", "role_names": ["Admin", "Ghost"]});
+    let error = run(&[], &mut script, "assign-user-roles", input).unwrap_err();
+    assert_eq!(error.kind(), "missing");
+    assert!(error.to_string().contains("'Admin', 'Ghost'"), "{error}");
+    assert!(script.seen.iter().all(|seen| seen.method == "GET"));
+}
+
+#[test]
+fn a_rotated_secret_is_not_lost_where_the_stamp_fails() {
+    let mut script = script([
+        answer(200, json!({"client_id": "c", "client_secret": "new"})),
+        answer(403, json!({"errorCode": "insufficient_scope", "message": "no"})),
+    ]);
+    let application = run(&[], &mut script, "rotate-client-secret", json!({"client_id": "c"})).unwrap();
+    assert_eq!(application["client_secret"], "new");
+    assert_eq!(application["stamp_error"]["kind"], "forbidden");
+}

@@ -1,0 +1,13 @@
+//! What can be decided without asking anyone: how a request is built, how an answer is read, which page comes next,
+//! whether to try again. No I/O, no clock, no environment, so that all of it runs natively under test.
+
+pub mod error;
+pub mod id;
+pub mod jwt;
+pub mod paging;
+pub mod path;
+pub mod request;
+pub mod response;
+pub mod retry;
+pub mod schema;
+pub mod timestamp;

@@ -1,0 +1,236 @@
+//! The one room that touches WASI: HTTP, clocks, randomness, environment. A build for WASI 0.3 replaces this file.
+//!
+//! The request's body is written and the answer read whole, in blocking calls, since the exports are synchronous. Every
+//! wait has the deadline behind it: a host that ignores the timeouts given to it cannot hold the guest longer than its
+//! own polls take.
+
+use std::cell::RefCell;
+
+use wasip2::clocks::{monotonic_clock, wall_clock};
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingResponse, Method as WasiMethod, OutgoingBody, OutgoingRequest,
+    RequestOptions, Scheme,
+};
+use wasip2::io::poll::poll;
+use wasip2::io::streams::StreamError;
+
+use crate::client::{SendError, Transport, WireRequest};
+use crate::core::error::Error;
+use crate::core::request::Method;
+use crate::core::response::Response;
+use crate::settings::Settings;
+use crate::token::TokenCache;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// How much is written or read at a time: what `blocking-write-and-flush` takes at most (wasi:io 0.2).
+const CHUNK: usize = 4096;
+
+/// Largest answer that is read. A page of 100 users of 1 MB each, which is where Auth0 truncates profiles, does not
+/// exist in practice (soft limit 10 KB); 32 MB leaves the guest within a 64 MB memory.
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// Time to connect, of which the deadline is the upper bound. Recorded calls from another continent end within 1–4 s
+/// (facts, section 9); a connection alone takes a fraction of that.
+const CONNECT_MS: u64 = 10_000;
+
+thread_local! {
+    static TOKENS: RefCell<TokenCache> = const { RefCell::new(TokenCache::new()) };
+}
+
+/// Runs one call: settings from the environment, a client over WASI, the instance's token.
+pub(crate) fn call<T>(
+    run: impl FnOnce(&mut crate::client::Client<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let variables = wasip2::cli::environment::get_environment();
+    let settings = Settings::read(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    TOKENS.with_borrow_mut(|tokens| {
+        let mut transport = Wasi;
+        run(&mut crate::client::Client::new(&mut transport, &settings, tokens))
+    })
+}
+
+struct Wasi;
+
+impl Transport for Wasi {
+    fn send(&mut self, request: &WireRequest<'_>, timeout_ms: u64) -> Result<Response, SendError> {
+        let ends_at = monotonic_clock::now().saturating_add(timeout_ms.saturating_mul(NS_PER_MS));
+        let outgoing = outgoing_request(request)?;
+        let body = outgoing.body().map_err(|()| malformed("the host gave no body to write to"))?;
+        let future = outgoing_handler::handle(outgoing, Some(options(timeout_ms)))
+            .map_err(|code| send_error(&code))?;
+        // A failure to write says less than the answer does, which is waited for in any case: a tenant may answer, and
+        // close, before it has read the whole body.
+        let _ = write_body(body, request.body);
+        let deadline = monotonic_clock::subscribe_instant(ends_at);
+        let pollable = future.subscribe();
+        if poll(&[&pollable, &deadline]).first() != Some(&0) {
+            return Err(SendError::Lost(format!("no answer within {timeout_ms} ms")));
+        }
+        drop(pollable);
+        let incoming = match future.get() {
+            Some(Ok(Ok(incoming))) => incoming,
+            Some(Ok(Err(code))) => return Err(send_error(&code)),
+            _ => return Err(SendError::Lost("the host gave no answer".to_owned())),
+        };
+        let response = read_response(incoming, ends_at);
+        drop(future);
+        response
+    }
+
+    fn monotonic_ms(&mut self) -> u64 {
+        monotonic_clock::now() / NS_PER_MS
+    }
+
+    fn unix_ms(&mut self) -> i64 {
+        let now = wall_clock::now();
+        let ms = now.seconds.saturating_mul(1000).saturating_add(u64::from(now.nanoseconds) / NS_PER_MS);
+        i64::try_from(ms).unwrap_or(i64::MAX)
+    }
+
+    fn sleep_ms(&mut self, ms: u64) {
+        monotonic_clock::subscribe_duration(ms.saturating_mul(NS_PER_MS)).block();
+    }
+
+    fn random(&mut self) -> u64 {
+        wasip2::random::random::get_random_u64()
+    }
+}
+
+fn malformed(what: &str) -> SendError {
+    SendError::Malformed(what.to_owned())
+}
+
+fn outgoing_request(request: &WireRequest<'_>) -> Result<OutgoingRequest, SendError> {
+    let headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.clone(), value.as_bytes().to_vec())).collect();
+    let mut headers = headers;
+    // Without a length the body goes chunked, which HTTP/1.1 proxies have been seen to refuse on DELETE.
+    if !request.body.is_empty() || matches!(request.method, Method::Post | Method::Put | Method::Patch) {
+        headers.push(("content-length".to_owned(), request.body.len().to_string().into_bytes()));
+    }
+    let headers = Fields::from_list(&headers)
+        .map_err(|error| SendError::Malformed(format!("the host refused a header: {error:?}")))?;
+    let outgoing = OutgoingRequest::new(headers);
+    let method = match request.method {
+        Method::Get => WasiMethod::Get,
+        Method::Post => WasiMethod::Post,
+        Method::Put => WasiMethod::Put,
+        Method::Patch => WasiMethod::Patch,
+        Method::Delete => WasiMethod::Delete,
+    };
+    let scheme = if request.origin.tls { Scheme::Https } else { Scheme::Http };
+    outgoing
+        .set_method(&method)
+        .and_then(|()| outgoing.set_scheme(Some(&scheme)))
+        .and_then(|()| outgoing.set_authority(Some(&request.origin.authority)))
+        .and_then(|()| outgoing.set_path_with_query(Some(&request.path_and_query)))
+        .map_err(|()| malformed("the host refused the address of the request"))?;
+    Ok(outgoing)
+}
+
+fn options(timeout_ms: u64) -> RequestOptions {
+    let options = RequestOptions::new();
+    let whole = timeout_ms.saturating_mul(NS_PER_MS);
+    // A host may support none of these; the deadline holds all the same.
+    let _ = options.set_connect_timeout(Some(whole.min(CONNECT_MS * NS_PER_MS)));
+    let _ = options.set_first_byte_timeout(Some(whole));
+    let _ = options.set_between_bytes_timeout(Some(whole));
+    options
+}
+
+fn write_body(body: OutgoingBody, octets: &[u8]) -> Result<(), ()> {
+    {
+        let stream = body.write()?;
+        for chunk in octets.chunks(CHUNK) {
+            stream.blocking_write_and_flush(chunk).map_err(|_| ())?;
+        }
+    }
+    OutgoingBody::finish(body, None).map_err(|_| ())
+}
+
+fn read_response(incoming: IncomingResponse, ends_at: u64) -> Result<Response, SendError> {
+    let status = incoming.status();
+    let headers = incoming
+        .headers()
+        .entries()
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned()))
+        .collect();
+    let cut = |message: &str| SendError::Cut { status, message: message.to_owned() };
+    let body = incoming.consume().map_err(|()| cut("the host gave no body"))?;
+    let octets = read_body(&body, ends_at).map_err(|message| cut(&message))?;
+    drop(IncomingBody::finish(body));
+    Ok(Response { status, headers, body: octets })
+}
+
+fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Vec<u8>, String> {
+    let stream = body.stream().map_err(|()| "the host gave no stream".to_owned())?;
+    let mut octets = Vec::new();
+    loop {
+        let readable = stream.subscribe();
+        let deadline = monotonic_clock::subscribe_instant(ends_at);
+        if poll(&[&readable, &deadline]).first() != Some(&0) {
+            return Err("the deadline passed".to_owned());
+        }
+        drop(readable);
+        match stream.read(64 * 1024) {
+            Ok(chunk) => octets.extend_from_slice(&chunk),
+            Err(StreamError::Closed) => return Ok(octets),
+            Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
+        }
+        if octets.len() > LARGEST_ANSWER {
+            return Err(format!("it is larger than {LARGEST_ANSWER} octets: ask for fewer rows or fields"));
+        }
+    }
+}
+
+/// Sorts WASI's error codes: what surely never reached the tenant, and what may have.
+fn send_error(code: &ErrorCode) -> SendError {
+    let what = describe(code);
+    match code {
+        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
+            SendError::Denied(format!("the host's policy refused the request: {what}"))
+        }
+        ErrorCode::DnsTimeout
+        | ErrorCode::DnsError(_)
+        | ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::ConnectionRefused
+        | ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionLimitReached
+        | ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_) => {
+            SendError::NotSent(format!("the tenant could not be reached: {what}"))
+        }
+        ErrorCode::HttpRequestLengthRequired
+        | ErrorCode::HttpRequestBodySize(_)
+        | ErrorCode::HttpRequestMethodInvalid
+        | ErrorCode::HttpRequestUriInvalid
+        | ErrorCode::HttpRequestUriTooLong
+        | ErrorCode::HttpRequestHeaderSectionSize(_)
+        | ErrorCode::HttpRequestHeaderSize(_)
+        | ErrorCode::ConfigurationError => {
+            SendError::Malformed(format!("the host refused the request: {what}"))
+        }
+        _ => SendError::Lost(what),
+    }
+}
+
+fn describe(code: &ErrorCode) -> String {
+    match code {
+        ErrorCode::DnsError(_) | ErrorCode::DnsTimeout => {
+            "its name could not be resolved; check AUTH0_DOMAIN and the network".to_owned()
+        }
+        ErrorCode::ConnectionRefused => "the connection was refused".to_owned(),
+        ErrorCode::ConnectionTimeout => "the connection took too long".to_owned(),
+        ErrorCode::ConnectionTerminated => "the connection was closed before the answer".to_owned(),
+        ErrorCode::TlsCertificateError => "its certificate is not trusted".to_owned(),
+        ErrorCode::HttpResponseTimeout => "no answer in time".to_owned(),
+        ErrorCode::InternalError(Some(text)) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
