@@ -158,7 +158,8 @@ impl FromStr for Email {
             return refuse("there must be 1 to 64 characters before the @");
         }
         if let Some(bad) = text.chars().find(|c| {
-            !c.is_ascii_graphic() || matches!(c, '(' | ')' | '<' | '>' | ',' | ';' | ':' | '\\' | '"' | '[' | ']')
+            !c.is_ascii_graphic()
+                || matches!(c, '(' | ')' | '<' | '>' | ',' | ';' | ':' | '\\' | '"' | '[' | ']')
         }) {
             return refuse(&format!("{bad:?} cannot be in it"));
         }
@@ -388,16 +389,24 @@ impl<'a> Fields<'a> {
             let name = header.0.get(found).map(|column| column.name());
             let problem = format!(
                 "{found} fields where the header has {expected}: {}",
-                if found < expected { "commas are missing" } else { "a field with a comma in it needs quotes" }
+                if found < expected {
+                    "commas are missing"
+                } else {
+                    "a field with a comma in it needs quotes"
+                }
             );
             return Err((Place { number, name }, problem));
         }
         let mut values = HashMap::new();
         for (column, field) in header.0.iter().zip(record) {
-            let text = std::str::from_utf8(field)
-                .map_err(|_| (header.place(*column), "not UTF-8: save the file in that encoding".to_owned()))?;
+            let text = std::str::from_utf8(field).map_err(|_| {
+                (header.place(*column), "not UTF-8: save the file in that encoding".to_owned())
+            })?;
             if text.chars().any(char::is_control) {
-                return Err((header.place(*column), "there is a line break or control character in it".to_owned()));
+                return Err((
+                    header.place(*column),
+                    "there is a line break or control character in it".to_owned(),
+                ));
             }
             values.insert(*column, text.trim());
         }
@@ -460,7 +469,9 @@ fn is_locale(text: &str) -> bool {
     let language = parts.next().unwrap_or_default();
     (2..=3).contains(&language.len())
         && language.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && parts.all(|part| {
+            (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 fn row(
@@ -489,7 +500,8 @@ fn row(
         "mover" => {
             let details = fields.details()?;
             if details == Details::default() {
-                return fields.wrong(Column::Department, "a mover needs something that changes, and all is empty");
+                return fields
+                    .wrong(Column::Department, "a mover needs something that changes, and all is empty");
             }
             Change::Mover(details)
         }
@@ -541,23 +553,60 @@ mod tests {
             ("promotion,a@acme.example,,,,,,,", "line 3, column 1 (action): `promotion` is none of joiner"),
             (",a@acme.example,,,,,,,", "line 3, column 1 (action): every row needs it"),
             ("leaver,,,,,,,,", "line 3, column 2 (email): every row needs it"),
-            ("leaver,not-an-address,,,,,,,", "line 3, column 2 (email): `not-an-address` is not an e-mail address: there is no @"),
-            ("leaver,a@b@acme.example,,,,,,,", "line 3, column 2 (email): `a@b@acme.example` is not an e-mail address: there is more than one @"),
-            ("leaver,a b@acme.example,,,,,,,", "line 3, column 2 (email): `a b@acme.example` is not an e-mail address: ' ' cannot"),
-            ("leaver,a@acme,,,,,,,", "line 3, column 2 (email): `a@acme` is not an e-mail address: what follows the @"),
-            ("leaver,FIRST@acme.example,,,,,,,", "line 3, column 2 (email): first@acme.example is on line 2 already"),
+            (
+                "leaver,not-an-address,,,,,,,",
+                "line 3, column 2 (email): `not-an-address` is not an e-mail address: there is no @",
+            ),
+            (
+                "leaver,a@b@acme.example,,,,,,,",
+                "line 3, column 2 (email): `a@b@acme.example` is not an e-mail address: there is more than one @",
+            ),
+            (
+                "leaver,a b@acme.example,,,,,,,",
+                "line 3, column 2 (email): `a b@acme.example` is not an e-mail address: ' ' cannot",
+            ),
+            (
+                "leaver,a@acme,,,,,,,",
+                "line 3, column 2 (email): `a@acme` is not an e-mail address: what follows the @",
+            ),
+            (
+                "leaver,FIRST@acme.example,,,,,,,",
+                "line 3, column 2 (email): first@acme.example is on line 2 already",
+            ),
             ("joiner,a@acme.example,,Doe,Sales,,,,Sales", "line 3, column 3 (given_name): a joiner needs it"),
             ("joiner,a@acme.example,Jo,Doe,Sales,,,,", "line 3, column 9 (roles): a joiner needs it"),
             ("joiner,a@acme.example,Jo,Doe,Sales,,,,;;", "line 3, column 9 (roles): a joiner needs a role"),
-            ("joiner,a@acme.example,Jo,Doe,Sales,,01.12.2026,,Sales", "line 3, column 7 (start_date): `01.12.2026` is not a date"),
-            ("joiner,a@acme.example,Jo,Doe,Sales,,2026-02-30,,Sales", "line 3, column 7 (start_date): `2026-02-30` is not a date"),
-            ("joiner,a@acme.example,Jo,Doe,Sales,,,german!,Sales", "line 3, column 8 (locale): `german!` is not a language"),
-            ("mover,a@acme.example,,,,,,,", "line 3, column 5 (department): a mover needs something that changes"),
-            ("leaver,a@acme.example,,,,,,", "line 3, column 9 (roles): 8 fields where the header has 9: commas are missing"),
-            ("leaver,a@acme.example,,,,,,,,", "line 3, column 10: 10 fields where the header has 9: a field with a comma"),
-            ("joiner,a@acme.example,\"J\no\",Doe,Sales,,,,Sales", "line 3, column 3 (given_name): there is a line break"),
+            (
+                "joiner,a@acme.example,Jo,Doe,Sales,,01.12.2026,,Sales",
+                "line 3, column 7 (start_date): `01.12.2026` is not a date",
+            ),
+            (
+                "joiner,a@acme.example,Jo,Doe,Sales,,2026-02-30,,Sales",
+                "line 3, column 7 (start_date): `2026-02-30` is not a date",
+            ),
+            (
+                "joiner,a@acme.example,Jo,Doe,Sales,,,german!,Sales",
+                "line 3, column 8 (locale): `german!` is not a language",
+            ),
+            (
+                "mover,a@acme.example,,,,,,,",
+                "line 3, column 5 (department): a mover needs something that changes",
+            ),
+            (
+                "leaver,a@acme.example,,,,,,",
+                "line 3, column 9 (roles): 8 fields where the header has 9: commas are missing",
+            ),
+            (
+                "leaver,a@acme.example,,,,,,,,",
+                "line 3, column 10: 10 fields where the header has 9: a field with a comma",
+            ),
+            (
+                "joiner,a@acme.example,\"J\no\",Doe,Sales,,,,Sales",
+                "line 3, column 3 (given_name): there is a line break",
+            ),
         ] {
-            let batch = batch(&format!("leaver,first@acme.example,,,,,,,\n{bad}\nleaver,last@acme.example,,,,,,,\n"));
+            let batch =
+                batch(&format!("leaver,first@acme.example,,,,,,,\n{bad}\nleaver,last@acme.example,,,,,,,\n"));
             let told = batch.bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             assert!(told.starts_with(expected), "{bad}: {told}");
             assert_eq!(batch.rows.len(), 2, "{bad}");
@@ -600,8 +649,14 @@ mod tests {
             ("\n\n", "the file is empty"),
             (",,", "the file is empty"),
             ("action,email", "line 1: there is no column `given_name` (found: action,email)"),
-            ("action;email;given_name", "line 1: there is no column `action` (found: action;email;given_name); columns are separated by commas"),
-            ("action,email,e-mail", "line 1, column 3: there is no such column as `e-mail`; the columns are action,email"),
+            (
+                "action;email;given_name",
+                "line 1: there is no column `action` (found: action;email;given_name); columns are separated by commas",
+            ),
+            (
+                "action,email,e-mail",
+                "line 1, column 3: there is no such column as `e-mail`; the columns are action,email",
+            ),
             ("action,email,email", "line 1, column 3: `email` is there twice"),
         ] {
             let error = read(header.as_bytes()).unwrap_err().to_string();

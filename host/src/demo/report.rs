@@ -427,17 +427,20 @@ Requests that left the sandbox (2)
     #[test]
     fn a_row_that_failed_or_could_not_be_used_makes_the_job_incomplete() {
         let failed = State::Failed("send-email: rejected: no provider".to_owned());
-        let report =
-            Report { people: vec![person(2, "joiner", &["created"], failed)], ..Report::default() };
+        let report = Report { people: vec![person(2, "joiner", &["created"], failed)], ..Report::default() };
         assert!(!report.complete());
         assert!(body(&report).contains("created; then NOT DONE: send-email: rejected: no provider"));
 
-        let bad = input::read(b"action,email,given_name,family_name,department,title,roles\nx,a@b.example,,,,,")
-            .unwrap()
-            .bad;
+        let bad =
+            input::read(b"action,email,given_name,family_name,department,title,roles\nx,a@b.example,,,,,")
+                .unwrap()
+                .bad;
         let report = Report { bad, ..Report::default() };
         assert!(!report.complete());
-        assert!(body(&report).contains("\nRows that could not be used\n  line 2, column 1 (action): `x` is none of"));
+        assert!(
+            body(&report)
+                .contains("\nRows that could not be used\n  line 2, column 1 (action): `x` is none of")
+        );
     }
 
     #[test]
