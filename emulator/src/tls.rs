@@ -1,0 +1,54 @@
+//! A certificate authority for one run, and the server certificate that it signs.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, crypto};
+use tokio_rustls::TlsAcceptor;
+
+use crate::Error;
+
+/// The server's certificate and the CA to trust for it.
+pub(crate) struct Certificate {
+    pub(crate) ca_pem: String,
+    chain: Vec<rustls::pki_types::CertificateDer<'static>>,
+    key: Vec<u8>,
+}
+
+impl Certificate {
+    /// Makes a CA and a certificate for `localhost`, `127.0.0.1` and the domain.
+    pub(crate) fn generate(domain: &str) -> Result<Self, Error> {
+        let ca_key = KeyPair::generate()?;
+        let mut ca = CertificateParams::new(Vec::new())?;
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(DnType::CommonName, "auth0-emulator");
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        let ca_certificate = ca.self_signed(&ca_key)?;
+        let issuer = Issuer::new(ca, ca_key);
+        let key = KeyPair::generate()?;
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), domain.to_owned()];
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, domain);
+        params.use_authority_key_identifier_extension = true;
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &issuer)?;
+        Ok(Self {
+            ca_pem: ca_certificate.pem(),
+            chain: vec![certificate.der().clone(), ca_certificate.der().clone()],
+            key: key.serialize_der(),
+        })
+    }
+
+    /// The acceptor for a listener: HTTP/2 and HTTP/1.1 by ALPN.
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, Error> {
+        let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(self.chain.clone(), key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
