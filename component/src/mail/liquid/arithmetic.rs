@@ -47,10 +47,16 @@ pub(super) fn abs<'a>(call: &Call<'a, '_>) -> Answer<'a> {
     Ok(Value::Number(call.input.to_number_or_zero().abs()))
 }
 
+/// Returns the greatest of the value and all that are given.
 pub(super) fn at_least<'a>(call: &Call<'a, '_>) -> Answer<'a> {
-    Ok(Value::Number(call.input.to_number_or_zero().max(call.number(0))))
+    Ok(Value::Number(each(call).fold(f64::NEG_INFINITY, f64::max)))
 }
 
+/// Returns the least of the value and all that are given.
 pub(super) fn at_most<'a>(call: &Call<'a, '_>) -> Answer<'a> {
-    Ok(Value::Number(call.input.to_number_or_zero().min(call.number(0))))
+    Ok(Value::Number(each(call).fold(f64::INFINITY, f64::min)))
+}
+
+fn each(call: &Call<'_, '_>) -> impl Iterator<Item = f64> {
+    std::iter::once(&call.input).chain(&call.arguments).map(Value::to_number_or_zero)
 }

@@ -130,11 +130,10 @@ fn end<'a>(
     of_text: impl Fn(&str) -> Option<char>,
 ) -> Answer<'a> {
     Ok(match &call.input {
-        Value::List(list) => of_list(list),
-        Value::Text(text) => of_text(text).map(|char| Value::from(char.to_string())),
-        _ => None,
-    }
-    .unwrap_or(Value::Nil))
+        Value::List(list) => of_list(list).unwrap_or(Value::Nil),
+        Value::Text(text) => Value::from(of_text(text).map(String::from).unwrap_or_default()),
+        _ => Value::from(String::new()),
+    })
 }
 
 pub(super) fn join<'a>(call: &Call<'a, '_>) -> Answer<'a> {

@@ -77,7 +77,11 @@ impl<'a, 'b> Renderer<'a, 'b> {
                     self.nodes(body)?;
                 }
                 NodeKind::Case(case) => {
-                    let value = self.filtered(&case.value).map_err(at)?;
+                    let value = match self.filtered(&case.value).map_err(at)? {
+                        // Behind `when` they stand for what is empty or blank, behind `case` for the text that they are.
+                        Value::Empty | Value::Blank => Value::from(String::new()),
+                        value => value,
+                    };
                     let mut hit = false;
                     for (candidates, body) in &case.branches {
                         if self.any_equals(&value, candidates).map_err(at)? {
@@ -184,7 +188,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
         let (mut start, mut end, mut offset, mut reversed) = (0, items.len(), 0.0, false);
         // Always in this order, whatever the order in the template.
         if let Some(value) = self.setting(looped, "offset").map_err(at)? {
-            offset = value.to_number_or_zero();
+            // NaN is kept for `offset: continue`, and counts as 0 here.
+            offset = value.to_number();
             (start, end) = slice(start, end, offset, f64::INFINITY);
         }
         if let Some(value) = self.setting(looped, "limit").map_err(at)? {
@@ -268,8 +273,10 @@ impl<'a, 'b> Renderer<'a, 'b> {
         };
         let value = match operand {
             None => Value::Bool(true),
-            Some(Operand::Path { base: None, names }) if matches!(names.as_slice(), [Operand::Literal(Value::Text(word))] if &**word == "continue") => {
-                Value::Number(self.resume.get(looped.name.as_str()).copied().unwrap_or(0.0))
+            Some(Operand::Path { base: None, names }) if matches!(names.as_slice(), [Operand::Literal(Value::Text(word))] if &**word == "continue") =>
+            {
+                // A loop that only ever continues begins anew each time, as in LiquidJS.
+                Value::Number(self.resume.get(looped.name.as_str()).copied().unwrap_or(f64::NAN))
             }
             Some(operand) => self.operand(operand)?,
         };

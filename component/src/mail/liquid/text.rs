@@ -165,7 +165,7 @@ pub(super) fn truncate<'a>(call: &Call<'a, '_>) -> Answer<'a> {
     let length = call.given(0).map_or(50.0, Value::to_number);
     let ellipsis = ellipsis(call)?;
     let count = text.chars().count() as f64;
-    if count <= length {
+    if count <= length || text.is_empty() {
         return Ok(call.input.clone());
     }
     let kept = length - ellipsis.chars().count() as f64;

@@ -329,16 +329,26 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Orders as `<` does: texts by their UTF-16, everything else as numbers; `None` where neither works.
+    /// Orders as `<` does: texts by their UTF-16, everything else as numbers; `None` where neither works. Lists and
+    /// objects count as the texts that JavaScript makes of them.
     pub(super) fn compare(&self, other: &Self, budget: &Budget) -> Result<Option<Ordering>, Fault> {
-        Ok(match (self, other) {
+        Ok(match (self.primitive(budget)?, other.primitive(budget)?) {
             (Self::Nil | Self::Empty | Self::Blank, _) | (_, Self::Nil | Self::Empty | Self::Blank) => None,
             (Self::Text(left), Self::Text(right)) => {
                 budget.work(left.len().min(right.len()))?;
                 Some(left.encode_utf16().cmp(right.encode_utf16()))
             }
-            _ => self.to_number().partial_cmp(&other.to_number()),
+            (left, right) => left.to_number().partial_cmp(&right.to_number()),
         })
+    }
+
+    fn primitive(&self, budget: &Budget) -> Result<Self, Fault> {
+        if !matches!(self, Self::List(_) | Self::Object(_) | Self::Loop(_)) {
+            return Ok(self.clone());
+        }
+        let mut draft = Draft::new(budget);
+        self.write_joined(",", &mut draft)?;
+        Ok(Self::from(draft.finish()))
     }
 
     /// Tells whether a list has an element, or a text a part.
@@ -357,6 +367,7 @@ impl<'a> Value<'a> {
                 budget.work(text.len())?;
                 Ok(text.contains(&*part.to_text(budget)?))
             }
+            Self::Empty | Self::Blank => Ok(part.is_empty() || matches!(part, Self::Empty | Self::Blank)),
             _ => Ok(false),
         }
     }
