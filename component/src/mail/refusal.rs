@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// Longest message kept of a provider's answer: SendGrid's longest are about 300 characters.
+/// Longest message kept of a provider's answer: they are a sentence or two, and this is five lines of a terminal.
 const MAX_MESSAGE: usize = 400;
 
 /// What a refusal means for the caller.

@@ -72,7 +72,9 @@ impl<'t> Scanner<'t> {
     }
 
     fn text(&mut self) {
-        let end = [self.rest.find("{%"), self.rest.find("{{")].into_iter().flatten().min();
+        // Not one search for each mark: a template without the other mark would be searched to its end each time.
+        let opens = |at: &usize| matches!(self.rest.as_bytes().get(at.saturating_add(1)), Some(b'%' | b'{'));
+        let end = self.rest.match_indices('{').map(|(at, _)| at).find(opens);
         let (source, line) = self.take(end.unwrap_or(self.rest.len()));
         let text = if self.trim_next { source.trim_start_matches(is_blank) } else { source };
         self.trim_next = false;
