@@ -136,7 +136,7 @@ fn names() -> String {
 }
 
 /// An e-mail address, in lower case as Auth0's own store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Email(String);
 
 impl Email {

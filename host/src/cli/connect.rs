@@ -1,0 +1,212 @@
+//! From options and environment to a connection.
+
+use std::{fs, path::Path, time::Duration};
+
+use auth0_emulator::{Emulator, Seed};
+use auth0_host::{BaseUrl, Connection, Credentials, Domain, Host, Secret, Settings, SettingsError};
+
+use super::{Failure, Globals};
+
+/// Loads the component.
+pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
+    let builder = match &globals.component {
+        Some(path) => Host::builder().component_file(path),
+        None => Host::builder(),
+    };
+    Ok(builder.load().await?)
+}
+
+/// A connection, with the offline tenant behind it where that was asked for.
+pub(crate) struct Target {
+    pub(crate) connection: Connection,
+    emulator: Option<Emulator>,
+}
+
+impl Target {
+    /// Opens the connection that options and environment name.
+    pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
+        if globals.emulator {
+            let emulator = Emulator::builder()
+                .seed(Seed::demo())
+                .start()
+                .await
+                .map_err(|error| Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start")))?;
+            let connection = host.connect(emulator_settings(&emulator)?)?;
+            return Ok(Self { connection, emulator: Some(emulator) });
+        }
+        let settings = settings(globals, |name| std::env::var(name).ok())?;
+        Ok(Self { connection: host.connect(settings)?, emulator: None })
+    }
+
+    /// Says what the demo should know of the tenant.
+    pub(crate) fn tenant(&self) -> crate::demo::Tenant {
+        match &self.emulator {
+            Some(emulator) => crate::demo::Tenant {
+                client_id: Some(emulator.client_id().to_owned()),
+                offline: Some(emulator.control()),
+            },
+            None => crate::demo::Tenant { client_id: std::env::var("AUTH0_CLIENT_ID").ok(), offline: None },
+        }
+    }
+
+    /// Ends the offline tenant.
+    pub(crate) async fn close(self) {
+        if let Some(emulator) = self.emulator {
+            emulator.shutdown().await;
+        }
+    }
+}
+
+/// Returns the settings of a connection to an offline tenant.
+fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
+    let url = |text: &str| text.parse::<BaseUrl>().map_err(|error| refuse(error.into()));
+    let domain: Domain = emulator.domain().parse().map_err(|error: auth0_host::DomainError| refuse(error.into()))?;
+    let settings = Settings::new(domain)
+        .base_url(url(emulator.base_url())?)
+        .audience(emulator.audience())
+        .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
+        .email_base_url(url(emulator.mail_base_url())?)
+        .email_api_key(emulator.mail_api_key());
+    Ok(match emulator.ca_pem() {
+        Some(pem) => settings.ca_pem(pem),
+        None => settings,
+    })
+}
+
+/// Puts settings together. Options come before the environment; an empty variable counts as absent.
+fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Failure> {
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let Some(domain) = globals.domain.clone().or_else(|| variable("AUTH0_DOMAIN")) else {
+        return Err(Failure::Usage(
+            "no tenant is named: give --domain acme.eu.auth0.com, set AUTH0_DOMAIN, or try --emulator".to_owned(),
+        ));
+    };
+    let mut settings = Settings::new(parse_domain(&domain)?).credentials(credentials(globals, &variable)?);
+    if let Some(url) = globals.base_url.clone().or_else(|| variable("AUTH0_BASE_URL")) {
+        settings = settings.base_url(parse_url(&url)?);
+    }
+    if let Some(id) = variable("AUTH0_CLIENT_ID") {
+        settings = settings.client_id(id);
+    }
+    if let Some(audience) = variable("AUTH0_AUDIENCE") {
+        settings = settings.audience(audience);
+    }
+    if let Some(domain) = variable("AUTH0_CUSTOM_DOMAIN") {
+        settings = settings.custom_domain(parse_domain(&domain)?);
+    }
+    if let Some(key) = variable("AUTH0_EMAIL_API_KEY") {
+        settings = settings.email_api_key(key);
+    }
+    if let Some(url) = variable("AUTH0_EMAIL_BASE_URL") {
+        settings = settings.email_base_url(parse_url(&url)?);
+    }
+    if let Some(text) = variable("AUTH0_DEADLINE_MS") {
+        let milliseconds = text.parse().ok().filter(|milliseconds| *milliseconds > 0);
+        let number = || Failure::Usage(format!("AUTH0_DEADLINE_MS is `{text}`: give milliseconds, such as 30000"));
+        settings = settings.deadline(Duration::from_millis(milliseconds.ok_or_else(number)?));
+    }
+    if let Some(text) = variable("AUTH0_MAX_RETRIES") {
+        let number = |_| Failure::Usage(format!("AUTH0_MAX_RETRIES is `{text}`: give a number, such as 2"));
+        settings = settings.max_retries(text.parse().map_err(number)?);
+    }
+    if let Some(path) = &globals.ca_cert {
+        settings = settings.ca_pem(fs::read(path).map_err(|error| unreadable("--ca-cert", path, &error))?);
+    }
+    Ok(settings)
+}
+
+fn credentials(globals: &Globals, variable: &impl Fn(&str) -> Option<String>) -> Result<Credentials, Failure> {
+    let usage = |message: &str| Err(Failure::Usage(message.to_owned()));
+    let file = match &globals.client_secret_file {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|error| unreadable("--client-secret-file", path, &error))?;
+            // Editors end a file with a line feed that is not part of the secret.
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+        }
+        None => None,
+    };
+    let from_file = file.is_some();
+    let id = variable("AUTH0_CLIENT_ID");
+    let secret = file.or_else(|| variable("AUTH0_CLIENT_SECRET").map(Secret::new));
+    let token = variable("AUTH0_TOKEN");
+    match (token, id, secret) {
+        (Some(token), ..) if !from_file => Ok(Credentials::token(token)),
+        (_, Some(id), Some(secret)) => Ok(Credentials::client_secret(id, secret)),
+        (_, None, Some(_)) => usage(
+            "there is a client secret but no id: set AUTH0_CLIENT_ID to the id of the application it belongs to",
+        ),
+        (_, Some(_), None) => usage(
+            "AUTH0_CLIENT_ID is set but there is no secret: set AUTH0_CLIENT_SECRET, or name a file with \
+             --client-secret-file",
+        ),
+        _ => usage(
+            "there are no credentials: set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or AUTH0_TOKEN), or try --emulator",
+        ),
+    }
+}
+
+fn parse_domain(text: &str) -> Result<Domain, Failure> {
+    text.parse().map_err(|error: auth0_host::DomainError| refuse(error.into()))
+}
+
+fn parse_url(text: &str) -> Result<BaseUrl, Failure> {
+    text.parse().map_err(|error: auth0_host::BaseUrlError| refuse(error.into()))
+}
+
+fn refuse(error: SettingsError) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+fn unreadable(option: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Usage(format!("{option}: {} could not be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(globals: &Globals, variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let find = |name: &str| {
+            variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
+        };
+        settings(globals, find).map_err(|failure| match failure {
+            Failure::Usage(message) => message,
+            other => format!("not a usage error: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn misuse_is_answered_by_what_to_do() {
+        let domain = ("AUTH0_DOMAIN", "acme.auth0.com");
+        let nothing = Globals::default();
+        let file = Globals { client_secret_file: Some("/no/such/file".into()), ..Globals::default() };
+        let ca = Globals { ca_cert: Some("/no/such/ca".into()), ..Globals::default() };
+        for (globals, variables, hint) in [
+            (&nothing, &[][..], "--emulator"),
+            (&nothing, &[("AUTH0_DOMAIN", "")], "--domain"),
+            (&nothing, &[domain], "AUTH0_CLIENT_SECRET"),
+            (&nothing, &[domain, ("AUTH0_CLIENT_ID", "id")], "--client-secret-file"),
+            (&nothing, &[domain, ("AUTH0_CLIENT_SECRET", "canary")], "AUTH0_CLIENT_ID"),
+            (&nothing, &[("AUTH0_DOMAIN", "https://acme.auth0.com"), ("AUTH0_TOKEN", "canary")], "bare domain"),
+            (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_BASE_URL", "http://10.0.0.1")], "loopback"),
+            (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_DEADLINE_MS", "0")], "milliseconds"),
+            (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_MAX_RETRIES", "-1")], "a number"),
+            (&file, &[domain, ("AUTH0_CLIENT_ID", "id")], "/no/such/file"),
+            (&ca, &[domain, ("AUTH0_TOKEN", "canary")], "/no/such/ca"),
+        ] {
+            let message = with(globals, variables).unwrap_err();
+            assert!(message.contains(hint), "{variables:?}: {message}");
+            assert!(!message.contains("canary"), "{message}");
+        }
+    }
+
+    #[test]
+    fn options_come_before_the_environment() {
+        let globals = Globals { domain: Some("option.auth0.com".to_owned()), ..Globals::default() };
+        let settings =
+            with(&globals, &[("AUTH0_DOMAIN", "variable.auth0.com"), ("AUTH0_TOKEN", "canary")]).unwrap();
+        let text = format!("{settings:?}");
+        assert!(text.contains("option.auth0.com") && !text.contains("variable.auth0.com"), "{text}");
+        assert!(!text.contains("canary"), "{text}");
+    }
+}

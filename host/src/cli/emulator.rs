@@ -1,0 +1,136 @@
+//! `emulator`: the offline tenant as a process of its own.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use auth0_emulator::{Emulator, Plan, Seed};
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, print};
+
+/// Arguments of `emulator`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Serve {
+    /// Listen on this port of 127.0.0.1; a free one where absent
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Speak TLS, with a certificate made for this run
+    #[arg(long, requires = "ca_out")]
+    tls: bool,
+    /// Write the certificate authority to this file, for --ca-cert
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_out: Option<PathBuf>,
+    /// Begin with the users, roles and applications in this JSON file; the demo's where absent
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// Rate limits of this plan: free, enterprise or unlimited
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<Plan>,
+    /// Print one line of JSON when ready
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  auth0-host emulator --port 8080
+  auth0-host emulator --tls --ca-out ca.pem --plan free --json";
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) async fn run(arguments: &Serve) -> Result<Exit, Failure> {
+    let seed = match &arguments.seed {
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .map_err(|error| Failure::Usage(format!("--seed: {} could not be read: {error}", path.display())))?;
+            Seed::from_json(&text).map_err(|error| Failure::Usage(format!("--seed: {}: {error}", path.display())))?
+        }
+        None => Seed::demo(),
+    };
+    let mut builder = Emulator::builder().port(arguments.port).tls(arguments.tls).seed(seed);
+    if let Some(plan) = arguments.plan {
+        builder = builder.plan(plan);
+    }
+    // Before anything is printed: whoever reads the line may end us at once.
+    let ended = ended().map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
+    let emulator = builder.start().await.context("the offline tenant did not start").map_err(Failure::Host)?;
+    if let (Some(path), Some(pem)) = (&arguments.ca_out, emulator.ca_pem()) {
+        fs::write(path, pem)
+            .map_err(|error| Failure::Usage(format!("--ca-out: {} could not be written: {error}", path.display())))?;
+    }
+    print::stdout(&if arguments.json { json_line(&emulator, arguments) } else { text(&emulator, arguments) })?;
+    ended.await;
+    emulator.shutdown().await;
+    if !arguments.json {
+        print::stdout("\nThe offline tenant has ended.\n")?;
+    }
+    Ok(Exit::Done)
+}
+
+fn json_line(emulator: &Emulator, arguments: &Serve) -> String {
+    let mut line = json!({
+        "domain": emulator.domain(),
+        "base_url": emulator.base_url(),
+        "audience": emulator.audience(),
+        "client_id": emulator.client_id(),
+        "client_secret": emulator.client_secret(),
+        "mail_base_url": emulator.mail_base_url(),
+        "mail_api_key": emulator.mail_api_key(),
+    });
+    if let (Some(path), Some(object)) = (&arguments.ca_out, line.as_object_mut()) {
+        object.insert("ca_cert".to_owned(), Value::from(path.display().to_string()));
+    }
+    format!("{line}\n")
+}
+
+fn text(emulator: &Emulator, arguments: &Serve) -> String {
+    let styles = print::Styles::of_stdout();
+    let ca = match &arguments.ca_out {
+        Some(path) => format!(" --ca-cert {}", path.display()),
+        None => String::new(),
+    };
+    format!(
+        "{title}\n\n\
+         export AUTH0_DOMAIN={domain}\n\
+         export AUTH0_BASE_URL={base_url}\n\
+         export AUTH0_AUDIENCE={audience}\n\
+         export AUTH0_CLIENT_ID={id}\n\
+         export AUTH0_CLIENT_SECRET={secret}\n\
+         export AUTH0_EMAIL_BASE_URL={mail_base_url}\n\
+         export AUTH0_EMAIL_API_KEY={mail_api_key}\n\n\
+         {hint}\n",
+        title = styles.bold("The offline tenant is ready. In another shell:"),
+        domain = emulator.domain(),
+        base_url = emulator.base_url(),
+        audience = emulator.audience(),
+        id = emulator.client_id(),
+        secret = emulator.client_secret(),
+        mail_base_url = emulator.mail_base_url(),
+        mail_api_key = emulator.mail_api_key(),
+        hint = styles.dim(&format!("Then: auth0-host{ca} run list-users. Ctrl-C ends it; nothing is kept.")),
+    )
+}
+
+/// Begins to listen for the signals that end the process, and returns a future that waits for one.
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}

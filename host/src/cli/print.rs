@@ -1,0 +1,51 @@
+//! Printing that survives a reader who leaves, and colours only where someone looks.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::Failure;
+
+/// Prints a text to stdout.
+pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
+        _ => Failure::Host(anyhow::Error::new(error).context("stdout could not be written")),
+    })
+}
+
+/// Prints a value to stdout as JSON, indented: people read it as it is, programs do not mind.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Host(error.into()))?;
+    stdout(&format!("{text}\n"))
+}
+
+/// Styles for stdout; empty where it is no terminal or `NO_COLOR` is set (<https://no-color.org>).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Styles {
+    bold: &'static str,
+    dim: &'static str,
+    reset: &'static str,
+}
+
+impl Styles {
+    /// Looks at stdout and the environment.
+    pub(crate) fn of_stdout() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if wanted && !dumb && io::stdout().is_terminal() {
+            Self { bold: "\x1b[1m", dim: "\x1b[2m", reset: "\x1b[0m" }
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Makes a heading or a name stand out.
+    pub(crate) fn bold(self, text: &str) -> String {
+        format!("{}{text}{}", self.bold, self.reset)
+    }
+
+    /// Makes a remark step back.
+    pub(crate) fn dim(self, text: &str) -> String {
+        format!("{}{text}{}", self.dim, self.reset)
+    }
+}

@@ -1,0 +1,124 @@
+//! `run`: one action, JSON in, JSON out.
+
+use auth0_host::{ActionSummary, RequestRecord};
+
+use super::{Exit, Failure, Globals, connect, input, print};
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Run {
+    /// The action, such as get-user; `auth0-host actions` lists them
+    pub(crate) action: String,
+    /// The input: a JSON object, @FILE, or - for stdin
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    input: Option<String>,
+    /// Members of the input; they go over those of --input. A value that is JSON is taken as JSON, anything else as
+    /// text
+    #[arg(value_name = "KEY=VALUE")]
+    pairs: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+The result is printed as indented JSON on stdout, an error as one line of JSON on stderr:
+  {\"error\":{\"kind\":\"missing\",\"message\":\"…\",\"status\":404,\"error_code\":\"inexistent_user\"}}
+Kinds that no action answers: usage (exit code 2), host (3), interrupted (130).
+
+Examples:
+  auth0-host run get-user user_id='auth0|507f1f77'
+  auth0-host run list-users q='email:*@acme.com' per_page=5 include_totals=true
+  auth0-host run update-user user_id='auth0|507f1f77' changes='{\"blocked\": true}'
+  auth0-host run create-user --input @user.json
+  jq -n '{name: \"auditor\"}' | auth0-host run create-role --input -
+  auth0-host --emulator -v run test-connection";
+
+/// Runs an action.
+pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failure> {
+    let input = input::gather(arguments.input.as_deref(), &arguments.pairs).await?;
+    let host = connect::host(globals).await?;
+    let actions = host.actions().await?;
+    if !actions.iter().any(|action| action.id == arguments.action) {
+        return Err(unknown(&arguments.action, &actions));
+    }
+    let target = connect::Target::open(&host, globals).await?;
+    let outcome = target.connection.call(&arguments.action, input).await;
+    if globals.verbose {
+        outcome.requests.iter().for_each(|request| eprintln!("{}", line(request)));
+    }
+    target.close().await;
+    print::json(&outcome.result?)?;
+    Ok(Exit::Done)
+}
+
+/// Says what a request was in one line.
+fn line(request: &RequestRecord) -> String {
+    let milliseconds = request.elapsed.as_secs_f64() * 1e3;
+    let end = match (request.status, &request.error) {
+        (Some(status), None) => status.to_string(),
+        (Some(status), Some(error)) => format!("{status}, {error}"),
+        (None, error) => error.clone().unwrap_or_default(),
+    };
+    let RequestRecord { method, authority, path, bytes_sent, bytes_received, .. } = request;
+    format!("{method} {authority}{path} → {end} ({milliseconds:.1} ms, {bytes_sent} B out, {bytes_received} B in)")
+}
+
+/// Refuses an action that does not exist, and names those that are spelled like it.
+pub(crate) fn unknown(action: &str, actions: &[ActionSummary]) -> Failure {
+    let near = nearest(action, actions.iter().map(|action| action.id.as_str()));
+    let hint = if near.is_empty() { String::new() } else { format!(" Did you mean {}?", near.join(", ")) };
+    Failure::Usage(format!("there is no action `{action}`.{hint} `auth0-host actions` lists all of them"))
+}
+
+/// Names at most three that are close: a third of the letters may differ, or one is part of the other.
+fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let mut near: Vec<(usize, &str)> = all
+        .filter_map(|candidate| {
+            let distance = distance(&name, candidate);
+            let part = name.len() >= 3 && candidate.contains(&name);
+            (part || distance * 3 <= candidate.len()).then_some((distance, candidate))
+        })
+        .collect();
+    near.sort_unstable();
+    near.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+}
+
+/// Counts the letters to insert, drop or replace (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut previous = i + 1;
+        let mut next = vec![previous];
+        for (right, above) in b.chars().zip(row.iter().skip(1)) {
+            previous = (diagonal + usize::from(left != right)).min(previous + 1).min(above + 1);
+            diagonal = *above;
+            next.push(previous);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_action_is_answered_by_the_nearest_names() {
+        let all = ["get-user", "get-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
+        let near = |name| nearest(name, all.into_iter());
+        assert_eq!(near("get-usr").first(), Some(&"get-user"));
+        assert_eq!(near("get_user").first(), Some(&"get-user"));
+        assert_eq!(near("GetUser").first(), Some(&"get-user"));
+        assert_eq!(near("secret"), ["rotate-client-secret"]);
+        assert!(near("zzzzzzzz").is_empty());
+    }
+
+    #[test]
+    fn distances_are_those_of_levenshtein() {
+        for (a, b, expected) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("a", "b", 1)] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+}
