@@ -13,15 +13,19 @@ async fn the_token_endpoint_refuses_as_auth0_does() {
     let (id, secret) = (bench.tenant.client_id(), bench.tenant.client_secret());
     let audience = bench.tenant.audience();
     let reports = bench.client_named("Acme Reports");
-    let reports_secret = bench.control.client(&reports).unwrap()["client_secret"].as_str().unwrap().to_owned();
-    let grant = |id: &str, secret: &str, audience: &str| {
-        json!({"grant_type": "client_credentials", "client_id": id, "client_secret": secret, "audience": audience})
-    };
+    let reports_secret =
+        bench.control.client(&reports).unwrap()["client_secret"].as_str().unwrap().to_owned();
+    let grant = |id: &str, secret: &str, audience: &str| json!({"grant_type": "client_credentials", "client_id": id, "client_secret": secret, "audience": audience});
     let table = [
         (grant(id, "wrong", audience), 401, "access_denied", "Unauthorized"),
         (grant("nobody", secret, audience), 401, "access_denied", "Unauthorized"),
         (grant(id, secret, "https://other/"), 403, "access_denied", "Service not found: https://other/"),
-        (grant(&reports, &reports_secret, audience), 403, "access_denied", "Client is not authorized to access"),
+        (
+            grant(&reports, &reports_secret, audience),
+            403,
+            "access_denied",
+            "Client is not authorized to access",
+        ),
         (
             json!({"grant_type": "client_credentials", "client_id": id, "client_secret": secret}),
             403,
@@ -39,7 +43,11 @@ async fn the_token_endpoint_refuses_as_auth0_does() {
         let answer = bench.raw(Method::POST, "/oauth/token", &[], Some(body)).await.unwrap();
         assert_eq!(answer.status, status, "{description}");
         assert_eq!(answer.json["error"], error);
-        assert!(answer.json["error_description"].as_str().unwrap().starts_with(description), "{}", answer.text);
+        assert!(
+            answer.json["error_description"].as_str().unwrap().starts_with(description),
+            "{}",
+            answer.text
+        );
     }
     assert_eq!(bench.control.counters().tokens_issued, 0);
 }
@@ -86,12 +94,23 @@ async fn bearer_tokens_are_truly_verified() {
         (None, 401, "", "Missing authentication"),
         (Some("Bearer abc".to_owned()), 400, "Bearer", "Bad HTTP authentication header format"),
         (Some("Basic abc".to_owned()), 400, "Bearer", "Bad HTTP authentication header format"),
-        (Some(format!("Bearer {}", other.token)), 401, "", "Invalid signature received for JSON Web Token validation"),
-        (Some(format!("Bearer {flipped}")), 401, "", "Invalid signature received for JSON Web Token validation"),
+        (
+            Some(format!("Bearer {}", other.token)),
+            401,
+            "",
+            "Invalid signature received for JSON Web Token validation",
+        ),
+        (
+            Some(format!("Bearer {flipped}")),
+            401,
+            "",
+            "Invalid signature received for JSON Web Token validation",
+        ),
         (Some(format!("Bearer {}", bench.token)), 200, "", ""),
     ];
     for (header, status, code, message) in table {
-        let headers: Vec<(&str, &str)> = header.iter().map(|value| ("authorization", value.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            header.iter().map(|value| ("authorization", value.as_str())).collect();
         let answer = bench.raw(Method::GET, "/api/v2/roles", &headers, None).await.unwrap();
         assert_eq!(answer.status, status, "{message}");
         if status != 200 {
@@ -113,7 +132,10 @@ async fn scopes_are_checked_before_anything_else() {
     bench.token = bench.fresh_token().await;
     let answer = bench.api("DELETE", "/users/nonsense", None).await;
     assert_eq!((answer.status.as_u16(), answer.code()), (403, "insufficient_scope"));
-    assert_eq!(answer.json["message"], "Insufficient scope, expected any of: delete:users,delete:current_user");
+    assert_eq!(
+        answer.json["message"],
+        "Insufficient scope, expected any of: delete:users,delete:current_user"
+    );
     let answer = bench.get(&format!("{}/roles", bench.user("mira.olsen@acme.example"))).await;
     assert_eq!(answer.json["message"], "Insufficient scope, expected all of: read:users,read:roles");
 }

@@ -28,7 +28,9 @@ async fn a_user_is_created_with_auth0s_defaults() {
     assert!(user["picture"].as_str().unwrap().starts_with("https://s.gravatar.com/avatar/"));
     assert!(user["user_id"].as_str().unwrap().strip_prefix("auth0|").is_some_and(|id| id.len() == 24));
     assert_eq!(user["identities"][0]["connection"], DATABASE);
-    assert!(user.get("password").is_none() && user.get("last_login").is_none() && user.get("blocked").is_none());
+    assert!(
+        user.get("password").is_none() && user.get("last_login").is_none() && user.get("blocked").is_none()
+    );
     let again = bench.api("POST", "/users", Some(body)).await;
     assert_eq!((again.status.as_u16(), again.code()), (409, "auth0_idp_error"));
     assert_eq!(again.json["message"], "The user already exists.");
@@ -42,15 +44,30 @@ async fn refused_creations_name_their_reason() {
     let bench = demo().await;
     let table = [
         (json!({"email": "a@b.co"}), 400, "invalid_body", "'Missing required property: connection'"),
-        (json!({"connection": DATABASE, "wat": 1}), 400, "invalid_body", "'Additional properties not allowed: wat'"),
-        (json!({"connection": "nope", "email": "a@b.co"}), 400, "inexistent_connection", "The connection does not exist."),
+        (
+            json!({"connection": DATABASE, "wat": 1}),
+            400,
+            "invalid_body",
+            "'Additional properties not allowed: wat'",
+        ),
+        (
+            json!({"connection": "nope", "email": "a@b.co"}),
+            400,
+            "inexistent_connection",
+            "The connection does not exist.",
+        ),
         (
             json!({"connection": DATABASE, "email": "a@b.co", "password": "weak"}),
             400,
             "",
             "PasswordStrengthError: Password is too weak",
         ),
-        (json!({"connection": DATABASE, "email": "nope", "password": "Passw0rd!x"}), 400, "invalid_body", "format email"),
+        (
+            json!({"connection": DATABASE, "email": "nope", "password": "Passw0rd!x"}),
+            400,
+            "invalid_body",
+            "format email",
+        ),
         (
             json!({"connection": DATABASE, "email": "a@b.co", "password": "Passw0rd!x", "phone_number": "123"}),
             400,
@@ -75,7 +92,8 @@ async fn refused_creations_name_their_reason() {
 async fn metadata_merges_wipes_and_deletes_over_http() {
     let bench = demo().await;
     let path = bench.user("mira.olsen@acme.example");
-    let patch = json!({"app_metadata": {"department": "Engineering", "cost_center": null, "nested": {"a": 1}}});
+    let patch =
+        json!({"app_metadata": {"department": "Engineering", "cost_center": null, "nested": {"a": 1}}});
     let answer = bench.api("PATCH", &path, Some(patch)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let want = json!({"department": "Engineering", "employee_id": "A-1001", "nested": {"a": 1}});
@@ -111,7 +129,8 @@ async fn deleting_a_user_twice_is_204_both_times() {
 #[tokio::test]
 async fn lists_search_sort_and_page_up_to_the_wall() {
     let bench = demo().await;
-    let answer = bench.get("/users?q=app_metadata.department%3A%22Sales%22&sort=email:1&include_totals=true").await;
+    let answer =
+        bench.get("/users?q=app_metadata.department%3A%22Sales%22&sort=email:1&include_totals=true").await;
     assert_eq!(answer.json["total"], 3);
     assert_eq!(
         emails(&answer.json["users"]),
@@ -120,7 +139,8 @@ async fn lists_search_sort_and_page_up_to_the_wall() {
     let answer = bench.get("/users?per_page=5&page=1&fields=email&sort=email:-1").await;
     assert_eq!(answer.json.as_array().unwrap().len(), 5);
     assert!(answer.json[0].get("user_id").is_none());
-    let answer = bench.get("/users?q=email.domain:partner.example%20AND%20identities.provider:google-oauth2").await;
+    let answer =
+        bench.get("/users?q=email.domain:partner.example%20AND%20identities.provider:google-oauth2").await;
     assert_eq!(emails(&answer.json), ["guest.auditor@partner.example"]);
     let answer = bench.get("/users?page=10&per_page=100").await;
     assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_paging"));
@@ -161,7 +181,10 @@ async fn roles_answer_with_their_odd_statuses() {
     assert_eq!(bench.api("POST", "/roles", Some(json!({"name": "Auditor"}))).await.status, 409);
     let user = bench.user("sam.osei@acme.example");
     for _ in 0..2 {
-        assert_eq!(bench.api("POST", &format!("{user}/roles"), Some(json!({"roles": [id]}))).await.status, 204);
+        assert_eq!(
+            bench.api("POST", &format!("{user}/roles"), Some(json!({"roles": [id]}))).await.status,
+            204
+        );
     }
     assert_eq!(bench.control.user_roles(&bench.id("sam.osei@acme.example")), ["Employee", "Auditor"]);
     let members = bench.get(&format!("/roles/{id}/users?take=1")).await;
@@ -306,7 +329,8 @@ async fn factors_can_be_reset() {
 async fn tickets_and_jobs_answer_like_auth0() {
     let bench = demo().await;
     let user_id = bench.id("sam.osei@acme.example");
-    let ticket = bench.api("POST", "/tickets/password-change", Some(json!({"user_id": user_id, "ttl_sec": 60}))).await;
+    let ticket =
+        bench.api("POST", "/tickets/password-change", Some(json!({"user_id": user_id, "ttl_sec": 60}))).await;
     assert_eq!(ticket.status, 201);
     assert!(ticket.json["ticket"].as_str().unwrap().contains("/u/reset-password?ticket="));
     let ticket = bench.api("POST", "/tickets/email-verification", Some(json!({"user_id": user_id}))).await;
@@ -320,7 +344,8 @@ async fn tickets_and_jobs_answer_like_auth0() {
     assert_eq!(bench.get(&path).await.json["status"], "completed");
     assert_eq!(bench.get("/jobs/job_0").await.code(), "invalid_uri");
     let body = json!({"client_id": bench.tenant.client_id(), "email": "sam.osei@acme.example", "connection": DATABASE});
-    let answer = bench.raw(http::Method::POST, "/dbconnections/change_password", &[], Some(body)).await.unwrap();
+    let answer =
+        bench.raw(http::Method::POST, "/dbconnections/change_password", &[], Some(body)).await.unwrap();
     assert_eq!(answer.text, "We've just sent you an email to reset your password.");
     assert_eq!(bench.control.logs().last().unwrap()["type"], "scpr");
 }

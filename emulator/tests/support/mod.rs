@@ -65,7 +65,11 @@ impl Bench {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Result<Answer, String> {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.tenant.base_url()) };
+        let url = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.tenant.base_url())
+        };
         let mut request = Request::builder().method(method).uri(url);
         if body.is_some() {
             request = request.header("content-type", "application/json");
@@ -91,7 +95,12 @@ impl Bench {
         self.try_api(method, path, body).await.unwrap()
     }
 
-    pub(crate) async fn try_api(&self, method: &str, path: &str, body: Option<Value>) -> Result<Answer, String> {
+    pub(crate) async fn try_api(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, String> {
         let bearer = format!("Bearer {}", self.token);
         let method = method.parse().unwrap();
         self.raw(method, &format!("/api/v2{path}"), &[("authorization", &bearer)], body).await
@@ -112,7 +121,10 @@ impl Bench {
 
     pub(crate) fn client_named(&self, name: &str) -> String {
         let clients = self.control.clients();
-        clients.iter().find(|client| client["name"] == name).unwrap()["client_id"].as_str().unwrap().to_owned()
+        clients.iter().find(|client| client["name"] == name).unwrap()["client_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) async fn role_id(&self, name: &str) -> String {

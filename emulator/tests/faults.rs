@@ -1,0 +1,128 @@
+//! Faults on purpose, and the record that shows what the server saw of them.
+
+mod support;
+
+use auth0_emulator::{Fault, FaultKind};
+use http::Method;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use support::demo;
+
+fn role(name: &str) -> Option<Value> {
+    Some(json!({"name": name}))
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_the_write_done_and_an_unprocessed_one_does_not() {
+    for (kind, done) in [
+        (FaultKind::ResetAfterRead, true),
+        (FaultKind::ResetAfterReadUnprocessed, false),
+        (FaultKind::ResetBeforeRead, false),
+    ] {
+        let bench = demo().await;
+        bench.control.inject(Fault::new(kind.clone()).on("POST", "/api/v2/roles").times(1));
+        assert!(bench.try_api("POST", "/roles", role("Ghost")).await.is_err(), "{kind:?}");
+        assert_eq!(bench.control.roles().iter().any(|role| role["name"] == "Ghost"), done, "{kind:?}");
+        let seen = bench.control.requests();
+        let last = seen.last().unwrap();
+        assert_eq!((last.method.as_str(), last.status), ("POST", None));
+        assert_eq!(bench.control.counters().by_status[&0], 1);
+        assert_eq!(bench.api("POST", "/roles", role("Other")).await.status, 200, "the fault is spent");
+    }
+}
+
+#[tokio::test]
+async fn answers_can_break_off_be_malformed_slow_or_late() {
+    let bench = demo().await;
+    bench.control.inject(Fault::new(FaultKind::Truncate).times(1));
+    assert!(bench.try_api("GET", "/roles", None).await.is_err());
+    bench.control.inject(Fault::new(FaultKind::Malformed).times(1));
+    let answer = bench.get("/roles").await;
+    assert_eq!((answer.status.as_u16(), &answer.json), (200, &Value::Null));
+    for kind in [FaultKind::SlowBody { ms_per_chunk: 30 }, FaultKind::Delay { ms: 200 }] {
+        bench.control.inject(Fault::new(kind).times(1));
+        let start = Instant::now();
+        assert_eq!(bench.get("/roles").await.json.as_array().unwrap().len(), 6);
+        assert!(start.elapsed() >= Duration::from_millis(190));
+    }
+}
+
+#[tokio::test]
+async fn statuses_can_be_forced_before_and_after_processing() {
+    let bench = demo().await;
+    let status = |after_processing| FaultKind::Status {
+        status: 503,
+        body: None,
+        retry_after: Some(2),
+        after_processing,
+    };
+    bench.control.inject(Fault::new(status(false)).times(1));
+    bench.control.inject(Fault::new(status(true)).times(1));
+    for (name, done) in [("Before", false), ("After", true)] {
+        let answer = bench.api("POST", "/roles", role(name)).await;
+        assert_eq!((answer.status.as_u16(), answer.headers["retry-after"].to_str().unwrap()), (503, "2"));
+        assert_eq!(bench.control.roles().iter().any(|role| role["name"] == name), done);
+    }
+    bench
+        .control
+        .inject(Fault::new(FaultKind::TooManyRequests { retry_after: None, reset_in: Some(7) }).times(1));
+    let answer = bench.get("/roles").await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (429, "too_many_requests"));
+    assert!(!answer.headers.contains_key("retry-after"));
+    bench.control.inject(Fault::new(FaultKind::ExpiredToken).times(1));
+    assert_eq!(bench.get("/roles").await.status, 401);
+    assert_eq!(bench.get("/roles").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_control_surface_works_over_http_and_is_not_counted() {
+    let bench = demo().await;
+    let control = |method: Method, verb: &str, body: Option<Value>| {
+        let path = format!("/__emulator/{verb}");
+        let bench = &bench;
+        async move { bench.raw(method, &path, &[], body).await.unwrap() }
+    };
+    let fault = json!({"path_prefix": "/api/v2/roles", "times": 1, "kind": {"status": {"status": 500}}});
+    assert_eq!(control(Method::POST, "faults", Some(fault)).await.status, 204);
+    assert_eq!(bench.get("/roles").await.status, 500);
+    let counters = control(Method::GET, "counters", None).await;
+    assert_eq!(counters.json["requests"], 1);
+    assert_eq!(counters.json["by_route"]["GET /api/v2/roles"], 1);
+    let requests = control(Method::GET, "requests", None).await;
+    assert_eq!(requests.json[0]["path"], "/api/v2/roles");
+    assert!(requests.text.contains("[masked]") && !requests.text.contains(&bench.token));
+    assert_eq!(control(Method::DELETE, "requests", None).await.status, 204);
+    let body = json!({"user_id": bench.id("mira.olsen@acme.example")});
+    let session = control(Method::POST, "log-in", Some(body)).await;
+    assert!(session.json["session_id"].is_string());
+    let body = json!({"user": "mira.olsen@acme.example"});
+    assert_eq!(control(Method::POST, "failed-log-in", Some(body)).await.status, 204);
+    assert_eq!(control(Method::POST, "faults", Some(json!({"kind": "nope"}))).await.status, 400);
+    assert_eq!(control(Method::GET, "info", None).await.json["client_id"], bench.tenant.client_id());
+    assert_eq!(control(Method::POST, "expire-tokens", None).await.status, 204);
+    assert_eq!(bench.get("/roles").await.status, 401);
+    assert_eq!(control(Method::GET, "nothing", None).await.status, 404);
+    assert_eq!(bench.control.counters().requests, 1);
+}
+
+#[tokio::test]
+async fn connections_are_kept_alive_and_counted() {
+    let bench = demo().await;
+    for _ in 0..5 {
+        assert_eq!(bench.get("/roles").await.status, 200);
+    }
+    let seen = bench.control.requests();
+    assert!(seen.iter().all(|request| request.connection == seen[0].connection));
+}
+
+#[tokio::test]
+async fn shutdown_ends_in_time_and_frees_the_port() {
+    let bench = demo().await;
+    let url = bench.tenant.base_url().to_owned();
+    assert_eq!(bench.get("/roles").await.status, 200);
+    let start = Instant::now();
+    bench.tenant.shutdown().await;
+    assert!(start.elapsed() < Duration::from_secs(3));
+    let address = url.strip_prefix("http://").unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
