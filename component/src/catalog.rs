@@ -2,6 +2,7 @@
 //! about an action is written down anywhere else.
 
 use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
 use serde_json::{Value, json};
 
 use crate::actions;
@@ -109,7 +110,12 @@ const REFUSED: &str = "input refused";
 /// # Errors
 /// `invalid-input`.
 pub fn parse<T: DeserializeOwned>(input: Value) -> Result<T, Error> {
-    serde_json::from_value(input).map_err(|error| Error::invalid(format!("{REFUSED}: {error}")))
+    let Value::Object(map) = input else {
+        return Err(Error::invalid(format!("{REFUSED}: give a JSON object")));
+    };
+    // Through an object only: the general way brings, for each input, code that reads it from an array too.
+    let members = MapDeserializer::<_, serde_json::Error>::new(map.into_iter());
+    T::deserialize(members).map_err(|error| Error::invalid(format!("{REFUSED}: {error}")))
 }
 
 #[cfg(test)]

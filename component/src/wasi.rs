@@ -15,7 +15,9 @@ use wasip2::http::types::{
 use wasip2::io::poll::poll;
 use wasip2::io::streams::StreamError;
 
-use crate::client::{SendError, Transport, WireRequest};
+use serde_json::Value;
+
+use crate::client::{Client, SendError, Transport, WireRequest};
 use crate::core::error::Error;
 use crate::core::request::Method;
 use crate::core::response::Response;
@@ -39,15 +41,18 @@ thread_local! {
     static TOKENS: RefCell<TokenCache> = const { RefCell::new(TokenCache::new()) };
 }
 
-/// Runs one call: settings from the environment, a client over WASI, the instance's token.
-pub(crate) fn call<T>(
-    run: impl FnOnce(&mut crate::client::Client<'_>) -> Result<T, Error>,
-) -> Result<T, Error> {
+/// What one call does with its client.
+pub(crate) type Run<'a> = &'a mut dyn FnMut(&mut Client<'_>) -> Result<Value, Error>;
+
+/// Runs one call: settings from the environment, a client over WASI, the instance's token. Not generic, so that its code
+/// is in the component once and not once for each of the exports.
+#[inline(never)]
+pub(crate) fn call(run: Run<'_>) -> Result<Value, Error> {
     let variables = wasip2::cli::environment::get_environment();
     let settings = Settings::read(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     TOKENS.with_borrow_mut(|tokens| {
         let mut transport = Wasi;
-        run(&mut crate::client::Client::new(&mut transport, &settings, tokens))
+        run(&mut Client::new(&mut transport, &settings, tokens))
     })
 }
 

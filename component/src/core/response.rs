@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::error::{Error, Problem};
 use super::retry::Attempt;
-use super::timestamp::parse_http_ms;
+use super::timestamp::parse_ms;
 
 /// Longest message of the tenant that is passed on. Auth0's own are below 400 characters.
 const LONGEST_MESSAGE: usize = 1000;
@@ -55,7 +55,7 @@ impl Response {
             if let Ok(seconds) = text.trim().parse::<u64>() {
                 return Some(seconds.saturating_mul(1000));
             }
-            if let Some(unix_ms) = parse_http_ms(text.trim()) {
+            if let Some(unix_ms) = parse_ms(text.trim()) {
                 return Some(until(unix_ms));
             }
         }

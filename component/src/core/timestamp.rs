@@ -1,29 +1,22 @@
-//! Points in time, as numbers: milliseconds since the Unix epoch. Asked of no clock here; `std::time` and
-//! `jiff::Timestamp::now` trap on the guest's target.
+//! Points in time, as numbers: milliseconds since the Unix epoch. Asked of no clock here; `std::time` traps on the
+//! guest's target.
 
-use jiff::Timestamp;
-use jiff::civil::Date;
+use super::calendar::{self, Moment};
 
 /// Milliseconds in a day.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Writes a time as Auth0 does: ISO 8601, UTC, milliseconds.
 pub fn format_ms(unix_ms: i64) -> String {
-    Timestamp::from_millisecond(unix_ms).map_or_else(|_| unix_ms.to_string(), |time| format!("{time:.3}"))
+    let Some(at) = Moment::new(unix_ms, None) else { return unix_ms.to_string() };
+    let Moment { year, month, day, hour, minute, second, millisecond, .. } = at;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
-/// Reads an ISO 8601 time or date.
+/// Reads a date or time: ISO 8601 as Auth0 writes it, or RFC 9110 as headers have it
+/// (`Sat, 21 Nov 2026 07:00:00 GMT`).
 pub fn parse_ms(text: &str) -> Option<i64> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time.as_millisecond());
-    }
-    let date: Date = text.parse().ok()?;
-    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
-}
-
-/// Reads a time of an HTTP header (RFC 9110, `Sat, 21 Nov 2026 07:00:00 GMT`).
-pub fn parse_http_ms(text: &str) -> Option<i64> {
-    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond())
+    calendar::read(text)
 }
 
 #[cfg(test)]
@@ -40,6 +33,6 @@ mod tests {
 
     #[test]
     fn http_dates_are_read() {
-        assert_eq!(parse_http_ms("Sat, 01 Mar 2025 10:00:00 GMT"), Some(1_740_823_200_000));
+        assert_eq!(parse_ms("Sat, 01 Mar 2025 10:00:00 GMT"), Some(1_740_823_200_000));
     }
 }

@@ -43,7 +43,7 @@ impl wit::Guest for Connector {
     fn run_action(id: String, input: String) -> Result<String, wit::Error> {
         // An unknown action is told before missing settings are.
         catalog::find(&id).map_err(error)?;
-        crate::wasi::call(|client| catalog::run(client, &id, &input))
+        crate::wasi::call(&mut |client| catalog::run(client, &id, &input))
             .map(|output| output.to_string())
             .map_err(error)
     }

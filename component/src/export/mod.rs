@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::actions::Fields;
 use crate::catalog;
 use crate::client::Client;
-use crate::core::error::Error;
+use crate::core::error::{Error, Problem};
 use crate::core::id::IdError;
 use bindings::exports::auth0::management::types as wit;
 
@@ -41,8 +41,20 @@ mod bindings {
 struct Connector;
 
 /// Runs an action that is given typed: the scopes of its line in the table, then its function.
-fn call(id: &str, run: impl FnOnce(&mut Client<'_>) -> Result<Value, Error>) -> Result<Value, wit::Error> {
-    let result = crate::wasi::call(|client| {
+fn call(
+    id: &'static str,
+    run: impl FnOnce(&mut Client<'_>) -> Result<Value, Error>,
+) -> Result<Value, wit::Error> {
+    let mut run = Some(run);
+    scoped(id, &mut |client| match run.take() {
+        Some(run) => run(client),
+        None => Err(Error::Other(Problem::new("an action ran twice"))),
+    })
+}
+
+#[inline(never)]
+fn scoped(id: &str, run: crate::wasi::Run<'_>) -> Result<Value, wit::Error> {
+    let result = crate::wasi::call(&mut |client| {
         client.scopes = catalog::find(id)?.scopes;
         run(client)
     });

@@ -23,7 +23,6 @@
 
 mod arithmetic;
 mod budget;
-mod calendar;
 mod date;
 mod error;
 mod expression;

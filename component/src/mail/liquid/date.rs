@@ -4,11 +4,11 @@
 //! same mail.
 
 use super::budget::Sink;
-use super::calendar::{MONTHS, Moment, WEEKDAYS, read};
 use super::error::Fault;
 use super::filters::Call;
 use super::number;
 use super::value::Value;
+use crate::core::calendar::{MONTHS, Moment, WEEKDAYS, read};
 
 /// What LiquidJS writes when no format is given.
 const DEFAULT_FORMAT: &str = "%A, %B %-e, %Y at %-l:%M %P %z";

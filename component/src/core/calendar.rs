@@ -5,25 +5,25 @@
 
 /// A point in time, taken apart at an offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Milliseconds since 1970 in UTC.
-    pub(super) epoch_ms: i64,
-    pub(super) year: i64,
-    pub(super) month: u32,
-    pub(super) day: u32,
+    pub(crate) epoch_ms: i64,
+    pub(crate) year: i64,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
     /// From 1.
-    pub(super) day_of_year: i64,
+    pub(crate) day_of_year: i64,
     /// From Sunday, 0.
-    pub(super) weekday: i64,
-    pub(super) hour: i64,
-    pub(super) minute: i64,
-    pub(super) second: i64,
-    pub(super) millisecond: i64,
+    pub(crate) weekday: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+    pub(crate) millisecond: i64,
     /// Minutes to add to UTC; `None` for UTC by default rather than by wish.
-    pub(super) offset: Option<i64>,
+    pub(crate) offset: Option<i64>,
 }
 
-pub(super) const MONTHS: [&str; 12] = [
+pub(crate) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -37,7 +37,7 @@ pub(super) const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-pub(super) const WEEKDAYS: [&str; 7] =
+pub(crate) const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 const DAY_MS: i64 = 86_400_000;
@@ -47,7 +47,7 @@ const MAX_EPOCH_MS: i64 = 8_640_000_000_000_000;
 
 impl Moment {
     /// Takes a point in time apart; `None` where JavaScript's `Date` ends.
-    pub(super) fn new(epoch_ms: i64, offset: Option<i64>) -> Option<Self> {
+    pub(crate) fn new(epoch_ms: i64, offset: Option<i64>) -> Option<Self> {
         if epoch_ms.checked_abs()? > MAX_EPOCH_MS {
             return None;
         }
@@ -107,7 +107,7 @@ struct Reading {
 
 /// Reads a date as `new Date(text)` of V8 does, for the forms that occur: ISO 8601, RFC 2822, and those of
 /// `Date.toString` and of English prose. Answers milliseconds since 1970; `None` for what is no date.
-pub(super) fn read(text: &str) -> Option<i64> {
+pub(crate) fn read(text: &str) -> Option<i64> {
     /// Longer than any date; V8 reads comments of any length.
     const MAX_BYTES: usize = 128;
 
