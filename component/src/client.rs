@@ -302,14 +302,17 @@ fn send_error(error: SendError, method: Method) -> Error {
 fn takes_custom_domain(method: Method, path: &str) -> bool {
     let Some(path) = path.strip_prefix("/api/v2/") else { return false };
     let segments: Vec<_> = path.split('/').collect();
-    match (method, segments.as_slice()) {
-        (Method::Post, ["users"]) | (Method::Patch, ["users", _]) => true,
-        (
-            Method::Post,
-            ["jobs", "verification-email"] | ["tickets", "email-verification" | "password-change"],
-        ) => true,
-        (Method::Post, ["organizations", _, "invitations"] | ["guardian", "enrollments", "ticket"]) => true,
-        _ => false,
+    match method {
+        Method::Patch => matches!(segments.as_slice(), ["users", _]),
+        Method::Post => matches!(
+            segments.as_slice(),
+            ["users"]
+                | ["jobs", "verification-email"]
+                | ["tickets", "email-verification" | "password-change"]
+                | ["organizations", _, "invitations"]
+                | ["guardian", "enrollments", "ticket"]
+        ),
+        Method::Get | Method::Put | Method::Delete => false,
     }
 }
 
