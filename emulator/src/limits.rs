@@ -93,11 +93,12 @@ struct Bucket {
 pub(crate) struct Limits {
     plan: Plan,
     buckets: BTreeMap<&'static str, Bucket>,
+    reported: Option<Instant>,
 }
 
 impl Limits {
     pub(crate) fn new(plan: Plan) -> Self {
-        Self { plan, buckets: BTreeMap::new() }
+        Self { plan, buckets: BTreeMap::new(), reported: None }
     }
 
     /// Takes a token for a Management API request.
@@ -116,6 +117,15 @@ impl Limits {
             return if passed { Verdict::Pass(own) } else { Verdict::EndpointEmpty(own) };
         }
         Verdict::Pass(standing)
+    }
+
+    /// Whether an empty bucket is worth a log row: the first of each minute is.
+    pub(crate) fn worth_reporting(&mut self) -> bool {
+        let quiet = self.reported.is_some_and(|at| at.elapsed().as_secs() < 60);
+        if !quiet {
+            self.reported = Some(Instant::now());
+        }
+        !quiet
     }
 
     /// Takes a token for a request to the token endpoint.

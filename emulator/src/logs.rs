@@ -33,6 +33,7 @@ const LOGS: Dialect = Dialect {
         "type",
     ],
     exact_root: None,
+    hidden: &[],
 };
 
 /// Members of bodies that logs mask.
@@ -92,18 +93,11 @@ pub(crate) fn write(tenant: &mut Tenant, call: &Call, kind: &str, title: &str, s
         .and_then(|client| client.text("name"))
         .unwrap_or_default()
         .to_owned();
-    let user_id = match (
-        call.params.get("id").or_else(|| call.params.get("user_id")),
-        call.path.starts_with("/api/v2/users"),
-    ) {
-        (Some(id), true) => Value::String(id.clone()),
-        _ => Value::Null,
-    };
     tenant.log(kind, title, |row| {
         row.insert("client_id".into(), call.caller.client_id.as_str().into());
         row.insert("client_name".into(), name.into());
         row.insert("user_agent".into(), call.user_agent.as_str().into());
-        row.insert("user_id".into(), user_id);
+        // `user_id` stays null, as recorded: it names the person who acts, and here an application does.
         row.insert("details".into(), details);
         if let Some(id) = &call.correlation_id {
             row.insert("references".into(), json!({"correlation_id": id}));
@@ -171,16 +165,16 @@ fn by_criteria(tenant: &Tenant, call: &Call) -> Result<Answer, Refusal> {
             .map(|row| row.row.clone())
             .collect(),
         Some(sort) => {
-            let mut rows: Vec<Object> =
-                visible(tenant).rev().filter(fits).map(|row| row.row.clone()).collect();
+            let mut rows: Vec<&Object> = visible(tenant).rev().filter(fits).map(|row| &row.row).collect();
             search::sort_by(&mut rows, sort)?;
-            paging::slice(&rows, page)
+            paging::slice(&rows, page).into_iter().cloned().collect()
         }
     };
     Ok(page_of(call, page, shown))
 }
 
 fn page_of(call: &Call, page: Page, rows: Vec<Object>) -> Answer {
+    // [?] The ids come whatever `fields` says.
     let rows: Vec<Value> =
         rows.into_iter().map(|row| project(Value::Object(row), &call.query, &["log_id", "_id"])).collect();
     if call.query.flag("include_totals") == Some(true) {
@@ -215,14 +209,14 @@ pub(crate) fn of_user(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusa
             ),
         ));
     }
-    let mut rows: Vec<Object> = visible(tenant)
+    let mut rows: Vec<&Object> = visible(tenant)
         .rev()
         .filter(|row| row.row.get("user_id").and_then(Value::as_str) == Some(id))
-        .map(|row| row.row.clone())
+        .map(|row| &row.row)
         .collect();
     if let Some(sort) = call.query.get("sort") {
         search::sort_by(&mut rows, sort)?;
     }
-    let shown = paging::slice(&rows, page);
+    let shown = paging::slice(&rows, page).into_iter().cloned().collect();
     Ok(page_of(call, page, shown))
 }

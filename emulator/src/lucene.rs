@@ -17,6 +17,8 @@ pub(crate) struct Dialect {
     pub(crate) known: &'static [&'static str],
     /// The root that takes neither wildcards nor ranges.
     pub(crate) exact_root: Option<&'static str>,
+    /// Fields of the document that are not indexed: they match nothing.
+    pub(crate) hidden: &'static [&'static str],
 }
 
 /// A parsed query.
@@ -151,31 +153,24 @@ fn range(chars: &[char], start: usize) -> Result<(Test, usize), String> {
 }
 
 fn word(chars: &[char], start: usize) -> Result<(Token, usize), String> {
-    let mut parts = vec![String::new()];
+    let mut literal: Vec<char> = Vec::new();
     let mut escaped_any = false;
     let mut at = start;
-    let mut push = |c: char| {
-        if let Some(last) = parts.last_mut() {
-            last.push(c);
-        }
-    };
     let mut stars = Vec::new();
-    let mut length = 0usize;
     while let Some(&c) = chars.get(at) {
         match c {
             '\\' => {
-                push(*chars.get(at + 1).ok_or("a query cannot end with a backslash")?);
+                literal.push(*chars.get(at + 1).ok_or("a query cannot end with a backslash")?);
                 escaped_any = true;
-                length += 1;
                 at += 2;
             }
             '*' => {
-                stars.push(length);
+                stars.push(literal.len());
                 at += 1;
             }
             '?' => return Err("the wildcard ? is not supported".to_owned()),
             ':' => {
-                let name: String = parts.concat();
+                let name: String = literal.iter().collect();
                 if name.is_empty() || !stars.is_empty() {
                     return Err("a field needs a name".to_owned());
                 }
@@ -183,13 +178,11 @@ fn word(chars: &[char], start: usize) -> Result<(Token, usize), String> {
             }
             c if c.is_whitespace() || "()[]{}\"^~".contains(c) => break,
             c => {
-                push(c);
-                length += 1;
+                literal.push(c);
                 at += 1;
             }
         }
     }
-    let literal: Vec<char> = parts.concat().chars().collect();
     if stars.is_empty() {
         let text: String = literal.into_iter().collect();
         return Ok((
@@ -365,7 +358,7 @@ impl Node {
             Self::Match { field: None, test } => {
                 dialect.bare.iter().any(|field| at_field(document, field, test, dialect))
             }
-            Self::Exists(field) => !values(document, field).is_empty(),
+            Self::Exists(field) => !dialect.hides(field) && !values(document, field).is_empty(),
             Self::Not(node) => !node.matches(document, dialect),
             Self::And(nodes) => nodes.iter().all(|node| node.matches(document, dialect)),
             Self::Or(nodes) => nodes.iter().any(|node| node.matches(document, dialect)),
@@ -373,7 +366,16 @@ impl Node {
     }
 }
 
+impl Dialect {
+    fn hides(&self, field: &str) -> bool {
+        self.hidden.contains(&field.split('.').next().unwrap_or(field))
+    }
+}
+
 fn at_field(document: &Object, field: &str, test: &Test, dialect: &Dialect) -> bool {
+    if dialect.hides(field) {
+        return false;
+    }
     let caseless = dialect.caseless.contains(&field);
     values(document, field)
         .iter()
@@ -486,6 +488,7 @@ mod tests {
         bare: &["email", "name"],
         known: &[],
         exact_root: Some("user_metadata"),
+        hidden: &["picture"],
     };
 
     fn hits(q: &str, document: &Value) -> bool {
@@ -572,7 +575,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused_where_the_list_is_closed() {
-        let logs = Dialect { caseless: &[], bare: &["type"], known: &["type"], exact_root: None };
+        let logs =
+            Dialect { caseless: &[], bare: &["type"], known: &["type"], exact_root: None, hidden: &[] };
         assert!(parse("type:s AND typ:f", &logs).is_err());
         assert!(parse("type:s", &logs).is_ok());
     }

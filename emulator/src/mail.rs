@@ -334,7 +334,7 @@ fn resend(tenant: &mut Tenant, incomer: &Incomer) -> Answer {
         return refuse(StatusCode::UNAUTHORIZED, "missing_api_key", "Missing API Key");
     }
     if !bearer_fits(tenant, incomer) {
-        // Resend's `invalid_api_key` has gone out as 400, 401 and 403 over time; its page on errors says 403.
+        // Resend's page on errors: 401 for a missing key, 403 for an invalid one.
         return refuse(StatusCode::FORBIDDEN, "invalid_api_key", "API key is invalid");
     }
     let body = body(incomer).unwrap_or(Value::Object(Map::new()));

@@ -280,9 +280,8 @@ impl Parameter {
                 let item = item.trim().trim_end_matches(":-1").trim_end_matches(":1");
                 let root = item.split('.').next().unwrap_or(item);
                 // Log ids and dotted parts of a known root were seen to be accepted.
-                if !known.iter().any(|field| field == item || field == root)
-                    && !(item == "log_id" || item == "_id")
-                {
+                let fits = known.iter().any(|field| field == item || field == root);
+                if !fits && !matches!(item, "log_id" | "_id") {
                     return Err(Refusal::query(format_args!(
                         "'String does not match pattern: {item}' on property {name}"
                     )));

@@ -17,9 +17,9 @@ fn text<'o>(object: &'o Object, name: &str) -> &'o str {
 }
 
 pub(crate) fn list(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal> {
-    let mut objects = tenant.organizations.clone();
+    let mut objects: Vec<&Object> = tenant.organizations.iter().collect();
     search::sort_by(&mut objects, call.query.get("sort").unwrap_or("display_name:1"))?;
-    let items: Vec<Value> = objects.into_iter().map(Value::Object).collect();
+    let items: Vec<Value> = objects.into_iter().cloned().map(Value::Object).collect();
     paging::either(call, "organizations", &items, |organization| {
         organization.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
     })

@@ -121,14 +121,15 @@ fn management(shared: &Shared, incomer: &Incomer, path: &str) -> Outcome {
             } else {
                 "Too many requests. Check the X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset headers."
             };
-            let client = caller.client_id.clone();
-            tenant.log(
-                "api_limit",
-                "The maximum number of requests to the Management API was reached",
-                |row| {
-                    row.insert("client_id".into(), client.into());
-                },
-            );
+            if tenant.limits.worth_reporting() {
+                tenant.log(
+                    "api_limit",
+                    "The maximum number of requests to the Management API was reached",
+                    |row| {
+                        row.insert("client_id".into(), caller.client_id.as_str().into());
+                    },
+                );
+            }
             let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
             return Outcome {
                 answer: with_standing(refusal.into_answer(), Some(standing)),

@@ -17,10 +17,8 @@ const USERS: Dialect = Dialect {
     // match nothing.
     known: &[],
     exact_root: Some("user_metadata"),
+    hidden: &["picture", "multifactor", "multifactor_last_modified", "last_password_reset"],
 };
-
-/// Fields of the profile that are not indexed.
-const NOT_INDEXED: [&str; 4] = ["picture", "multifactor", "multifactor_last_modified", "last_password_reset"];
 
 pub(crate) fn list(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal> {
     let page = Page::of(&call.query);
@@ -45,11 +43,7 @@ pub(crate) fn list(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal> 
                 format!("Invalid query string: {why}"),
             )
         })?;
-        found.retain(|profile| {
-            let mut profile = profile.clone();
-            profile.retain(|name, _| !NOT_INDEXED.contains(&name.as_str()));
-            node.matches(&profile, &USERS)
-        });
+        found.retain(|profile| node.matches(profile, &USERS));
     }
     if let Some(sort) = call.query.get("sort") {
         sort_by(&mut found, sort)?;
@@ -66,7 +60,7 @@ pub(crate) fn list(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal> 
 }
 
 /// Sorts by `field:1` or `field:-1`; metadata cannot be sorted by.
-pub(crate) fn sort_by(items: &mut [Object], sort: &str) -> Result<(), Refusal> {
+pub(crate) fn sort_by(items: &mut [&Object], sort: &str) -> Result<(), Refusal> {
     let (field, direction) = sort.rsplit_once(':').unwrap_or((sort, ""));
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if !matches!(direction, "1" | "-1") || field.is_empty() || !field.chars().all(plain) {

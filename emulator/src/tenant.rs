@@ -253,19 +253,14 @@ impl Tenant {
     }
 
     /// The profiles that search and lists see: eventually consistent where an index delay is set.
-    pub(crate) fn indexed_users(&mut self) -> Vec<Object> {
+    pub(crate) fn indexed_users(&mut self) -> Vec<&Object> {
         let now = Instant::now();
         self.ghosts.retain(|(_, until)| now < *until);
-        let mut out: Vec<Object> = self
-            .users
-            .iter()
-            .filter_map(|user| match &user.stale {
-                Some((old, until)) if now < *until => old.clone(),
-                _ => Some(user.profile.clone()),
-            })
-            .collect();
-        out.extend(self.ghosts.iter().map(|(profile, _)| profile.clone()));
-        out
+        let living = self.users.iter().filter_map(|user| match &user.stale {
+            Some((old, until)) if now < *until => old.as_ref(),
+            _ => Some(&user.profile),
+        });
+        living.chain(self.ghosts.iter().map(|(profile, _)| profile)).collect()
     }
 
     /// Writes a row to the tenant's log; `fill` sets what this event knows.

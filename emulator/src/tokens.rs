@@ -98,7 +98,7 @@ pub(crate) fn issue(tenant: &mut Tenant, headers: &HeaderMap, form: &Map<String,
         "client_credentials" => client_credentials(tenant, &client_id, text("audience")),
         "authorization_code" => oauth(StatusCode::FORBIDDEN, "invalid_grant", "Invalid authorization code"),
         "refresh_token" => oauth(StatusCode::FORBIDDEN, "invalid_grant", "Unknown or invalid refresh token."),
-        "password" => not_allowed(tenant, grant_type),
+        "password" => not_allowed(grant_type),
         other => {
             oauth(StatusCode::FORBIDDEN, "unsupported_grant_type", format!("Unsupported grant type: {other}"))
         }
@@ -157,8 +157,7 @@ fn assertion_proves(
         && tenant.tokens.spent.insert(format!("{client_id} {jti}"))
 }
 
-fn not_allowed(tenant: &mut Tenant, grant_type: &str) -> Answer {
-    let _ = tenant;
+fn not_allowed(grant_type: &str) -> Answer {
     oauth_headers(Answer::json(
         StatusCode::FORBIDDEN,
         json!({
@@ -179,7 +178,7 @@ fn client_credentials(tenant: &mut Tenant, client_id: &str, audience: Option<&st
         tenant.log("feccft", "Grant type 'client_credentials' not allowed for the client.", |row| {
             row.insert("client_id".into(), client_id.into());
         });
-        return not_allowed(tenant, "client_credentials");
+        return not_allowed("client_credentials");
     }
     let Some(audience) = audience else {
         return oauth(
@@ -301,4 +300,74 @@ pub(crate) fn discovery(tenant: &Tenant) -> Value {
             ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "PS256"],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Plan;
+    use crate::seed::{Seed, SeedClient};
+
+    /// A tenant with one private_key_jwt application, and the key that it signs with.
+    fn with_key() -> (Tenant, String, Keys) {
+        let tokens = Tokens::new(Keys::generate().unwrap());
+        let mut tenant = Tenant::new("t.eu.auth0.localhost".into(), tokens, Plan::Unlimited, String::new());
+        let client = SeedClient {
+            name: "Signer".into(),
+            app_type: Some("non_interactive".into()),
+            key_created_days_ago: Some(1),
+            scopes: Some(vec!["read:users".into()]),
+            ..SeedClient::default()
+        };
+        crate::plant::plant(&mut tenant, &Seed { clients: vec![client], ..Seed::default() });
+        let keys = Keys::generate().unwrap();
+        let id = tenant.clients.last().unwrap().id().to_owned();
+        let credential = &mut tenant.client_mut(&id).unwrap().credentials[0];
+        credential.insert("pem".into(), keys.public_pem().unwrap().into());
+        (tenant, id, keys)
+    }
+
+    fn ask(tenant: &mut Tenant, assertion: &str) -> StatusCode {
+        let form = json!({
+            "grant_type": "client_credentials", "audience": tenant.audience(),
+            "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion,
+        });
+        issue(tenant, &HeaderMap::new(), form.as_object().unwrap()).status
+    }
+
+    #[test]
+    fn a_client_assertion_proves_a_client_once() {
+        let (mut tenant, id, keys) = with_key();
+        let now = Timestamp::now().as_second();
+        let good = json!({"iss": id, "sub": id, "aud": tenant.issuer(), "jti": "one", "exp": now + 60});
+        let token = keys.sign(&good).unwrap();
+        assert_eq!(ask(&mut tenant, &token), 200);
+        assert_eq!(ask(&mut tenant, &token), 401, "the jti is spent");
+        for (member, value) in [
+            ("aud", json!(format!("{}oauth/token", tenant.issuer()))),
+            ("exp", json!(now + 4000)),
+            ("exp", json!(now - 1)),
+            ("iss", json!("other")),
+        ] {
+            let mut bad = good.clone();
+            bad["jti"] = json!(format!("{member} {}", value.to_string().len()));
+            bad[member] = value;
+            let token = keys.sign(&bad).unwrap();
+            assert_eq!(ask(&mut tenant, &token), 401, "{member}");
+        }
+        let mut foreign = good.clone();
+        foreign["jti"] = json!("two");
+        let token = Keys::generate().unwrap().sign(&foreign).unwrap();
+        assert_eq!(ask(&mut tenant, &token), 401, "signed by another key");
+    }
+
+    #[test]
+    fn a_client_with_a_key_cannot_use_its_secret() {
+        let (mut tenant, id, _) = with_key();
+        let form = json!({
+            "grant_type": "client_credentials", "audience": tenant.audience(), "client_id": id,
+            "client_secret": tenant.client(&id).unwrap().text("client_secret"),
+        });
+        assert_eq!(issue(&mut tenant, &HeaderMap::new(), form.as_object().unwrap()).status, 401);
+    }
 }

@@ -308,7 +308,7 @@ fn check_password(password: &str, policy: &str) -> Result<(), Refusal> {
     // [?] Auth0's code for this refusal is not confirmed, so there is none.
     let weak = || Refusal::plain(StatusCode::BAD_REQUEST, "PasswordStrengthError: Password is too weak");
     let printable = password.bytes().all(|b| (33..=126).contains(&b));
-    let has = |test: fn(&u8) -> bool| password.as_bytes().iter().any(|b| test(b));
+    let has = |test: fn(&u8) -> bool| password.as_bytes().iter().any(test);
     let classes = [
         has(u8::is_ascii_lowercase),
         has(u8::is_ascii_uppercase),
@@ -334,9 +334,9 @@ pub(crate) fn update(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
     check_metadata(call)?;
     check_combinations(call)?;
     let only_app_metadata = call.object().keys().all(|key| key == "app_metadata");
-    if !call.caller.may("update:users")
-        && !(only_app_metadata && call.caller.may("update:users_app_metadata"))
-    {
+    let may = call.caller.may("update:users")
+        || (only_app_metadata && call.caller.may("update:users_app_metadata"));
+    if !may {
         return Err(Refusal::insufficient_scope("Insufficient scope, expected any of: update:users"));
     }
     let id = call.param("id");

@@ -1,5 +1,7 @@
 //! Users and what hangs on them.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! The rest of the tenant: logs, applications, connections, settings, mail, TLS.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
+
 mod support;
 
 use std::sync::Arc;

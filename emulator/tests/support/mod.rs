@@ -1,6 +1,7 @@
 //! A small client: enough HTTP to look at a tenant from outside.
 
 #![allow(dead_code, reason = "each test file uses its own part of the client")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
 
 use auth0_emulator::{Control, Emulator, Plan, Seed};
 use bytes::Bytes;
