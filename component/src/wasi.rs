@@ -26,9 +26,6 @@ use crate::token::TokenCache;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// How much is written or read at a time: what `blocking-write-and-flush` takes at most (wasi:io 0.2).
-const CHUNK: usize = 4096;
-
 /// Largest answer that is read. A page of 100 users of 1 MB each, which is where Auth0 truncates profiles, does not
 /// exist in practice (soft limit 10 KB); 32 MB leaves the guest within a 64 MB memory.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -67,7 +64,7 @@ impl Transport for Wasi {
             .map_err(|code| send_error(&code))?;
         // A failure to write says less than the answer does, which is waited for in any case: a tenant may answer, and
         // close, before it has read the whole body.
-        let _ = write_body(body, request.body);
+        let _ = write_body(body, request.body, ends_at);
         let deadline = monotonic_clock::subscribe_instant(ends_at);
         let pollable = future.subscribe();
         if poll(&[&pollable, &deadline]).first() != Some(&0) {
@@ -145,12 +142,25 @@ fn options(timeout_ms: u64) -> RequestOptions {
     options
 }
 
-fn write_body(body: OutgoingBody, octets: &[u8]) -> Result<(), ()> {
+/// Writes the body as fast as the host takes it, until the deadline.
+fn write_body(body: OutgoingBody, mut octets: &[u8], ends_at: u64) -> Result<(), ()> {
     {
         let stream = body.write()?;
-        for chunk in octets.chunks(CHUNK) {
-            stream.blocking_write_and_flush(chunk).map_err(|_| ())?;
+        let ready = stream.subscribe();
+        let deadline = monotonic_clock::subscribe_instant(ends_at);
+        while !octets.is_empty() {
+            let room = usize::try_from(stream.check_write().map_err(|_| ())?).unwrap_or(usize::MAX);
+            if room == 0 {
+                if poll(&[&ready, &deadline]).first() != Some(&0) {
+                    return Err(());
+                }
+                continue;
+            }
+            let (chunk, rest) = octets.split_at(room.min(octets.len()));
+            stream.write(chunk).map_err(|_| ())?;
+            octets = rest;
         }
+        stream.flush().map_err(|_| ())?;
     }
     OutgoingBody::finish(body, None).map_err(|_| ())
 }

@@ -218,7 +218,8 @@ pub const ACTIONS: &[Action] = &[Action {
                   are encoded by the connector. Paths that would leave /api/v2/, and headers such as Authorization and Host, \
                   are refused. Answers other than 2xx are errors, as everywhere. Needs the scopes of the request that is sent.",
     group: "request",
-    effect: Effect::Update,
+    // What it does is the request's matter; an engine must take it for the worst.
+    effect: Effect::Delete,
     idempotent: false,
     scopes: &[],
     input: input::<CustomRequestInput>,
