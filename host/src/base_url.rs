@@ -110,7 +110,9 @@ pub enum BaseUrlError {
     #[error("`{0}` has a path with an empty, dot or encoded segment")]
     Path(String),
     /// Plain HTTP to another machine.
-    #[error("`{0}` is plain http to another machine: use https, or a loopback address such as http://127.0.0.1:8080")]
+    #[error(
+        "`{0}` is plain http to another machine: use https, or a loopback address such as http://127.0.0.1:8080"
+    )]
     NotLoopback(String),
 }
 

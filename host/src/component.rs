@@ -55,7 +55,9 @@ pub(crate) fn check_bytes(bytes: &[u8]) -> Result<(), Error> {
         return refuse("it does not begin with the bytes of WebAssembly".to_owned());
     }
     if Parser::is_core_wasm(bytes) {
-        return refuse("it is a core module, not a component: build it with `cargo xtask component`".to_owned());
+        return refuse(
+            "it is a core module, not a component: build it with `cargo xtask component`".to_owned(),
+        );
     }
     if !Parser::is_component(bytes) {
         return refuse("its version of the component format is not known".to_owned());

@@ -70,8 +70,17 @@ impl Connection {
     ) -> Result<Self, Error> {
         settings.check()?;
         let environment = settings.environment();
-        let Settings { domain, credentials, audience, base_url, email_api_key, email_base_url, ca_pem, deadline, .. } =
-            settings;
+        let Settings {
+            domain,
+            credentials,
+            audience,
+            base_url,
+            email_api_key,
+            email_base_url,
+            ca_pem,
+            deadline,
+            ..
+        } = settings;
         let tenant = base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain));
         // The machine's certificates take some milliseconds to read. Plain HTTP to this machine needs none.
         let plain = |url: &BaseUrl| url.scheme() == "http";

@@ -48,7 +48,9 @@ pub enum DomainError {
     #[error("`{0}` has a port: give the bare domain, and `--base-url` (or `base_url`) for another port")]
     Port(String),
     /// An address was given instead of a name.
-    #[error("`{0}` is an address: give the tenant's domain, and `--base-url` (or `base_url`) for the address")]
+    #[error(
+        "`{0}` is an address: give the tenant's domain, and `--base-url` (or `base_url`) for the address"
+    )]
     Address(String),
     /// A name in another script was given. Look-alike letters are how one domain is passed off as another.
     #[error("`{0}` is not ASCII: give the punycode form of the domain (xn--…)")]
@@ -116,7 +118,8 @@ impl FromStr for Domain {
         // The WHATWG URL rules read a name whose last label is a number as an IPv4 address (`127.1`, `2130706433`,
         // `0x7f.1`), and so do some resolvers.
         let last = name.rsplit('.').next().unwrap_or_default();
-        let hex = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let hex =
+            last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
         if hex || last.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(DomainError::Address(given()));
         }

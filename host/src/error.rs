@@ -52,7 +52,9 @@ pub enum Error {
     Trap(#[source] wasmtime::Error),
 
     /// The call did not end in time and was stopped.
-    #[error("the call was stopped after {after:?}: it went on past its deadline; whether it changed anything is unknown")]
+    #[error(
+        "the call was stopped after {after:?}: it went on past its deadline; whether it changed anything is unknown"
+    )]
     Timeout {
         /// How long it ran.
         after: Duration,
@@ -203,7 +205,8 @@ mod tests {
 
     #[test]
     fn serde_and_display_name_a_kind_alike() {
-        for kind in [ErrorKind::InvalidInput, ErrorKind::OutcomeUnknown, ErrorKind::Missing, ErrorKind::Other] {
+        for kind in [ErrorKind::InvalidInput, ErrorKind::OutcomeUnknown, ErrorKind::Missing, ErrorKind::Other]
+        {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
         }
     }

@@ -148,7 +148,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let size = std::fs::metadata(path).map_err(failed)?.len();
     if size > MAX_COMPONENT_BYTES as u64 {
         return Err(Error::InvalidComponent {
-            problem: format!("{} has {size} bytes, and at most {MAX_COMPONENT_BYTES} are taken", path.display()),
+            problem: format!(
+                "{} has {size} bytes, and at most {MAX_COMPONENT_BYTES} are taken",
+                path.display()
+            ),
             source: None,
         });
     }

@@ -57,9 +57,12 @@ impl Runtime {
     pub(crate) fn new(bytes: &[u8]) -> Result<(Self, ComponentInfo), Error> {
         component::check_bytes(bytes)?;
         let engine = engine()?;
-        let invalid = |problem: &str, source| Error::InvalidComponent { problem: problem.to_owned(), source: Some(source) };
-        let component =
-            Component::from_binary(&engine, bytes).map_err(|source| invalid("it does not compile", source))?;
+        let invalid = |problem: &str, source| Error::InvalidComponent {
+            problem: problem.to_owned(),
+            source: Some(source),
+        };
+        let component = Component::from_binary(&engine, bytes)
+            .map_err(|source| invalid("it does not compile", source))?;
         let info = component::inspect(&component, bytes)?;
         let linker = linker(&engine).map_err(Error::Engine)?;
         let pre = linker
@@ -165,7 +168,9 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let l = &mut linker;
     wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<Guest, Tables>(l, |guest| &mut guest.table)?;
     wasmtime_wasi_io::bindings::wasi::io::poll::add_to_linker::<Guest, Tables>(l, |guest| &mut guest.table)?;
-    wasmtime_wasi_io::bindings::wasi::io::streams::add_to_linker::<Guest, Tables>(l, |guest| &mut guest.table)?;
+    wasmtime_wasi_io::bindings::wasi::io::streams::add_to_linker::<Guest, Tables>(l, |guest| {
+        &mut guest.table
+    })?;
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     random::random::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.wasi.random())?;

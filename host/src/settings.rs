@@ -185,7 +185,9 @@ impl Settings {
     /// Returns the guest's environment: everything but the secrets.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let client_id = match (&self.client_id, &self.credentials) {
-            (Some(client_id), _) | (None, Credentials::ClientSecret { client_id, .. }) => Some(client_id.clone()),
+            (Some(client_id), _) | (None, Credentials::ClientSecret { client_id, .. }) => {
+                Some(client_id.clone())
+            }
             (None, _) => None,
         };
         [

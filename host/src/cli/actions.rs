@@ -9,7 +9,9 @@ use super::{Exit, Failure, Globals, connect, print, print::Styles, run};
 
 /// Arguments of `actions`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  auth0-host actions\n  auth0-host actions roles\n  auth0-host actions --json delete")]
+#[command(
+    after_help = "Examples:\n  auth0-host actions\n  auth0-host actions roles\n  auth0-host actions --json delete"
+)]
 pub(crate) struct List {
     /// Only those whose id, title, family or effect has this text
     filter: Option<String>,
@@ -20,7 +22,9 @@ pub(crate) struct List {
 
 /// Arguments of `describe`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  auth0-host describe create-user\n  auth0-host describe create-user --json")]
+#[command(
+    after_help = "Examples:\n  auth0-host describe create-user\n  auth0-host describe create-user --json"
+)]
 pub(crate) struct Describe {
     /// The action
     action: String,
@@ -101,7 +105,8 @@ fn page(action: &ActionDescription, styles: Styles) -> String {
 
 /// Lists the members of an object's schema: type, whether required, documentation.
 fn fields(schema: &Value, styles: Styles) -> String {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object).filter(|all| !all.is_empty()) else {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object).filter(|all| !all.is_empty())
+    else {
         return "  none\n".to_owned();
     };
     let required = |name: &str| {
@@ -149,11 +154,17 @@ fn type_name(schema: &Value, root: &Value, depth: u8) -> String {
     }
     let names: Vec<&str> = match schema.get("type") {
         Some(Value::String(name)) => vec![name],
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect(),
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
+        }
         _ => vec!["any"],
     };
     let item = || schema.get("items").map_or_else(String::new, |items| format!(" of {}", inner(items)));
-    names.iter().map(|name| if *name == "array" { format!("array{}", item()) } else { (*name).to_owned() }).collect::<Vec<_>>().join(" | ")
+    names
+        .iter()
+        .map(|name| if *name == "array" { format!("array{}", item()) } else { (*name).to_owned() })
+        .collect::<Vec<_>>()
+        .join(" | ")
 }
 
 fn plain(value: &Value) -> String {

@@ -26,11 +26,9 @@ impl Target {
     /// Opens the connection that options and environment name.
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
         if globals.emulator {
-            let emulator = Emulator::builder()
-                .seed(Seed::demo())
-                .start()
-                .await
-                .map_err(|error| Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start")))?;
+            let emulator = Emulator::builder().seed(Seed::demo()).start().await.map_err(|error| {
+                Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
+            })?;
             let connection = host.connect(emulator_settings(&emulator)?)?;
             return Ok(Self { connection, emulator: Some(emulator) });
         }
@@ -60,7 +58,8 @@ impl Target {
 /// Returns the settings of a connection to an offline tenant.
 fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
     let url = |text: &str| text.parse::<BaseUrl>().map_err(|error| refuse(error.into()));
-    let domain: Domain = emulator.domain().parse().map_err(|error: auth0_host::DomainError| refuse(error.into()))?;
+    let domain: Domain =
+        emulator.domain().parse().map_err(|error: auth0_host::DomainError| refuse(error.into()))?;
     let settings = Settings::new(domain)
         .base_url(url(emulator.base_url())?)
         .audience(emulator.audience())
@@ -78,7 +77,8 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let Some(domain) = globals.domain.clone().or_else(|| variable("AUTH0_DOMAIN")) else {
         return Err(Failure::Usage(
-            "no tenant is named: give --domain acme.eu.auth0.com, set AUTH0_DOMAIN, or try --emulator".to_owned(),
+            "no tenant is named: give --domain acme.eu.auth0.com, set AUTH0_DOMAIN, or try --emulator"
+                .to_owned(),
         ));
     };
     let mut settings = Settings::new(parse_domain(&domain)?).credentials(credentials(globals, &variable)?);
@@ -102,7 +102,8 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     }
     if let Some(text) = variable("AUTH0_DEADLINE_MS") {
         let milliseconds = text.parse().ok().filter(|milliseconds| *milliseconds > 0);
-        let number = || Failure::Usage(format!("AUTH0_DEADLINE_MS is `{text}`: give milliseconds, such as 30000"));
+        let number =
+            || Failure::Usage(format!("AUTH0_DEADLINE_MS is `{text}`: give milliseconds, such as 30000"));
         settings = settings.deadline(Duration::from_millis(milliseconds.ok_or_else(number)?));
     }
     if let Some(text) = variable("AUTH0_MAX_RETRIES") {
@@ -115,11 +116,15 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     Ok(settings)
 }
 
-fn credentials(globals: &Globals, variable: &impl Fn(&str) -> Option<String>) -> Result<Credentials, Failure> {
+fn credentials(
+    globals: &Globals,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<Credentials, Failure> {
     let usage = |message: &str| Err(Failure::Usage(message.to_owned()));
     let file = match &globals.client_secret_file {
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| unreadable("--client-secret-file", path, &error))?;
+            let text =
+                fs::read_to_string(path).map_err(|error| unreadable("--client-secret-file", path, &error))?;
             // Editors end a file with a line feed that is not part of the secret.
             Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
         }
@@ -187,8 +192,16 @@ mod tests {
             (&nothing, &[domain], "AUTH0_CLIENT_SECRET"),
             (&nothing, &[domain, ("AUTH0_CLIENT_ID", "id")], "--client-secret-file"),
             (&nothing, &[domain, ("AUTH0_CLIENT_SECRET", "canary")], "AUTH0_CLIENT_ID"),
-            (&nothing, &[("AUTH0_DOMAIN", "https://acme.auth0.com"), ("AUTH0_TOKEN", "canary")], "bare domain"),
-            (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_BASE_URL", "http://10.0.0.1")], "loopback"),
+            (
+                &nothing,
+                &[("AUTH0_DOMAIN", "https://acme.auth0.com"), ("AUTH0_TOKEN", "canary")],
+                "bare domain",
+            ),
+            (
+                &nothing,
+                &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_BASE_URL", "http://10.0.0.1")],
+                "loopback",
+            ),
             (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_DEADLINE_MS", "0")], "milliseconds"),
             (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_MAX_RETRIES", "-1")], "a number"),
             (&file, &[domain, ("AUTH0_CLIENT_ID", "id")], "/no/such/file"),

@@ -41,9 +41,11 @@ Examples:
 pub(crate) async fn run(arguments: &Serve) -> Result<Exit, Failure> {
     let seed = match &arguments.seed {
         Some(path) => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| Failure::Usage(format!("--seed: {} could not be read: {error}", path.display())))?;
-            Seed::from_json(&text).map_err(|error| Failure::Usage(format!("--seed: {}: {error}", path.display())))?
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::Usage(format!("--seed: {} could not be read: {error}", path.display()))
+            })?;
+            Seed::from_json(&text)
+                .map_err(|error| Failure::Usage(format!("--seed: {}: {error}", path.display())))?
         }
         None => Seed::demo(),
     };
@@ -52,13 +54,20 @@ pub(crate) async fn run(arguments: &Serve) -> Result<Exit, Failure> {
         builder = builder.plan(plan);
     }
     // Before anything is printed: whoever reads the line may end us at once.
-    let ended = ended().map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
-    let emulator = builder.start().await.context("the offline tenant did not start").map_err(Failure::Host)?;
+    let ended = ended()
+        .map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
+    let emulator =
+        builder.start().await.context("the offline tenant did not start").map_err(Failure::Host)?;
     if let (Some(path), Some(pem)) = (&arguments.ca_out, emulator.ca_pem()) {
-        fs::write(path, pem)
-            .map_err(|error| Failure::Usage(format!("--ca-out: {} could not be written: {error}", path.display())))?;
+        fs::write(path, pem).map_err(|error| {
+            Failure::Usage(format!("--ca-out: {} could not be written: {error}", path.display()))
+        })?;
     }
-    print::stdout(&if arguments.json { json_line(&emulator, arguments) } else { text(&emulator, arguments) })?;
+    print::stdout(&if arguments.json {
+        json_line(&emulator, arguments)
+    } else {
+        text(&emulator, arguments)
+    })?;
     ended.await;
     emulator.shutdown().await;
     if !arguments.json {

@@ -151,7 +151,16 @@ mod tests {
             (action(ErrorKind::Denied), Exit::Action),
             (action(ErrorKind::InvalidInput), Exit::Usage),
             (Failure::Usage(String::new()), Exit::Usage),
-            (Failure::Call("no domain".parse::<auth0_host::Domain>().map_err(auth0_host::SettingsError::from).unwrap_err().into()), Exit::Usage),
+            (
+                Failure::Call(
+                    "no domain"
+                        .parse::<auth0_host::Domain>()
+                        .map_err(auth0_host::SettingsError::from)
+                        .unwrap_err()
+                        .into(),
+                ),
+                Exit::Usage,
+            ),
             (Failure::Call(Error::Timeout { after: std::time::Duration::ZERO }), Exit::Host),
             (Failure::Host(anyhow::anyhow!("…")), Exit::Host),
             (Failure::Interrupted { consequence: String::new() }, Exit::Interrupted),

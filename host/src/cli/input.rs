@@ -50,9 +50,9 @@ fn object(text: &str, origin: &str) -> Result<Map<String, Value>, Failure> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(usage(format!("the input in {origin} is JSON but not an object: write {{\"key\": …}}"))),
-        Err(error) if origin == "--input" => {
-            Err(usage(format!("the text behind --input is not JSON ({error}); a file is named by @FILE, stdin by -")))
-        }
+        Err(error) if origin == "--input" => Err(usage(format!(
+            "the text behind --input is not JSON ({error}); a file is named by @FILE, stdin by -"
+        ))),
         Err(error) => Err(usage(format!("the input in {origin} is not JSON: {error}"))),
     }
 }

@@ -90,7 +90,9 @@ enum Command {
     /// Serve an offline tenant until Ctrl-C
     Emulator(emulator::Serve),
     /// Print a script that teaches a shell to complete this command
-    #[command(after_help = "Example:\n  auth0-host completions bash > ~/.local/share/bash-completion/completions/auth0-host")]
+    #[command(
+        after_help = "Example:\n  auth0-host completions bash > ~/.local/share/bash-completion/completions/auth0-host"
+    )]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -107,7 +109,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         command => command,
     };
     let (running, report): (_, fn(&Failure)) = match &command {
-        Command::Run(run) => (format!("whether `{}` changed anything is unknown; look before trying again", run.action), exit::report_json),
+        Command::Run(run) => (
+            format!("whether `{}` changed anything is unknown; look before trying again", run.action),
+            exit::report_json,
+        ),
         _ => ("nothing was changed".to_owned(), exit::report_text),
     };
     tokio::select! {

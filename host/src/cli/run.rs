@@ -59,7 +59,9 @@ fn line(request: &RequestRecord) -> String {
         (None, error) => error.clone().unwrap_or_default(),
     };
     let RequestRecord { method, authority, path, bytes_sent, bytes_received, .. } = request;
-    format!("{method} {authority}{path} → {end} ({milliseconds:.1} ms, {bytes_sent} B out, {bytes_received} B in)")
+    format!(
+        "{method} {authority}{path} → {end} ({milliseconds:.1} ms, {bytes_sent} B out, {bytes_received} B in)"
+    )
 }
 
 /// Refuses an action that does not exist, and names those that are spelled like it.
@@ -106,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_mistyped_action_is_answered_by_the_nearest_names() {
-        let all = ["get-user", "get-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
+        let all =
+            ["get-user", "get-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
         let near = |name| nearest(name, all.into_iter());
         assert_eq!(near("get-usr").first(), Some(&"get-user"));
         assert_eq!(near("get_user").first(), Some(&"get-user"));
@@ -117,7 +120,9 @@ mod tests {
 
     #[test]
     fn distances_are_those_of_levenshtein() {
-        for (a, b, expected) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("a", "b", 1)] {
+        for (a, b, expected) in
+            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("a", "b", 1)]
+        {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

@@ -79,7 +79,9 @@ impl Keyring {
         let authorization = match provider {
             MailProvider::SendGrid | MailProvider::Resend => bearer(key),
             MailProvider::SparkPost => sensitive(key.expose()),
-            MailProvider::Mailgun => sensitive(&format!("Basic {}", STANDARD.encode(format!("api:{}", key.expose())))),
+            MailProvider::Mailgun => {
+                sensitive(&format!("Basic {}", STANDARD.encode(format!("api:{}", key.expose()))))
+            }
             MailProvider::Mandrill => {
                 // A body that is not an object goes as it is: the provider will say what is wrong with it.
                 if let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(body) {
@@ -179,7 +181,9 @@ mod tests {
             description: "Unauthorized".to_owned(),
             pacing: HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("7"))]),
         };
-        for (status, expected) in [(401, 401), (403, 403), (400, 401), (404, 401), (429, 429), (500, 503), (502, 503)] {
+        for (status, expected) in
+            [(401, 401), (403, 403), (400, 401), (404, 401), (429, 429), (500, 503), (502, 503)]
+        {
             let answer = refused_management(&refusal(status));
             assert_eq!(answer.status(), expected, "{status}");
             assert_eq!(answer.headers()[header::RETRY_AFTER], "7");

@@ -22,7 +22,8 @@ use bytes::Bytes;
 use http::{HeaderName, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full};
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
+    DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody,
+    WasiHttpHooks,
 };
 
 use self::{
@@ -233,7 +234,12 @@ impl WasiHttpHooks for GuestHttp {
         false
     }
 
-    fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _: Driver) -> Sending {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Driver,
+    ) -> Sending {
         let egress = self.egress.clone();
         let log = Arc::clone(&self.log);
         Box::new(async move {

@@ -74,7 +74,9 @@ impl Destinations {
     /// Tells what a request is for, or why it stays.
     pub(crate) fn classify(&self, method: &Method, uri: &Uri) -> Result<Destination, Denial> {
         let Some(origin) = BaseUrl::origin_of(uri) else {
-            return Err(Denial::Destination { origin: "a URL without a plain scheme, host and port".to_owned() });
+            return Err(Denial::Destination {
+                origin: "a URL without a plain scheme, host and port".to_owned(),
+            });
         };
         let path = uri.path();
         if has_dot_segment(path) {
@@ -148,9 +150,8 @@ fn has_dot_segment(path: &str) -> bool {
     const ROUNDS: usize = 4;
     let mut path = path.as_bytes().to_vec();
     for _ in 0..ROUNDS {
-        let dotted = path
-            .split(|byte| matches!(byte, b'/' | b'\\'))
-            .any(|segment| matches!(segment, b"." | b".."));
+        let dotted =
+            path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| matches!(segment, b"." | b".."));
         if dotted || path.contains(&b'\\') {
             return true;
         }
@@ -207,11 +208,20 @@ mod tests {
             ("GET https://acme.eu.auth0.com/api/v2", Destination::TenantOther),
             ("GET https://acme.eu.auth0.com/API/v2/users", Destination::TenantOther),
             ("GET https://acme.eu.auth0.com/api/v2/users/auth0%7Ca%2Fb", Destination::ManagementApi),
-            ("GET https://acme.eu.auth0.com/api/v2/users/samlp%7Cx%7Cj.doe%40acme.com", Destination::ManagementApi),
+            (
+                "GET https://acme.eu.auth0.com/api/v2/users/samlp%7Cx%7Cj.doe%40acme.com",
+                Destination::ManagementApi,
+            ),
             ("POST https://api.sendgrid.com/v3/mail/send", Destination::Mail(MailProvider::SendGrid)),
-            ("POST https://api.eu.mailgun.net/v3/mg.acme.com/messages", Destination::Mail(MailProvider::Mailgun)),
+            (
+                "POST https://api.eu.mailgun.net/v3/mg.acme.com/messages",
+                Destination::Mail(MailProvider::Mailgun),
+            ),
             ("POST https://mandrillapp.com/api/1.0/messages/send", Destination::Mail(MailProvider::Mandrill)),
-            ("POST https://api.eu.sparkpost.com/api/v1/transmissions", Destination::Mail(MailProvider::SparkPost)),
+            (
+                "POST https://api.eu.sparkpost.com/api/v1/transmissions",
+                Destination::Mail(MailProvider::SparkPost),
+            ),
             ("POST https://api.resend.com/emails", Destination::Mail(MailProvider::Resend)),
         ] {
             assert_eq!(classify(&production(), request), Ok(expected), "{request}");
@@ -260,7 +270,10 @@ mod tests {
         );
         for (request, expected) in [
             ("POST http://127.0.0.1:8080/mail/v3/mail/send", Some(Destination::Mail(MailProvider::SendGrid))),
-            ("POST http://127.0.0.1:8080/mail/v3/mg.acme.com/messages", Some(Destination::Mail(MailProvider::Mailgun))),
+            (
+                "POST http://127.0.0.1:8080/mail/v3/mg.acme.com/messages",
+                Some(Destination::Mail(MailProvider::Mailgun)),
+            ),
             ("POST http://127.0.0.1:8080/mail/emails", Some(Destination::Mail(MailProvider::Resend))),
             ("GET http://127.0.0.1:8080/api/v2/users", Some(Destination::ManagementApi)),
             ("POST http://127.0.0.1:8081/mail/emails", None),

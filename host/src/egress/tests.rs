@@ -1,0 +1,343 @@
+//! What a server sees of the egress.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Mutex};
+
+use http::{Method, StatusCode};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use rustls::RootCertStore;
+use serde_json::{Value, json};
+
+use super::{
+    credentials::Keyring,
+    policy::Destinations,
+    token::{TokenCache, TokenSource},
+    transport::tls_config,
+    *,
+};
+use crate::secret::Secret;
+
+const SECRET: &str = "canary-secret";
+const MAIL_KEY: &str = "canary-key";
+
+#[derive(Clone, Debug)]
+struct Seen {
+    request: String,
+    authorization: Option<String>,
+    body: String,
+}
+
+/// `None` hangs up without an answer.
+type Reply = Option<(u16, Value)>;
+
+struct Server {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    /// Serves on loopback. The answer may depend on the request and on how many of the kind there were before.
+    async fn start(answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::<Seen>::new()));
+        let (answer, log) = (Arc::new(answer), Arc::clone(&seen));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await.unwrap().to_bytes();
+                        let authorization = head.headers.get(header::AUTHORIZATION);
+                        let seen = Seen {
+                            request: format!("{} {}", head.method, head.uri.path()),
+                            authorization: authorization.map(|value| value.to_str().unwrap().to_owned()),
+                            body: String::from_utf8(body.to_vec()).unwrap(),
+                        };
+                        let before = {
+                            let mut log = log.lock().unwrap();
+                            let before = log.iter().filter(|other| other.request == seen.request).count();
+                            log.push(seen.clone());
+                            before
+                        };
+                        // Long enough for callers to pile up.
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        let (status, body) = answer(&seen, before).ok_or("hang up")?;
+                        let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+                        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                        if status == 302 {
+                            let elsewhere = header::HeaderValue::from_static("/api/v2/elsewhere");
+                            response.headers_mut().insert(header::LOCATION, elsewhere);
+                        }
+                        Ok::<_, &'static str>(response)
+                    }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// A tenant: the n-th token is `tn`, and everything else is answered by 200.
+    async fn tenant() -> Self {
+        Self::start(|seen, before| Some(token_or(seen, before, 200))).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn count(&self, request: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.request == request).count()
+    }
+
+    fn egress(&self, mail: bool) -> Arc<Egress> {
+        let transport = plain();
+        let endpoint = self.url("/oauth/token").parse().unwrap();
+        let cache = TokenCache::new(
+            endpoint,
+            "id".to_owned(),
+            Secret::new(SECRET),
+            "aud".to_owned(),
+            transport.clone(),
+        );
+        self.egress_with(Some(TokenSource::Fetched(cache)), transport, mail)
+    }
+
+    fn egress_with(&self, source: Option<TokenSource>, transport: Transport, mail: bool) -> Arc<Egress> {
+        let mail_url = mail.then(|| self.url("/mail").parse().unwrap());
+        let destinations = Destinations::new(self.url("").parse().unwrap(), mail_url);
+        let keyring = Keyring::new(source, mail.then(|| Secret::new(MAIL_KEY)));
+        Arc::new(Egress::new(destinations, keyring, transport, Duration::from_secs(5)))
+    }
+}
+
+fn plain() -> Transport {
+    Transport::new(tls_config(RootCertStore::empty(), None).unwrap())
+}
+
+fn token_or(seen: &Seen, before: usize, status: u16) -> (u16, Value) {
+    if seen.request == "POST /oauth/token" {
+        let token = format!("t{}", before + 1);
+        (
+            200,
+            json!({"access_token": token, "scope": "read:users", "expires_in": 86_400, "token_type": "Bearer"}),
+        )
+    } else {
+        (status, json!({}))
+    }
+}
+
+fn request(method: Method, url: &str, body: &str) -> Request<WasiBody> {
+    let body = Full::new(Bytes::from(body.to_owned())).map_err(|never: Infallible| match never {});
+    Request::builder().method(method).uri(url).body(body.boxed_unsync()).unwrap()
+}
+
+async fn send(egress: &Egress, request: Request<WasiBody>) -> Result<(u16, String), WasiError> {
+    let answer = egress.send(request, RequestOptions::default(), &RequestLog::default()).await?;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8(body.to_vec()).unwrap()))
+}
+
+#[tokio::test]
+async fn one_token_and_few_connections_serve_any_number_of_calls() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let calls = (0..20).map(|_| {
+        let (egress, request) = (Arc::clone(&egress), request(Method::GET, &tenant.url("/api/v2/users"), ""));
+        tokio::spawn(async move { send(&egress, request).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap().unwrap().0, 200);
+    }
+    assert_eq!(tenant.count("POST /oauth/token"), 1);
+    assert_eq!((egress.tokens_fetched(), egress.requests()), (1, 20));
+    let api: Vec<Seen> =
+        tenant.seen().into_iter().filter(|seen| seen.request == "GET /api/v2/users").collect();
+    assert!(api.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer t1")), "{api:?}");
+
+    let opened = egress.connections_opened();
+    for _ in 0..10 {
+        send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
+    }
+    assert_eq!(egress.connections_opened(), opened, "calls in a row use the connections that are there");
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_does_not_take_the_token_along() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let hasty = request(Method::GET, &tenant.url("/api/v2/users"), "");
+    let left = tokio::time::timeout(Duration::from_millis(5), send(&egress, hasty)).await;
+    assert!(left.is_err(), "the token takes 20 ms");
+    send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
+    assert_eq!(tenant.count("POST /oauth/token"), 1);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_once_and_the_request_repeated_with_its_body() {
+    let tenant = Server::start(|seen, before| {
+        let status = if seen.authorization.as_deref() == Some("Bearer t1") { 401 } else { 201 };
+        Some(token_or(seen, before, status))
+    })
+    .await;
+    let egress = tenant.egress(false);
+    let answer =
+        send(&egress, request(Method::POST, &tenant.url("/api/v2/users"), "{\"a\":1}")).await.unwrap();
+    assert_eq!(answer.0, 201);
+    let posts: Vec<Seen> =
+        tenant.seen().into_iter().filter(|seen| seen.request == "POST /api/v2/users").collect();
+    assert_eq!(posts.len(), 2);
+    assert!(posts.iter().all(|seen| seen.body == "{\"a\":1}"));
+    assert_eq!(tenant.count("POST /oauth/token"), 2);
+}
+
+#[tokio::test]
+async fn a_tenant_that_refuses_every_token_is_asked_twice_and_no_more() {
+    let tenant = Server::start(|seen, before| Some(token_or(seen, before, 401))).await;
+    let egress = tenant.egress(false);
+    let answer = send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
+    assert_eq!((answer.0, tenant.count("GET /api/v2/users")), (401, 2));
+
+    let token = Arc::new(Token::of_unknown_origin(Secret::new("static")));
+    let fixed = tenant.egress_with(Some(TokenSource::Static(token)), plain(), false);
+    let answer = send(&fixed, request(Method::GET, &tenant.url("/api/v2/roles"), "")).await.unwrap();
+    assert_eq!(
+        (answer.0, tenant.count("GET /api/v2/roles")),
+        (401, 1),
+        "a token from elsewhere has no successor"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_token_endpoint_reaches_every_caller_and_nothing_is_sent() {
+    let tenant = Server::start(|_, _| {
+        let description = format!("Unauthorized {SECRET}");
+        Some((401, json!({"error": "access_denied", "error_description": description})))
+    })
+    .await;
+    let egress = tenant.egress(false);
+    let url = tenant.url("/api/v2/users");
+    let create = || send(&egress, request(Method::POST, &url, "{}"));
+    for answer in [tokio::join!(create(), create())].into_iter().flat_map(|(a, b)| [a, b]) {
+        let (status, body) = answer.unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &body["statusCode"], &body["error"]), (401, &json!(401), &json!("Unauthorized")));
+        let message = body["message"].as_str().unwrap();
+        assert!(message.contains("access_denied: Unauthorized") && !message.contains(SECRET), "{message}");
+    }
+    assert_eq!(tenant.count("POST /oauth/token"), 1, "who waits together is refused together");
+    assert_eq!(tenant.count("POST /api/v2/users"), 0);
+}
+
+#[tokio::test]
+async fn a_lost_token_answer_is_not_taken_for_a_lost_create() {
+    let tenant = Server::start(|_, _| None).await;
+    let egress = tenant.egress(false);
+    let error = send(&egress, request(Method::POST, &tenant.url("/api/v2/users"), "{}")).await.unwrap_err();
+    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
+    assert_eq!(tenant.count("POST /api/v2/users"), 0);
+}
+
+#[tokio::test]
+async fn a_guest_that_asks_for_a_token_learns_what_it_may_do_and_does_not_get_it() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let (status, body) =
+        send(&egress, request(Method::POST, &tenant.url("/oauth/token"), "grant_type=x")).await.unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!((&body["scope"], &body["token_type"]), (&json!("read:users"), &json!("Bearer")));
+    assert!(body["expires_in"].as_u64().unwrap() > 86_000);
+    assert!(body.get("access_token").is_none());
+    assert!(
+        tenant.seen().iter().all(|seen| !seen.body.contains("grant_type=x")),
+        "the guest's body was forwarded"
+    );
+}
+
+#[tokio::test]
+async fn each_destination_gets_its_own_credential_and_no_other() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(true);
+    for (path, expected) in [
+        ("/mail/v3/mail/send", Some(format!("Bearer {MAIL_KEY}"))),
+        ("/mail/api/v1/transmissions", Some(MAIL_KEY.to_owned())),
+        ("/mail/v3/mg.acme.com/messages", Some("Basic YXBpOmNhbmFyeS1rZXk=".to_owned())),
+        ("/dbconnections/change_password", None),
+        ("/api/v2/users", Some("Bearer t1".to_owned())),
+    ] {
+        let mut request = request(Method::POST, &tenant.url(path), "{}");
+        let forged = header::HeaderValue::from_static("Bearer forged");
+        request.headers_mut().insert(header::AUTHORIZATION, forged);
+        send(&egress, request).await.unwrap();
+        let seen = tenant.seen().pop().unwrap();
+        assert_eq!((seen.request, seen.authorization), (format!("POST {path}"), expected));
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let tenant = Server::start(|seen, before| Some(token_or(seen, before, 302))).await;
+    let egress = tenant.egress(false);
+    let answer = send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
+    assert_eq!((answer.0, tenant.count("GET /api/v2/elsewhere")), (302, 0));
+}
+
+#[tokio::test]
+async fn what_is_denied_is_written_down_and_not_sent() {
+    let tenant = Server::tenant().await;
+    let other = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let log = RequestLog::default();
+    let denied = request(Method::GET, &other.url("/api/v2/users?q=jane"), "");
+    let error = egress.send(denied, RequestOptions::default(), &log).await.unwrap_err();
+    assert!(matches!(error, WasiError::HttpRequestDenied));
+    assert!(other.seen().is_empty() && tenant.seen().is_empty());
+    let record = log.records().remove(0);
+    assert_eq!((record.path.as_str(), record.status), ("/api/v2/users?q", None));
+    assert!(record.error.unwrap().starts_with("denied"));
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let body = "x".repeat(body::MAX_REQUEST_BODY + 1);
+    let error = send(&egress, request(Method::POST, &tenant.url("/api/v2/users"), &body)).await.unwrap_err();
+    assert!(matches!(error, WasiError::HttpRequestBodySize(_)), "{error:?}");
+    assert!(tenant.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_guest_whose_host_authenticates_cannot() {
+    let tenant = Server::tenant().await;
+    for (egress, forbidden) in [
+        (tenant.egress(false), true),
+        (tenant.egress_with(None, plain(), true), true),
+        (tenant.egress_with(None, plain(), false), false),
+    ] {
+        let filter = GuestHttp::new(egress, Arc::default()).forbidden_header_filter();
+        assert_eq!(filter(&header::AUTHORIZATION), forbidden);
+        assert!(filter(&header::HOST) && !filter(&header::CONTENT_TYPE));
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_a_debug_print() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(true);
+    send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
+    let text = format!("{egress:#?}");
+    assert!(!text.contains("canary") && !text.contains("t1"), "{text}");
+}

@@ -184,7 +184,15 @@ impl TokenCache {
         transport: Transport,
     ) -> Arc<Self> {
         let state = Mutex::new(State::Empty);
-        Arc::new(Self { endpoint, client_id, client_secret, audience, transport, state, fetched: AtomicU64::new(0) })
+        Arc::new(Self {
+            endpoint,
+            client_id,
+            client_secret,
+            audience,
+            transport,
+            state,
+            fetched: AtomicU64::new(0),
+        })
     }
 
     /// Counts the tokens fetched so far.
@@ -286,7 +294,13 @@ impl TokenCache {
     }
 
     /// Makes a refusal. A gateway that echoes the request must not make it a leak.
-    fn refusal(&self, status: StatusCode, code: String, description: String, headers: &HeaderMap) -> TokenError {
+    fn refusal(
+        &self,
+        status: StatusCode,
+        code: String,
+        description: String,
+        headers: &HeaderMap,
+    ) -> TokenError {
         let secret = self.client_secret.expose();
         let clean = |text: String| text.replace(secret, "[secret]");
         let pacing = headers
@@ -294,7 +308,12 @@ impl TokenCache {
             .filter(|(name, _)| **name == header::RETRY_AFTER || name.as_str().starts_with("x-ratelimit-"))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        TokenError::Refused(Arc::new(Refusal { status, code: clean(code), description: clean(description), pacing }))
+        TokenError::Refused(Arc::new(Refusal {
+            status,
+            code: clean(code),
+            description: clean(description),
+            pacing,
+        }))
     }
 }
 

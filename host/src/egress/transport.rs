@@ -117,7 +117,9 @@ impl fmt::Display for TransportError {
             Self::Certificate(reason) => write!(f, "the server's certificate is not trusted: {reason}"),
             Self::Tls(reason) => write!(f, "the TLS handshake failed: {reason}"),
             Self::Connect(reason) => write!(f, "no connection: {reason}"),
-            Self::Terminated(reason) => write!(f, "sent, but the connection ended before the answer: {reason}"),
+            Self::Terminated(reason) => {
+                write!(f, "sent, but the connection ended before the answer: {reason}")
+            }
             Self::ResponseTimeout => f.write_str("sent, but no answer came in time"),
             Self::Protocol(reason) => write!(f, "sent, but the answer is not HTTP: {reason}"),
         }
@@ -137,7 +139,11 @@ impl Transport {
         let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(tcp);
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -263,7 +269,8 @@ impl Service<Uri> for Connector {
         let connecting = self.https.call(uri);
         let opened = Arc::clone(&self.opened);
         Box::pin(async move {
-            let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| ConnectTimedOut)??;
+            let stream =
+                tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| ConnectTimedOut)??;
             opened.fetch_add(1, Ordering::Relaxed);
             Ok(stream)
         })
@@ -352,7 +359,8 @@ mod tests {
         Request::get(uri).body(Full::default()).unwrap()
     }
 
-    const SHORT: Timeouts = Timeouts { connect: Duration::from_secs(2), first_byte: Duration::from_millis(100) };
+    const SHORT: Timeouts =
+        Timeouts { connect: Duration::from_secs(2), first_byte: Duration::from_millis(100) };
 
     #[tokio::test]
     async fn errors_tell_whether_the_request_was_sent() {

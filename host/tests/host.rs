@@ -1,0 +1,160 @@
+//! The built component in this host, against the offline tenant.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that failed"
+)]
+
+use std::{sync::OnceLock, time::Duration};
+
+use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
+use auth0_host::{Connection, Credentials, Error, ErrorKind, Host, Settings};
+use serde_json::{Value, json};
+
+/// Compiled once for all tests of this file.
+fn host() -> Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| Host::new().unwrap()).clone()
+}
+
+async fn tenant() -> Emulator {
+    Emulator::builder().seed(Seed::demo()).start().await.unwrap()
+}
+
+fn settings(tenant: &Emulator) -> Settings {
+    Settings::new(tenant.domain().parse().unwrap())
+        .base_url(tenant.base_url().parse().unwrap())
+        .audience(tenant.audience())
+        .credentials(Credentials::client_secret(tenant.client_id(), tenant.client_secret()))
+}
+
+fn connect(tenant: &Emulator) -> Connection {
+    host().connect(settings(tenant)).unwrap()
+}
+
+async fn first_user(connection: &Connection) -> Value {
+    connection.run("list-users", json!({"per_page": 1})).await.unwrap()["items"][0].clone()
+}
+
+fn kind(error: &Error) -> ErrorKind {
+    match error {
+        Error::Action(error) => error.kind,
+        other => panic!("the host failed: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_action_answers_auth0_s_object_and_the_requests_it_took() {
+    let tenant = tenant().await;
+    let connection = connect(&tenant);
+    let user = first_user(&connection).await;
+    let outcome = connection.call("get-user", json!({"user_id": user["user_id"]})).await;
+    assert_eq!(outcome.result.unwrap()["email"], user["email"]);
+    assert_eq!(outcome.requests.len(), 1);
+    assert_eq!(outcome.requests[0].status, Some(200));
+    assert!(outcome.requests[0].bytes_received > 0);
+    let stats = connection.stats();
+    assert_eq!((stats.calls, stats.requests, stats.tokens_fetched, stats.connections_opened), (2, 2, 1, 1));
+    assert!(
+        tenant
+            .control()
+            .requests()
+            .iter()
+            .all(|request| request.authorized || request.path == "/oauth/token")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_calls_share_one_token() {
+    let tenant = tenant().await;
+    let connection = connect(&tenant);
+    let calls = (0..20).map(|_| {
+        let connection = connection.clone();
+        tokio::spawn(async move { connection.run("list-roles", json!({})).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(tenant.control().counters().tokens_issued, 1);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_replaced_without_the_caller_noticing() {
+    let tenant = tenant().await;
+    let connection = connect(&tenant);
+    first_user(&connection).await;
+    tenant.control().expire_tokens();
+    let outcome = connection.call("list-roles", json!({})).await;
+    outcome.result.unwrap();
+    let statuses: Vec<_> = outcome.requests.iter().map(|request| request.status).collect();
+    assert_eq!(statuses, [Some(401), Some(200)]);
+    assert_eq!(connection.stats().tokens_fetched, 2);
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_unauthenticated_with_the_endpoint_s_own_words() {
+    let tenant = tenant().await;
+    let wrong = Credentials::client_secret(tenant.client_id(), "canary-secret");
+    let connection = host().connect(settings(&tenant).credentials(wrong)).unwrap();
+    for action in ["list-users", "test-connection"] {
+        let error = connection.run(action, json!({})).await.unwrap_err();
+        assert_eq!(kind(&error), ErrorKind::Unauthenticated, "{action}: {error}");
+        assert!(error.to_string().contains("access_denied"), "{action}: {error}");
+        assert!(!format!("{error:?} {connection:?}").contains("canary"));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
+    let tenant = tenant().await;
+    let connection = host().connect(settings(&tenant).deadline(Duration::from_millis(300))).unwrap();
+    first_user(&connection).await;
+    tenant.control().inject(Fault::new(FaultKind::Delay { ms: 5_000 }));
+    let outcome = connection.call("create-role", json!({"name": "auditor"})).await;
+    assert_eq!(kind(&outcome.result.unwrap_err()), ErrorKind::OutcomeUnknown);
+    assert_eq!(outcome.requests.len(), 1);
+    assert!(
+        outcome.requests[0].status.is_none() && outcome.requests[0].error.is_some(),
+        "{:?}",
+        outcome.requests
+    );
+}
+
+#[tokio::test]
+async fn the_component_s_own_schemas_describe_every_action() {
+    let host = host();
+    let actions = host.actions().await.unwrap();
+    assert!(actions.len() > 40);
+    for action in actions {
+        let description = host.describe(&action.id).await.unwrap();
+        assert_eq!(description.input_schema["type"], "object", "{}", action.id);
+    }
+    assert_eq!(kind(&host.describe("nonsense").await.unwrap_err()), ErrorKind::Missing);
+}
+
+#[test]
+fn a_component_that_wants_more_than_is_offered_is_refused_by_the_name_of_it() {
+    for import in ["wasi:filesystem/types@0.2.0", "wasi:cli/stdout@0.2.0", "evil:exfiltrate/now@1.0.0"] {
+        let bytes = wat::parse_str(format!("(component (import \"{import}\" (instance)))")).unwrap();
+        let error = Host::builder().component(bytes).build().unwrap_err();
+        assert!(
+            matches!(&error, Error::InvalidComponent { .. }) && error.to_string().contains(import),
+            "{error}"
+        );
+    }
+    let empty = wat::parse_str("(component)").unwrap();
+    let error = Host::builder().component(empty).build().unwrap_err();
+    assert!(error.to_string().contains("auth0:management/actions@0.1.0"), "{error}");
+    let error = Host::builder().component_file("/no/such/file").build().unwrap_err();
+    assert!(matches!(error, Error::ComponentFile { .. }));
+}
+
+#[test]
+fn the_component_imports_nothing_but_what_the_design_lists() {
+    let host = host();
+    let info = host.component();
+    assert!(info.digest.starts_with("sha256:") && info.size > 0);
+    assert!(info.exports.iter().any(|export| export == "auth0:management/actions@0.1.0"));
+    assert!(info.imports.iter().all(|import| import.starts_with("wasi:")), "{:?}", info.imports);
+}
