@@ -19,6 +19,16 @@
 //! # }
 //! ```
 //!
+//! # What it serves
+//!
+//! The token endpoint, keys and discovery, the password-reset call of the Authentication API, and about a hundred
+//! operations of the Management API (`src/operations.json` lists them with their scopes and schemas): users and what hangs
+//! on them, roles, permissions, applications, connections, organizations, logs, settings, mail, tickets and jobs. An
+//! operation outside this list answers 404 like any unknown path. A second listener stands in for the HTTP APIs of
+//! SendGrid, Mailgun, Mandrill, SparkPost and Resend.
+//!
+//! Ids repeat from run to run; secrets, tokens and the signing key never do.
+//!
 //! # The control surface over HTTP
 //!
 //! The same as [`Control`], on the tenant's port, under a path that no tenant has. Control requests need no token, are not

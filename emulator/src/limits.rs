@@ -119,6 +119,14 @@ impl Limits {
         Verdict::Pass(standing)
     }
 
+    /// How many days the plan keeps the tenant's log.
+    pub(crate) fn log_retention_days(&self) -> i64 {
+        match self.plan {
+            Plan::Free => 1,
+            Plan::Enterprise | Plan::Unlimited => 30,
+        }
+    }
+
     /// Whether an empty bucket is worth a log row: the first of each minute is.
     pub(crate) fn worth_reporting(&mut self) -> bool {
         let quiet = self.reported.is_some_and(|at| at.elapsed().as_secs() < 60);

@@ -10,6 +10,7 @@ use crate::lucene::{self, Dialect};
 use crate::paging::{self, Page, project};
 use crate::search;
 use crate::tenant::{LogRow, Object, Tenant};
+use crate::time;
 
 const LOGS: Dialect = Dialect {
     caseless: &[],
@@ -105,9 +106,16 @@ pub(crate) fn write(tenant: &mut Tenant, call: &Call, kind: &str, title: &str, s
     });
 }
 
+/// The id below which the plan keeps no rows; ids begin with their second.
+fn kept_since(tenant: &Tenant) -> String {
+    format!("900{}", time::days_ago(tenant.limits.log_retention_days()).strftime("%Y%m%d%H%M%S"))
+}
+
+/// The rows that are indexed and still kept.
 fn visible(tenant: &Tenant) -> impl DoubleEndedIterator<Item = &LogRow> {
     let now = Instant::now();
-    tenant.logs.iter().filter(move |row| row.visible <= now)
+    let oldest = kept_since(tenant);
+    tenant.logs.iter().filter(move |row| row.visible <= now && row.id > oldest)
 }
 
 pub(crate) fn list(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal> {
@@ -126,8 +134,10 @@ fn by_checkpoint(tenant: &Tenant, call: &Call) -> Result<Answer, Refusal> {
         )));
     }
     let from = call.query.get("from").unwrap_or_default();
+    // [?] From an id that is no longer kept, the log goes on with what still is.
+    let oldest = kept_since(tenant);
     // The log is kept in the order of its ids, so that the next rows are found by bisection.
-    let start = tenant.logs.partition_point(|row| row.id.as_str() <= from);
+    let start = tenant.logs.partition_point(|row| row.id.as_str() <= from || row.id <= oldest);
     let now = Instant::now();
     let rows: Vec<&LogRow> =
         tenant.logs.iter().skip(start).filter(|row| row.visible <= now).take(take).collect();

@@ -176,7 +176,7 @@ pub struct SeedLog {
 
 /// A seed that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("seed: {field} at line {line}, column {column}: {source}")]
+#[error("seed, member `{field}`: {reason}")]
 pub struct SeedError {
     /// The path of the member, e.g. `users[2].roles`.
     pub field: String,
@@ -184,8 +184,8 @@ pub struct SeedError {
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
-    /// What is wrong there.
-    pub source: serde_json::Error,
+    /// What is wrong there; its text ends with line and column.
+    pub reason: serde_json::Error,
 }
 
 impl Seed {
@@ -202,14 +202,14 @@ impl Seed {
         let mut reader = serde_json::Deserializer::from_str(text);
         let seed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let field = error.path().to_string();
-            let source = error.into_inner();
-            SeedError { field, line: source.line(), column: source.column(), source }
+            let reason = error.into_inner();
+            SeedError { field, line: reason.line(), column: reason.column(), reason }
         })?;
-        reader.end().map_err(|source| SeedError {
+        reader.end().map_err(|reason| SeedError {
             field: ".".to_owned(),
-            line: source.line(),
-            column: source.column(),
-            source,
+            line: reason.line(),
+            column: reason.column(),
+            reason,
         })?;
         Ok(seed)
     }
