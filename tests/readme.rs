@@ -1,0 +1,264 @@
+//! The README and the pages under `docs/`: what they tell people to type works as written, and what they list is what
+//! there is.
+//!
+//! Each line of the README's `sh` blocks is one command of one shell session. [`how`] knows how to run it; a command
+//! that it does not know fails the test, so that none can stay untested. The reader's machine is replaced in these
+//! places, and in no other:
+//!
+//! - The tenant `acme.eu.auth0.com` is an offline one of that domain. `AUTH0_BASE_URL` says where it listens, and
+//!   wasmtime, which hands no variable on by itself, gets `--env AUTH0_BASE_URL`.
+//! - `YOUR_CLIENT_ID` and `YOUR_CLIENT_SECRET` are that tenant's.
+//! - `auth0-host` and `wasmtime` are the programs that this test run belongs to, not those of `PATH`.
+//! - `cargo xtask demo` is run as the command that it ends in. It would build component and host once more, for one
+//!   package instead of the workspace, which has other features and so takes minutes.
+//! - `cargo xtask test` is what runs this test, so it is looked for in `.ci/run` instead.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use auth0_emulator::{Emulator, Fault, Seed};
+use auth0_host::ActionError;
+use auth0_tests::{host, program};
+use serde_json::Value;
+
+/// The tenant and the user that the README names.
+const SEED: &str = r#"{
+    "domain": "acme.eu.auth0.com",
+    "users": [{"user_id": "auth0|507f1f77bcf86cd799439011", "email": "ana@acme.example"}]
+}"#;
+
+/// How a command of the README is run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum How {
+    /// It sets a variable for those that follow.
+    Export,
+    /// As it is; it needs no tenant or brings its own.
+    Offline,
+    /// On the tenant that the exports name.
+    Tenant,
+    /// On that tenant too, with the component authenticating by itself.
+    Wasmtime,
+    /// As the command that `cargo xtask demo` ends in.
+    Demo,
+    /// Not here: `.ci/run` does.
+    Suite,
+}
+
+fn how(command: &str) -> Option<How> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    match words.as_slice() {
+        ["export", _] => Some(How::Export),
+        ["cargo", "xtask", "demo"] => Some(How::Demo),
+        ["cargo", "xtask", "test"] => Some(How::Suite),
+        ["auth0-host", "actions" | "describe", ..] => Some(How::Offline),
+        ["auth0-host", options @ ..] if options.contains(&"run") => {
+            Some(if options.contains(&"--emulator") { How::Offline } else { How::Tenant })
+        }
+        ["wasmtime", "run", ..] => Some(How::Wasmtime),
+        _ => None,
+    }
+}
+
+fn read(path: &str) -> String {
+    let path = program::root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
+}
+
+/// The fenced blocks of a page in this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let mut blocks = Vec::new();
+    let mut rest = page;
+    while let Some((_, begun)) = rest.split_once(&fence) {
+        let (block, after) = begun.split_once("\n```").expect("a block ends");
+        blocks.push(block.to_owned());
+        rest = after;
+    }
+    blocks
+}
+
+/// The commands of the README, in order.
+fn commands() -> Vec<String> {
+    let blocks = blocks(&read("README.md"), "sh").join("\n").replace("\\\n", " ");
+    blocks.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// The program of a prepared command, quoted for a shell.
+fn quoted(command: &Command) -> String {
+    format!("'{}'", command.get_program().to_string_lossy())
+}
+
+/// Names between backticks.
+fn names(page: &str) -> BTreeSet<&str> {
+    page.split('`').skip(1).step_by(2).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_of_the_readme_works_as_written() {
+    let seed = Seed::from_json(SEED).expect("the seed is one");
+    let tenant = Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
+    let control = tenant.control();
+    let replace = |text: &str| {
+        text.replace("YOUR_CLIENT_ID", tenant.client_id()).replace("YOUR_CLIENT_SECRET", tenant.client_secret())
+    };
+    let host = quoted(&program::auth0_host());
+    let mut session = format!("set -e\nexport AUTH0_BASE_URL={}\n", tenant.base_url());
+    let mut ran = Vec::new();
+    for command in commands() {
+        let how = how(&command).unwrap_or_else(|| {
+            panic!("`{command}` stands in README.md and nothing here knows how to run it: teach tests/readme.rs")
+        });
+        let line = match how {
+            How::Export => {
+                session += &replace(&format!("{command}\n"));
+                continue;
+            }
+            How::Suite => {
+                assert!(read(".ci/run").contains(&format!("\n{command}")), ".ci/run runs `{command}`");
+                continue;
+            }
+            How::Demo => {
+                let arguments = r#"["run", "--quiet", "--package", "auth0-host", "--", "--emulator", "demo"]"#;
+                assert!(read("xtask/src/demo.rs").contains(arguments), "`{command}` ends in what is run here");
+                format!("{host} --emulator demo")
+            }
+            How::Offline | How::Tenant => command.replacen("auth0-host", &host, 1),
+            How::Wasmtime => {
+                let wasmtime = format!("{} run --env AUTH0_BASE_URL", quoted(&program::wasmtime()));
+                command.replacen("wasmtime run", &wasmtime, 1)
+            }
+        };
+        control.reset_counters();
+        // Without the variables of whoever runs the tests, in the folder where the README stands.
+        let mut shell = Command::new("sh");
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTH0_")) {
+            shell.env_remove(name);
+        }
+        shell.current_dir(program::root()).env("NO_COLOR", "1").arg("-c").arg(format!("{session}{line}"));
+        let said = tokio::task::spawn_blocking(move || program::run(&mut shell)).await.expect("the command ran");
+        assert_eq!(said.code, Some(0), "`{command}`: {said:#?}");
+        assert!(!said.out.trim().is_empty(), "`{command}` prints something");
+        let seen = control.requests();
+        match how {
+            How::Demo => assert!(said.out.contains("Requests that left the sandbox"), "{}", said.out),
+            How::Offline => assert!(seen.is_empty(), "`{command}` needs no other tenant: {seen:#?}"),
+            How::Tenant | How::Wasmtime => {
+                assert!(seen.iter().any(|request| request.path.starts_with("/api/v2/")), "`{command}`: {seen:#?}");
+                assert!(seen.iter().all(|request| request.authorized), "`{command}`: {seen:#?}");
+            }
+            How::Export | How::Suite => {}
+        }
+        // wasmtime exits with 0 whatever the function answers.
+        assert!(how != How::Wasmtime || said.out.starts_with("ok("), "`{command}`: {}", said.out);
+        ran.push(how);
+    }
+    for how in [How::Demo, How::Offline, How::Tenant, How::Wasmtime] {
+        assert!(ran.contains(&how), "README.md has no command of the kind {how:?}: are its blocks still found?");
+    }
+    tenant.shutdown().await;
+}
+
+#[test]
+fn a_command_that_nobody_knows_is_not_passed_over() {
+    for command in ["rm -rf target", "auth0-host demo", "cargo xtask wasmtime", "export A=1 B=2", "wasmtime serve x.wasm"] {
+        assert_eq!(how(command), None, "{command}");
+    }
+}
+
+#[test]
+fn the_example_in_the_readme_is_the_one_that_is_built() {
+    let file = read("host/examples/embed.rs");
+    let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("//!")).collect();
+    assert_eq!(blocks(&read("README.md"), "rust"), [code.join("\n").trim().to_owned()]);
+}
+
+#[test]
+fn the_readme_names_each_import_of_the_component_and_no_other() {
+    let readme = read("README.md");
+    let mut named = BTreeSet::new();
+    for name in names(&readme).into_iter().filter(|name| name.starts_with("wasi:") && name.contains('/')) {
+        let (package, interfaces) = name.split_once('/').expect("it has a slash");
+        for interface in interfaces.trim_matches(['{', '}']).split(',') {
+            named.insert(format!("{package}/{interface}"));
+        }
+    }
+    let imports = &host().component().imports;
+    let imported = imports.iter().map(|name| name.split('@').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(named, imported);
+
+    let embedding = read("docs/embedding.md");
+    let listed = names(&embedding);
+    for import in &imported {
+        assert!(listed.contains(import.as_str()), "docs/embedding.md names {import}");
+    }
+}
+
+#[test]
+fn the_readme_lists_the_variables_and_exit_codes_of_the_command_s_help() {
+    let help = program::run(program::auth0_host().arg("--help")).out;
+    let readme = read("README.md");
+    let listed = names(&readme);
+    let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
+    let variables: BTreeSet<&str> = help.split(word).filter(|word| word.starts_with("AUTH0_")).collect();
+    assert!(variables.len() > 5, "{help}");
+    for variable in variables {
+        assert!(listed.contains(variable), "README.md lists {variable}");
+    }
+    let codes = help.split("Exit codes:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("help has codes");
+    for line in codes.trim().lines() {
+        let code = line.split_whitespace().next().unwrap_or_default();
+        assert!(readme.contains(&format!("\n| {code} | ")), "README.md lists exit code {code}");
+    }
+}
+
+#[test]
+fn links_within_the_repository_lead_somewhere() {
+    for page in ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/embedding.md", "docs/emulator.md"] {
+        let folder = program::root().join(page);
+        for link in read(page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            assert!(folder.with_file_name(file).exists(), "{page} links to {link}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn samples_of_seeds_faults_and_errors_are_ones() {
+    let page = read("docs/emulator.md");
+    let seeds = blocks(&page, "json");
+    assert!(!seeds.is_empty());
+    for seed in seeds {
+        Seed::from_json(&seed).unwrap_or_else(|error| panic!("{error} in {seed}"));
+    }
+    let curl = blocks(&page, "sh").join("\n");
+    let fault = curl.split('\'').nth(1).expect("a fault is posted");
+    serde_json::from_str::<Fault>(fault).unwrap_or_else(|error| panic!("{error} in {fault}"));
+
+    let errors = blocks(&read("docs/embedding.md"), "json");
+    assert!(!errors.is_empty());
+    for error in errors {
+        let sample: Value = serde_json::from_str(&error).unwrap_or_else(|e| panic!("{e} in {error}"));
+        let read: ActionError = serde_json::from_value(sample.clone()).unwrap_or_else(|e| panic!("{e} in {error}"));
+        assert_eq!(serde_json::to_value(read).expect("errors are JSON"), sample, "no member but the error's own");
+    }
+}
+
+#[test]
+fn the_page_on_the_offline_tenant_lists_each_member_of_a_seed() {
+    let page = read("docs/emulator.md");
+    let listed = names(&page);
+    let sample = r#"{"connections": [{}], "resource_servers": [{}], "roles": [{}], "clients": [{}], "users": [{}],
+        "organizations": [{}], "logs": [{}]}"#;
+    let seed = serde_json::to_value(Seed::from_json(sample).expect("members are optional")).expect("a seed is JSON");
+    for (family, content) in seed.as_object().expect("a seed is an object") {
+        let named = |member: &str| listed.contains(member) || listed.contains(format!("{member}[]").as_str());
+        assert!(named(family), "{family}");
+        for member in content.pointer("/0").and_then(Value::as_object).into_iter().flat_map(|object| object.keys()) {
+            assert!(named(member), "{family}: {member}");
+        }
+    }
+}
