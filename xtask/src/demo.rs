@@ -11,7 +11,7 @@ use crate::{component, process};
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     component::build(workspace)?;
     process::say("building the host and running the demo");
-    let mut cargo = workspace.cargo();
-    cargo.args(["run", "--quiet", "--package", "auth0-host", "--", "--emulator", "demo"]).args(args);
+    let mut cargo = workspace.cargo_here("run");
+    cargo.args(["--quiet", "--package", "auth0-host", "--", "--emulator", "demo"]).args(args);
     process::become_command(&mut cargo)
 }

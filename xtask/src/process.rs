@@ -20,10 +20,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Run a command and take what it prints; its standard error goes into the error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", name(command)))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", name(command)))?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
         bail!("{} failed ({}): {}", name(command), output.status, reason.trim());

@@ -73,6 +73,13 @@ impl Workspace {
         self.command(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
     }
 
+    /// Cargo in the caller's own folder: what it runs may take paths.
+    pub(crate) fn cargo_here(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        command.arg(subcommand).arg("--manifest-path").arg(self.root.join("Cargo.toml"));
+        command
+    }
+
     /// Read what `component/Cargo.toml` says, inherited values included.
     pub(crate) fn component_package(&self) -> Result<Package> {
         let mut cargo = self.cargo();
@@ -83,13 +90,12 @@ impl Workspace {
             .and_then(Value::as_array)
             .and_then(|all| all.iter().find(|p| p.get("name").is_some_and(|name| name == "auth0-component")))
             .context("the workspace has no package `auth0-component`")?;
-        let field = |name: &str| {
-            package
-                .get(name)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .with_context(|| format!("component/Cargo.toml has no `{name}`, which the component carries"))
-        };
+        let field =
+            |name: &str| {
+                package.get(name).and_then(Value::as_str).map(str::to_owned).with_context(|| {
+                    format!("component/Cargo.toml has no `{name}`, which the component carries")
+                })
+            };
         Ok(Package {
             version: field("version")?,
             description: field("description")?,
