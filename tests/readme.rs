@@ -81,7 +81,12 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 /// The commands of the README, in order.
 fn commands() -> Vec<String> {
     let blocks = blocks(&read("README.md"), "sh").join("\n").replace("\\\n", " ");
-    blocks.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    blocks
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The program of a prepared command, quoted for a shell.
@@ -100,14 +105,17 @@ async fn each_command_of_the_readme_works_as_written() {
     let tenant = Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
     let control = tenant.control();
     let replace = |text: &str| {
-        text.replace("YOUR_CLIENT_ID", tenant.client_id()).replace("YOUR_CLIENT_SECRET", tenant.client_secret())
+        text.replace("YOUR_CLIENT_ID", tenant.client_id())
+            .replace("YOUR_CLIENT_SECRET", tenant.client_secret())
     };
     let host = quoted(&program::auth0_host());
     let mut session = format!("set -e\nexport AUTH0_BASE_URL={}\n", tenant.base_url());
     let mut ran = Vec::new();
     for command in commands() {
         let how = how(&command).unwrap_or_else(|| {
-            panic!("`{command}` stands in README.md and nothing here knows how to run it: teach tests/readme.rs")
+            panic!(
+                "`{command}` stands in README.md and nothing here knows how to run it: teach tests/readme.rs"
+            )
         });
         let line = match how {
             How::Export => {
@@ -119,8 +127,11 @@ async fn each_command_of_the_readme_works_as_written() {
                 continue;
             }
             How::Demo => {
-                let arguments = r#"["run", "--quiet", "--package", "auth0-host", "--", "--emulator", "demo"]"#;
-                assert!(read("xtask/src/demo.rs").contains(arguments), "`{command}` ends in what is run here");
+                let arguments = r#""--package", "auth0-host", "--", "--emulator", "demo"]"#;
+                assert!(
+                    read("xtask/src/demo.rs").contains(arguments),
+                    "`{command}` ends in what is run here"
+                );
                 format!("{host} --emulator demo")
             }
             How::Offline | How::Tenant => command.replacen("auth0-host", &host, 1),
@@ -132,11 +143,13 @@ async fn each_command_of_the_readme_works_as_written() {
         control.reset_counters();
         // Without the variables of whoever runs the tests, in the folder where the README stands.
         let mut shell = Command::new("sh");
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTH0_")) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTH0_"))
+        {
             shell.env_remove(name);
         }
         shell.current_dir(program::root()).env("NO_COLOR", "1").arg("-c").arg(format!("{session}{line}"));
-        let said = tokio::task::spawn_blocking(move || program::run(&mut shell)).await.expect("the command ran");
+        let said =
+            tokio::task::spawn_blocking(move || program::run(&mut shell)).await.expect("the command ran");
         assert_eq!(said.code, Some(0), "`{command}`: {said:#?}");
         assert!(!said.out.trim().is_empty(), "`{command}` prints something");
         let seen = control.requests();
@@ -144,7 +157,10 @@ async fn each_command_of_the_readme_works_as_written() {
             How::Demo => assert!(said.out.contains("Requests that left the sandbox"), "{}", said.out),
             How::Offline => assert!(seen.is_empty(), "`{command}` needs no other tenant: {seen:#?}"),
             How::Tenant | How::Wasmtime => {
-                assert!(seen.iter().any(|request| request.path.starts_with("/api/v2/")), "`{command}`: {seen:#?}");
+                assert!(
+                    seen.iter().any(|request| request.path.starts_with("/api/v2/")),
+                    "`{command}`: {seen:#?}"
+                );
                 assert!(seen.iter().all(|request| request.authorized), "`{command}`: {seen:#?}");
             }
             How::Export | How::Suite => {}
@@ -154,14 +170,23 @@ async fn each_command_of_the_readme_works_as_written() {
         ran.push(how);
     }
     for how in [How::Demo, How::Offline, How::Tenant, How::Wasmtime] {
-        assert!(ran.contains(&how), "README.md has no command of the kind {how:?}: are its blocks still found?");
+        assert!(
+            ran.contains(&how),
+            "README.md has no command of the kind {how:?}: are its blocks still found?"
+        );
     }
     tenant.shutdown().await;
 }
 
 #[test]
 fn a_command_that_nobody_knows_is_not_passed_over() {
-    for command in ["rm -rf target", "auth0-host demo", "cargo xtask wasmtime", "export A=1 B=2", "wasmtime serve x.wasm"] {
+    for command in [
+        "rm -rf target",
+        "auth0-host demo",
+        "cargo xtask wasmtime",
+        "export A=1 B=2",
+        "wasmtime serve x.wasm",
+    ] {
         assert_eq!(how(command), None, "{command}");
     }
 }
@@ -205,7 +230,8 @@ fn the_readme_lists_the_variables_and_exit_codes_of_the_command_s_help() {
     for variable in variables {
         assert!(listed.contains(variable), "README.md lists {variable}");
     }
-    let codes = help.split("Exit codes:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("help has codes");
+    let codes =
+        help.split("Exit codes:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("help has codes");
     for line in codes.trim().lines() {
         let code = line.split_whitespace().next().unwrap_or_default();
         assert!(readme.contains(&format!("\n| {code} | ")), "README.md lists exit code {code}");
@@ -242,8 +268,13 @@ fn samples_of_seeds_faults_and_errors_are_ones() {
     assert!(!errors.is_empty());
     for error in errors {
         let sample: Value = serde_json::from_str(&error).unwrap_or_else(|e| panic!("{e} in {error}"));
-        let read: ActionError = serde_json::from_value(sample.clone()).unwrap_or_else(|e| panic!("{e} in {error}"));
-        assert_eq!(serde_json::to_value(read).expect("errors are JSON"), sample, "no member but the error's own");
+        let read: ActionError =
+            serde_json::from_value(sample.clone()).unwrap_or_else(|e| panic!("{e} in {error}"));
+        assert_eq!(
+            serde_json::to_value(read).expect("errors are JSON"),
+            sample,
+            "no member but the error's own"
+        );
     }
 }
 
@@ -253,11 +284,14 @@ fn the_page_on_the_offline_tenant_lists_each_member_of_a_seed() {
     let listed = names(&page);
     let sample = r#"{"connections": [{}], "resource_servers": [{}], "roles": [{}], "clients": [{}], "users": [{}],
         "organizations": [{}], "logs": [{}]}"#;
-    let seed = serde_json::to_value(Seed::from_json(sample).expect("members are optional")).expect("a seed is JSON");
+    let seed =
+        serde_json::to_value(Seed::from_json(sample).expect("members are optional")).expect("a seed is JSON");
     for (family, content) in seed.as_object().expect("a seed is an object") {
         let named = |member: &str| listed.contains(member) || listed.contains(format!("{member}[]").as_str());
         assert!(named(family), "{family}");
-        for member in content.pointer("/0").and_then(Value::as_object).into_iter().flat_map(|object| object.keys()) {
+        for member in
+            content.pointer("/0").and_then(Value::as_object).into_iter().flat_map(|object| object.keys())
+        {
             assert!(named(member), "{family}: {member}");
         }
     }
