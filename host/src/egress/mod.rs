@@ -20,7 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderName, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody,
     WasiHttpHooks,
@@ -34,6 +34,9 @@ use self::{
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError},
 };
 use crate::call::{RequestEntry, RequestLog};
+
+/// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
+const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
 /// Everything that one connection sends goes through one of these.
 #[derive(Debug)]
@@ -137,7 +140,8 @@ impl Outgoing<'_> {
         match self.egress.keyring.another(&token).await {
             None => Ok(answer),
             Some(Ok(token)) => {
-                drop(answer);
+                // Read to its end, so that the connection can carry the repetition.
+                let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
                 authorize(&mut head, &token);
                 self.once(&head, &body).await
             }

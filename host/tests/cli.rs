@@ -1,0 +1,155 @@
+//! The command line as a shell sees it: what is on which stream, and how it ends.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that failed")]
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn auth0_host(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth0-host"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AUTH0_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = auth0_host(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn a_result_is_json_on_stdout_and_nothing_is_on_stderr() {
+    let (code, stdout, stderr) = run(&["--emulator", "run", "list-users", "per_page=1"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap()["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_error_is_one_line_of_json_on_stderr_and_the_code_says_whose_it_is() {
+    for (arguments, code, kind) in [
+        (&["--emulator", "run", "get-user", "user_id=auth0|nobody"][..], 1, "missing"),
+        (&["--emulator", "run", "get-user"], 2, "invalid-input"),
+        (&["--emulator", "run", "get-usr"], 2, "usage"),
+        (&["--emulator", "run", "get-user", "user_id"], 2, "usage"),
+        (&["run", "get-user", "user_id=auth0|1"], 2, "usage"),
+        (&["--domain", "https://acme.auth0.com", "run", "get-user"], 2, "usage"),
+        (&["--component", "/dev/null", "run", "get-user"], 3, "host"),
+        (&["--component", "/no/such/file", "run", "get-user"], 3, "host"),
+    ] {
+        let (found, stdout, stderr) = run(arguments);
+        assert_eq!((found, stdout.as_str()), (Some(code), ""), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!(serde_json::from_str::<Value>(&stderr).unwrap()["error"]["kind"], kind, "{stderr}");
+    }
+}
+
+#[test]
+fn verbose_tells_each_request_and_no_secret() {
+    let server = Server::start();
+    let mut command = server.client(&["-v", "run", "list-users", "q=email:jane@acme.example"]);
+    let Output { stdout, stderr, .. } = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(stderr.starts_with("GET ") && stderr.contains("/api/v2/users?q&search_engine → 200"), "{stderr}");
+    let secret = server.ready["client_secret"].as_str().unwrap();
+    assert!(!format!("{stdout}{stderr}").contains(secret));
+    assert!(!stderr.contains("jane"), "values of a query may be about persons: {stderr}");
+}
+
+#[test]
+fn an_input_can_come_from_stdin() {
+    use std::io::Write as _;
+    let mut command = auth0_host(&["--emulator", "run", "list-users", "--input", "-", "per_page=1"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"per_page\": 3, \"include_totals\": true}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let page: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "a pair goes over the input");
+    assert!(page["total"].is_u64());
+}
+
+#[test]
+fn a_reader_who_leaves_early_causes_no_panic() {
+    let mut child = auth0_host(&["actions"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+#[test]
+fn actions_and_descriptions_are_there_for_programs_too() {
+    let (code, stdout, _) = run(&["actions", "--json", "roles"]);
+    let actions: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &actions[0]["group"]), (Some(0), &json!("roles")));
+    let (_, stdout, _) = run(&["describe", "create-user", "--json"]);
+    let description: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (&description["effect"], &description["input_schema"]["type"]),
+        (&json!("create"), &json!("object"))
+    );
+    let (_, text, _) = run(&["describe", "create-user"]);
+    assert!(text.contains("create:users") && !text.contains('\x1b'), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_with_130_and_says_that_its_outcome_is_unknown() {
+    // Accepts connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let mut command =
+        auth0_host(&["--domain", "acme.auth0.com", "--base-url", &url, "run", "create-role", "name=x"]);
+    let child =
+        command.env("AUTH0_TOKEN", "t").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let connection = silent.accept().unwrap();
+    interrupt(child.id());
+    let output = child.wait_with_output().unwrap();
+    drop(connection);
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((output.status.code(), &error["error"]["kind"]), (Some(130), &json!("interrupted")));
+    assert!(error["error"]["message"].as_str().unwrap().contains("create-role"));
+}
+
+#[cfg(unix)]
+fn interrupt(process: u32) {
+    assert!(Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap().success());
+}
+
+/// `auth0-host emulator` in a process of its own.
+struct Server {
+    child: std::process::Child,
+    ready: Value,
+}
+
+impl Server {
+    fn start() -> Self {
+        use std::io::BufRead as _;
+        let mut child = auth0_host(&["emulator", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// A command against it, with its credentials in the environment.
+    fn client(&self, arguments: &[&str]) -> Command {
+        let mut command = auth0_host(arguments);
+        for (variable, member) in [
+            ("AUTH0_DOMAIN", "domain"),
+            ("AUTH0_BASE_URL", "base_url"),
+            ("AUTH0_AUDIENCE", "audience"),
+            ("AUTH0_CLIENT_ID", "client_id"),
+            ("AUTH0_CLIENT_SECRET", "client_secret"),
+        ] {
+            command.env(variable, self.ready[member].as_str().unwrap());
+        }
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
