@@ -1,1 +1,185 @@
-//! Shared set-up of the end-to-end tests.
+//! Shared set-up of the end-to-end tests: a tenant per test, one compiled component for all, and what the tenant saw.
+//!
+//! What a test claims is asserted on the server's side – requests and state – as well as on the answer: a client that
+//! is wrong about what it did passes every test that asks only the client.
+
+use std::sync::OnceLock;
+
+use auth0_emulator::{Control, Emulator, Listener, SeenRequest, Seed};
+use auth0_host::{ActionError, Connection, Credentials, Error, Host, Settings};
+use serde_json::{Value, json};
+
+pub mod program;
+
+/// The database connection of every seed.
+pub const DATABASE: &str = "Username-Password-Authentication";
+
+/// A password that the policy `good` takes.
+pub const PASSWORD: &str = "Sommer-2031-am-See";
+
+/// The host that all tests of a binary share: compiling the component takes longer than any test.
+pub fn host() -> &'static Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| Host::new().expect("the built component runs on this machine"))
+}
+
+/// An offline tenant with a connection to it. Dropping it stops it.
+#[derive(Debug)]
+pub struct Tenant {
+    /// The server.
+    pub emulator: Emulator,
+    /// Its control surface.
+    pub control: Control,
+    /// The host's connection to it.
+    pub connection: Connection,
+}
+
+impl Tenant {
+    /// Starts a tenant with the people of the demo.
+    pub async fn start() -> Self {
+        Self::with(Seed::demo()).await
+    }
+
+    /// Starts a tenant with these contents.
+    pub async fn with(seed: Seed) -> Self {
+        Self::tuned(seed, |settings| settings).await
+    }
+
+    /// Starts a tenant and changes the connection's settings.
+    pub async fn tuned(seed: Seed, tune: impl FnOnce(Settings) -> Settings) -> Self {
+        let emulator = Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
+        let connection = host().connect(tune(settings(&emulator))).expect("the settings go together");
+        Self { control: emulator.control(), emulator, connection }
+    }
+
+    /// Opens a further connection, with its own settings.
+    pub fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Connection {
+        host().connect(tune(settings(&self.emulator))).expect("the settings go together")
+    }
+
+    /// Runs an action that must succeed.
+    pub async fn run(&self, action: &str, input: Value) -> Value {
+        match self.connection.run(action, input.clone()).await {
+            Ok(value) => value,
+            Err(error) => panic!("{action} {input}: {error} ({error:?})"),
+        }
+    }
+
+    /// Runs an action that must answer an error.
+    pub async fn refused(&self, action: &str, input: Value) -> ActionError {
+        refused(&self.connection, action, input).await
+    }
+
+    /// Requests that the tenant saw, but for those for tokens.
+    pub fn seen(&self) -> Vec<SeenRequest> {
+        let mut requests = self.control.requests();
+        requests.retain(|request| request.listener == Listener::Tenant && request.path != "/oauth/token");
+        requests
+    }
+
+    /// Requests for tokens that the tenant saw.
+    pub fn token_requests(&self) -> usize {
+        self.control.requests().iter().filter(|request| request.path == "/oauth/token").count()
+    }
+
+    /// Requests that the mail provider saw.
+    pub fn mail_requests(&self) -> Vec<SeenRequest> {
+        let mut requests = self.control.requests();
+        requests.retain(|request| request.listener == Listener::Mail);
+        requests
+    }
+
+    /// The only request that the tenant saw.
+    pub fn only(&self) -> SeenRequest {
+        let mut seen = self.seen();
+        assert_eq!(seen.len(), 1, "one request, not {}", lines(&seen).join(", "));
+        seen.remove(0)
+    }
+
+    /// Method, path and query of what the tenant saw.
+    pub fn lines(&self) -> Vec<String> {
+        lines(&self.seen())
+    }
+
+    /// The id of the user with this address.
+    pub fn user(&self, email: &str) -> String {
+        let user = self.control.user_by_email(email).unwrap_or_else(|| panic!("{email} is a user"));
+        text(&user, "user_id").to_owned()
+    }
+
+    /// A user as stored.
+    pub fn stored(&self, user_id: &str) -> Value {
+        self.control.user(user_id).unwrap_or_else(|| panic!("{user_id} is a user"))
+    }
+
+    /// The id of the role of this name.
+    pub fn role(&self, name: &str) -> String {
+        text(&named(&self.control.roles(), name), "id").to_owned()
+    }
+
+    /// The id of the application of this name.
+    pub fn application(&self, name: &str) -> String {
+        text(&named(&self.control.clients(), name), "client_id").to_owned()
+    }
+
+    /// The id of the connection of this name.
+    pub fn connection_id(&self, name: &str) -> String {
+        text(&named(&self.control.connections(), name), "id").to_owned()
+    }
+}
+
+/// Settings with which the host holds the credentials, as in production.
+pub fn settings(emulator: &Emulator) -> Settings {
+    Settings::new(emulator.domain().parse().expect("the tenant has a domain"))
+        .base_url(emulator.base_url().parse().expect("the tenant has a URL"))
+        .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
+        .email_base_url(emulator.mail_base_url().parse().expect("the stand-ins have a URL"))
+        .email_api_key(emulator.mail_api_key())
+}
+
+/// Runs an action that must answer an error.
+pub async fn refused(connection: &Connection, action: &str, input: Value) -> ActionError {
+    match connection.run(action, input.clone()).await {
+        Ok(value) => panic!("{action} {input} was done: {value}"),
+        Err(Error::Action(error)) => error,
+        Err(error) => panic!("{action} {input}: the host failed: {error} ({error:?})"),
+    }
+}
+
+/// `METHOD path?query` of each request.
+pub fn lines(requests: &[SeenRequest]) -> Vec<String> {
+    requests.iter().map(line).collect()
+}
+
+/// `METHOD path?query`.
+pub fn line(request: &SeenRequest) -> String {
+    match &request.query {
+        Some(query) => format!("{} {}?{query}", request.method, request.path),
+        None => format!("{} {}", request.method, request.path),
+    }
+}
+
+/// A user id as it must stand in a path.
+pub fn encoded(user_id: &str) -> String {
+    user_id.replace('|', "%7C")
+}
+
+/// A text member.
+pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("`{key}` is a text in {value}"))
+}
+
+/// The items of a list's answer.
+pub fn items(list: &Value) -> &Vec<Value> {
+    list["items"].as_array().unwrap_or_else(|| panic!("{list} is a list"))
+}
+
+/// A new user as `create-user` takes it.
+pub fn newcomer(email: &str) -> Value {
+    json!({"connection": DATABASE, "email": email, "password": PASSWORD})
+}
+
+fn named(objects: &[Value], name: &str) -> Value {
+    let found = objects.iter().find(|object| object["name"] == name);
+    found.unwrap_or_else(|| panic!("{name} is there")).clone()
+}

@@ -1,0 +1,26 @@
+//! End-to-end tests: one module per promise. Each starts its own tenant, so they run side by side and leave nothing.
+
+mod actions {
+    mod accounts;
+    mod applications;
+    mod connections;
+    mod email;
+    mod liquid;
+    mod logs;
+    mod messages;
+    mod request;
+    mod roles;
+    mod secrets;
+    mod sessions;
+    mod tenant;
+    mod users;
+}
+mod cli;
+mod contract;
+mod credentials;
+mod demo;
+mod errors;
+mod json_interface;
+mod paging;
+mod readme;
+mod wasmtime_cli;

@@ -1,0 +1,93 @@
+//! Programs that the tests run as a person would.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The workspace's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+/// The built component, which the library `auth0-host` holds too.
+pub fn component() -> PathBuf {
+    root().join("target/component/auth0.wasm")
+}
+
+/// The command `auth0-host`, without the caller's settings.
+pub fn auth0_host() -> Command {
+    // Beside the folder of the test binaries: cargo names the programs of its own package only.
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let folder = test.parent().and_then(Path::parent).expect("test binaries lie in target/PROFILE/deps");
+    bare(&present(folder.join(format!("auth0-host{}", std::env::consts::EXE_SUFFIX))))
+}
+
+/// The command `wasmtime` of the version that is supported, without the caller's settings.
+pub fn wasmtime() -> Command {
+    let installed = || root().join("target/tools/wasmtime-48.0.8/bin/wasmtime");
+    bare(&present(std::env::var_os("AUTH0_WASMTIME").map_or_else(installed, PathBuf::from)))
+}
+
+fn present(program: PathBuf) -> PathBuf {
+    assert!(program.is_file(), "{} is not built: run `cargo xtask test`, which makes it", program.display());
+    program
+}
+
+fn bare(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AUTH0_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(root()).env("NO_COLOR", "1");
+    command
+}
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// Standard output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("stdout is no JSON ({error}): {self:#?}"))
+    }
+
+    /// The error on standard error, as JSON.
+    pub fn error(&self) -> Value {
+        let last = self.err.lines().last().unwrap_or_default();
+        let error: Value =
+            serde_json::from_str(last).unwrap_or_else(|error| panic!("stderr is no JSON ({error}): {self:#?}"));
+        error["error"].clone()
+    }
+
+    /// Everything that was said.
+    pub fn all(&self) -> String {
+        format!("{}\n{}", self.out, self.err)
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Runs a program to its end. Inside a runtime, use a thread for blocking work.
+pub fn run(command: &mut Command) -> Said {
+    command.stdin(std::process::Stdio::null());
+    command.output().unwrap_or_else(|error| panic!("{command:?} cannot be run: {error}")).into()
+}

@@ -1,0 +1,246 @@
+//! The component in the real `wasmtime` command line: typed functions by name, credentials from the environment.
+//!
+//! No host of ours is involved, so the component fetches its own tokens here.
+
+use auth0_tests::{DATABASE, PASSWORD, Tenant, encoded, program, program::Said};
+use serde_json::{Value, json};
+
+/// Runs one call, with these variables beside the tenant's address.
+async fn invoke(tenant: &Tenant, variables: &[(&str, &str)], call: &str) -> Said {
+    let mut command = program::wasmtime();
+    command.args(["run", "-S", "http"]);
+    let domain = tenant.emulator.domain();
+    let base_url = tenant.emulator.base_url();
+    for (name, value) in [("AUTH0_DOMAIN", domain), ("AUTH0_BASE_URL", base_url)].iter().chain(variables) {
+        command.args(["--env", &format!("{name}={value}")]);
+    }
+    command.args(["--invoke", call]).arg(program::component());
+    tokio::task::spawn_blocking(move || program::run(&mut command)).await.unwrap()
+}
+
+/// Runs one call with the application's id and secret.
+async fn call(tenant: &Tenant, call: &str) -> Said {
+    let (id, secret) = (tenant.emulator.client_id(), tenant.emulator.client_secret());
+    let said = invoke(tenant, &[("AUTH0_CLIENT_ID", id), ("AUTH0_CLIENT_SECRET", secret)], call).await;
+    assert!(!said.all().contains(secret), "{said:#?}");
+    said
+}
+
+/// A JSON text as it stands between the quotes of WAVE.
+fn wave(json: &Value) -> String {
+    Value::String(json.to_string()).to_string()
+}
+
+#[tokio::test]
+async fn get_user_answers_typed_fields_and_the_whole_object() {
+    let tenant = Tenant::start().await;
+    let id = tenant.user("mira.olsen@acme.example");
+    let said = call(&tenant, &format!("get-user(\"{id}\", none)")).await;
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.out.starts_with("ok({"), "{said:#?}");
+    assert!(said.out.contains(&format!("user-id: some(\"{id}\")")), "{said:#?}");
+    assert!(said.out.contains("name: some(\"Mira Olsen\")"), "{said:#?}");
+    assert!(said.out.contains(&wave(&tenant.stored(&id))), "raw holds all of it: {said:#?}");
+    assert_eq!(tenant.lines(), [format!("GET /api/v2/users/{}", encoded(&id))]);
+    assert_eq!(tenant.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn get_user_takes_its_id_alone() {
+    let tenant = Tenant::start().await;
+    let id = tenant.user("mira.olsen@acme.example");
+    let said = call(&tenant, &format!("get-user(\"{id}\")")).await;
+    assert!(said.code == Some(0) && said.out.starts_with("ok({"), "{said:#?}");
+}
+
+#[tokio::test]
+async fn create_user_takes_a_record_with_only_what_is_known() {
+    let tenant = Tenant::start().await;
+    let bag = wave(&json!({"department": "Sales", "note": "a \"b\" \\ ü"}));
+    let said = call(
+        &tenant,
+        &format!("create-user({{connection: \"{DATABASE}\", email: \"wave@acme.example\", password: \"{PASSWORD}\", app-metadata: {bag}}})"),
+    )
+    .await;
+    assert!(said.code == Some(0) && said.out.starts_with("ok({"), "{said:#?}");
+    let user = tenant.control.user_by_email("wave@acme.example").unwrap();
+    assert_eq!(user["app_metadata"], json!({"department": "Sales", "note": "a \"b\" \\ ü"}));
+    let again = call(
+        &tenant,
+        &format!("create-user({{connection: \"{DATABASE}\", email: \"wave@acme.example\", password: \"{PASSWORD}\"}})"),
+    )
+    .await;
+    assert!(again.out.starts_with("err(conflict({"), "{again:#?}");
+    assert!(again.out.contains("status: some(409)"), "{again:#?}");
+}
+
+#[tokio::test]
+async fn assign_user_roles_takes_names() {
+    let tenant = Tenant::start().await;
+    let id = tenant.user("sam.osei@acme.example");
+    let said = call(&tenant, &format!("assign-user-roles(\"{id}\", {{role-names: [\"Sales\", \"Manager\"]}})")).await;
+    assert_eq!((said.code, said.out.trim()), (Some(0), "ok"), "{said:#?}");
+    assert_eq!(tenant.control.user_roles(&id), ["Employee", "Sales", "Manager"]);
+}
+
+#[tokio::test]
+async fn list_logs_answers_rows_and_the_cursor_as_a_variant() {
+    let tenant = Tenant::start().await;
+    let first = tenant.control.logs().remove(0);
+    let said = call(&tenant, "list-logs({take: 1})").await;
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let id = first["log_id"].as_str().unwrap();
+    assert!(said.out.contains(&format!("log-id: some(\"{id}\")")), "{said:#?}");
+    assert!(said.out.contains(&format!("next: some(from(\"{id}\"))")), "{said:#?}");
+    let said = call(&tenant, "list-logs({q: \"type:s\", per-page: 1})").await;
+    assert!(said.out.contains("next: some(page(1))"), "{said:#?}");
+    let said = call(&tenant, &format!("list-logs({{%from: \"{id}\", take: 1}})")).await;
+    assert!(said.out.starts_with("ok(") && !said.out.contains(&format!("log-id: some(\"{id}\")")), "{said:#?}");
+}
+
+#[tokio::test]
+async fn run_action_takes_and_gives_json() {
+    let tenant = Tenant::start().await;
+    let id = tenant.user("mira.olsen@acme.example");
+    let input = wave(&json!({"user_id": id, "changes": {"nickname": null, "user_metadata": {"n": 1}}}));
+    let said = call(&tenant, &format!("run-action(\"update-user\", {input})")).await;
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let text = said.out.trim().strip_prefix("ok(").and_then(|rest| rest.strip_suffix(')')).unwrap();
+    let text: String = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), tenant.stored(&id));
+    let said = call(&tenant, "list-actions()").await;
+    assert!(said.out.contains("{id: \"get-user\", title: \"Get a user\", group: \"users\", effect: read}"), "{said:#?}");
+}
+
+#[tokio::test]
+async fn an_error_is_a_case_of_the_variant() {
+    let tenant = Tenant::start().await;
+    let said = call(&tenant, "get-user(\"auth0|000000000000000000000000\")").await;
+    assert!(said.out.starts_with("err(missing({message: \"The user does not exist.\", status: some(404)"), "{said:#?}");
+    let said = call(&tenant, "get-user(\"../clients\")").await;
+    assert!(said.out.starts_with("err(invalid-input({"), "{said:#?}");
+    assert_eq!(tenant.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_from_the_environment_is_used_as_it_is() {
+    let tenant = Tenant::start().await;
+    let said = invoke(&tenant, &[("AUTH0_TOKEN", "canary.to.ken")], "get-user(\"auth0|x\")").await;
+    assert!(said.out.starts_with("err(unauthenticated({"), "{said:#?}");
+    assert!(!said.all().contains("canary"), "{said:#?}");
+    let request = tenant.only();
+    assert_eq!((request.header("authorization"), request.status), (Some("[masked]"), Some(401)));
+    assert_eq!(tenant.token_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_good_token_from_the_environment_is_enough() {
+    let tenant = Tenant::start().await;
+    let token = token(&tenant).await;
+    let said = invoke(&tenant, &[("AUTH0_TOKEN", &token)], "list-roles({name-filter: \"Sales\"})").await;
+    assert!(said.out.contains("name: some(\"Sales\")"), "{said:#?}");
+    assert_eq!(tenant.token_requests(), 1, "only the one that this test made");
+    let said = invoke(&tenant, &[("AUTH0_TOKEN", &token)], "test-connection()").await;
+    assert!(said.out.contains("\"read:users\"") && said.out.contains("expires-at: some(\""), "{said:#?}");
+}
+
+/// Fetches a token as any program does.
+async fn token(tenant: &Tenant) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = tenant.emulator.base_url().trim_start_matches("http://");
+    let body = json!({
+        "grant_type": "client_credentials", "client_id": tenant.emulator.client_id(),
+        "client_secret": tenant.emulator.client_secret(), "audience": tenant.emulator.audience(),
+    })
+    .to_string();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /oauth/token HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let start = answer.find('{').unwrap();
+    let end = answer.rfind('}').unwrap();
+    let answer: Value = serde_json::from_str(&answer[start..=end]).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_unauthenticated_and_not_repeated_in_the_error() {
+    let tenant = Tenant::start().await;
+    let id = tenant.emulator.client_id();
+    let variables = [("AUTH0_CLIENT_ID", id), ("AUTH0_CLIENT_SECRET", "canary-secret")];
+    let said = invoke(&tenant, &variables, "get-user(\"auth0|x\")").await;
+    assert!(said.out.starts_with("err(unauthenticated({"), "{said:#?}");
+    assert!(!said.all().contains("canary"), "{said:#?}");
+}
+
+#[tokio::test]
+async fn an_unusable_setting_is_named_by_the_component() {
+    let tenant = Tenant::start().await;
+    for (name, value) in [
+        ("AUTH0_DOMAIN", "https://acme.auth0.com"),
+        ("AUTH0_BASE_URL", "http://10.0.0.1"),
+        ("AUTH0_DEADLINE_MS", "soon"),
+        ("AUTH0_CLIENT_SECRET", "canary"),
+    ] {
+        let said = invoke(&tenant, &[(name, value)], "get-user(\"auth0|x\")").await;
+        assert!(said.out.starts_with("err(invalid-input({") && said.out.contains(name), "{said:#?}");
+        assert!(!said.all().contains("canary"), "{said:#?}");
+    }
+    assert_eq!(tenant.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_component_sends_mail_with_a_key_from_the_environment() {
+    let tenant = Tenant::start().await;
+    let token = token(&tenant).await;
+    for name in ["sendgrid", "mailgun", "mandrill", "sparkpost", "resend"] {
+        tenant.control.clear_outbox();
+        tenant.control.set_email_provider(json!({
+            "name": name, "enabled": true, "default_from_address": "people@acme.example",
+            "credentials": {"api_key": "k", "domain": "mg.acme.example"},
+        }));
+        let (url, key) = (tenant.emulator.mail_base_url(), tenant.emulator.mail_api_key());
+        let variables = [("AUTH0_TOKEN", token.as_str()), ("AUTH0_EMAIL_BASE_URL", url), ("AUTH0_EMAIL_API_KEY", key)];
+        let input = wave(&json!({"to": "ana@acme.example", "subject": "s", "body": "{{ 'now' | date: '%Y' }}"}));
+        let said = invoke(&tenant, &variables, &format!("run-action(\"send-email\", {input})")).await;
+        assert_eq!(said.out.trim(), "ok(\"{\\\"success\\\":true}\")", "{name}: {said:#?}");
+        assert_eq!(tenant.control.outbox().len(), 1, "{name}");
+        assert!(!said.all().contains(key));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_create_is_unknown_and_not_repeated_here_too() {
+    use auth0_emulator::{Fault, FaultKind};
+    let tenant = Tenant::start().await;
+    tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("POST", "/api/v2/users"));
+    let said = call(
+        &tenant,
+        &format!("create-user({{connection: \"{DATABASE}\", email: \"lost@acme.example\", password: \"{PASSWORD}\"}})"),
+    )
+    .await;
+    assert!(said.out.starts_with("err(outcome-unknown({"), "{said:#?}");
+    assert_eq!(tenant.lines(), ["POST /api/v2/users"]);
+    assert!(tenant.control.user_by_email("lost@acme.example").is_some());
+}
+
+#[tokio::test]
+async fn a_function_that_does_not_exist_is_refused_by_wasmtime() {
+    let tenant = Tenant::start().await;
+    let said = call(&tenant, "get-users()").await;
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.err.contains("No exported func named `get-users`"), "{said:#?}");
+}
+
+#[tokio::test]
+async fn without_http_the_component_cannot_even_start() {
+    let mut command = program::wasmtime();
+    command.args(["run", "--invoke", "list-actions()"]).arg(program::component());
+    let said = tokio::task::spawn_blocking(move || program::run(&mut command)).await.unwrap();
+    assert_ne!(said.code, Some(0));
+    assert!(said.err.contains("wasi:http"), "{said:#?}");
+}
