@@ -9,14 +9,12 @@ use http::uri::{Scheme, Uri};
 
 use crate::domain::Domain;
 
-/// A scheme, a host, a port and, for mail providers, a path prefix: `http://127.0.0.1:8080`.
+/// A scheme, a host and a port: `http://127.0.0.1:8080`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BaseUrl {
     scheme: Scheme,
     host: String,
     port: u16,
-    /// Empty, or begins with a slash and does not end with one.
-    prefix: String,
 }
 
 impl BaseUrl {
@@ -27,7 +25,7 @@ impl BaseUrl {
 
     /// Returns the URL of a host that is known to be spelled right.
     pub(crate) fn https(host: &str) -> Self {
-        Self { scheme: Scheme::HTTPS, host: host.to_owned(), port: 443, prefix: String::new() }
+        Self { scheme: Scheme::HTTPS, host: host.to_owned(), port: 443 }
     }
 
     /// Returns `https`, or `http` for a loopback address.
@@ -45,16 +43,6 @@ impl BaseUrl {
         self.port
     }
 
-    /// Returns the path prefix: empty, or `/…` without a slash at the end.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
-    /// Tells whether both name the same scheme, host and port.
-    pub(crate) fn same_origin(&self, other: &Self) -> bool {
-        self.scheme == other.scheme && self.host == other.host && self.port == other.port
-    }
-
     /// Reads the origin of a request. `None` where it has no host, has user information or another scheme: no
     /// destination has those.
     pub(crate) fn origin_of(uri: &Uri) -> Option<Self> {
@@ -70,7 +58,7 @@ impl BaseUrl {
             None => default_port(scheme),
         };
         let host = authority.host().to_ascii_lowercase();
-        Some(Self { scheme: scheme.clone(), host, port, prefix: String::new() })
+        Some(Self { scheme: scheme.clone(), host, port })
     }
 
     /// Returns `host`, or `host:port` where the port is not the scheme's own.
@@ -89,7 +77,7 @@ fn default_port(scheme: &Scheme) -> u16 {
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority(), self.prefix)
+        write!(f, "{}://{}", self.scheme, self.authority())
     }
 }
 
@@ -106,8 +94,8 @@ pub enum BaseUrlError {
     /// A query or a fragment was given.
     #[error("`{0}` has a query or a fragment: give scheme, host and port only")]
     Query(String),
-    /// The path has segments that servers read differently.
-    #[error("`{0}` has a path with an empty, dot or encoded segment")]
+    /// A path was given; the component's paths begin at the root.
+    #[error("`{0}` has a path: give scheme, host and port only")]
     Path(String),
     /// Plain HTTP to another machine.
     #[error(
@@ -146,11 +134,9 @@ impl FromStr for BaseUrl {
         if url.scheme == Scheme::HTTP && !loopback {
             return Err(BaseUrlError::NotLoopback(given()));
         }
-        let path = uri.path().trim_end_matches('/');
-        if path.contains('%') || path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
+        if !matches!(uri.path(), "" | "/") {
             return Err(BaseUrlError::Path(given()));
         }
-        url.prefix = path.to_owned();
         Ok(url)
     }
 }
@@ -168,7 +154,6 @@ mod tests {
             ("http://[::1]:9", "http://[::1]:9"),
             ("HTTPS://Gateway.Example:443/", "https://gateway.example"),
             ("https://gateway.example.:8443", "https://gateway.example:8443"),
-            ("http://127.0.0.1:8080/mail/", "http://127.0.0.1:8080/mail"),
         ] {
             assert_eq!(text.parse::<BaseUrl>().unwrap().to_string(), expected, "{text}");
         }
@@ -194,6 +179,7 @@ mod tests {
             "https://acme.auth0.com#x",
             "https://acme.auth0.com:",
             "https://acme.auth0.com:99999",
+            "https://acme.auth0.com/mail",
             "https://acme.auth0.com/a/../b",
             "https://acme.auth0.com/%2e%2e",
             "https://acme.auth0.com//evil.com",

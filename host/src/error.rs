@@ -93,6 +93,18 @@ pub enum SettingsError {
         /// Which one.
         name: &'static str,
     },
+    /// A number is outside its bounds.
+    #[error("{name} is {given}; it can be {least} to {most}")]
+    Bounds {
+        /// Which one.
+        name: &'static str,
+        /// What was given.
+        given: u128,
+        /// The least that is allowed.
+        least: u128,
+        /// The most that is allowed.
+        most: u128,
+    },
     /// The extra certificates could not be read.
     #[error("the extra CA certificates: {problem}")]
     Ca {

@@ -38,6 +38,9 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
 /// Linear memory of one instance. The largest answer that Auth0 gives (a page of 100 users, the largest template) is
 /// some megabytes, and JSON in memory takes several times its text.
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+/// Largest input that is handed to the component, which refuses it too, but first has to hold it: a body of 1 MB
+/// (Auth0's limit), escaped, and the rest.
+const MAX_INPUT_BYTES: usize = 4_000_000;
 /// Pages of a slot that are zeroed rather than given back. Measured: 2.4 → 2.0 of a native call's time.
 const MEMORY_KEEP_RESIDENT: usize = 2 * 1024 * 1024;
 /// The same for the stack that a call runs on.
@@ -76,6 +79,16 @@ impl Runtime {
     /// Runs an action in an instance of its own.
     pub(crate) async fn run(&self, guest: Guest, action: &str, input: &Value) -> Result<Value, Error> {
         let input = input.to_string();
+        if input.len() > MAX_INPUT_BYTES {
+            return Err(Error::Action(ActionError::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "an input of {} bytes refused: the tenant takes bodies of at most 1 MB, an action at most {} MB",
+                    input.len(),
+                    MAX_INPUT_BYTES / 1_000_000
+                ),
+            )));
+        }
         let answer = self
             .with_instance(guest, async |runner, store| {
                 runner.auth0_management_actions().call_run_action(store, action, &input).await

@@ -13,6 +13,14 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// How often the component repeats a request where nothing else is said: as Auth0's own SDKs do (node-auth0,
 /// auth0-python: 2).
 const DEFAULT_MAX_RETRIES: u32 = 2;
+/// The component's own bound: more than an hour is a job for the engine's durable timer.
+const MAX_DEADLINE: Duration = Duration::from_secs(3600);
+/// The component's own bound, and the ceiling of Auth0's SDKs.
+const MAX_RETRIES: u32 = 10;
+
+fn bounded(name: &'static str, given: u128, least: u128, most: u128) -> Result<(), SettingsError> {
+    if (least..=most).contains(&given) { Ok(()) } else { Err(SettingsError::Bounds { name, given, least, most }) }
+}
 
 /// How the host proves to the tenant who it is. The component never gets to see it.
 #[derive(Clone, Debug)]
@@ -179,7 +187,8 @@ impl Settings {
         if let Some(audience) = &self.audience {
             printable("the audience", audience)?;
         }
-        Ok(())
+        bounded("the deadline in milliseconds", self.deadline.as_millis(), 1, MAX_DEADLINE.as_millis())?;
+        bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())
     }
 
     /// Returns the guest's environment: everything but the secrets.

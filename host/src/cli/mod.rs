@@ -47,7 +47,7 @@ Exit codes:
   130  stopped by Ctrl-C: the outcome is unknown
 
 Examples:
-  auth0-host --emulator run list-users q='email:*@acme.com' per_page=5
+  auth0-host --emulator run list-users q='email:mira*' per_page=5
   auth0-host actions roles
   AUTH0_DOMAIN=acme.eu.auth0.com AUTH0_TOKEN=… auth0-host run get-user user_id='auth0|507f1f77'";
 

@@ -119,10 +119,12 @@ pub(crate) fn refused_oauth(refusal: &Refusal) -> OwnAnswer {
 /// Hands the token endpoint's refusal to a guest that asked the Management API, in that API's form.
 ///
 /// The status keeps what the guest's rules for repeating need: a full bucket stays 429 with its pacing headers, a
-/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it.
+/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about the
+/// credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a scope
+/// that is lacking.
 pub(crate) fn refused_management(refusal: &Refusal) -> OwnAnswer {
     let status = match refusal.status {
-        status @ (StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) => status,
+        status @ StatusCode::TOO_MANY_REQUESTS => status,
         status if status.is_server_error() => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNAUTHORIZED,
     };
@@ -182,7 +184,7 @@ mod tests {
             pacing: HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("7"))]),
         };
         for (status, expected) in
-            [(401, 401), (403, 403), (400, 401), (404, 401), (429, 429), (500, 503), (502, 503)]
+            [(401, 401), (403, 401), (400, 401), (404, 401), (429, 429), (500, 503), (502, 503)]
         {
             let answer = refused_management(&refusal(status));
             assert_eq!(answer.status(), expected, "{status}");

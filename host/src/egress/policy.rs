@@ -82,15 +82,13 @@ impl Destinations {
         if has_dot_segment(path) {
             return Err(Denial::DotSegment);
         }
-        if let Some(mail) = self.mail_override.as_ref().filter(|mail| mail.same_origin(&origin)) {
-            let rest = path.strip_prefix(mail.prefix());
-            if let Some(provider) = rest.and_then(MailProvider::of_path).filter(|_| *method == Method::POST) {
-                return Ok(Destination::Mail(provider));
-            }
-        }
-        if self.tenant.same_origin(&origin)
-            && let Some(path) = path.strip_prefix(self.tenant.prefix())
+        if self.mail_override.as_ref() == Some(&origin)
+            && *method == Method::POST
+            && let Some(provider) = MailProvider::of_path(path)
         {
+            return Ok(Destination::Mail(provider));
+        }
+        if self.tenant == origin {
             return Ok(if path.starts_with("/api/v2/") {
                 Destination::ManagementApi
             } else if path == "/oauth/token" && *method == Method::POST {
@@ -266,17 +264,18 @@ mod tests {
     fn a_mail_override_replaces_the_providers_and_tells_them_by_path() {
         let offline = Destinations::new(
             "http://127.0.0.1:8080".parse().unwrap(),
-            Some("http://127.0.0.1:8080/mail".parse().unwrap()),
+            Some("http://127.0.0.1:8081".parse().unwrap()),
         );
         for (request, expected) in [
-            ("POST http://127.0.0.1:8080/mail/v3/mail/send", Some(Destination::Mail(MailProvider::SendGrid))),
+            ("POST http://127.0.0.1:8081/v3/mail/send", Some(Destination::Mail(MailProvider::SendGrid))),
             (
-                "POST http://127.0.0.1:8080/mail/v3/mg.acme.com/messages",
+                "POST http://127.0.0.1:8081/v3/mg.acme.com/messages",
                 Some(Destination::Mail(MailProvider::Mailgun)),
             ),
-            ("POST http://127.0.0.1:8080/mail/emails", Some(Destination::Mail(MailProvider::Resend))),
+            ("POST http://127.0.0.1:8081/emails", Some(Destination::Mail(MailProvider::Resend))),
             ("GET http://127.0.0.1:8080/api/v2/users", Some(Destination::ManagementApi)),
-            ("POST http://127.0.0.1:8081/mail/emails", None),
+            ("GET http://127.0.0.1:8081/emails", None),
+            ("POST http://127.0.0.1:8082/emails", None),
             ("POST https://api.resend.com/emails", None),
         ] {
             assert_eq!(classify(&offline, request).ok(), expected, "{request}");

@@ -114,7 +114,7 @@ impl Server {
     }
 
     fn egress_with(&self, source: Option<TokenSource>, transport: Transport, mail: bool) -> Arc<Egress> {
-        let mail_url = mail.then(|| self.url("/mail").parse().unwrap());
+        let mail_url = mail.then(|| self.url("").parse().unwrap());
         let destinations = Destinations::new(self.url("").parse().unwrap(), mail_url);
         let keyring = Keyring::new(source, mail.then(|| Secret::new(MAIL_KEY)));
         Arc::new(Egress::new(destinations, keyring, transport, Duration::from_secs(5)))
@@ -271,9 +271,9 @@ async fn each_destination_gets_its_own_credential_and_no_other() {
     let tenant = Server::tenant().await;
     let egress = tenant.egress(true);
     for (path, expected) in [
-        ("/mail/v3/mail/send", Some(format!("Bearer {MAIL_KEY}"))),
-        ("/mail/api/v1/transmissions", Some(MAIL_KEY.to_owned())),
-        ("/mail/v3/mg.acme.com/messages", Some("Basic YXBpOmNhbmFyeS1rZXk=".to_owned())),
+        ("/v3/mail/send", Some(format!("Bearer {MAIL_KEY}"))),
+        ("/api/v1/transmissions", Some(MAIL_KEY.to_owned())),
+        ("/v3/mg.acme.com/messages", Some("Basic YXBpOmNhbmFyeS1rZXk=".to_owned())),
         ("/dbconnections/change_password", None),
         ("/api/v2/users", Some("Bearer t1".to_owned())),
     ] {

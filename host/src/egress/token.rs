@@ -145,12 +145,13 @@ impl std::fmt::Display for TokenError {
 impl Refusal {
     /// Says it in one sentence.
     pub(crate) fn message(&self) -> String {
-        format!(
-            "the tenant's token endpoint refused the host's credentials ({}): {}: {}",
-            self.status.as_u16(),
-            self.code,
-            self.description
-        )
+        let what = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => "asks to wait",
+            status if status.is_server_error() => "cannot serve",
+            _ => "refused the host's credentials",
+        };
+        let status = self.status.as_u16();
+        format!("the tenant's token endpoint {what} ({status}): {}: {}", self.code, self.description)
     }
 }
 
