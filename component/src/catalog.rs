@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::actions;
 use crate::client::Client;
@@ -122,9 +122,35 @@ pub fn parse<T: DeserializeOwned>(input: Value) -> Result<T, Error> {
     let Value::Object(map) = input else {
         return Err(Error::invalid(format!("{REFUSED}: give a JSON object")));
     };
-    // Through an object only: the general way brings, for each input, code that reads it from an array too.
-    let members = MapDeserializer::<_, serde_json::Error>::new(map.into_iter());
-    T::deserialize(members).map_err(|error| Error::invalid(format!("{REFUSED}: {error}")))
+    read(map.clone()).map_err(|error| refusal(&error, map, &|alone| read::<T>(alone).err()))
+}
+
+/// Reads an object's members. Through an object only: the general way brings, for each input, code that reads it from
+/// an array too.
+#[inline(never)]
+fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
+    T::deserialize(MapDeserializer::<_, serde_json::Error>::new(members.into_iter()))
+        .map_err(|error| error.to_string())
+}
+
+/// Names the property that an error is about. serde names one that is unknown or missing, not one of the wrong type:
+/// that is the one that fails in the same words when it stands alone.
+fn refusal(
+    error: &str,
+    input: Map<String, Value>,
+    failure: &dyn Fn(Map<String, Value>) -> Option<String>,
+) -> Error {
+    let named = error.starts_with("missing field") || error.starts_with("unknown field");
+    let culprit = input.into_iter().filter(|_| !named).find_map(|(name, value)| {
+        let alone = failure(Map::from_iter([(name.clone(), value)]));
+        (alone.as_deref() == Some(error)).then_some(name)
+    });
+    match culprit {
+        Some(name) if !error.contains(&format!("`{name}`")) => {
+            Error::invalid(format!("{REFUSED}: `{name}`: {error}"))
+        }
+        _ => Error::invalid(format!("{REFUSED}: {error}")),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +178,20 @@ mod tests {
             }
             assert_eq!(action.output.schema()["type"], "object", "{}", action.id);
         }
+    }
+
+    #[test]
+    fn a_property_of_the_wrong_type_is_named_and_no_other() {
+        let refused = |id: &str, input: Value| {
+            let mut script = crate::client::tests::Script::default();
+            crate::client::tests::run(&[], &mut script, id, input).unwrap_err().to_string()
+        };
+        let error = refused("list-users", json!({"q": "x", "per_page": "5", "page": -1}));
+        assert!(error.contains("`per_page`") || error.contains("`page`"), "{error}");
+        let error = refused("get-user", json!({"fields": "email"}));
+        assert!(error.contains("missing field `user_id`") && !error.contains("`fields`"), "{error}");
+        let error = refused("update-user", json!({"user_id": "auth0|x", "changes": {"blocked": "yes"}}));
+        assert!(error.contains("`blocked`"), "{error}");
     }
 
     #[test]

@@ -121,6 +121,8 @@ impl Response {
 /// message is read: nothing else names them, and where it does not match the action's own scopes are told.
 fn named_scopes(message: &str) -> Option<Vec<String>> {
     let (_, list) = message.split_once("expected any of:")?;
+    // A remark may follow: "read:client_keys (needed for: client_secret)".
+    let list = list.split('(').next().unwrap_or_default();
     let scopes: Vec<_> = list
         .split([',', ' '])
         .map(|scope| scope.trim_matches(['.', '"', '\'']))
@@ -178,6 +180,12 @@ mod tests {
         );
         let Error::Forbidden { scopes, .. } = named.error(&["x:y"], true, 0) else { panic!("forbidden") };
         assert_eq!(scopes, ["read:users", "read:roles"]);
+        let remarked = response(
+            403,
+            r#"{"errorCode":"insufficient_scope","message":"Insufficient scope, expected any of: read:client_keys (needed for: client_secret)"}"#,
+        );
+        let Error::Forbidden { scopes, .. } = remarked.error(&["x:y"], true, 0) else { panic!("forbidden") };
+        assert_eq!(scopes, ["read:client_keys"]);
         let unnamed = response(403, r#"{"errorCode":"insufficient_scope","message":"no"}"#);
         let Error::Forbidden { scopes, .. } = unnamed.error(&["x:y"], true, 0) else { panic!("forbidden") };
         assert_eq!(scopes, ["x:y"]);
