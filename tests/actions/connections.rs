@@ -33,6 +33,7 @@ async fn list_connections_follows_the_cursor() {
 #[tokio::test]
 async fn get_connection_shows_options_to_those_who_may_read_them() {
     let tenant = Tenant::start().await;
+    tenant.control.set_scopes(&["read:connections", "read:connections_options"]);
     let id = tenant.connection_id(DATABASE);
     let connection = tenant.run("get-connection", json!({"connection_id": id})).await;
     assert_eq!(connection["options"]["passwordPolicy"], "good");

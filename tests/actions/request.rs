@@ -5,37 +5,52 @@ use auth0_tests::{Tenant, encoded, line, text};
 use serde_json::json;
 
 #[tokio::test]
-async fn each_method_reaches_the_tenant_with_query_headers_and_body() {
+async fn each_method_reaches_the_tenant_with_headers_and_body() {
     let tenant = Tenant::start().await;
     let id = tenant.role("Sales");
     let role = format!("/api/v2/roles/{id}");
-    for (method, path, body, status) in [
-        ("GET", "/api/v2/organizations", None, 200),
-        ("POST", "/api/v2/roles", Some(json!({"name": "Auditor"})), 200),
-        ("PATCH", role.as_str(), Some(json!({"description": "Sells"})), 200),
-        ("DELETE", role.as_str(), None, 200),
+    for (method, path, body) in [
+        ("GET", "/api/v2/organizations", None),
+        ("POST", "/api/v2/roles", Some(json!({"name": "Auditor"}))),
+        ("PATCH", role.as_str(), Some(json!({"description": "Sells"}))),
+        ("DELETE", role.as_str(), None),
     ] {
-        let answer = tenant
-            .run(
-                "custom-request",
-                json!({
-                    "method": method, "path": path, "query": {"q x": "a&b=c", "n": [1, true]},
-                    "headers": {"X-Correlation-ID": "job-7"}, "body": body,
-                }),
-            )
-            .await;
-        assert_eq!(answer["status"], status, "{method}: {answer}");
+        let mut input = json!({"method": method, "path": path, "headers": {"X-Correlation-ID": "job-7"}});
+        if let Some(body) = &body {
+            input["body"] = body.clone();
+        }
+        let answer = tenant.run("custom-request", input).await;
+        assert_eq!(answer["status"], 200, "{method}: {answer}");
         assert!(text(&answer["headers"], "content-type").starts_with("application/json"));
         let request = tenant.seen().pop().unwrap();
-        let query = request.query.clone().unwrap();
-        assert_eq!(query.replace('+', "%20"), "q%20x=a%26b%3Dc&n=1&n=true", "{method}");
-        assert_eq!((request.method.as_str(), request.path.as_str()), (method, path));
+        assert_eq!(line(&request), format!("{method} {path}"));
         assert_eq!(request.header("x-correlation-id"), Some("job-7"));
         assert_eq!(request.body, body);
         assert!(request.authorized);
     }
     let names: Vec<_> = tenant.control.roles().iter().map(|role| text(role, "name").to_owned()).collect();
     assert!(names.contains(&"Auditor".to_owned()) && !names.contains(&"Sales".to_owned()));
+}
+
+#[tokio::test]
+async fn put_reaches_the_tenant_too() {
+    let tenant = Tenant::start().await;
+    let body = json!({"display_name": "x"});
+    let error = tenant
+        .refused("custom-request", json!({"method": "PUT", "path": "/api/v2/no-such-thing", "body": body}))
+        .await;
+    assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)));
+    let request = tenant.only();
+    assert_eq!((line(&request), request.body), ("PUT /api/v2/no-such-thing".to_owned(), Some(body)));
+}
+
+#[tokio::test]
+async fn query_parameters_are_encoded_and_repeated_where_a_list_is_given() {
+    let tenant = Tenant::start().await;
+    let query = json!({"q x": "a&b=c#d/ü+%41", "n": [1, true], "nothing": null});
+    tenant.refused("custom-request", json!({"method": "GET", "path": "/api/v2/users", "query": query})).await;
+    let query = tenant.only().query.unwrap().replace('+', "%20");
+    assert_eq!(query, "q%20x=a%26b%3Dc%23d%2F%C3%BC%2B%2541&n=1&n=true");
 }
 
 #[tokio::test]
