@@ -75,7 +75,10 @@ async fn an_error_of_the_action_is_json_on_stderr_and_exit_code_1() {
     let said = say(on(&tenant, &["run", "get-user", "user_id=auth0|000000000000000000000000"])).await;
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
     let error = said.error();
-    assert_eq!((&error["kind"], &error["status"], &error["error_code"]), (&json!("missing"), &json!(404), &json!("inexistent_user")));
+    assert_eq!(
+        (&error["kind"], &error["status"], &error["error_code"]),
+        (&json!("missing"), &json!(404), &json!("inexistent_user"))
+    );
     assert!(error["message"].is_string() && error["request_id"].is_string(), "{error}");
     tenant.control.set_scopes(&["read:roles"]);
     let said = say(on(&tenant, &["run", "list-users"])).await;
@@ -143,7 +146,6 @@ fn misuse_is_exit_code_2_and_says_what_to_do() {
         (&["--emulator", "run", "get-user", "--input", "[]"], "object"),
         (&["--emulator", "run", "get-user", "--input", "@/no/such/file"], "/no/such/file"),
         (&["--emulator", "run", "get-user", "user_id=../clients"], "user id"),
-        (&["--emulator", "run", "get-user", "user_id=auth0|../../clients", "fields=."], ""),
         (&["--emulator", "run", "get-user"], "user_id"),
         (&["--emulator", "run", "get-user", "user_id=a|b", "colour=red"], "colour"),
         (&["--emulator", "run", "list-users", "per_page=101"], "per_page"),
@@ -156,17 +158,20 @@ fn misuse_is_exit_code_2_and_says_what_to_do() {
         (&["emulator", "--port", "99999"], "99999"),
         (&["emulator", "--plan", "gold"], "gold"),
         (&["emulator", "--seed", "/no/such/seed.json"], "/no/such/seed.json"),
-        (&["--ca-cert", "/no/such/ca.pem", "--domain", "acme.auth0.com", "run", "list-users"], ""),
     ] {
         let said = said(arguments);
-        if hint.is_empty() {
-            assert!(matches!(said.code, Some(1 | 2)), "{arguments:?}: {said:#?}");
-            continue;
-        }
         assert_eq!(said.code, Some(2), "{arguments:?}: {said:#?}");
         assert!(said.err.to_lowercase().contains(&hint.to_lowercase()), "{arguments:?}: {said:#?}");
         assert_eq!(said.out, "", "{arguments:?}");
     }
+}
+
+#[test]
+fn a_file_of_certificates_that_cannot_be_read_is_named() {
+    let mut command = auth0_host();
+    command.args(["--ca-cert", "/no/such/ca.pem", "--domain", "acme.auth0.com", "run", "list-users"]);
+    let said = run(command.env("AUTH0_TOKEN", "a.b.c"));
+    assert!(said.code == Some(2) && said.err.contains("/no/such/ca.pem"), "{said:#?}");
 }
 
 #[test]
@@ -199,9 +204,8 @@ async fn an_input_of_50_megabytes_is_refused_and_not_sent() {
     ] {
         let file = folder.file("large.json", &input.to_string());
         let said = say(on(&tenant, &["run", "create-user", "--input", &format!("@{file}")])).await;
-        assert!(matches!(said.code, Some(2 | 3)), "{:?} {}", said.code, said.err);
         assert!(said.err.len() < 5_000, "the input is not printed back");
-        assert!(!said.err.contains("panicked"), "{}", said.err);
+        assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("invalid-input")), "{}", said.err);
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -211,7 +215,9 @@ fn actions_and_descriptions_can_be_searched_and_read_by_programs() {
     let all = said(&["actions", "--json"]).json();
     assert_eq!(all.as_array().unwrap().len(), 46);
     let some = said(&["actions", "delete", "--json"]).json();
-    assert!(some.as_array().unwrap().iter().all(|action| action.to_string().to_lowercase().contains("delete")));
+    assert!(
+        some.as_array().unwrap().iter().all(|action| action.to_string().to_lowercase().contains("delete"))
+    );
     let table = said(&["actions", "roles"]);
     assert!(table.out.contains("assign-user-roles") && !table.out.contains('\u{1b}'), "{table:#?}");
     let described = said(&["describe", "create-user", "--json"]).json();
@@ -254,7 +260,10 @@ impl Server {
 
     fn client(&self, arguments: &[&str]) -> Said {
         let mut command = auth0_host();
-        command.args(arguments).env("AUTH0_DOMAIN", self.text("domain")).env("AUTH0_BASE_URL", self.text("base_url"));
+        command
+            .args(arguments)
+            .env("AUTH0_DOMAIN", self.text("domain"))
+            .env("AUTH0_BASE_URL", self.text("base_url"));
         command.env("AUTH0_CLIENT_ID", self.text("client_id"));
         run(command.env("AUTH0_CLIENT_SECRET", self.text("client_secret")))
     }
@@ -306,7 +315,8 @@ fn the_offline_tenant_speaks_tls_with_an_authority_that_can_be_given_on() {
 #[test]
 fn the_offline_tenant_takes_a_seed_and_names_what_is_wrong_in_one() {
     let folder = Folder::new("seed");
-    let good = folder.file("good.json", r#"{"domain": "tiny.eu.auth0.localhost", "users": [{"email": "a@b.example"}]}"#);
+    let good = folder
+        .file("good.json", r#"{"domain": "tiny.eu.auth0.localhost", "users": [{"email": "a@b.example"}]}"#);
     let server = Server::start(&["--seed", &good]);
     assert_eq!(server.text("domain"), "tiny.eu.auth0.localhost");
     assert_eq!(server.client(&["run", "list-users"]).json()["items"].as_array().unwrap().len(), 1);

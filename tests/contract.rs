@@ -25,7 +25,8 @@ const MOST_BYTES: usize = 1_200_000;
 
 fn bytes() -> Vec<u8> {
     let path = program::component();
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask component`", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask component`", path.display()))
 }
 
 fn decoded() -> (Resolve, wit_parser::WorldId) {
@@ -35,7 +36,10 @@ fn decoded() -> (Resolve, wit_parser::WorldId) {
     }
 }
 
-fn interfaces<'a>(resolve: &Resolve, items: impl Iterator<Item = &'a WorldItem>) -> BTreeMap<String, InterfaceId> {
+fn interfaces<'a>(
+    resolve: &Resolve,
+    items: impl Iterator<Item = &'a WorldItem>,
+) -> BTreeMap<String, InterfaceId> {
     items
         .map(|item| match item {
             WorldItem::Interface { id, .. } => (resolve.id_of(*id).expect("interfaces have names"), *id),
@@ -170,7 +174,11 @@ fn the_component_holds_no_path_of_the_machine_that_built_it() {
 #[test]
 fn the_host_runs_the_file_that_was_built() {
     let info = host().component();
-    assert_eq!(info.size, bytes().len(), "rebuild the host: it holds another component than target/component has");
+    assert_eq!(
+        info.size,
+        bytes().len(),
+        "rebuild the host: it holds another component than target/component has"
+    );
     let mut imports: Vec<String> = info.imports.iter().map(|name| without_patch(name)).collect();
     imports.sort();
     assert_eq!(imports, IMPORTS);

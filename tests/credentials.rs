@@ -150,8 +150,7 @@ async fn a_token_is_never_sent_to_the_mail_provider() {
 
 #[tokio::test]
 async fn over_tls_the_certificate_is_checked_and_the_given_authority_trusted() {
-    let emulator =
-        auth0_emulator::Emulator::builder().tls(true).seed(Seed::demo()).start().await.unwrap();
+    let emulator = auth0_emulator::Emulator::builder().tls(true).seed(Seed::demo()).start().await.unwrap();
     let trusting = settings(&emulator).ca_pem(emulator.ca_pem().unwrap());
     let connection = host().connect(trusting).unwrap();
     connection.run("list-roles", json!({})).await.unwrap();

@@ -35,7 +35,8 @@ fn the_example_is_done_whole_and_the_report_says_for_whom() {
         let email = row.split(',').nth(1).unwrap();
         assert!(said.out.contains(email), "{email} is in the report: {}", said.out);
     }
-    for part in ["POST", "/api/v2/users", "DELETE", "wasi:http/outgoing-handler", "sessions", "Acme Billing"] {
+    for part in ["POST", "/api/v2/users", "DELETE", "wasi:http/outgoing-handler", "sessions", "Acme Billing"]
+    {
         assert!(said.out.contains(part), "{part} is in the report: {}", said.out);
     }
     assert!(!said.all().contains('\u{1b}'), "no colours where there is no terminal");

@@ -9,15 +9,52 @@ use serde_json::{Map, Value, json};
 
 /// All actions, in the order of the contract's families.
 const ACTIONS: [&str; 46] = [
-    "list-users", "get-user", "find-users-by-email", "create-user", "update-user", "delete-user", "block-user",
-    "unblock-user", "list-user-logs", "link-user", "unlink-identity", "get-user-blocks", "clear-user-blocks",
-    "send-verification-email", "create-email-verification-ticket", "create-password-change-ticket",
-    "send-password-reset-email", "create-mfa-enrollment-ticket", "reset-user-mfa", "list-user-sessions",
-    "delete-user-sessions", "delete-user-refresh-tokens", "revoke-user-access", "list-roles", "get-role", "create-role",
-    "update-role", "delete-role", "get-user-roles", "assign-user-roles", "remove-user-roles", "list-role-users",
-    "list-role-permissions", "add-role-permissions", "remove-role-permissions", "list-logs", "get-log",
-    "list-applications", "get-application", "rotate-client-secret", "find-stale-secrets", "list-connections",
-    "get-connection", "custom-request", "send-email", "test-connection",
+    "list-users",
+    "get-user",
+    "find-users-by-email",
+    "create-user",
+    "update-user",
+    "delete-user",
+    "block-user",
+    "unblock-user",
+    "list-user-logs",
+    "link-user",
+    "unlink-identity",
+    "get-user-blocks",
+    "clear-user-blocks",
+    "send-verification-email",
+    "create-email-verification-ticket",
+    "create-password-change-ticket",
+    "send-password-reset-email",
+    "create-mfa-enrollment-ticket",
+    "reset-user-mfa",
+    "list-user-sessions",
+    "delete-user-sessions",
+    "delete-user-refresh-tokens",
+    "revoke-user-access",
+    "list-roles",
+    "get-role",
+    "create-role",
+    "update-role",
+    "delete-role",
+    "get-user-roles",
+    "assign-user-roles",
+    "remove-user-roles",
+    "list-role-users",
+    "list-role-permissions",
+    "add-role-permissions",
+    "remove-role-permissions",
+    "list-logs",
+    "get-log",
+    "list-applications",
+    "get-application",
+    "rotate-client-secret",
+    "find-stale-secrets",
+    "list-connections",
+    "get-connection",
+    "custom-request",
+    "send-email",
+    "test-connection",
 ];
 
 #[tokio::test]
@@ -39,7 +76,10 @@ async fn every_description_says_what_an_engine_needs_to_know() {
             assert!(described.idempotent, "{}: reading twice is reading once", action.id);
         }
         let verbs = (action.id.split('-').next().unwrap(), described.effect);
-        assert!(!matches!(verbs, ("list" | "get" | "find", Effect::Update | Effect::Delete | Effect::Create)), "{verbs:?}");
+        assert!(
+            !matches!(verbs, ("list" | "get" | "find", Effect::Update | Effect::Delete | Effect::Create)),
+            "{verbs:?}"
+        );
         assert_eq!(described.output_schema["type"], "object", "{}", action.id);
     }
 }
@@ -58,8 +98,13 @@ fn check(schema: &Value, root: &Value, at: &str, problems: &mut Vec<String>) {
             problems.push(format!("{at}: {path} leads nowhere"));
         }
     }
-    let required: Vec<&str> =
-        object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = object
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let properties = object.get("properties").and_then(Value::as_object);
     for name in required {
         if properties.is_none_or(|properties| !properties.contains_key(name)) {
@@ -119,7 +164,11 @@ fn least(schema: &Value) -> Map<String, Value> {
 /// A value that no schema of this type takes.
 fn mistyped(property: &Value) -> Value {
     let text = property.to_string();
-    if text.contains("\"object\"") || text.contains("\"array\"") || text.contains("\"string\"") { json!(7) } else { json!("seven") }
+    if text.contains("\"object\"") || text.contains("\"array\"") || text.contains("\"string\"") {
+        json!(7)
+    } else {
+        json!("seven")
+    }
 }
 
 #[tokio::test]
@@ -130,7 +179,11 @@ async fn unknown_missing_and_mistyped_properties_are_refused_by_name_before_any_
         let least = least(&schema);
         let refuse = async |input: Map<String, Value>, name: &str| {
             let error = tenant.refused(id, Value::Object(input.clone())).await;
-            assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{id} {input:?}: {error}");
+            assert_eq!(
+                (error.kind, error.status),
+                (ErrorKind::InvalidInput, None),
+                "{id} {input:?}: {error}"
+            );
             assert!(error.message.contains(name), "{id}: `{name}` is not named: {error}");
         };
         let mut unknown = least.clone();
@@ -180,10 +233,22 @@ async fn nested_properties_are_closed_too() {
     let tenant = Tenant::start().await;
     for (action, input, name) in [
         ("update-user", json!({"user_id": "auth0|x", "changes": {"mail": "x"}}), "mail"),
-        ("send-email", json!({"to": "a@b.example", "subject": "s", "body": "b", "from": {"mail": "x", "email": "a@b.example"}}), "mail"),
+        (
+            "send-email",
+            json!({"to": "a@b.example", "subject": "s", "body": "b", "from": {"mail": "x", "email": "a@b.example"}}),
+            "mail",
+        ),
         ("link-user", json!({"user_id": "auth0|x", "identity": {"user_id": "a|b", "color": "x"}}), "color"),
-        ("add-role-permissions", json!({"role_id": "rol_x", "permissions": [{"resource_server_identifier": "a", "permission_name": "b", "c": 1}]}), "c"),
-        ("create-user", json!({"connection": DATABASE, "email": "a@b.example", "passwort": PASSWORD}), "passwort"),
+        (
+            "add-role-permissions",
+            json!({"role_id": "rol_x", "permissions": [{"resource_server_identifier": "a", "permission_name": "b", "c": 1}]}),
+            "c",
+        ),
+        (
+            "create-user",
+            json!({"connection": DATABASE, "email": "a@b.example", "passwort": PASSWORD}),
+            "passwort",
+        ),
     ] {
         let error = tenant.refused(action, input.clone()).await;
         assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
@@ -212,7 +277,8 @@ async fn an_action_that_does_not_exist_is_missing_with_a_hint() {
 #[tokio::test]
 async fn an_input_that_is_no_object_is_refused() {
     let tenant = Tenant::start().await;
-    for input in [json!(null), json!([]), json!("x"), json!(1), json!(true), json!([{"user_id": "auth0|x"}])] {
+    for input in [json!(null), json!([]), json!("x"), json!(1), json!(true), json!([{"user_id": "auth0|x"}])]
+    {
         let error = tenant.refused("get-user", input.clone()).await;
         assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
     }

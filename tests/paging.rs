@@ -86,11 +86,13 @@ async fn the_wall_is_an_error_that_says_how_to_go_on_and_no_request() {
 #[tokio::test]
 async fn the_way_past_the_wall_that_the_error_names_works() {
     let tenant = Tenant::start().await;
-    let first =
-        tenant.run("list-users", json!({"sort": "created_at:1", "per_page": 4, "fields": ["created_at"]})).await;
+    let first = tenant
+        .run("list-users", json!({"sort": "created_at:1", "per_page": 4, "fields": ["created_at"]}))
+        .await;
     let last = text(items(&first).last().unwrap(), "created_at").to_owned();
     let q = format!("created_at:{{{last} TO *]");
-    let rest = tenant.run("list-users", json!({"sort": "created_at:1", "q": q, "fields": ["created_at"]})).await;
+    let rest =
+        tenant.run("list-users", json!({"sort": "created_at:1", "q": q, "fields": ["created_at"]})).await;
     assert!(items(&rest).iter().all(|user| text(user, "created_at") > last.as_str()), "{rest}");
     assert_eq!(items(&rest).len(), tenant.control.users().len() - 4);
 }
@@ -99,7 +101,8 @@ async fn the_way_past_the_wall_that_the_error_names_works() {
 async fn users_of_a_role_are_followed_by_checkpoint_beyond_the_wall() {
     let tenant = Tenant::with(crowd(1050)).await;
     let role = tenant.role("Member");
-    let all = follow(&tenant, "list-role-users", json!({"role_id": role, "take": 100}), "from", "user_id").await;
+    let all =
+        follow(&tenant, "list-role-users", json!({"role_id": role, "take": 100}), "from", "user_id").await;
     assert_eq!(distinct(all), 1050);
     for input in [
         json!({"role_id": role, "take": 1, "page": 0}),
@@ -156,11 +159,19 @@ async fn a_checkpoint_of_the_log_sees_each_row_once_and_goes_on_when_there_is_ne
 async fn page_sizes_that_auth0_does_not_serve_are_refused_before_any_request() {
     let tenant = Tenant::start().await;
     for action in ["list-users", "list-roles", "list-applications", "list-connections"] {
-        for (key, value) in
-            [("per_page", json!(101)), ("per_page", json!(-1)), ("page", json!(-1)), ("page", json!("1")), ("per_page", json!(1.5))]
-        {
+        for (key, value) in [
+            ("per_page", json!(101)),
+            ("per_page", json!(-1)),
+            ("page", json!(-1)),
+            ("page", json!("1")),
+            ("per_page", json!(1.5)),
+        ] {
             let error = tenant.refused(action, json!({key: value})).await;
-            assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {key}: {error}");
+            assert_eq!(
+                (error.kind, error.status),
+                (ErrorKind::InvalidInput, None),
+                "{action} {key}: {error}"
+            );
             assert!(error.message.contains(key), "{action}: {error}");
         }
     }

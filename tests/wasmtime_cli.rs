@@ -11,7 +11,9 @@ async fn invoke(tenant: &Tenant, variables: &[(&str, &str)], call: &str) -> Said
     command.args(["run", "-S", "http"]);
     let domain = tenant.emulator.domain();
     let base_url = tenant.emulator.base_url();
-    for (name, value) in [("AUTH0_DOMAIN", domain), ("AUTH0_BASE_URL", base_url)].iter().chain(variables) {
+    let address = [("AUTH0_DOMAIN", domain), ("AUTH0_BASE_URL", base_url)];
+    let address = address.iter().filter(|(name, _)| variables.iter().all(|(given, _)| given != name));
+    for (name, value) in address.chain(variables) {
         command.args(["--env", &format!("{name}={value}")]);
     }
     command.args(["--invoke", call]).arg(program::component());
@@ -78,7 +80,9 @@ async fn create_user_takes_a_record_with_only_what_is_known() {
 async fn assign_user_roles_takes_names() {
     let tenant = Tenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
-    let said = call(&tenant, &format!("assign-user-roles(\"{id}\", {{role-names: [\"Sales\", \"Manager\"]}})")).await;
+    let said =
+        call(&tenant, &format!("assign-user-roles(\"{id}\", {{role-names: [\"Sales\", \"Manager\"]}})"))
+            .await;
     assert_eq!((said.code, said.out.trim()), (Some(0), "ok"), "{said:#?}");
     assert_eq!(tenant.control.user_roles(&id), ["Employee", "Sales", "Manager"]);
 }
@@ -95,7 +99,10 @@ async fn list_logs_answers_rows_and_the_cursor_as_a_variant() {
     let said = call(&tenant, "list-logs({q: \"type:s\", per-page: 1})").await;
     assert!(said.out.contains("next: some(page(1))"), "{said:#?}");
     let said = call(&tenant, &format!("list-logs({{%from: \"{id}\", take: 1}})")).await;
-    assert!(said.out.starts_with("ok(") && !said.out.contains(&format!("log-id: some(\"{id}\")")), "{said:#?}");
+    assert!(
+        said.out.starts_with("ok(") && !said.out.contains(&format!("log-id: some(\"{id}\")")),
+        "{said:#?}"
+    );
 }
 
 #[tokio::test]
@@ -109,14 +116,20 @@ async fn run_action_takes_and_gives_json() {
     let text: String = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), tenant.stored(&id));
     let said = call(&tenant, "list-actions()").await;
-    assert!(said.out.contains("{id: \"get-user\", title: \"Get a user\", group: \"users\", effect: read}"), "{said:#?}");
+    assert!(
+        said.out.contains("{id: \"get-user\", title: \"Get a user\", group: \"users\", effect: read}"),
+        "{said:#?}"
+    );
 }
 
 #[tokio::test]
 async fn an_error_is_a_case_of_the_variant() {
     let tenant = Tenant::start().await;
     let said = call(&tenant, "get-user(\"auth0|000000000000000000000000\")").await;
-    assert!(said.out.starts_with("err(missing({message: \"The user does not exist.\", status: some(404)"), "{said:#?}");
+    assert!(
+        said.out.starts_with("err(missing({message: \"The user does not exist.\", status: some(404)"),
+        "{said:#?}"
+    );
     let said = call(&tenant, "get-user(\"../clients\")").await;
     assert!(said.out.starts_with("err(invalid-input({"), "{said:#?}");
     assert_eq!(tenant.seen().len(), 1);
@@ -204,8 +217,10 @@ async fn the_component_sends_mail_with_a_key_from_the_environment() {
             "credentials": {"api_key": "k", "domain": "mg.acme.example"},
         }));
         let (url, key) = (tenant.emulator.mail_base_url(), tenant.emulator.mail_api_key());
-        let variables = [("AUTH0_TOKEN", token.as_str()), ("AUTH0_EMAIL_BASE_URL", url), ("AUTH0_EMAIL_API_KEY", key)];
-        let input = wave(&json!({"to": "ana@acme.example", "subject": "s", "body": "{{ 'now' | date: '%Y' }}"}));
+        let variables =
+            [("AUTH0_TOKEN", token.as_str()), ("AUTH0_EMAIL_BASE_URL", url), ("AUTH0_EMAIL_API_KEY", key)];
+        let input =
+            wave(&json!({"to": "ana@acme.example", "subject": "s", "body": "{{ 'now' | date: '%Y' }}"}));
         let said = invoke(&tenant, &variables, &format!("run-action(\"send-email\", {input})")).await;
         assert_eq!(said.out.trim(), "ok(\"{\\\"success\\\":true}\")", "{name}: {said:#?}");
         assert_eq!(tenant.control.outbox().len(), 1, "{name}");

@@ -75,7 +75,8 @@ async fn link_user_wants_one_account_and_one_proof() {
         assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
-    let error = tenant.refused("link-user", json!({"user_id": id, "link_with": "eyJhbGciOiJub25lIn0.e30."})).await;
+    let error =
+        tenant.refused("link-user", json!({"user_id": id, "link_with": "eyJhbGciOiJub25lIn0.e30."})).await;
     assert_eq!(error.kind, ErrorKind::Unauthenticated, "a token that proves nothing: {error}");
     assert!(!error.to_string().contains("eyJhbGciOiJub25lIn0"), "{error}");
 }
@@ -108,9 +109,16 @@ async fn the_main_identity_cannot_be_unlinked() {
     assert_eq!((error.kind, error.status), (ErrorKind::Rejected, Some(400)));
     for (provider, identity) in [("..", "x"), ("auth0", ".."), ("", "x"), ("auth0", "")] {
         let error = tenant
-            .refused("unlink-identity", json!({"user_id": id, "provider": provider, "identity_user_id": identity}))
+            .refused(
+                "unlink-identity",
+                json!({"user_id": id, "provider": provider, "identity_user_id": identity}),
+            )
             .await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{provider}/{identity}: {error}");
+        assert_eq!(
+            (error.kind, error.status),
+            (ErrorKind::InvalidInput, None),
+            "{provider}/{identity}: {error}"
+        );
     }
     assert_eq!(tenant.seen().len(), 1);
 }
@@ -143,7 +151,8 @@ async fn blocks_are_read_and_lifted_by_user_or_by_identifier() {
 async fn blocks_want_to_know_whose_they_are() {
     let tenant = Tenant::start().await;
     for action in ["get-user-blocks", "clear-user-blocks"] {
-        for input in [json!({}), json!({"identifier": " "}), json!({"user_id": GUEST, "identifier": "x@y.z"})] {
+        for input in [json!({}), json!({"identifier": " "}), json!({"user_id": GUEST, "identifier": "x@y.z"})]
+        {
             let error = tenant.refused(action, input.clone()).await;
             assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {input}");
         }

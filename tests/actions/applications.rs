@@ -43,7 +43,8 @@ async fn list_applications_shows_no_secret_to_a_token_that_may_not_read_it() {
 async fn get_application_asks_by_id() {
     let tenant = Tenant::start().await;
     let id = tenant.application("Acme Portal");
-    let application = tenant.run("get-application", json!({"client_id": id, "fields": "name,app_type"})).await;
+    let application =
+        tenant.run("get-application", json!({"client_id": id, "fields": "name,app_type"})).await;
     assert_eq!((text(&application, "name"), text(&application, "app_type")), ("Acme Portal", "regular_web"));
     assert_eq!(line(&tenant.only()), format!("GET /api/v2/clients/{id}?fields=name%2Capp_type"));
     let error = tenant.refused("get-application", json!({"client_id": NONE})).await;
@@ -89,7 +90,10 @@ async fn a_new_secret_is_not_lost_where_the_stamp_fails() {
     tenant.control.set_scopes(&["update:client_keys"]);
     let rotated = tenant.run("rotate-client-secret", json!({"client_id": id})).await;
     assert_eq!(rotated["client_secret"], tenant.control.client(&id).unwrap()["client_secret"]);
-    assert!(rotated.get("stamp_error").is_none(), "update:client_keys may patch an application too: {rotated}");
+    assert!(
+        rotated.get("stamp_error").is_none(),
+        "update:client_keys may patch an application too: {rotated}"
+    );
     tenant.control.inject(
         Fault::new(FaultKind::Status { status: 503, body: None, retry_after: None, after_processing: false })
             .on("PATCH", "/api/v2/clients/"),
@@ -118,5 +122,9 @@ async fn a_rotation_whose_answer_is_lost_is_unknown_and_not_repeated() {
     let error = tenant.refused("rotate-client-secret", json!({"client_id": id})).await;
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
     assert_eq!(tenant.seen().len(), 1);
-    assert_ne!(before["client_secret"], tenant.control.client(&id).unwrap()["client_secret"], "it had happened");
+    assert_ne!(
+        before["client_secret"],
+        tenant.control.client(&id).unwrap()["client_secret"],
+        "it had happened"
+    );
 }

@@ -8,7 +8,10 @@ use serde_json::json;
 async fn list_connections_filters_by_strategy_and_name() {
     let tenant = Tenant::start().await;
     let list = tenant
-        .run("list-connections", json!({"strategy": ["google-oauth2", "samlp"], "fields": ["id", "name"], "include_totals": true}))
+        .run(
+            "list-connections",
+            json!({"strategy": ["google-oauth2", "samlp"], "fields": ["id", "name"], "include_totals": true}),
+        )
         .await;
     assert_eq!((items(&list).len(), &list["total"]), (1, &json!(1)));
     let query = tenant.only().query.unwrap();
@@ -48,11 +51,13 @@ async fn get_connection_shows_options_to_those_who_may_read_them() {
 async fn a_connection_that_does_not_exist_is_missing() {
     let tenant = Tenant::start().await;
     let error = tenant.refused("get-connection", json!({"connection_id": "con_0000000000000000"})).await;
-    assert_eq!((error.kind, error.error_code.as_deref()), (ErrorKind::Missing, Some("inexistent_connection")));
-    let error = tenant.refused("get-connection", json!({"connection_id": "../users"})).await;
-    if error.status.is_none() {
-        assert_eq!(error.kind, ErrorKind::InvalidInput);
-    } else {
-        assert_eq!(tenant.lines().pop().unwrap(), "GET /api/v2/connections/..%2Fusers");
+    assert_eq!(
+        (error.kind, error.error_code.as_deref()),
+        (ErrorKind::Missing, Some("inexistent_connection"))
+    );
+    for bad in ["", "..", "../users", "a\tb"] {
+        let error = tenant.refused("get-connection", json!({"connection_id": bad})).await;
+        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{bad:?}: {error}");
     }
+    assert_eq!(tenant.seen().len(), 1);
 }

@@ -18,7 +18,10 @@ async fn every_tag_renders_in_the_component() {
         ("{% for i in (1..3) %}{{ i }}{% else %}none{% endfor %}", "123"),
         ("{% for i in nothing %}x{% else %}none{% endfor %}", "none"),
         ("{% for i in (1..4) %}{% cycle 'a', 'b' %}{% endfor %}", "abab"),
-        ("{% tablerow i in (1..2) cols:1 %}{{ i }}{% endtablerow %}", "<tr class=\"row1\"><td class=\"col1\">1</td></tr><tr class=\"row2\"><td class=\"col1\">2</td></tr>"),
+        (
+            "{% tablerow i in (1..2) cols:1 %}{{ i }}{% endtablerow %}",
+            "<tr class=\"row1\"><td class=\"col1\">1</td></tr><tr class=\"row2\"><td class=\"col1\">2</td></tr>",
+        ),
         ("{% if custom_vars.n > 5 %}big{% elsif custom_vars.n == 5 %}five{% else %}small{% endif %}", "five"),
         ("{% unless custom_vars.n == 4 %}not four{% endunless %}", "not four"),
         ("{% case custom_vars.n %}{% when 4 %}four{% when 5 %}five{% else %}other{% endcase %}", "five"),
@@ -133,6 +136,8 @@ async fn a_template_that_would_never_end_or_grow_without_bound_is_stopped_with_a
         let error = tenant.refused("send-email", json!({"to": "ana@acme.example", "subject": "s", "body": body})).await;
         assert_eq!(error.kind, ErrorKind::InvalidInput, "{shown}: {error}");
     }
-    let error = tenant.run("send-email", json!({"to": "ana@acme.example", "subject": "s", "body": "still alive"})).await;
+    let error = tenant
+        .run("send-email", json!({"to": "ana@acme.example", "subject": "s", "body": "still alive"}))
+        .await;
     assert_eq!(error, json!({"success": true}));
 }

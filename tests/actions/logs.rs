@@ -8,7 +8,10 @@ use serde_json::json;
 async fn list_logs_searches_newest_first() {
     let tenant = Tenant::start().await;
     let list = tenant
-        .run("list-logs", json!({"q": "type:s", "sort": "date:-1", "fields": ["type", "date"], "per_page": 2, "page": 0}))
+        .run(
+            "list-logs",
+            json!({"q": "type:s", "sort": "date:-1", "fields": ["type", "date"], "per_page": 2, "page": 0}),
+        )
         .await;
     assert_eq!(items(&list).len(), 2);
     assert!(items(&list).iter().all(|row| row["type"] == "s"));

@@ -29,9 +29,14 @@ async fn create_email_verification_ticket_answers_a_link() {
         "user_id": id, "result_url": "https://acme.example/done", "ttl_sec": 3600, "includeEmailInRedirect": true,
     });
     let ticket = tenant.run("create-email-verification-ticket", input.clone()).await;
-    assert!(text(&ticket, "ticket").starts_with("https://acme.eu.auth0.localhost/u/email-verification?ticket="));
+    assert!(
+        text(&ticket, "ticket").starts_with("https://acme.eu.auth0.localhost/u/email-verification?ticket=")
+    );
     let request = tenant.only();
-    assert_eq!((line(&request), request.body), ("POST /api/v2/tickets/email-verification".to_owned(), Some(input)));
+    assert_eq!(
+        (line(&request), request.body),
+        ("POST /api/v2/tickets/email-verification".to_owned(), Some(input))
+    );
 }
 
 #[tokio::test]
@@ -58,7 +63,10 @@ async fn tickets_that_contradict_themselves_are_refused_before_any_request() {
     let url = "https://acme.example/";
     for (action, input) in [
         ("create-email-verification-ticket", json!({"user_id": id, "result_url": url, "client_id": "c"})),
-        ("create-email-verification-ticket", json!({"user_id": id, "result_url": url, "organization_id": "o"})),
+        (
+            "create-email-verification-ticket",
+            json!({"user_id": id, "result_url": url, "organization_id": "o"}),
+        ),
         ("create-password-change-ticket", json!({"user_id": id, "result_url": url, "client_id": "c"})),
         ("create-password-change-ticket", json!({"user_id": id, "email": "a@b.example"})),
         ("create-password-change-ticket", json!({"email": "a@b.example"})),
@@ -116,7 +124,10 @@ async fn create_mfa_enrollment_ticket_answers_id_and_link() {
     let ticket = tenant.run("create-mfa-enrollment-ticket", input.clone()).await;
     assert!(text(&ticket, "ticket_url").contains(text(&ticket, "ticket_id")));
     let request = tenant.only();
-    assert_eq!((line(&request), request.body), ("POST /api/v2/guardian/enrollments/ticket".to_owned(), Some(input)));
+    assert_eq!(
+        (line(&request), request.body),
+        ("POST /api/v2/guardian/enrollments/ticket".to_owned(), Some(input))
+    );
 }
 
 #[tokio::test]

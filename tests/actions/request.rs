@@ -136,7 +136,10 @@ async fn no_path_leaves_the_management_api() {
     }
     // A trailing slash, an unusual letter: within the tenant, and the tenant's to judge. Nothing else may pass.
     for line in tenant.lines() {
-        assert!(!line.contains("..") && !line.to_lowercase().contains("%2e%2e") && !line.contains("oauth"), "{line}");
+        assert!(
+            !line.contains("..") && !line.to_lowercase().contains("%2e%2e") && !line.contains("oauth"),
+            "{line}"
+        );
     }
 }
 
@@ -212,8 +215,9 @@ async fn an_answer_other_than_2xx_is_an_error_as_everywhere() {
 async fn a_body_larger_than_auth0_takes_is_refused_before_it_is_sent() {
     let tenant = Tenant::start().await;
     let body = json!({"name": "x".repeat(1_100_000)});
-    let error =
-        tenant.refused("custom-request", json!({"method": "POST", "path": "/api/v2/roles", "body": body})).await;
+    let error = tenant
+        .refused("custom-request", json!({"method": "POST", "path": "/api/v2/roles", "body": body}))
+        .await;
     assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None));
     assert_eq!(tenant.lines(), [""; 0]);
 }

@@ -85,7 +85,8 @@ async fn a_role_name_that_is_taken_is_a_conflict() {
 async fn get_user_roles_lists_them_with_their_total() {
     let tenant = Tenant::start().await;
     let id = tenant.user("paul.novak@acme.example");
-    let list = tenant.run("get-user-roles", json!({"user_id": id, "per_page": 2, "include_totals": true})).await;
+    let list =
+        tenant.run("get-user-roles", json!({"user_id": id, "per_page": 2, "include_totals": true})).await;
     assert_eq!(names(&list), ["Employee", "Engineer"]);
     assert_eq!((&list["total"], &list["next"]), (&json!(3), &json!(1)));
     assert_eq!(tenant.only().path, format!("/api/v2/users/{}/roles", encoded(&id)));
@@ -152,7 +153,7 @@ async fn a_change_of_roles_without_a_role_is_refused_before_any_request() {
         ("assign-user-roles", json!({"user_id": id})),
         ("assign-user-roles", json!({"user_id": id, "roles": [], "role_names": []})),
         ("remove-user-roles", json!({"user_id": id, "role_names": [" "]})),
-        ("remove-user-roles", json!({"user_id": id, "roles": ["../x"]})),
+        ("remove-user-roles", json!({"user_id": id, "roles": ["a\nb"]})),
         ("add-role-permissions", json!({"role_id": NO_ROLE, "permissions": []})),
         ("remove-role-permissions", json!({"role_id": NO_ROLE, "permissions": []})),
         ("update-role", json!({"role_id": NO_ROLE})),
@@ -160,12 +161,9 @@ async fn a_change_of_roles_without_a_role_is_refused_before_any_request() {
         ("get-role", json!({"role_id": ".."})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        if input["roles"] == json!(["../x"]) && error.status.is_some() {
-            continue;
-        }
         assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {input}: {error}");
     }
-    assert!(tenant.lines().iter().all(|line| !line.contains("..")), "{:?}", tenant.lines());
+    assert_eq!(tenant.lines(), [""; 0]);
 }
 
 #[tokio::test]
@@ -199,7 +197,8 @@ async fn a_permission_that_no_api_has_is_rejected() {
     let tenant = Tenant::start().await;
     let id = tenant.role("Support");
     let permissions = json!([{"resource_server_identifier": API, "permission_name": "fly:moon"}]);
-    let error = tenant.refused("add-role-permissions", json!({"role_id": id, "permissions": permissions})).await;
+    let error =
+        tenant.refused("add-role-permissions", json!({"role_id": id, "permissions": permissions})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Rejected, Some(400)));
 }
 
@@ -207,7 +206,8 @@ async fn a_permission_that_no_api_has_is_rejected() {
 async fn list_role_users_pages_by_offset() {
     let tenant = Tenant::start().await;
     let id = tenant.role("Engineer");
-    let list = tenant.run("list-role-users", json!({"role_id": id, "per_page": 3, "include_totals": true})).await;
+    let list =
+        tenant.run("list-role-users", json!({"role_id": id, "per_page": 3, "include_totals": true})).await;
     assert_eq!(items(&list).len(), 3);
     assert_eq!((&list["total"], &list["next"]), (&json!(4), &json!(1)));
     assert_eq!(tenant.only().path, format!("/api/v2/roles/{id}/users"));

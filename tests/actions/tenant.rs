@@ -43,7 +43,8 @@ async fn test_connection_tells_wrong_credentials_from_a_wrong_address() {
     let error = refused(&wrong, "test-connection", json!({})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
     assert!(!format!("{error:?}").contains("canary"));
-    let nowhere = tenant.connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0));
+    let nowhere =
+        tenant.connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0));
     let error = refused(&nowhere, "test-connection", json!({})).await;
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
 }

@@ -194,7 +194,10 @@ async fn update_user_wipes_metadata_only_where_that_was_asked_for_by_name() {
     }
     assert_eq!(tenant.lines(), [""; 0], "no request was made");
     tenant
-        .run("update-user", json!({"user_id": id, "changes": {"app_metadata": {}}, "allow_metadata_wipe": true}))
+        .run(
+            "update-user",
+            json!({"user_id": id, "changes": {"app_metadata": {}}, "allow_metadata_wipe": true}),
+        )
         .await;
     assert_eq!(tenant.stored(&id).get("app_metadata"), None);
     assert_eq!(tenant.stored(&id)["user_metadata"], json!({"locale": "de"}));
@@ -240,7 +243,8 @@ async fn block_user_keeps_a_person_out_and_unblock_user_lets_them_in() {
     let free = tenant.run("unblock-user", json!({"user_id": id})).await;
     assert_eq!(free["blocked"], false);
     assert!(tenant.control.log_in(&id, None).is_ok());
-    let bodies: Vec<_> = tenant.seen().into_iter().map(|request| (line(&request), request.body.unwrap())).collect();
+    let bodies: Vec<_> =
+        tenant.seen().into_iter().map(|request| (line(&request), request.body.unwrap())).collect();
     let patch = format!("PATCH /api/v2/users/{}", encoded(&id));
     assert_eq!(bodies, [(patch.clone(), json!({"blocked": true})), (patch, json!({"blocked": false}))]);
 }
@@ -267,15 +271,21 @@ async fn what_is_asked_of_a_user_who_does_not_exist_is_missing() {
 #[tokio::test]
 async fn an_id_that_would_change_the_path_is_refused_before_any_request() {
     let tenant = Tenant::start().await;
-    for id in ["", "abc", "|abc", "auth0|", "..|..", "auth0|../../clients", "auth0|..", "auth0|a\nb", "../x", "."] {
+    for id in [
+        "",
+        "abc",
+        "|abc",
+        "auth0|",
+        "..|../..",
+        "auth0|../../clients",
+        "auth0|x/..",
+        "auth0|a\nb",
+        "../x",
+        ".",
+    ] {
         let error = tenant.refused("get-user", json!({"user_id": id})).await;
-        if error.kind == ErrorKind::Missing {
-            // `auth0|..` is one encoded segment that is no dot segment: it may be asked for.
-            assert!(tenant.lines().last().unwrap().starts_with("GET /api/v2/users/auth0%7C"), "{id}");
-            continue;
-        }
         assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{id:?}: {error}");
         assert!(error.message.contains("user id") || error.message.contains("user_id"), "{id:?}: {error}");
     }
-    assert!(tenant.seen().iter().all(|request| request.path.starts_with("/api/v2/users/auth0%7C")));
+    assert_eq!(tenant.lines(), [""; 0]);
 }

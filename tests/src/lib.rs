@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use auth0_emulator::{Control, Emulator, Listener, SeenRequest, Seed};
+use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
 use auth0_host::{ActionError, Connection, Credentials, Error, Host, Settings};
 use serde_json::{Value, json};
 
@@ -47,7 +47,8 @@ impl Tenant {
 
     /// Starts a tenant and changes the connection's settings.
     pub async fn tuned(seed: Seed, tune: impl FnOnce(Settings) -> Settings) -> Self {
-        let emulator = Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
+        let emulator =
+            Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
         let connection = host().connect(tune(settings(&emulator))).expect("the settings go together");
         Self { control: emulator.control(), emulator, connection }
     }

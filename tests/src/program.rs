@@ -59,14 +59,15 @@ pub struct Said {
 impl Said {
     /// Standard output as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("stdout is no JSON ({error}): {self:#?}"))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("stdout is no JSON ({error}): {self:#?}"))
     }
 
     /// The error on standard error, as JSON.
     pub fn error(&self) -> Value {
         let last = self.err.lines().last().unwrap_or_default();
-        let error: Value =
-            serde_json::from_str(last).unwrap_or_else(|error| panic!("stderr is no JSON ({error}): {self:#?}"));
+        let error: Value = serde_json::from_str(last)
+            .unwrap_or_else(|error| panic!("stderr is no JSON ({error}): {self:#?}"));
         error["error"].clone()
     }
 
