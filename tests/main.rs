@@ -22,5 +22,6 @@ mod demo;
 mod errors;
 mod json_interface;
 mod paging;
+mod promises;
 mod readme;
 mod wasmtime_cli;
