@@ -1,13 +1,16 @@
 //! The table of actions, and the JSON interface over it. Schemas, docs and the plugin's label read this table; nothing
 //! about an action is written down anywhere else.
 
+use std::cell::RefCell;
+
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::actions;
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
+use crate::core::json as documents;
 use crate::core::schema::Output;
 
 /// What an action does to the tenant.
@@ -94,8 +97,8 @@ pub fn run(client: &mut Client<'_>, id: &str, input: &str) -> Result<Value, Erro
     let input: Value = if input.trim().is_empty() {
         json!({})
     } else {
-        serde_json::from_str(input)
-            .map_err(|error| Error::invalid(format!("input of {id} refused: it is not JSON: {error}")))?
+        documents::parse(input.as_bytes())
+            .map_err(|error| Error::invalid(format!("input of {id} refused: {error}")))?
     };
     if !input.is_object() {
         return Err(Error::invalid(format!("input of {id} refused: give a JSON object, such as {{}}")));
@@ -122,34 +125,47 @@ pub fn parse<T: DeserializeOwned>(input: Value) -> Result<T, Error> {
     let Value::Object(map) = input else {
         return Err(Error::invalid(format!("{REFUSED}: give a JSON object")));
     };
-    read(map.clone()).map_err(|error| refusal(&error, map, &|alone| read::<T>(alone).err()))
+    let current = RefCell::new(String::new());
+    let members = Members { rest: map.into_iter(), current: &current };
+    // Through an object only: the general way brings, for each input, code that reads it from an array too.
+    T::deserialize(MapDeserializer::<_, serde_json::Error>::new(members))
+        .map_err(|error| refusal(&error.to_string(), &current.borrow()))
 }
 
-/// Reads an object's members. Through an object only: the general way brings, for each input, code that reads it from
-/// an array too.
-#[inline(never)]
-fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
-    T::deserialize(MapDeserializer::<_, serde_json::Error>::new(members.into_iter()))
-        .map_err(|error| error.to_string())
+/// An object's members, and which one was taken last: the one that an error is about.
+struct Members<'a> {
+    rest: serde_json::map::IntoIter,
+    current: &'a RefCell<String>,
 }
 
-/// Names the property that an error is about. serde names one that is unknown or missing, not one of the wrong type:
-/// that is the one that fails in the same words when it stands alone.
-fn refusal(
-    error: &str,
-    input: Map<String, Value>,
-    failure: &dyn Fn(Map<String, Value>) -> Option<String>,
-) -> Error {
-    let named = error.starts_with("missing field") || error.starts_with("unknown field");
-    let culprit = input.into_iter().filter(|_| !named).find_map(|(name, value)| {
-        let alone = failure(Map::from_iter([(name.clone(), value)]));
-        (alone.as_deref() == Some(error)).then_some(name)
-    });
-    match culprit {
-        Some(name) if !error.contains(&format!("`{name}`")) => {
-            Error::invalid(format!("{REFUSED}: `{name}`: {error}"))
+impl Iterator for Members<'_> {
+    type Item = (String, Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.rest.next()?;
+        self.current.borrow_mut().clone_from(&name);
+        Some((name, value))
+    }
+}
+
+fn refusal(error: &str, name: &str) -> Error {
+    // serde names the property itself where it is missing or unknown.
+    if error.starts_with("missing field") || error.contains(&format!("`{name}`")) {
+        return Error::invalid(format!("{REFUSED}: {}", without_value(error)));
+    }
+    Error::invalid(format!("{REFUSED}: `{name}`: {}", without_value(error)))
+}
+
+/// Takes the value out of `invalid type: string "hunter2", expected a boolean`: it may be a password, and errors are
+/// logged.
+fn without_value(error: &str) -> String {
+    let rest = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "));
+    match rest.and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((found, expected)) => {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            format!("invalid type: {kind}, expected {expected}")
         }
-        _ => Error::invalid(format!("{REFUSED}: {error}")),
+        None => error.to_owned(),
     }
 }
 
@@ -202,5 +218,29 @@ mod tests {
             assert!(error.to_string().contains("get-user"), "{asked}: {error}");
         }
         assert!(find("quux").err().unwrap().to_string().contains("list-actions"));
+    }
+
+    #[test]
+    fn a_refused_input_names_the_property_and_not_its_value() {
+        let cases = [
+            (
+                json!({"connection": "db", "password": 12_345_678}),
+                "`password`: invalid type: integer, expected",
+            ),
+            (
+                json!({"connection": "db", "blocked": "hunter2"}),
+                "`blocked`: invalid type: string, expected a boolean",
+            ),
+            (json!({"connection": "db", "app_metadata": "hunter2"}), "`app_metadata`: invalid type: string"),
+            (json!({"connection": "db", "pasword": "hunter2"}), "unknown field `pasword`"),
+            (json!({"email": "hunter2"}), "missing field `connection`"),
+        ];
+        for (input, expected) in cases {
+            let error = parse::<crate::actions::users::CreateUser>(input).err().unwrap().to_string();
+            assert!(
+                error.contains(expected) && !error.contains("hunter2") && !error.contains("1234"),
+                "{error}"
+            );
+        }
     }
 }

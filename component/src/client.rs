@@ -15,6 +15,10 @@ use crate::token::{TokenCache, fetch_token};
 /// Largest request body. Auth0 refuses payloads above 1 MB (facts, section 9).
 const LARGEST_BODY: usize = 1_000_000;
 
+/// Largest answer that is read. A page of 100 users at Auth0's soft limit of 10 KB is 1 MB; the answer, its JSON and the
+/// output are in memory together, some seven times this.
+pub const LARGEST_ANSWER: usize = 8_000_000;
+
 /// What WASI does for the component, and nothing else.
 pub trait Transport {
     /// Sends a request and reads the answer whole, within the time given.
@@ -36,8 +40,7 @@ pub trait Transport {
     fn random(&mut self) -> u64;
 }
 
-/// A request with everything decided.
-#[derive(Debug)]
+/// A request with everything decided. No `Debug`: it carries the token.
 pub struct WireRequest<'a> {
     /// The method.
     pub method: Method,
@@ -52,18 +55,25 @@ pub struct WireRequest<'a> {
 }
 
 /// Why there was no whole answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum SendError {
     /// It never left, or was refused below HTTP: nothing has changed.
     NotSent(String),
+    /// As [`SendError::NotSent`], for a reason that no repetition mends: a certificate that is not trusted.
+    Unreachable(String),
     /// It may have been processed.
     Lost(String),
-    /// The answer began, with this status, and was cut.
+    /// The answer began and was cut.
     Cut {
-        /// Status of the answer.
-        status: u16,
+        /// Status and headers of the answer.
+        head: Response,
         /// What happened.
         message: String,
+    },
+    /// The answer is larger than what is read.
+    TooLarge {
+        /// Its status.
+        status: u16,
     },
     /// The host's policy refused it.
     Denied(String),
@@ -203,10 +213,8 @@ impl<'a> Client<'a> {
         if let Some(Body { content_type, .. }) = &request.body {
             headers.push(("content-type".to_owned(), (*content_type).to_owned()));
         }
-        for (name, value) in &request.headers {
-            headers.retain(|(taken, _)| taken != name);
-            headers.push((name.clone(), value.clone()));
-        }
+        headers.retain(|(name, _)| request.headers.iter().all(|(own, _)| own != name));
+        headers.extend(request.headers.iter().cloned());
         let wire = WireRequest {
             method: request.method,
             origin,
@@ -215,6 +223,7 @@ impl<'a> Client<'a> {
             body,
         };
         let mut made = 0;
+        let mut maybe_done = false;
         loop {
             let remaining_ms = self.remaining_ms();
             if remaining_ms == 0 {
@@ -224,13 +233,21 @@ impl<'a> Client<'a> {
                 ))));
             }
             made += 1;
-            let result = self.transport.send(&wire, remaining_ms);
+            let result = match self.transport.send(&wire, remaining_ms) {
+                // A failure is told by its status; without its body it is still a 429 or a 404.
+                Err(SendError::Cut { head, .. }) if !head.is_success() => Ok(head),
+                result => result,
+            };
             let attempt = match &result {
                 Ok(response) => response.attempt(self.transport.unix_ms()),
                 Err(SendError::NotSent(_)) => Some(Attempt::NotSent),
-                Err(SendError::Lost(_)) => Some(Attempt::Lost),
-                Err(SendError::Cut { .. }) => Some(Attempt::Lost),
-                Err(SendError::Denied(_) | SendError::Malformed(_)) => None,
+                Err(SendError::Lost(_) | SendError::Cut { .. }) => Some(Attempt::Lost),
+                Err(
+                    SendError::Unreachable(_)
+                    | SendError::TooLarge { .. }
+                    | SendError::Denied(_)
+                    | SendError::Malformed(_),
+                ) => None,
             };
             if let Some(attempt) = attempt {
                 let jitter = self.transport.random();
@@ -239,11 +256,30 @@ impl<'a> Client<'a> {
                 if let Decision::Again { wait_ms } =
                     decide(request.method, attempt, made, max_retries, remaining_ms, jitter)
                 {
+                    maybe_done |= matches!(attempt, Attempt::ServerError | Attempt::Lost);
                     self.transport.sleep_ms(wait_ms);
                     continue;
                 }
             }
-            return result.map_err(|error| send_error(error, request.method));
+            return match result {
+                // The first attempt may have deleted what the second did not find.
+                Ok(response)
+                    if maybe_done
+                        && request.method == Method::Delete
+                        && matches!(response.status, 404 | 410) =>
+                {
+                    Err(Error::OutcomeUnknown(Problem {
+                        message: format!(
+                            "the DELETE failed at first, and when repeated was answered {}: the first may have done it",
+                            response.status
+                        ),
+                        status: Some(response.status),
+                        ..Problem::default()
+                    }))
+                }
+                Ok(response) => Ok(response),
+                Err(error) => Err(send_error(error, request.method)),
+            };
         }
     }
 
@@ -273,28 +309,37 @@ impl<'a> Client<'a> {
 }
 
 fn send_error(error: SendError, method: Method) -> Error {
-    let problem = |message: String| Problem::new(message);
+    let of_success = |status, message| {
+        let problem = Problem { message, status: Some(status), ..Problem::default() };
+        // What the answer would have said of a write is lost; that it was done is not sure either.
+        if method.is_repeatable() { Error::Other(problem) } else { Error::OutcomeUnknown(problem) }
+    };
     match error {
-        SendError::NotSent(message) => Error::Unreachable(problem(message)),
-        SendError::Denied(message) => Error::Denied(problem(message)),
-        SendError::Malformed(message) => Error::Other(problem(message)),
-        SendError::Lost(message) if method.is_repeatable() => Error::Unreachable(problem(message)),
-        SendError::Lost(message) => Error::OutcomeUnknown(problem(format!(
+        SendError::NotSent(message) | SendError::Unreachable(message) => {
+            Error::Unreachable(Problem::new(message))
+        }
+        SendError::Denied(message) => Error::Denied(Problem::new(message)),
+        SendError::Malformed(message) => Error::Other(Problem::new(message)),
+        SendError::Lost(message) if method.is_repeatable() => Error::Unreachable(Problem::new(message)),
+        SendError::Lost(message) => Error::OutcomeUnknown(Problem::new(format!(
             "the {} was sent and its answer was lost ({message}): it may have happened; look before trying again",
             method.as_str()
         ))),
-        SendError::Cut { status, message } => {
-            let problem = Problem {
-                message: format!("the tenant answered {status} and the answer was cut ({message})"),
-                status: Some(status),
-                ..Problem::default()
-            };
-            match status {
-                200..=299 if !method.is_repeatable() => Error::OutcomeUnknown(problem),
-                500..=599 | 200..=299 => Error::Unavailable(problem),
-                _ => Error::Other(problem),
-            }
-        }
+        SendError::Cut { head, message } if method.is_repeatable() => Error::Unavailable(Problem {
+            message: format!("the tenant answered {} and the answer was cut ({message})", head.status),
+            status: Some(head.status),
+            ..Problem::default()
+        }),
+        SendError::Cut { head, message } => of_success(
+            head.status,
+            format!("the tenant answered {} and the answer was cut ({message})", head.status),
+        ),
+        SendError::TooLarge { status } => of_success(
+            status,
+            format!(
+                "the answer ({status}) is larger than {LARGEST_ANSWER} octets: ask for fewer rows or fields"
+            ),
+        ),
     }
 }
 

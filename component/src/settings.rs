@@ -18,7 +18,8 @@ const MAX_RETRIES: u32 = 2;
 /// Most repetitions that can be asked for; the ceiling of Auth0's own SDKs.
 const MOST_RETRIES: u32 = 10;
 
-/// A secret: printed nowhere, wiped when dropped where the host's memory could outlive it (the guest's cannot).
+/// A secret: printed nowhere. Not wiped when dropped: the guest's memory goes with its instance, and the host keeps the
+/// credentials out of it in the first place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -235,7 +236,11 @@ fn credentials(token: Option<&str>, id: Option<&str>, secret: Option<&str>) -> R
 }
 
 fn parse<T: FromStr<Err = &'static str>>(name: &str, text: &str, example: &str) -> Result<T, Error> {
-    text.parse().map_err(|reason| Error::invalid(format!("{name} '{text}' refused: {reason}; {example}")))
+    text.parse().map_err(|reason| {
+        // What stands before an '@' may be a password.
+        let shown = if text.contains('@') { String::new() } else { format!(" '{text}'") };
+        Error::invalid(format!("{name}{shown} refused: {reason}; {example}"))
+    })
 }
 
 fn number(text: Option<&str>, name: &str, default: u64, least: u64, most: u64) -> Result<u64, Error> {
@@ -329,6 +334,9 @@ mod tests {
         .unwrap();
         assert!(!format!("{settings:?}").contains("canary"));
         let error = Settings::read([DOMAIN, ("AUTH0_TOKEN", "canary 3")]).unwrap_err();
+        assert!(!format!("{error:?}").contains("canary"));
+        let error =
+            Settings::read([DOMAIN, ("AUTH0_BASE_URL", "https://user:canary@x.example")]).unwrap_err();
         assert!(!format!("{error:?}").contains("canary"));
     }
 

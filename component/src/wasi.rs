@@ -17,7 +17,7 @@ use wasip2::io::streams::StreamError;
 
 use serde_json::Value;
 
-use crate::client::{Client, SendError, Transport, WireRequest};
+use crate::client::{Client, LARGEST_ANSWER, SendError, Transport, WireRequest};
 use crate::core::error::Error;
 use crate::core::request::Method;
 use crate::core::response::Response;
@@ -25,10 +25,6 @@ use crate::settings::Settings;
 use crate::token::TokenCache;
 
 const NS_PER_MS: u64 = 1_000_000;
-
-/// Largest answer that is read. A page of 100 users of 1 MB each, which is where Auth0 truncates profiles, does not
-/// exist in practice (soft limit 10 KB); 32 MB leaves the guest within a 64 MB memory.
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
 /// Time to connect, of which the deadline is the upper bound. Recorded calls from another continent end within 1–4 s
 /// (facts, section 9); a connection alone takes a fraction of that.
@@ -61,7 +57,7 @@ impl Transport for Wasi {
         let outgoing = outgoing_request(request)?;
         let body = outgoing.body().map_err(|()| malformed("the host gave no body to write to"))?;
         let future = outgoing_handler::handle(outgoing, Some(options(timeout_ms)))
-            .map_err(|code| send_error(&code))?;
+            .map_err(|code| send_error(&code, &request.origin.authority))?;
         // A failure to write says less than the answer does, which is waited for in any case: a tenant may answer, and
         // close, before it has read the whole body.
         let _ = write_body(body, request.body, ends_at);
@@ -73,7 +69,7 @@ impl Transport for Wasi {
         drop(pollable);
         let incoming = match future.get() {
             Some(Ok(Ok(incoming))) => incoming,
-            Some(Ok(Err(code))) => return Err(send_error(&code)),
+            Some(Ok(Err(code))) => return Err(send_error(&code, &request.origin.authority)),
             _ => return Err(SendError::Lost("the host gave no answer".to_owned())),
         };
         let response = read_response(incoming, ends_at);
@@ -173,14 +169,21 @@ fn read_response(incoming: IncomingResponse, ends_at: u64) -> Result<Response, S
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned()))
         .collect();
-    let cut = |message: &str| SendError::Cut { status, message: message.to_owned() };
-    let body = incoming.consume().map_err(|()| cut("the host gave no body"))?;
-    let octets = read_body(&body, ends_at).map_err(|message| cut(&message))?;
+    let mut response = Response { status, headers, body: Vec::new() };
+    let Ok(body) = incoming.consume() else {
+        return Err(SendError::Cut { head: response, message: "the host gave no body".to_owned() });
+    };
+    match read_body(&body, ends_at) {
+        Ok(Some(octets)) => response.body = octets,
+        Ok(None) => return Err(SendError::TooLarge { status }),
+        Err(message) => return Err(SendError::Cut { head: response, message }),
+    }
     drop(IncomingBody::finish(body));
-    Ok(Response { status, headers, body: octets })
+    Ok(response)
 }
 
-fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Vec<u8>, String> {
+/// Reads a body whole; nothing where it is too large.
+fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Option<Vec<u8>>, String> {
     let stream = body.stream().map_err(|()| "the host gave no stream".to_owned())?;
     let mut octets = Vec::new();
     loop {
@@ -192,17 +195,17 @@ fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Vec<u8>, String> {
         drop(readable);
         match stream.read(64 * 1024) {
             Ok(chunk) => octets.extend_from_slice(&chunk),
-            Err(StreamError::Closed) => return Ok(octets),
+            Err(StreamError::Closed) => return Ok(Some(octets)),
             Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
         }
         if octets.len() > LARGEST_ANSWER {
-            return Err(format!("it is larger than {LARGEST_ANSWER} octets: ask for fewer rows or fields"));
+            return Ok(None);
         }
     }
 }
 
 /// Sorts WASI's error codes: what surely never reached the tenant, and what may have.
-fn send_error(code: &ErrorCode) -> SendError {
+fn send_error(code: &ErrorCode, authority: &str) -> SendError {
     let what = describe(code);
     match code {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
@@ -210,16 +213,17 @@ fn send_error(code: &ErrorCode) -> SendError {
         }
         ErrorCode::DnsTimeout
         | ErrorCode::DnsError(_)
-        | ErrorCode::DestinationNotFound
         | ErrorCode::DestinationUnavailable
         | ErrorCode::DestinationIpUnroutable
         | ErrorCode::ConnectionRefused
         | ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionLimitReached
         | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
         | ErrorCode::TlsAlertReceived(_) => {
-            SendError::NotSent(format!("the tenant could not be reached: {what}"))
+            SendError::NotSent(format!("{authority} could not be reached: {what}"))
+        }
+        ErrorCode::DestinationNotFound | ErrorCode::TlsCertificateError => {
+            SendError::Unreachable(format!("{authority} could not be reached: {what}"))
         }
         ErrorCode::HttpRequestLengthRequired
         | ErrorCode::HttpRequestBodySize(_)

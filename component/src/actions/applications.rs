@@ -15,14 +15,11 @@ use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 use crate::core::timestamp::format_ms;
 
-const WALL: Wall =
-    Wall::At1000("give `take` (and then `from`) instead of `page`: the checkpoint has no such limit");
-
 /// Where the time of a rotation is written down, since the API keeps none (facts, section 6).
 pub const STAMP: &str = "secret_rotated_at";
 
 /// Input of `list-applications`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListApplications {
     /// Kinds: non_interactive, spa, regular_web, native.
@@ -50,7 +47,7 @@ pub struct ListApplications {
 }
 
 /// Input of `get-application`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetApplication {
     /// Id of the application.
@@ -62,7 +59,7 @@ pub struct GetApplication {
 }
 
 /// Input of `rotate-client-secret`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateClientSecret {
     /// Id of the application.
@@ -80,7 +77,14 @@ fn path(client_id: &ClientId, rest: &[&str]) -> ApiPath {
 /// # Errors
 /// As the contract's `applications.list-applications`.
 pub fn list_applications(client: &mut Client<'_>, input: ListApplications) -> Result<Value, Error> {
-    let part = Part::new(input.page, input.per_page, input.include_totals, input.from, input.take, WALL)?;
+    let part = Part::new(
+        input.page,
+        input.per_page,
+        input.include_totals,
+        input.from,
+        input.take,
+        Wall::CHECKPOINT,
+    )?;
     let app_type = input.app_type.map(|kinds| match kinds {
         Fields::List(kinds) => kinds.join(","),
         Fields::Text(kinds) => kinds,
@@ -90,7 +94,7 @@ pub fn list_applications(client: &mut Client<'_>, input: ListApplications) -> Re
         .maybe("is_first_party", input.is_first_party)
         .query("is_global", if input.is_global == Some(true) { "true" } else { "false" });
     let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
-    Ok(part.read(client.json(&part.apply(request))?, "clients"))
+    part.read(client.json(&part.apply(request))?, "clients")
 }
 
 /// Gets one application.

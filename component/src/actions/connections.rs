@@ -14,11 +14,8 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 
-const WALL: Wall =
-    Wall::At1000("give `take` (and then `from`) instead of `page`: the checkpoint has no such limit");
-
 /// Input of `list-connections`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListConnections {
     /// Strategies, such as auth0, google-oauth2, samlp.
@@ -44,7 +41,7 @@ pub struct ListConnections {
 }
 
 /// Input of `get-connection`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetConnection {
     /// Id of the connection, `con_…`.
@@ -60,14 +57,21 @@ pub struct GetConnection {
 /// # Errors
 /// As the contract's `connections.list-connections`.
 pub fn list_connections(client: &mut Client<'_>, input: ListConnections) -> Result<Value, Error> {
-    let part = Part::new(input.page, input.per_page, input.include_totals, input.from, input.take, WALL)?;
+    let part = Part::new(
+        input.page,
+        input.per_page,
+        input.include_totals,
+        input.from,
+        input.take,
+        Wall::CHECKPOINT,
+    )?;
     let mut request =
         Request::api(Method::Get, &ApiPath::of(&["connections"])).maybe("name", input.name.as_ref());
     for strategy in input.strategy.iter().flatten() {
         request = request.query("strategy", strategy);
     }
     let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
-    Ok(part.read(client.json(&part.apply(request))?, "connections"))
+    part.read(client.json(&part.apply(request))?, "connections")
 }
 
 /// Gets one connection.

@@ -20,7 +20,7 @@ const WALL: Wall = Wall::At1000(
 );
 
 /// Input of `list-logs`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListLogs {
     /// Query, such as `type:fp AND date:[2026-01-01 TO *]`; all fields are case-sensitive. Excludes from and take.
@@ -44,7 +44,7 @@ pub struct ListLogs {
 }
 
 /// Input of `get-log`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetLog {
     /// The log_id of the row.
@@ -61,11 +61,12 @@ pub fn list_logs(client: &mut Client<'_>, input: ListLogs) -> Result<Value, Erro
         let offset = Offset::new(input.page, input.per_page, None, WALL)?;
         let request = request.maybe("q", input.q.as_ref()).maybe("sort", input.sort.as_ref());
         let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
-        return Ok(read_page(client.json(&offset.apply(request))?, "logs", offset));
+        return read_page(client.json(&offset.apply(request))?, "logs", offset);
     }
     if input.q.is_some()
         || input.sort.is_some()
         || input.fields.is_some()
+        || input.include_fields.is_some()
         || input.page.is_some()
         || input.per_page.is_some()
     {
@@ -100,7 +101,7 @@ fn list_by_checkpoint(
         .and_then(cursor_of_link)
         .or_else(|| last.map(str::to_owned))
         .or_else(|| checkpoint.from().map(str::to_owned));
-    let mut list = super::list(rows);
+    let mut list = super::list(rows)?;
     if let Some(next) = next {
         set(&mut list, "next", next.into());
     }

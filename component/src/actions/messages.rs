@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::users::{IdentityRef, OneUser, required};
-use super::{done, object, text};
+use super::users::OneUser;
+use super::{IdentityRef, done, filled, object, required, text};
 use crate::catalog::{Action, Effect, parse};
 use crate::client::Client;
 use crate::core::error::Error;
@@ -15,7 +15,7 @@ use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 
 /// Input of `send-verification-email`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendVerificationEmail {
     /// Whole id of the user, with its provider part.
@@ -29,7 +29,7 @@ pub struct SendVerificationEmail {
 }
 
 /// Input of `create-email-verification-ticket`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateEmailVerificationTicket {
     /// Whole id of the user, with its provider part.
@@ -50,7 +50,7 @@ pub struct CreateEmailVerificationTicket {
 }
 
 /// Input of `create-password-change-ticket`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePasswordChangeTicket {
     /// Whole id of the user. Either this, or connection_id and email.
@@ -67,6 +67,8 @@ pub struct CreatePasswordChangeTicket {
     pub organization_id: Option<String>,
     /// Life of the link in seconds; 432000 (five days) by default.
     pub ttl_sec: Option<u32>,
+    /// The identity whose password it is, where not the primary one.
+    pub identity: Option<IdentityRef>,
     /// Mark the address as verified when the link is used.
     pub mark_email_as_verified: Option<bool>,
     /// Put the address into the redirect.
@@ -75,7 +77,7 @@ pub struct CreatePasswordChangeTicket {
 }
 
 /// Input of `send-password-reset-email`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendPasswordResetEmail {
     /// E-mail address of the user.
@@ -89,7 +91,7 @@ pub struct SendPasswordResetEmail {
 }
 
 /// Input of `create-mfa-enrollment-ticket`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateMfaEnrollmentTicket {
     /// Whole id of the user, with its provider part.
@@ -133,7 +135,8 @@ pub fn send_verification_email(
         ("identity", input.identity.as_ref().map(IdentityRef::json)),
         ("organization_id", text(input.organization_id.as_ref())),
     ]);
-    client.json(&Request::api(Method::Post, &ApiPath::of(&["jobs", "verification-email"])).json(&body))
+    client
+        .json(&Request::api(Method::Post, &ApiPath::of(&["jobs", "verification-email"])).json(&filled(body)?))
 }
 
 /// Makes a link that verifies the user's address.
@@ -154,7 +157,9 @@ pub fn create_email_verification_ticket(
         ("includeEmailInRedirect", input.include_email_in_redirect.map(Value::from)),
         ("identity", input.identity.as_ref().map(IdentityRef::json)),
     ]);
-    client.json(&Request::api(Method::Post, &ApiPath::of(&["tickets", "email-verification"])).json(&body))
+    client.json(
+        &Request::api(Method::Post, &ApiPath::of(&["tickets", "email-verification"])).json(&filled(body)?),
+    )
 }
 
 /// Makes a link that sets a new password.
@@ -182,10 +187,12 @@ pub fn create_password_change_ticket(
         ("client_id", text(input.client_id.as_ref())),
         ("organization_id", text(input.organization_id.as_ref())),
         ("ttl_sec", input.ttl_sec.map(Value::from)),
+        ("identity", input.identity.as_ref().map(IdentityRef::json)),
         ("mark_email_as_verified", input.mark_email_as_verified.map(Value::from)),
         ("includeEmailInRedirect", input.include_email_in_redirect.map(Value::from)),
     ]);
-    client.json(&Request::api(Method::Post, &ApiPath::of(&["tickets", "password-change"])).json(&body))
+    client
+        .json(&Request::api(Method::Post, &ApiPath::of(&["tickets", "password-change"])).json(&filled(body)?))
 }
 
 /// Has the tenant mail a reset link. This is the Authentication API: no token, no scopes, an answer in plain text.
@@ -208,7 +215,7 @@ pub fn send_password_reset_email(
         ("connection", Some(required("connection", &input.connection)?)),
         ("organization", text(input.organization.as_ref())),
     ]);
-    let request = Request::at(Method::Post, "/dbconnections/change_password").json(&body);
+    let request = Request::at(Method::Post, "/dbconnections/change_password").json(&filled(body)?);
     let response = client.send_plain(&request, &settings.origin)?;
     let sentence = String::from_utf8_lossy(&response.body).trim().trim_matches('"').to_owned();
     Ok(json!({ "message": sentence }))
@@ -230,7 +237,10 @@ pub fn create_mfa_enrollment_ticket(
         ("factor", text(input.factor.as_ref())),
         ("allow_multiple_enrollments", input.allow_multiple_enrollments.map(Value::from)),
     ]);
-    client.json(&Request::api(Method::Post, &ApiPath::of(&["guardian", "enrollments", "ticket"])).json(&body))
+    client.json(
+        &Request::api(Method::Post, &ApiPath::of(&["guardian", "enrollments", "ticket"]))
+            .json(&filled(body)?),
+    )
 }
 
 /// Takes all second factors off a user.

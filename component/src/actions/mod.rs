@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::catalog::Action;
 use crate::core::error::Error;
+use crate::core::id::{IdentityUserId, ProviderName};
+use crate::core::paging::items;
 use crate::core::request::Request;
 
 pub mod applications;
@@ -41,7 +43,7 @@ pub const FAMILIES: &[&[Action]] = &[
 
 /// Names of fields, as Auth0 writes them (`"user_id,email"`) or as a list.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a list of names, or names between commas")]
 pub enum Fields {
     /// A list.
     List(Vec<String>),
@@ -73,11 +75,9 @@ fn done() -> Value {
     json!({})
 }
 
-fn list(items: Value) -> Value {
-    match items {
-        items @ Value::Array(_) => json!({ "items": items }),
-        _ => json!({ "items": [] }),
-    }
+/// Reads a list that comes whole.
+fn list(answer: Value) -> Result<Value, Error> {
+    Ok(json!({ "items": items(answer, "items")? }))
 }
 
 /// Puts the members that are there into a JSON object.
@@ -87,4 +87,39 @@ fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
 
 fn text(value: Option<&String>) -> Option<Value> {
     value.map(|text| Value::String(text.clone()))
+}
+
+/// Refuses members that are empty texts: an unresolved variable of a workflow must not turn "this session" into "all".
+fn filled(body: Value) -> Result<Value, Error> {
+    let members = body.as_object().into_iter().flatten();
+    for (name, value) in members {
+        if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+            return Err(Error::invalid(format!("an empty `{name}` refused: give a value, or leave it out")));
+        }
+    }
+    Ok(body)
+}
+
+/// Reads a text that has to be there.
+fn required(name: &str, value: &str) -> Result<Value, Error> {
+    if value.trim().is_empty() {
+        return Err(Error::invalid(format!("an empty `{name}` refused")));
+    }
+    Ok(value.into())
+}
+
+/// One identity of a user who has several.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityRef {
+    /// Provider of the identity.
+    pub provider: ProviderName,
+    /// Id within the provider.
+    pub user_id: IdentityUserId,
+}
+
+impl IdentityRef {
+    fn json(&self) -> Value {
+        json!({ "provider": self.provider.as_str(), "user_id": self.user_id.as_str() })
+    }
 }

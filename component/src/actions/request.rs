@@ -16,7 +16,8 @@ use crate::core::response::Response;
 use crate::core::schema::{Kind, Output, Shape, input};
 
 /// Headers that are not the caller's: the credential, the addressee, and the framing of the connection (RFC 9110,
-/// section 7.6.1). `accept-encoding` would answer octets that nothing here unpacks.
+/// section 7.6.1). `accept-encoding` would answer octets that nothing here unpacks. The last lines name method and target
+/// anew for servers that listen to them, behind the back of a host's policy.
 const REFUSED_HEADERS: &[&str] = &[
     "authorization",
     "host",
@@ -34,6 +35,14 @@ const REFUSED_HEADERS: &[&str] = &[
     "proxy-connection",
     "http2-settings",
     "accept-encoding",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-host",
+    "forwarded",
 ];
 
 /// HTTP method of a custom request.
@@ -57,8 +66,8 @@ pub enum CustomMethod {
 }
 
 /// Query parameters or headers by name.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected an object of names and values, or a list of pairs")]
 enum Named {
     /// An object of names and values; a list repeats the name.
     Object(Map<String, Value>),
@@ -66,7 +75,7 @@ enum Named {
     Pairs(Vec<(String, String)>),
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustomRequestInput {
     /// GET, POST, PUT, PATCH or DELETE.
@@ -82,7 +91,6 @@ struct CustomRequestInput {
 }
 
 /// Input of `custom-request`, in order.
-#[derive(Debug)]
 pub struct CustomRequest {
     /// The method.
     pub method: CustomMethod,
@@ -171,7 +179,7 @@ fn check_header(name: &str, value: &str) -> Result<(String, String), Error> {
     if name.is_empty() || !name.bytes().all(token) {
         return Err(Error::invalid(format!("header name {name:?} refused: it is no header name (RFC 9110)")));
     }
-    if REFUSED_HEADERS.contains(&name.as_str()) {
+    if REFUSED_HEADERS.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
         return Err(Error::invalid(format!(
             "header '{name}' refused: it belongs to the connection and its credential, not to a request"
         )));
@@ -233,9 +241,17 @@ mod tests {
 
     #[test]
     fn headers_of_the_connection_are_refused_in_any_case() {
-        for name in
-            ["Authorization", "HOST", "cookie", "Content-Length", "Transfer-Encoding", "Connection", "Expect"]
-        {
+        for name in [
+            "Authorization",
+            "HOST",
+            "cookie",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "Expect",
+            "X-HTTP-Method-Override",
+            "X-Forwarded-Host",
+        ] {
             assert!(check_header(name, "x").is_err(), "{name}");
         }
         for name in ["", "a b", "a:b", "a\r\nb"] {

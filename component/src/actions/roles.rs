@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::users::required;
-use super::{done, object, text};
+use super::{done, object, required, text};
 use crate::catalog::{Action, Effect, parse};
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
@@ -15,14 +14,11 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 
-const USERS_WALL: Wall =
-    Wall::At1000("give `take` (and then `from`) instead of `page`: the checkpoint has no such limit");
-
 /// Roles per tenant (facts, section 5): a name is looked for in so many pages of 100 and no more.
 const PAGES_OF_ROLES: u32 = 10;
 
 /// Input of `list-roles`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListRoles {
     /// Part of the name, in any case.
@@ -37,7 +33,7 @@ pub struct ListRoles {
 }
 
 /// Input of the actions that need a role and nothing else.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneRole {
     /// Id of the role, `rol_…`.
@@ -45,7 +41,7 @@ pub struct OneRole {
 }
 
 /// Input of `create-role`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRole {
     /// Name, unique in the tenant.
@@ -55,7 +51,7 @@ pub struct CreateRole {
 }
 
 /// Input of `update-role`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateRole {
     /// Id of the role, `rol_…`.
@@ -67,7 +63,7 @@ pub struct UpdateRole {
 }
 
 /// Input of `get-user-roles`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetUserRoles {
     /// Whole id of the user, with its provider part.
@@ -82,7 +78,7 @@ pub struct GetUserRoles {
 }
 
 /// Input of `assign-user-roles` and `remove-user-roles`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserRoles {
     /// Whole id of the user, with its provider part.
@@ -94,7 +90,7 @@ pub struct UserRoles {
 }
 
 /// Input of `list-role-users`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListRoleUsers {
     /// Id of the role, `rol_…`.
@@ -114,7 +110,7 @@ pub struct ListRoleUsers {
 }
 
 /// Input of `list-role-permissions`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListRolePermissions {
     /// Id of the role, `rol_…`.
@@ -129,7 +125,7 @@ pub struct ListRolePermissions {
 }
 
 /// A permission of an API.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Permission {
     /// Identifier (audience) of the API.
@@ -139,7 +135,7 @@ pub struct Permission {
 }
 
 /// Input of `add-role-permissions` and `remove-role-permissions`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RolePermissions {
     /// Id of the role, `rol_…`.
@@ -161,7 +157,7 @@ pub fn list_roles(client: &mut Client<'_>, input: &ListRoles) -> Result<Value, E
     let offset = Offset::new(input.page, input.per_page, input.include_totals, Wall::None)?;
     let request =
         Request::api(Method::Get, &ApiPath::of(&["roles"])).maybe("name_filter", input.name_filter.as_ref());
-    Ok(read_page(client.json(&offset.apply(request))?, "roles", offset))
+    read_page(client.json(&offset.apply(request))?, "roles", offset)
 }
 
 /// Gets one role.
@@ -212,7 +208,7 @@ pub fn delete_role(client: &mut Client<'_>, input: &OneRole) -> Result<Value, Er
 pub fn get_user_roles(client: &mut Client<'_>, input: &GetUserRoles) -> Result<Value, Error> {
     let offset = Offset::new(input.page, input.per_page, input.include_totals, Wall::None)?;
     let request = Request::api(Method::Get, &ApiPath::of(&["users", input.user_id.as_str(), "roles"]));
-    Ok(read_page(client.json(&offset.apply(request))?, "roles", offset))
+    read_page(client.json(&offset.apply(request))?, "roles", offset)
 }
 
 /// Gives roles to a user.
@@ -290,10 +286,16 @@ fn role_by_name(client: &mut Client<'_>, name: &str) -> Result<Option<String>, E
 /// # Errors
 /// As the contract's `roles.list-role-users`.
 pub fn list_role_users(client: &mut Client<'_>, input: ListRoleUsers) -> Result<Value, Error> {
-    let part =
-        Part::new(input.page, input.per_page, input.include_totals, input.from, input.take, USERS_WALL)?;
+    let part = Part::new(
+        input.page,
+        input.per_page,
+        input.include_totals,
+        input.from,
+        input.take,
+        Wall::CHECKPOINT,
+    )?;
     let request = Request::api(Method::Get, &path(&input.role_id, &["users"]));
-    Ok(part.read(client.json(&part.apply(request))?, "users"))
+    part.read(client.json(&part.apply(request))?, "users")
 }
 
 /// Lists the permissions of a role.
@@ -303,7 +305,7 @@ pub fn list_role_users(client: &mut Client<'_>, input: ListRoleUsers) -> Result<
 pub fn list_role_permissions(client: &mut Client<'_>, input: &ListRolePermissions) -> Result<Value, Error> {
     let offset = Offset::new(input.page, input.per_page, input.include_totals, Wall::None)?;
     let request = Request::api(Method::Get, &path(&input.role_id, &["permissions"]));
-    Ok(read_page(client.json(&offset.apply(request))?, "permissions", offset))
+    read_page(client.json(&offset.apply(request))?, "permissions", offset)
 }
 
 /// Adds permissions to a role.

@@ -28,7 +28,7 @@ const OLDER_THAN_DAYS: u32 = 90;
 const LOG_PAGES: u32 = 10;
 
 /// Input of `find-stale-secrets`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindStaleSecrets {
     /// Age in days from which a secret is stale; 90 by default.
@@ -60,16 +60,16 @@ pub fn find_stale_secrets(client: &mut Client<'_>, input: &FindStaleSecrets) -> 
             continue;
         }
         let id = text(application, "client_id").unwrap_or_default();
-        let evidence = match stamp(application) {
-            Some(stamp) => Some(stamp),
-            None => match credential(client, application, id)? {
-                Some(credential) => Some(credential),
-                None => rotations.get(id).map(|(ms, row)| Evidence {
-                    source: "log",
-                    rotated_ms: *ms,
-                    detail: row.clone(),
-                }),
-            },
+        let log = rotations.get(id).map(|(rotated_ms, row)| Evidence {
+            source: "log",
+            rotated_ms: *rotated_ms,
+            detail: row.clone(),
+        });
+        // An application that signs with a key is as old as its key; a stamp or a rotation is about a secret it does not
+        // use. For the others the newest evidence holds: a secret may be rotated by hand, behind the stamp's back.
+        let evidence = match credential(client, application, id)? {
+            Some(credential) => vec![credential],
+            None => stamp(application).into_iter().chain(log).collect(),
         };
         items.push(verdict(application, id, evidence, now, days));
     }
@@ -90,24 +90,28 @@ fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get(key).and_then(Value::as_str)
 }
 
-fn verdict(application: &Value, id: &str, evidence: Option<Evidence>, now_ms: i64, days: u32) -> Value {
+fn verdict(application: &Value, id: &str, evidence: Vec<Evidence>, now_ms: i64, days: u32) -> Value {
     let name = application.get("name").cloned().unwrap_or_default();
-    let Some(evidence) = evidence else {
-        let found = json!({
-            "source": "nothing",
-            "detail": "no stamp, no dated credential, no row in the log that is still kept",
-        });
-        return json!({ "client_id": id, "name": name, "state": "unknown", "evidence": found });
+    // A day of tolerance for clocks; a date beyond that was written by hand and proves nothing.
+    let (past, future): (Vec<_>, Vec<_>) =
+        evidence.into_iter().partition(|evidence| evidence.rotated_ms <= now_ms.saturating_add(DAY_MS));
+    let Some(newest) = past.into_iter().max_by_key(|evidence| evidence.rotated_ms) else {
+        let detail = match future.first() {
+            Some(found) => json!({ "ignored": found.detail, "because": "it lies in the future" }),
+            None => json!({ "searched": ["stamp", "credential", "log"] }),
+        };
+        let evidence = json!({ "source": "nothing", "detail": detail });
+        return json!({ "client_id": id, "name": name, "state": "unknown", "evidence": evidence });
     };
-    let age_days = (now_ms - evidence.rotated_ms).max(0) / DAY_MS;
+    let age_days = (now_ms - newest.rotated_ms).max(0) / DAY_MS;
     let state = if age_days < i64::from(days) { "fresh" } else { "stale" };
     json!({
         "client_id": id,
         "name": name,
         "state": state,
-        "rotated_at": format_ms(evidence.rotated_ms),
+        "rotated_at": format_ms(newest.rotated_ms),
         "age_days": age_days,
-        "evidence": { "source": evidence.source, "detail": evidence.detail },
+        "evidence": { "source": newest.source, "detail": newest.detail },
     })
 }
 
@@ -137,7 +141,7 @@ fn credential(client: &mut Client<'_>, application: &Value, id: &str) -> Result<
     }))
 }
 
-const FIELDS: &[&str] = &["client_id", "name", "app_type", "client_metadata", "token_endpoint_auth_method"];
+const FIELDS: &[&str] = &["client_id", "name", "client_metadata", "token_endpoint_auth_method"];
 
 /// Says which applications prove themselves by a key. Needs a scope of its own (facts, section 6).
 const METHODS: &str = "client_authentication_methods";
@@ -176,6 +180,7 @@ type Changes = BTreeMap<String, (i64, Value)>;
 
 fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), Error> {
     let mut changes = Changes::new();
+    let mut note = None;
     for description in ["Rotate a client secret", "Create a client"] {
         for page in 0..LOG_PAGES {
             let input = ListLogs {
@@ -197,9 +202,15 @@ fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), 
             if rows.get("next").is_none() {
                 break;
             }
+            if page + 1 == LOG_PAGES {
+                note = Some(
+                    "the tenant's log has more rows than a search reaches; older ones were not read"
+                        .to_owned(),
+                );
+            }
         }
     }
-    Ok((changes, None))
+    Ok((changes, note))
 }
 
 fn note_change(changes: &mut Changes, row: &Value) {
@@ -263,3 +274,53 @@ pub const ACTIONS: &[Action] = &[Action {
     output: Output::All(&SECRET_AGE),
     run: |client, value| find_stale_secrets(client, &parse(value)?),
 }];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_740_823_200_000;
+
+    fn found(source: &'static str, days_ago: i64) -> Evidence {
+        Evidence { source, rotated_ms: NOW - days_ago * DAY_MS, detail: json!({}) }
+    }
+
+    #[test]
+    fn the_newest_evidence_decides_and_none_is_unknown() {
+        let cases = [
+            (vec![], "unknown", "nothing"),
+            (vec![found("stamp", 10)], "fresh", "stamp"),
+            (vec![found("stamp", 89)], "fresh", "stamp"),
+            (vec![found("stamp", 90)], "stale", "stamp"),
+            (vec![found("stamp", 200), found("log", 5)], "fresh", "log"),
+            (vec![found("stamp", -400)], "unknown", "nothing"),
+            (vec![found("stamp", -400), found("log", 100)], "stale", "log"),
+        ];
+        for (evidence, state, source) in cases {
+            let verdict = verdict(&json!({"name": "A"}), "c", evidence, NOW, 90);
+            assert_eq!((&verdict["state"], &verdict["evidence"]["source"]), (&json!(state), &json!(source)));
+        }
+    }
+
+    #[test]
+    fn a_stamp_that_is_no_date_is_no_evidence() {
+        assert!(stamp(&json!({"client_metadata": {STAMP: "soon"}})).is_none());
+        assert!(stamp(&json!({"client_metadata": {}})).is_none());
+        assert!(stamp(&json!({"client_metadata": {STAMP: "2025-01-01T00:00:00.000Z"}})).is_some());
+    }
+
+    #[test]
+    fn rotations_and_creations_are_read_from_the_log_and_the_newest_kept() {
+        let row = |path: &str, date: &str| json!({"date": date, "details": {"request": {"path": path}, "response": {"body": {"client_id": "b"}}}});
+        let mut changes = Changes::new();
+        note_change(&mut changes, &row("/api/v2/clients/a/rotate-secret", "2025-02-01T00:00:00.000Z"));
+        note_change(&mut changes, &row("/api/v2/clients/a/rotate-secret", "2025-01-01T00:00:00.000Z"));
+        note_change(&mut changes, &row("/api/v2/clients", "2025-01-15T00:00:00.000Z"));
+        note_change(&mut changes, &row("/api/v2/clients/c", "2025-01-15T00:00:00.000Z"));
+        let kept: Vec<_> = changes.iter().map(|(id, (ms, _))| (id.as_str(), format_ms(*ms))).collect();
+        assert_eq!(
+            kept,
+            [("a", "2025-02-01T00:00:00.000Z".to_owned()), ("b", "2025-01-15T00:00:00.000Z".to_owned())]
+        );
+    }
+}

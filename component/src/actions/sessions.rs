@@ -5,18 +5,18 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::users::OneUser;
-use super::{done, object, text};
+use super::{done, object};
 use crate::catalog::{Action, Effect, parse};
 use crate::client::Client;
 use crate::core::error::Error;
-use crate::core::id::UserId;
+use crate::core::id::{SessionId, UserId};
 use crate::core::paging::{Checkpoint, read_cursor_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 
 /// Input of `list-user-sessions`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListUserSessions {
     /// Whole id of the user, with its provider part.
@@ -29,13 +29,13 @@ pub struct ListUserSessions {
 }
 
 /// Input of `revoke-user-access`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeUserAccess {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
     /// Only this session.
-    pub session_id: Option<String>,
+    pub session_id: Option<SessionId>,
     /// Leave refresh tokens alone; false by default.
     pub preserve_refresh_tokens: Option<bool>,
 }
@@ -51,7 +51,7 @@ fn path(user_id: &UserId, what: &str) -> ApiPath {
 pub fn list_user_sessions(client: &mut Client<'_>, input: ListUserSessions) -> Result<Value, Error> {
     let checkpoint = Checkpoint::new(input.from, input.take)?;
     let request = Request::api(Method::Get, &path(&input.user_id, "sessions"));
-    Ok(read_cursor_page(client.json(&checkpoint.apply(request))?, "sessions"))
+    read_cursor_page(client.json(&checkpoint.apply(request))?, "sessions")
 }
 
 /// Ends all sessions of a user.
@@ -76,7 +76,7 @@ pub fn delete_user_refresh_tokens(client: &mut Client<'_>, input: &OneUser) -> R
 /// As the contract's `sessions.revoke-user-access`.
 pub fn revoke_user_access(client: &mut Client<'_>, input: &RevokeUserAccess) -> Result<Value, Error> {
     let body = object([
-        ("session_id", text(input.session_id.as_ref())),
+        ("session_id", input.session_id.as_ref().map(|id| id.as_str().into())),
         ("preserve_refresh_tokens", input.preserve_refresh_tokens.map(Value::from)),
     ]);
     client

@@ -28,7 +28,7 @@ const CHECKS: &[(&str, &str, &str)] = &[
 ];
 
 /// Input of `test-connection`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestConnection {}
 
@@ -62,7 +62,8 @@ pub fn test_connection(client: &mut Client<'_>) -> Result<Value, Error> {
     match client.send(&request) {
         Ok(_) => {}
         // The tenant knows the token and will not let it read this: the connection is as right as its scopes allow.
-        Err(Error::Forbidden { problem, .. }) if problem.error_code.as_deref() == Some("insufficient_scope") => {}
+        Err(Error::Forbidden { problem, .. })
+            if problem.error_code.as_deref() == Some("insufficient_scope") => {}
         Err(error) => return Err(error),
     }
     let mut answer = json!({

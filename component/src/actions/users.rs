@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::user_changes::UserChanges;
-use super::{Fields, done, list, object, text};
+use super::{Fields, done, filled, list, object, required};
 use crate::catalog::{Action, Effect, parse};
 use crate::client::Client;
 use crate::core::error::Error;
@@ -17,14 +17,14 @@ use crate::core::schema::{Kind, Output, Shape, input};
 
 const WALL: Wall = Wall::At1000(
     "narrow `q` to fewer users and go on from there, for example with sort 'created_at:1' and \
-     q 'created_at:{LAST_CREATED_AT_SEEN TO *]', page 0",
+     q 'created_at:[LAST_CREATED_AT_SEEN TO *]', page 0, leaving out the user_ids you have",
 );
 
 const LOG_WALL: Wall =
     Wall::At1000("read the tenant's log by checkpoint with list-logs (`from`, `take`) instead");
 
 /// Input of `get-user`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetUser {
     /// Whole id of the user, with its provider part.
@@ -36,7 +36,7 @@ pub struct GetUser {
 }
 
 /// Input of `find-users-by-email`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindUsersByEmail {
     /// E-mail address, matched exactly; Auth0's own store keeps addresses in lower case.
@@ -48,7 +48,7 @@ pub struct FindUsersByEmail {
 }
 
 /// Input of `list-users`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListUsers {
     /// Query in Auth0's Lucene subset (v3), such as `app_metadata.plan:pro AND NOT blocked:true`.
@@ -69,7 +69,7 @@ pub struct ListUsers {
 }
 
 /// Input of `create-user`: the body that Auth0 takes.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     /// Name (not id) of a database or passwordless connection.
@@ -125,7 +125,7 @@ pub struct CreateUser {
 }
 
 /// Input of `update-user`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
     /// Whole id of the user, with its provider part.
@@ -137,7 +137,7 @@ pub struct UpdateUser {
 }
 
 /// Input of the actions that need a user and nothing else.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneUser {
     /// Whole id of the user, with its provider part.
@@ -145,7 +145,7 @@ pub struct OneUser {
 }
 
 /// Input of `list-user-logs`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListUserLogs {
     /// Whole id of the user, with its provider part.
@@ -162,19 +162,19 @@ pub struct ListUserLogs {
 }
 
 /// An account to link.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecondaryIdentity {
     /// Provider, such as `google-oauth2`; may be left out where user_id holds it.
-    pub provider: Option<String>,
+    pub provider: Option<ProviderName>,
     /// Id, with or without the provider part.
-    pub user_id: String,
+    pub user_id: IdentityUserId,
     /// Id of the connection, where the provider has several.
     pub connection_id: Option<ConnectionId>,
 }
 
 /// Input of `link-user`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkUser {
     /// Whole id of the primary user.
@@ -186,7 +186,7 @@ pub struct LinkUser {
 }
 
 /// Input of `unlink-identity`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnlinkIdentity {
     /// Whole id of the primary user.
@@ -198,7 +198,7 @@ pub struct UnlinkIdentity {
 }
 
 /// Input of the actions on brute-force blocks.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlockTarget {
     /// Whole id of the user. Either this or identifier.
@@ -229,7 +229,7 @@ pub fn find_users_by_email(client: &mut Client<'_>, input: &FindUsersByEmail) ->
         return Err(Error::invalid("an empty `email` refused: give an e-mail address"));
     }
     let request = Request::api(Method::Get, &ApiPath::of(&["users-by-email"])).query("email", &input.email);
-    client.json(&Fields::apply(input.fields.as_ref(), input.include_fields, request)?).map(list)
+    client.json(&Fields::apply(input.fields.as_ref(), input.include_fields, request)?).and_then(list)
 }
 
 /// Lists or searches users.
@@ -243,7 +243,7 @@ pub fn list_users(client: &mut Client<'_>, input: &ListUsers) -> Result<Value, E
         .maybe("search_engine", input.q.as_ref().map(|_| "v3"))
         .maybe("sort", input.sort.as_ref());
     let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
-    Ok(read_page(client.json(&offset.apply(request))?, "users", offset))
+    read_page(client.json(&offset.apply(request))?, "users", offset)
 }
 
 /// Creates a user.
@@ -251,7 +251,7 @@ pub fn list_users(client: &mut Client<'_>, input: &ListUsers) -> Result<Value, E
 /// # Errors
 /// As the contract's `users.create-user`.
 pub fn create_user(client: &mut Client<'_>, input: &CreateUser) -> Result<Value, Error> {
-    let body = serde_json::to_value(input).map_err(|error| Error::invalid(error.to_string()))?;
+    let body = filled(serde_json::to_value(input).map_err(|error| Error::invalid(error.to_string()))?)?;
     client.json(&Request::api(Method::Post, &ApiPath::of(&["users"])).json(&body))
 }
 
@@ -300,7 +300,7 @@ pub fn list_user_logs(client: &mut Client<'_>, input: &ListUserLogs) -> Result<V
     let offset = Offset::new(input.page, input.per_page, input.include_totals, LOG_WALL)?;
     let request =
         Request::api(Method::Get, &path(&input.user_id, &["logs"])).maybe("sort", input.sort.as_ref());
-    Ok(read_page(client.json(&offset.apply(request))?, "logs", offset))
+    read_page(client.json(&offset.apply(request))?, "logs", offset)
 }
 
 /// Links another account to a user.
@@ -310,11 +310,23 @@ pub fn list_user_logs(client: &mut Client<'_>, input: &ListUserLogs) -> Result<V
 pub fn link_user(client: &mut Client<'_>, input: &LinkUser) -> Result<Value, Error> {
     let body = match (&input.identity, &input.link_with) {
         (Some(identity), None) => {
-            let named = identity.user_id.split_once('|').map(|(provider, _)| provider.to_owned());
-            let Some(provider) = identity.provider.clone().or(named) else {
-                return Err(Error::invalid(
-                    "an `identity` without provider refused: give `provider`, or 'provider|id'",
-                ));
+            // Auth0 takes the id with or without its provider part; one that contradicts `provider` is a mistake.
+            let named = identity.user_id.as_str().split_once('|').map(|(provider, _)| provider);
+            let given = identity.provider.as_ref().map(ProviderName::as_str);
+            let provider = match (given, named) {
+                (Some(given), None) => given,
+                (None, Some(named)) => named,
+                (Some(given), Some(named)) if given == named => given,
+                (Some(_), Some(_)) => {
+                    return Err(Error::invalid(
+                        "an `identity` refused: its `provider` and its `user_id` contradict",
+                    ));
+                }
+                (None, None) => {
+                    return Err(Error::invalid(
+                        "an `identity` without provider refused: give `provider`, or 'provider|id'",
+                    ));
+                }
             };
             object([
                 ("provider", Some(provider.into())),
@@ -322,10 +334,12 @@ pub fn link_user(client: &mut Client<'_>, input: &LinkUser) -> Result<Value, Err
                 ("connection_id", identity.connection_id.as_ref().map(|id| id.as_str().into())),
             ])
         }
-        (None, Some(token)) => json!({ "link_with": token }),
+        (None, Some(token)) => json!({ "link_with": required("link_with", token)? }),
         _ => return Err(Error::invalid("give either `identity` or `link_with`: the account to link, once")),
     };
-    client.json(&Request::api(Method::Post, &path(&input.user_id, &["identities"])).json(&body)).map(list)
+    client
+        .json(&Request::api(Method::Post, &path(&input.user_id, &["identities"])).json(&body))
+        .and_then(list)
 }
 
 /// Takes an identity off a user.
@@ -334,7 +348,7 @@ pub fn link_user(client: &mut Client<'_>, input: &LinkUser) -> Result<Value, Err
 /// As the contract's `users.unlink-identity`.
 pub fn unlink_identity(client: &mut Client<'_>, input: &UnlinkIdentity) -> Result<Value, Error> {
     let rest = ["identities", input.provider.as_str(), input.identity_user_id.as_str()];
-    client.json(&Request::api(Method::Delete, &path(&input.user_id, &rest))).map(list)
+    client.json(&Request::api(Method::Delete, &path(&input.user_id, &rest))).and_then(list)
 }
 
 fn blocks(method: Method, target: &BlockTarget) -> Result<Request, Error> {
@@ -513,7 +527,8 @@ pub const ACTIONS: &[Action] = &[
     Action {
         id: "list-user-logs",
         title: "List a user's log",
-        description: "Lists what the tenant's log says of a user, newest first, one page at a time. Reaches 1000 rows.",
+        description: "Lists what the tenant's log says of a user, newest first, one page at a time. Reaches 1000 rows. Any one of
+                      the scopes is enough.",
         group: "users",
         effect: Effect::Read,
         idempotent: true,
@@ -574,27 +589,3 @@ pub const ACTIONS: &[Action] = &[
         run: |client, value| clear_user_blocks(client, &parse(value)?),
     },
 ];
-
-/// Reads a text that has to be there.
-pub(super) fn required(name: &str, value: &str) -> Result<Value, Error> {
-    if value.trim().is_empty() {
-        return Err(Error::invalid(format!("an empty `{name}` refused")));
-    }
-    Ok(value.into())
-}
-
-/// An identity in the body of a message request.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IdentityRef {
-    /// Provider of the identity.
-    pub provider: String,
-    /// Id within the provider.
-    pub user_id: String,
-}
-
-impl IdentityRef {
-    pub(super) fn json(&self) -> Value {
-        object([("provider", text(Some(&self.provider))), ("user_id", text(Some(&self.user_id)))])
-    }
-}

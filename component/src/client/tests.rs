@@ -150,8 +150,10 @@ fn wrong_credentials_are_unauthenticated_in_the_tenants_words_without_the_secret
 fn a_create_whose_answer_is_lost_is_reported_and_not_repeated() {
     for lost in [
         Err(SendError::Lost("connection reset".into())),
-        Err(SendError::Cut { status: 201, message: "closed".into() }),
+        Err(SendError::Cut { head: answer(201, Value::Null).unwrap(), message: "closed".into() }),
+        Err(SendError::TooLarge { status: 201 }),
         answer(504, Value::Null),
+        answer(500, Value::Null),
         Ok(Response { status: 201, headers: Vec::new(), body: b"{\"user_id\":".to_vec() }),
     ] {
         let mut script = script([lost]);
@@ -186,6 +188,34 @@ fn a_429_waits_as_told_and_ends_typed_where_the_deadline_is_nearer() {
     let Error::Throttled { retry_after_ms, .. } = error else { panic!("{error:?}") };
     assert_eq!(retry_after_ms, Some(60_000));
     assert_eq!(hurried.slept_ms, 0);
+}
+
+#[test]
+fn a_failure_without_its_body_is_told_by_its_status() {
+    let cut =
+        |status| Err(SendError::Cut { head: answer(status, Value::Null).unwrap(), message: "closed".into() });
+    for (status, kind) in [(404, "missing"), (409, "conflict"), (401, "unauthenticated")] {
+        let mut script = script([cut(status)]);
+        assert_eq!(run(&[], &mut script, "create-role", json!({"name": "A"})).unwrap_err().kind(), kind);
+    }
+    let mut throttled = script([cut(429), answer(200, json!({"id": "rol_1"}))]);
+    run(&[], &mut throttled, "create-role", json!({"name": "A"})).unwrap();
+}
+
+#[test]
+fn a_delete_that_is_not_found_when_repeated_may_have_been_done() {
+    let mut repeated = script([answer(503, Value::Null), answer(404, json!({}))]);
+    let error = run(&[], &mut repeated, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
+    assert_eq!(error.kind(), "outcome-unknown");
+    let mut plain = script([answer(404, json!({}))]);
+    let error = run(&[], &mut plain, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
+    assert_eq!(error.kind(), "missing");
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_not_tried_again() {
+    let mut script = script([Err(SendError::Unreachable("certificate".into()))]);
+    assert_eq!(run(&[], &mut script, "list-roles", json!({})).unwrap_err().kind(), "unreachable");
 }
 
 #[test]
@@ -226,6 +256,13 @@ fn no_bad_input_reaches_the_tenant() {
         ("list-logs", json!({"q": "type:s", "from": "1"})),
         ("create-password-change-ticket", json!({"email": "a@b.example"})),
         ("get-user-blocks", json!({})),
+        ("revoke-user-access", json!({"user_id": "auth0|a", "session_id": ""})),
+        ("link-user", json!({"user_id": "auth0|a", "identity": {"user_id": ""}})),
+        ("link-user", json!({"user_id": "auth0|a", "identity": {"provider": "x", "user_id": "y|1"}})),
+        ("link-user", json!({"user_id": "auth0|a", "link_with": ""})),
+        ("send-verification-email", json!({"user_id": "auth0|a", "client_id": ""})),
+        ("create-user", json!({"connection": ""})),
+        ("list-logs", json!({"from": "1", "include_fields": true})),
         ("custom-request", json!({"method": "GET", "path": "https://evil.example/api/v2/users"})),
         ("custom-request", json!({"method": "GET", "path": "//evil.example/api/v2/users"})),
         ("custom-request", json!({"method": "TRACE", "path": "/api/v2/users"})),

@@ -99,6 +99,8 @@ ids! {
     ConnectionId: "connection id", "a connection id such as 'con_V1StGXR8Z5jdHi6B'", any;
     /// A row of the log.
     LogId: "log id", "the log_id of a row of the tenant's log", any;
+    /// A session.
+    SessionId: "session id", "the id of a session of the user", any;
     /// An identity's id within its provider.
     IdentityUserId: "identity's user id", "the identity's id within its provider, without 'provider|'", any;
     /// An identity provider: `auth0`, `google-oauth2`.

@@ -4,6 +4,7 @@
 pub(crate) mod calendar;
 pub mod error;
 pub mod id;
+pub mod json;
 pub mod jwt;
 pub mod paging;
 pub mod path;

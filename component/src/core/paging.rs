@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::Error;
+use super::error::{Error, Problem};
 use super::request::Request;
 
 /// Records that offset paging reaches (facts, section 4: `invalid_paging` beyond).
@@ -34,6 +34,12 @@ pub enum Wall {
     At1000(&'static str),
     /// The list cannot be that long, or has no such limit.
     None,
+}
+
+impl Wall {
+    /// The wall of a list that has a checkpoint too.
+    pub const CHECKPOINT: Self =
+        Self::At1000("give `take` (and then `from`) instead of `page`: the checkpoint has no such limit");
 }
 
 impl Offset {
@@ -73,13 +79,15 @@ impl Offset {
             .maybe("include_totals", self.include_totals)
     }
 
-    fn next(self, length: usize, total: Option<u64>) -> Option<u32> {
+    /// `limit` is the page size that the tenant says it serves, which may be smaller than asked for.
+    fn next(self, length: usize, total: Option<u64>, limit: Option<u64>) -> Option<u32> {
         let page = self.page.unwrap_or(0);
         let asked = self.per_page.unwrap_or(DEFAULT_PAGE);
+        let served = limit.filter(|limit| *limit > 0).unwrap_or(u64::from(asked));
         // A page as long as a tenant's possible ceiling may be a whole one, whatever was asked for.
         let full = length > 0 && length >= asked.min(DEFAULT_PAGE) as usize;
         let more = match total {
-            Some(total) => length > 0 && u64::from(page) * u64::from(asked) + (length as u64) < total,
+            Some(total) => length > 0 && u64::from(page) * served + (length as u64) < total,
             None => full,
         };
         more.then(|| page.saturating_add(1))
@@ -162,7 +170,10 @@ impl Part {
     }
 
     /// Reads the answer as `{items, total?, next?}`.
-    pub fn read(&self, answer: Value, key: &str) -> Value {
+    ///
+    /// # Errors
+    /// `other` for an answer that is no list.
+    pub fn read(&self, answer: Value, key: &str) -> Result<Value, Error> {
         match self {
             Self::Offset(offset) => read_page(answer, key, *offset),
             Self::Checkpoint(_) => read_cursor_page(answer, key),
@@ -173,12 +184,16 @@ impl Part {
 /// Reads an offset page, a bare array or an object with totals, as `{items, total?, next?}`. `next` is the page to ask
 /// for; it is there also where that page is beyond the wall, so that asking for it tells how to go on instead of the
 /// list ending early.
-pub fn read_page(answer: Value, key: &str, offset: Offset) -> Value {
+///
+/// # Errors
+/// `other` for an answer that is no list.
+pub fn read_page(answer: Value, key: &str, offset: Offset) -> Result<Value, Error> {
     let total = answer.get("total").and_then(Value::as_u64);
+    let limit = answer.get("limit").and_then(Value::as_u64);
     // `total` of the log's search is the page's own length (facts, section 7), which says nothing.
     let total = if key == "logs" { None } else { total };
-    let items = items(answer, key);
-    let next = offset.next(items.len(), total);
+    let items = items(answer, key)?;
+    let next = offset.next(items.len(), total, limit);
     let mut list = json!({ "items": items });
     if let Some(total) = total {
         set(&mut list, "total", total.into());
@@ -186,35 +201,41 @@ pub fn read_page(answer: Value, key: &str, offset: Offset) -> Value {
     if let Some(next) = next {
         set(&mut list, "next", next.into());
     }
-    list
+    Ok(list)
 }
 
 /// Reads a cursor page as `{items, total?, next?}`. `next` is the cursor for `from`.
-pub fn read_cursor_page(mut answer: Value, key: &str) -> Value {
+///
+/// # Errors
+/// `other` for an answer that is no list.
+pub fn read_cursor_page(mut answer: Value, key: &str) -> Result<Value, Error> {
     let take = |answer: &mut Value, name: &str| {
         answer.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     };
     let next = take(&mut answer, "next").filter(|next| next.as_str() != Some(""));
     let total = take(&mut answer, "total");
-    let mut list = json!({ "items": items(answer, key) });
+    let mut list = json!({ "items": items(answer, key)? });
     if let Some(total) = total {
         set(&mut list, "total", total);
     }
     if let Some(next) = next {
         set(&mut list, "next", next);
     }
-    list
+    Ok(list)
 }
 
-fn items(answer: Value, key: &str) -> Vec<Value> {
+/// Takes the rows out of a list in either form. Anything else is not an empty list: a poller would take it for silence.
+pub fn items(answer: Value, key: &str) -> Result<Vec<Value>, Error> {
     match answer {
-        Value::Array(items) => items,
-        Value::Object(mut object) => match object.remove(key) {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
+        Value::Array(items) => return Ok(items),
+        Value::Object(mut object) => {
+            if let Some(Value::Array(items)) = object.remove(key) {
+                return Ok(items);
+            }
+        }
+        _ => {}
     }
+    Err(Error::Other(Problem::new(format!("the tenant's answer is no list and has no `{key}`"))))
 }
 
 /// Sets a member of a JSON object.
@@ -263,15 +284,15 @@ mod tests {
 
     #[test]
     fn a_full_last_page_before_the_wall_still_names_the_next() {
-        let list = read_page(rows(100), "users", offset(9, 100));
+        let list = read_page(rows(100), "users", offset(9, 100)).unwrap();
         assert_eq!(list["next"], 10);
     }
 
     #[test]
     fn a_tenant_with_smaller_pages_does_not_end_the_list() {
-        assert_eq!(read_page(rows(50), "users", offset(0, 100))["next"], 1);
-        assert_eq!(read_page(rows(49), "users", offset(0, 100)).get("next"), None);
-        assert_eq!(read_page(rows(0), "users", offset(3, 100)).get("next"), None);
+        assert_eq!(read_page(rows(50), "users", offset(0, 100)).unwrap()["next"], 1);
+        assert_eq!(read_page(rows(49), "users", offset(0, 100)).unwrap().get("next"), None);
+        assert_eq!(read_page(rows(0), "users", offset(3, 100)).unwrap().get("next"), None);
     }
 
     #[test]
@@ -279,17 +300,36 @@ mod tests {
         let with =
             |total: u64| json!({"start": 0, "limit": 2, "length": 2, "total": total, "users": [{}, {}]});
         assert_eq!(
-            read_page(with(3), "users", offset(0, 2)),
+            read_page(with(3), "users", offset(0, 2)).unwrap(),
             json!({"items": [{}, {}], "total": 3, "next": 1})
         );
-        assert_eq!(read_page(with(2), "users", offset(0, 2)), json!({"items": [{}, {}], "total": 2}));
+        assert_eq!(
+            read_page(with(2), "users", offset(0, 2)).unwrap(),
+            json!({"items": [{}, {}], "total": 2})
+        );
+    }
+
+    #[test]
+    fn totals_count_by_the_page_size_that_is_served() {
+        let answer = json!({"start": 50, "limit": 50, "total": 120, "users": vec![json!({}); 50]});
+        assert_eq!(read_page(answer, "users", offset(1, 100)).unwrap()["next"], 2);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_list_is_not_an_empty_one() {
+        for answer in [json!({"unexpected": []}), json!(null), json!("x"), json!({"users": {}})] {
+            assert_eq!(read_page(answer, "users", offset(0, 50)).unwrap_err().kind(), "other");
+        }
     }
 
     #[test]
     fn a_cursor_page_ends_where_no_next_is() {
         let page = json!({"sessions": [{"id": "s"}], "next": "abc"});
-        assert_eq!(read_cursor_page(page, "sessions"), json!({"items": [{"id": "s"}], "next": "abc"}));
-        assert_eq!(read_cursor_page(json!({"sessions": []}), "sessions"), json!({"items": []}));
+        assert_eq!(
+            read_cursor_page(page, "sessions").unwrap(),
+            json!({"items": [{"id": "s"}], "next": "abc"})
+        );
+        assert_eq!(read_cursor_page(json!({"sessions": []}), "sessions").unwrap(), json!({"items": []}));
     }
 
     #[test]
@@ -309,20 +349,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn following_next_visits_every_record_once(total in 0_u32..1000, per_page in 1_u32..=100, totals: bool) {
+        fn following_next_visits_every_record_once(
+            total in 0_u32..1000, per_page in 1_u32..=100, ceiling in proptest::sample::select(vec![50_u32, 100]), totals: bool,
+        ) {
             let mut seen = 0;
             let mut page = Some(0);
             let mut rounds = 0;
             while let Some(number) = page {
                 let offset = Offset::new(Some(number), Some(per_page), Some(totals), WAY);
                 prop_assume!(offset.is_ok());
-                let here = per_page.min(total.saturating_sub(number * per_page)) as usize;
+                let served = per_page.min(ceiling);
+                let here = served.min(total.saturating_sub(number * served)) as usize;
                 let answer = if totals {
-                    json!({"total": total, "users": vec![json!({}); here]})
+                    json!({"limit": served, "total": total, "users": vec![json!({}); here]})
                 } else {
                     rows(here)
                 };
-                let list = read_page(answer, "users", offset.unwrap());
+                let list = read_page(answer, "users", offset.unwrap()).unwrap();
                 seen += list["items"].as_array().unwrap().len();
                 page = list.get("next").and_then(Value::as_u64).map(|next| u32::try_from(next).unwrap());
                 rounds += 1;

@@ -111,6 +111,9 @@ pub enum PathError {
     /// Holds an empty segment.
     #[error("it holds an empty segment ('//' or a slash at the end)")]
     Empty,
+    /// Decodes to something that is no UTF-8.
+    #[error("it decodes to octets that are no UTF-8")]
+    Utf8,
     /// Holds a `%` that encodes nothing.
     #[error("it holds a '%' that is not followed by two hexadecimal digits: write '%25' for a percent sign")]
     Percent,
@@ -166,7 +169,8 @@ fn check_encoded(segment: &str) -> Result<(), PathError> {
         if text.chars().any(char::is_control) {
             return Err(PathError::Control);
         }
-        let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        // Overlong forms of '.' and '/' (%c0%ae) are no UTF-8; some servers decode them all the same.
+        let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| PathError::Utf8)?.into_owned();
         if decoded == text {
             return Ok(());
         }
@@ -226,6 +230,10 @@ mod tests {
             ("/api/v2//users", PathError::Empty),
             ("/api/v2/users/", PathError::Empty),
             ("/api/v2/", PathError::Empty),
+            ("/api/v2/users/%c0%ae%c0%ae/x", PathError::Utf8),
+            ("/api/v2/users/%e0%80%ae", PathError::Utf8),
+            ("/api/v2/users/x%c0%af..", PathError::Utf8),
+            ("/api/v2/users/%25c0%25ae", PathError::Utf8),
             ("/api/v2/users/100%", PathError::Percent),
             ("/api/v2/users/%zz", PathError::Percent),
         ];

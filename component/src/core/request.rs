@@ -38,8 +38,8 @@ impl Method {
     }
 }
 
-/// Path and query, encoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Path and query, encoded. No `Debug`: headers and body carry passwords and keys.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -54,7 +54,7 @@ pub struct Request {
 }
 
 /// A body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Body {
     /// Media type.
     pub content_type: &'static str,

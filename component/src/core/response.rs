@@ -3,9 +3,12 @@
 //! Auth0 documents many statuses loosely (POST /roles answers 200, DELETE of permissions 204 or 200): any 2xx is a
 //! success. Failures are told apart by status first, then `errorCode`, never by message.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::error::{Error, Problem};
+use super::json::{self, JsonError};
 use super::retry::Attempt;
 use super::timestamp::parse_ms;
 
@@ -13,7 +16,7 @@ use super::timestamp::parse_ms;
 const LONGEST_MESSAGE: usize = 1000;
 
 /// An answer as it came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
@@ -21,6 +24,13 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, whole.
     pub body: Vec<u8>,
+}
+
+/// Shows neither headers nor body, since either may hold a secret.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} octets)", self.status, self.body.len())
+    }
 }
 
 impl Response {
@@ -42,9 +52,9 @@ impl Response {
     /// Reads the body as JSON; `null` where there is none.
     ///
     /// # Errors
-    /// Where the body is no JSON.
-    pub fn json(&self) -> Result<Value, serde_json::Error> {
-        if self.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&self.body) }
+    /// Where the body is no JSON, or more than there is memory for.
+    pub fn json(&self) -> Result<Value, JsonError> {
+        if self.is_empty() { Ok(Value::Null) } else { json::parse(&self.body) }
     }
 
     /// How long the tenant asks to wait: `Retry-After` in seconds or as a date, else until `x-ratelimit-reset`. Auth0
@@ -67,7 +77,7 @@ impl Response {
     pub fn attempt(&self, now_unix_ms: i64) -> Option<Attempt> {
         match self.status {
             429 => Some(Attempt::Throttled { wait_ms: self.wait_ms(now_unix_ms) }),
-            500..=599 => Some(Attempt::ServerError),
+            408 | 500..=599 => Some(Attempt::ServerError),
             _ => None,
         }
     }
@@ -101,12 +111,14 @@ impl Response {
             (404, _) => Error::Missing(problem),
             (409, _) => Error::Conflict(problem),
             (429, _) => {
-                let retry_after_ms = self.wait_ms(now_unix_ms);
+                // A reset that has passed already says nothing of when to come back.
+                let retry_after_ms = self.wait_ms(now_unix_ms).filter(|ms| *ms > 0);
                 Error::Throttled { problem, retry_after_ms }
             }
-            // A gateway that got no answer from the tenant knows no more than we do.
-            (502 | 504, _) if !repeatable => Error::OutcomeUnknown(problem),
-            (500..=599, _) => Error::Unavailable(problem),
+            // 503 says that the request was not taken up (RFC 9110, section 15.6.4). Any other 5xx may come after a write
+            // was done, or from a gateway that got no answer and knows no more than we do.
+            (408 | 500..=502 | 504..=599, _) if !repeatable => Error::OutcomeUnknown(problem),
+            (408 | 500..=599, _) => Error::Unavailable(problem),
             (400..=499, _) => Error::Rejected(problem),
             (300..=399, _) => Error::Other(Problem {
                 message: format!("the tenant answered {} (a redirect, which is never followed)", self.status),
@@ -163,12 +175,15 @@ mod tests {
             (500, "oops", "unavailable"),
             (503, "{}", "unavailable"),
             (504, "{}", "unavailable"),
+            (408, "", "unavailable"),
             (302, "", "other"),
         ];
         for (status, body, kind) in cases {
             assert_eq!(response(status, body).error(&[], true, 0).kind(), kind, "{status} {body}");
         }
-        assert_eq!(response(504, "").error(&[], false, 0).kind(), "outcome-unknown");
+        for status in [408, 500, 502, 504, 524] {
+            assert_eq!(response(status, "").error(&[], false, 0).kind(), "outcome-unknown", "{status}");
+        }
         assert_eq!(response(503, "").error(&[], false, 0).kind(), "unavailable");
     }
 

@@ -57,7 +57,8 @@ pub fn decide(
     }
     let wait_ms = match attempt {
         // The tenant's word is a lower bound: a little later never hurts, a little earlier is another 429.
-        Attempt::Throttled { wait_ms: Some(wait_ms) } => wait_ms.saturating_add(jitter % 100),
+        Attempt::Throttled { wait_ms: Some(wait_ms) } if wait_ms > 0 => wait_ms.saturating_add(jitter % 100),
+        // No word, or a time that has passed already: a clock that is ahead must not make this a storm.
         _ => backoff_ms(made, jitter),
     };
     // A wait that ends at the deadline leaves no time for the request itself.
@@ -98,6 +99,12 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_in_the_past_is_no_reason_to_come_back_at_once() {
+        let decision = decide(Method::Post, Attempt::Throttled { wait_ms: Some(0) }, 1, 2, 30_000, 0);
+        assert_eq!(decision, Decision::Again { wait_ms: 900 });
+    }
+
+    #[test]
     fn retries_end() {
         assert_eq!(decide(Method::Get, Attempt::ServerError, 3, 2, u64::MAX, 0), Decision::Stop);
         assert_eq!(decide(Method::Get, Attempt::ServerError, 1, 0, u64::MAX, 0), Decision::Stop);
@@ -112,8 +119,8 @@ mod tests {
             let attempt = Attempt::Throttled { wait_ms: wait };
             if let Decision::Again { wait_ms } = decide(ALL[method], attempt, made, 40, remaining, jitter) {
                 prop_assert!(wait_ms < remaining);
-                prop_assert!(wait_ms >= wait.unwrap_or(900));
-                if wait.is_none() {
+                prop_assert!(wait_ms >= wait.unwrap_or(0).max(u64::from(wait.unwrap_or(0) == 0) * 900));
+                if wait.unwrap_or(0) == 0 {
                     prop_assert!(wait_ms <= LONGEST_WAIT_MS + LONGEST_WAIT_MS / 10);
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::bindings::exports::auth0::management::applications as wit;
-use super::{Connector, Read, call, fields, id};
+use super::{Connector, Read, call, fields, id, selection};
 use crate::actions::{applications, secrets};
 
 fn application(value: &Value) -> wit::Application {
@@ -37,6 +37,7 @@ fn secret_age(value: &Value) -> wit::SecretAge {
         evidence,
         rotated_at: value.text("rotated_at"),
         age_days: value.number("age_days").and_then(|days| u32::try_from(days).ok()),
+        evidence_detail: value.pointer("/evidence/detail").map(Value::to_string),
     }
 }
 
@@ -62,10 +63,14 @@ impl wit::Guest for Connector {
         })
     }
 
-    fn get_application(client_id: String) -> Result<wit::Application, wit::Error> {
+    fn get_application(
+        client_id: String,
+        fields: Option<wit::FieldSelection>,
+    ) -> Result<wit::Application, wit::Error> {
+        let (fields, include_fields) = selection(fields);
         let value = call("get-application", |client| {
             let client_id = id(&client_id)?;
-            let input = applications::GetApplication { client_id, fields: None, include_fields: None };
+            let input = applications::GetApplication { client_id, fields, include_fields };
             applications::get_application(client, &input)
         })?;
         Ok(application(&value))
@@ -89,11 +94,20 @@ impl wit::Guest for Connector {
         })
     }
 
-    fn find_stale_secrets(input: Option<wit::StaleSecretsInput>) -> Result<Vec<wit::SecretAge>, wit::Error> {
+    fn find_stale_secrets(
+        input: Option<wit::StaleSecretsInput>,
+    ) -> Result<wit::StaleSecretsReport, wit::Error> {
         let (older_than_days, include_public) =
             input.map_or((None, None), |input| (input.older_than_days, input.include_public));
         let input = secrets::FindStaleSecrets { older_than_days, include_public };
         let list = call("find-stale-secrets", |client| secrets::find_stale_secrets(client, &input))?;
-        Ok(list.each("items", secret_age))
+        Ok(wit::StaleSecretsReport {
+            items: list.each("items", secret_age),
+            older_than_days: list
+                .number("older_than_days")
+                .and_then(|days| u32::try_from(days).ok())
+                .unwrap_or_default(),
+            log_note: list.text("log_note"),
+        })
     }
 }

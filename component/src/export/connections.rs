@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::bindings::exports::auth0::management::connections as wit;
-use super::{Connector, Read, call, fields, id};
+use super::{Connector, Read, call, fields, id, selection};
 use crate::actions::connections;
 
 fn connection(value: &Value) -> wit::Connection {
@@ -37,10 +37,14 @@ impl wit::Guest for Connector {
         })
     }
 
-    fn get_connection(connection_id: String) -> Result<wit::Connection, wit::Error> {
+    fn get_connection(
+        connection_id: String,
+        fields: Option<wit::FieldSelection>,
+    ) -> Result<wit::Connection, wit::Error> {
+        let (fields, include_fields) = selection(fields);
         let value = call("get-connection", |client| {
             let connection_id = id(&connection_id)?;
-            let input = connections::GetConnection { connection_id, fields: None, include_fields: None };
+            let input = connections::GetConnection { connection_id, fields, include_fields };
             connections::get_connection(client, &input)
         })?;
         Ok(connection(&value))

@@ -35,11 +35,7 @@ impl wit::Guest for Connector {
             take: input.take,
         };
         let page = call("list-logs", |client| logs::list_logs(client, input))?;
-        let next = match page.next_page() {
-            Some(number) => Some(wit::LogCursor::Page(number)),
-            None => page.text("next").map(wit::LogCursor::From),
-        };
-        Ok(wit::LogPage { items: page.each("items", event), next })
+        Ok(wit::LogPage { items: page.each("items", event), next: page.next_cursor() })
     }
 
     fn get_log(log_id: String) -> Result<wit::LogEvent, wit::Error> {

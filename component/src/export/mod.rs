@@ -8,6 +8,7 @@ use crate::catalog;
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
 use crate::core::id::IdError;
+use crate::core::json as documents;
 use bindings::exports::auth0::management::types as wit;
 
 mod actions;
@@ -93,8 +94,7 @@ fn id<T: std::str::FromStr<Err = IdError>>(text: &str) -> Result<T, Error> {
 }
 
 fn json(name: &str, text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::invalid(format!("{name} refused: it is not JSON: {error}")))
+    documents::parse(text.as_bytes()).map_err(|error| Error::invalid(format!("{name} refused: {error}")))
 }
 
 fn json_object(name: &str, text: Option<String>) -> Result<Option<Map<String, Value>>, Error> {
@@ -109,6 +109,13 @@ fn fields(names: Option<Vec<String>>) -> Option<Fields> {
     names.map(Fields::List)
 }
 
+fn selection(fields: Option<wit::FieldSelection>) -> (Option<Fields>, Option<bool>) {
+    match fields {
+        Some(selection) => (Some(Fields::List(selection.fields)), Some(selection.include)),
+        None => (None, None),
+    }
+}
+
 /// Reading of Auth0's objects: a member that is missing, or of another type than documented, is absent in the record and
 /// still there in `raw`.
 trait Read {
@@ -119,8 +126,8 @@ trait Read {
     fn each<T>(&self, key: &str, read: impl Fn(&Value) -> T) -> Vec<T>;
     /// `next` of a list in pages.
     fn next_page(&self) -> Option<u32>;
-    /// `next` of a list by cursor, or of one that can be either.
-    fn next_cursor(&self) -> Option<String>;
+    /// `next` of a list that can be read either way.
+    fn next_cursor(&self) -> Option<wit::Cursor>;
 }
 
 impl Read for Value {
@@ -148,7 +155,10 @@ impl Read for Value {
         self.number("next").and_then(|page| u32::try_from(page).ok())
     }
 
-    fn next_cursor(&self) -> Option<String> {
-        self.text("next").or_else(|| self.number("next").map(|page| page.to_string()))
+    fn next_cursor(&self) -> Option<wit::Cursor> {
+        match self.next_page() {
+            Some(page) => Some(wit::Cursor::Page(page)),
+            None => self.text("next").map(wit::Cursor::From),
+        }
     }
 }

@@ -26,7 +26,7 @@ impl wit::Guest for Connector {
             last_interacted_at: session.text("last_interacted_at"),
             raw: session.to_string(),
         });
-        Ok(wit::SessionPage { items, next: page.next_cursor() })
+        Ok(wit::SessionPage { items, next: page.text("next") })
     }
 
     fn delete_user_sessions(user_id: String) -> Result<(), wit::Error> {
@@ -48,6 +48,7 @@ impl wit::Guest for Connector {
             input.map_or((None, None), |input| (input.session_id, input.preserve_refresh_tokens));
         call("revoke-user-access", |client| {
             let user_id = id(&user_id)?;
+            let session_id = session_id.map(|text| id(&text)).transpose()?;
             sessions::revoke_user_access(
                 client,
                 &sessions::RevokeUserAccess { user_id, session_id, preserve_refresh_tokens },

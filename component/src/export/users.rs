@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::bindings::exports::auth0::management::users as wit;
-use super::{Connector, Read, call, fields, id, json_object};
-use crate::actions::{messages, users};
+use super::{Connector, Read, call, fields, id, json_object, selection};
+use crate::actions::{IdentityRef, messages, users};
 use crate::core::error::Error;
 
 fn user(value: &Value) -> wit::User {
@@ -42,19 +42,12 @@ fn identity(value: &Value) -> wit::Identity {
     }
 }
 
-fn selection(fields: Option<wit::FieldSelection>) -> (Option<crate::actions::Fields>, Option<bool>) {
-    match fields {
-        Some(selection) => (Some(crate::actions::Fields::List(selection.fields)), Some(selection.include)),
-        None => (None, None),
-    }
-}
-
 fn one_user(user_id: &str) -> Result<users::OneUser, Error> {
     Ok(users::OneUser { user_id: id(user_id)? })
 }
 
-fn identity_ref(identity: wit::IdentityRef) -> users::IdentityRef {
-    users::IdentityRef { provider: identity.provider, user_id: identity.user_id }
+fn identity_ref(identity: &wit::IdentityRef) -> Result<IdentityRef, Error> {
+    Ok(IdentityRef { provider: id(&identity.provider)?, user_id: id(&identity.user_id)? })
 }
 
 fn block_target(target: &wit::BlockTarget) -> Result<users::BlockTarget, Error> {
@@ -237,9 +230,10 @@ impl wit::Guest for Connector {
         let list = call("link-user", |client| {
             let connection_id = connection_id.map(|text| id(&text)).transpose()?;
             let (identity, link_with) = match secondary {
-                wit::SecondaryAccount::UserId(user_id) => {
-                    (Some(users::SecondaryIdentity { provider: None, user_id, connection_id }), None)
-                }
+                wit::SecondaryAccount::UserId(user_id) => (
+                    Some(users::SecondaryIdentity { provider: None, user_id: id(&user_id)?, connection_id }),
+                    None,
+                ),
                 wit::SecondaryAccount::LinkWith(token) if connection_id.is_none() => (None, Some(token)),
                 wit::SecondaryAccount::LinkWith(_) => {
                     return Err(Error::invalid("connection-id beside link-with refused: the token names it"));
@@ -282,11 +276,12 @@ impl wit::Guest for Connector {
         input: Option<wit::VerificationEmailInput>,
     ) -> Result<wit::Job, wit::Error> {
         let (client_id, identity, organization_id) = match input {
-            Some(input) => (input.client_id, input.identity.map(identity_ref), input.organization_id),
+            Some(input) => (input.client_id, input.identity, input.organization_id),
             None => (None, None, None),
         };
         let job = call("send-verification-email", |client| {
             let user_id = id(&user_id)?;
+            let identity = identity.as_ref().map(identity_ref).transpose()?;
             let input = messages::SendVerificationEmail { user_id, client_id, identity, organization_id };
             messages::send_verification_email(client, &input)
         })?;
@@ -313,7 +308,7 @@ impl wit::Guest for Connector {
                     organization_id: input.organization_id,
                     ttl_sec: input.ttl_sec,
                     include_email_in_redirect: input.include_email_in_redirect,
-                    identity: input.identity.map(identity_ref),
+                    identity: input.identity.as_ref().map(identity_ref).transpose()?,
                 },
                 None => messages::CreateEmailVerificationTicket {
                     user_id,
@@ -340,6 +335,7 @@ impl wit::Guest for Connector {
                 client_id: input.client_id,
                 organization_id: input.organization_id,
                 ttl_sec: input.ttl_sec,
+                identity: input.identity.as_ref().map(identity_ref).transpose()?,
                 mark_email_as_verified: input.mark_email_as_verified,
                 include_email_in_redirect: input.include_email_in_redirect,
             };
