@@ -35,9 +35,9 @@ use crate::{
 const POOL_SIZE: u32 = 1000;
 /// A component is made of some core modules: the guest, and the adapters of its imports and exports.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
-/// Linear memory of one instance. The largest answer that Auth0 gives (a page of 100 users, the largest template) is
-/// some megabytes, and JSON in memory takes several times its text.
-const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+/// Linear memory of one instance. The component reads answers of at most 8 MB and JSON of at most 500,000 elements; the
+/// worst of both takes below 100 MB. The pool reserves addresses for it, not memory.
+const MEMORY_BYTES: usize = 128 * 1024 * 1024;
 /// Largest input that is handed to the component, which refuses it too, but first has to hold it: a body of 1 MB
 /// (Auth0's limit), escaped, and the rest.
 const MAX_INPUT_BYTES: usize = 4_000_000;
