@@ -43,10 +43,14 @@ pub struct RequestRecord {
     pub authority: String,
     /// Status of the answer, where there was one.
     pub status: Option<u16>,
-    /// Time from the request to the end of the answer's body, or to the failure. In JSON: `elapsed_ms`.
+    /// Time from the guest's request to the end of the answer's body, or to the failure. The host's waiting for a token
+    /// and a connection is in it. In JSON: `elapsed_ms`.
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
-    /// Bytes of the request's body.
+    /// Whether the server may have seen the request: it was given to a connection. What was denied, had no token or
+    /// found no connection was not.
+    pub sent: bool,
+    /// Bytes of the request's body; 0 where it was not sent.
     pub bytes_sent: u64,
     /// Bytes of the answer's body that were read.
     pub bytes_received: u64,
@@ -67,7 +71,6 @@ struct Entry {
     method: String,
     path: String,
     authority: String,
-    bytes_sent: u64,
     started: Instant,
     received: AtomicU64,
     state: Mutex<State>,
@@ -75,6 +78,8 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Bytes of the body that was given to a connection; `None` as long as nothing was.
+    sent: Option<u64>,
     status: Option<u16>,
     error: Option<String>,
     /// Set at the end of the body or the failure; until then the request is in flight.
@@ -91,13 +96,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl RequestLog {
-    /// Writes down that a request begins.
-    pub(crate) fn open(&self, method: &http::Method, uri: &http::Uri, bytes_sent: u64) -> RequestEntry {
+    /// Writes down that a guest asks for a request. It is not sent yet.
+    pub(crate) fn open(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
         let entry = Arc::new(Entry {
             method: method.to_string(),
             path: path_without_values(uri),
             authority: uri.authority().map(host_and_port).unwrap_or_default(),
-            bytes_sent,
             started: Instant::now(),
             received: AtomicU64::new(0),
             state: Mutex::default(),
@@ -122,18 +126,29 @@ impl Entry {
             authority: self.authority.clone(),
             status: state.status,
             elapsed: state.ended.unwrap_or_else(|| self.started.elapsed()),
-            bytes_sent: self.bytes_sent,
+            sent: state.sent.is_some(),
+            bytes_sent: state.sent.unwrap_or(0),
             bytes_received: self.received.load(Ordering::Relaxed),
-            error: if no_answer {
-                Some("broken off: the call ended before the answer came".to_owned())
-            } else {
-                state.error.clone()
+            error: match state.sent {
+                Some(_) if no_answer => Some("broken off: the call ended before the answer came".to_owned()),
+                None if no_answer => Some("broken off: the call ended before it was sent".to_owned()),
+                _ => state.error.clone(),
             },
         }
     }
 }
 
 impl RequestEntry {
+    /// Writes down that a connection has the request, with so many bytes of body.
+    pub(crate) fn sent(&self, bytes: usize) {
+        lock(&self.0.state).sent = Some(bytes as u64);
+    }
+
+    /// Writes down that the connection gave it back before it wrote any of it.
+    pub(crate) fn handed_back(&self) {
+        lock(&self.0.state).sent = None;
+    }
+
     /// Writes down the status of the answer.
     pub(crate) fn answered(&self, status: http::StatusCode) {
         lock(&self.0.state).status = Some(status.as_u16());
@@ -194,10 +209,18 @@ mod tests {
     #[test]
     fn a_request_that_was_broken_off_is_in_the_log_and_says_so() {
         let log = RequestLog::default();
-        let entry = log.open(&http::Method::POST, &uri("https://u:p@a.example:8443/x"), 3);
+        let entry = log.open(&http::Method::POST, &uri("https://u:p@a.example:8443/x"));
         let record = log.records().remove(0);
         assert_eq!(record.authority, "a.example:8443");
-        assert!(record.error.unwrap().contains("broken off"));
+        assert_eq!((record.sent, record.bytes_sent), (false, 0));
+        assert_eq!(record.error.unwrap(), "broken off: the call ended before it was sent");
+        entry.sent(3);
+        let record = log.records().remove(0);
+        assert_eq!((record.sent, record.bytes_sent), (true, 3));
+        assert_eq!(record.error.unwrap(), "broken off: the call ended before the answer came");
+        entry.handed_back();
+        assert!(!log.records().remove(0).sent);
+        entry.sent(3);
         entry.answered(http::StatusCode::CREATED);
         entry.received(5);
         drop(entry);

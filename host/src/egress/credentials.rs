@@ -4,16 +4,15 @@
 //! found, never by anything that the component says: a token goes to the tenant's Management API, a provider's key to
 //! that provider's sending path, and nothing to anywhere else.
 
-use std::sync::Arc;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     policy::MailProvider,
-    token::{Refusal, Token, TokenError, TokenSource, bearer, sensitive},
+    token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
 use crate::secret::Secret;
 
@@ -37,37 +36,9 @@ impl Keyring {
         self.tenant.is_some() || self.mail.is_some()
     }
 
-    /// Whether the host speaks for the tenant's application.
-    pub(crate) fn holds_tenant(&self) -> bool {
-        self.tenant.is_some()
-    }
-
-    /// Returns the tenant's token; `None` where the host holds no credentials.
-    pub(crate) async fn token(&self) -> Result<Option<Arc<Token>>, TokenError> {
-        match &self.tenant {
-            None => Ok(None),
-            Some(TokenSource::Static(token)) => Ok(Some(Arc::clone(token))),
-            Some(TokenSource::Fetched(cache)) => cache.token().await.map(Some),
-        }
-    }
-
-    /// Returns another token in place of one that the tenant refused; `None` where there is no way to get one.
-    pub(crate) async fn another(&self, refused: &Arc<Token>) -> Option<Result<Arc<Token>, TokenError>> {
-        match &self.tenant {
-            Some(TokenSource::Fetched(cache)) => {
-                cache.drop_refused(refused);
-                Some(cache.token().await)
-            }
-            Some(TokenSource::Static(_)) | None => None,
-        }
-    }
-
-    /// Counts the tokens fetched so far.
-    pub(crate) fn tokens_fetched(&self) -> u64 {
-        match &self.tenant {
-            Some(TokenSource::Fetched(cache)) => cache.fetched(),
-            Some(TokenSource::Static(_)) | None => 0,
-        }
+    /// Returns what the host has of the tenant's tokens, where it speaks for the tenant's application.
+    pub(crate) fn tenant(&self) -> Option<&TokenSource> {
+        self.tenant.as_ref()
     }
 
     /// Puts the mail provider's key where that provider wants it.
@@ -78,15 +49,27 @@ impl Keyring {
         let Some(key) = &self.mail else { return };
         let authorization = match provider {
             MailProvider::SendGrid | MailProvider::Resend => bearer(key),
-            MailProvider::SparkPost => sensitive(key.expose()),
+            MailProvider::SparkPost => sensitive(&[key.expose()]),
             MailProvider::Mailgun => {
-                sensitive(&format!("Basic {}", STANDARD.encode(format!("api:{}", key.expose()))))
+                let mut user = Zeroizing::new(String::with_capacity("api:".len() + key.expose().len()));
+                user.push_str("api:");
+                user.push_str(key.expose());
+                sensitive(&["Basic ", &Zeroizing::new(STANDARD.encode(user.as_bytes()))])
             }
             MailProvider::Mandrill => {
                 // A body that is not an object goes as it is: the provider will say what is wrong with it.
                 if let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(body) {
+                    // Last, so that the text has grown, and left its copies behind, before the key comes.
+                    object.shift_remove("key");
                     object.insert("key".to_owned(), Value::from(key.expose()));
-                    *body = Value::Object(object).to_string().into();
+                    let room = body.len() + key.expose().len() + r#","key":"""#.len();
+                    let mut text = Zeroizing::new(Vec::with_capacity(room));
+                    if serde_json::to_writer(&mut *text, &object).is_ok() {
+                        *body = Bytes::from_owner(text);
+                    }
+                    if let Some(Value::String(copy)) = object.get_mut("key") {
+                        copy.zeroize();
+                    }
                 }
                 None
             }

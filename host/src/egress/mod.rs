@@ -15,7 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -30,8 +30,8 @@ use self::{
     body::AnswerBody,
     credentials::{Keyring, OwnAnswer},
     policy::{Destination, Destinations},
-    token::{Token, TokenError},
-    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError},
+    token::{Token, TokenError, TokenSource},
+    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
 use crate::call::{RequestEntry, RequestLog};
 
@@ -68,7 +68,7 @@ impl Egress {
 
     /// Counts the tokens fetched so far.
     pub(crate) fn tokens_fetched(&self) -> u64 {
-        self.keyring.tokens_fetched()
+        self.keyring.tenant().map_or(0, TokenSource::fetched)
     }
 
     /// Counts the connections opened so far.
@@ -78,41 +78,110 @@ impl Egress {
 
     /// Sends one request of a guest.
     async fn send(&self, request: Request<WasiBody>, options: RequestOptions, log: &RequestLog) -> Answer {
+        let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience));
         let (mut head, body) = request.into_parts();
         let destination = match self.destinations.classify(&head.method, &head.uri) {
-            Ok(destination) => destination,
+            Ok(route) => {
+                head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
+                route.destination
+            }
             Err(denial) => {
-                log.open(&head.method, &head.uri, 0).failed(denial.to_string());
+                log.open(&head.method, &head.uri).failed(denial.to_string());
                 return Err(WasiError::HttpRequestDenied);
             }
         };
-        let mut body = body::collect(body).await?;
+        let tenant = self.keyring.tenant();
+        if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
+            patience.before_sending(body::collect(body)).await.ok_or(WasiError::ConnectionTimeout)??;
+            return broker(source, patience).await;
+        }
+        let entry = log.open(&head.method, &head.uri);
+        let mut body = match patience.before_sending(body::collect(body)).await {
+            Some(Ok(body)) => body,
+            Some(Err(error)) => {
+                entry.failed(format!("not sent: its body was refused: {error}"));
+                return Err(error);
+            }
+            None => {
+                entry.failed("not sent: its body did not come in time");
+                return Err(WasiError::ConnectionTimeout);
+            }
+        };
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
         if self.keyring.holds_any() {
             head.headers.remove(header::AUTHORIZATION);
         }
-        let outgoing = Outgoing { egress: self, options, log };
-        match destination {
-            Destination::ManagementApi => outgoing.with_token(head, body).await,
-            Destination::TokenEndpoint if self.keyring.holds_tenant() => self.broker().await,
-            Destination::TokenEndpoint | Destination::TenantOther => outgoing.once(&head, &body).await,
-            Destination::Mail(provider) => {
+        let outgoing = Outgoing { egress: self, options, patience, log };
+        match (destination, tenant) {
+            (Destination::ManagementApi, Some(source)) => {
+                outgoing.with_token(source, entry, head, &body).await
+            }
+            (Destination::Mail(provider), _) => {
                 self.keyring.apply_mail_key(provider, &mut head.headers, &mut body);
-                outgoing.once(&head, &body).await
+                outgoing.once(entry, &head, &body).await
+            }
+            (Destination::ManagementApi | Destination::TokenEndpoint | Destination::TenantOther, _) => {
+                outgoing.once(entry, &head, &body).await
             }
         }
     }
+}
 
-    /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
-    async fn broker(&self) -> Answer {
-        match self.keyring.token().await {
-            Ok(Some(token)) => Ok(own(credentials::describe_token(&token))),
-            Ok(None) => Err(WasiError::HttpRequestDenied),
-            Err(TokenError::Refused(refusal)) => Ok(own(credentials::refused_oauth(&refusal))),
-            Err(TokenError::NotReached(error)) => Err(not_sent(&error)),
-        }
+/// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
+async fn broker(source: &TokenSource, patience: Patience) -> Answer {
+    match patience.for_token(source.token()).await {
+        Ok(token) => Ok(own(credentials::describe_token(&token))),
+        Err(TokenError::Refused(refusal)) => Ok(own(credentials::refused_oauth(&refusal))),
+        Err(TokenError::NotReached(error)) => Err(not_sent(&error)),
+        Err(TokenError::Late) => Err(WasiError::ConnectionTimeout),
+    }
+}
+
+/// The time that a guest gives to one request.
+///
+/// The guest's own clock runs from before ours, and when it ends the guest can only say "sent, no answer". So what comes
+/// before sending ends a little earlier than the whole: the host, which knows that nothing was sent, speaks first.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    begun: Instant,
+    whole: Duration,
+}
+
+/// What the guest needs to hear of it and to end its call: twice the worst that a timer came late on two cores with six
+/// busy processes (median 3 ms, 99th percentile 29 ms, worst of 836 53 ms).
+const LEAST_MARGIN: Duration = Duration::from_millis(100);
+/// The part of a long time that is kept for it: one in twenty.
+const MARGIN_PART: u32 = 20;
+
+impl Patience {
+    fn begin(whole: Duration) -> Self {
+        Self { begun: Instant::now(), whole }
+    }
+
+    /// Returns what is left for a request that is not sent yet.
+    fn to_send(self) -> Duration {
+        // Of a time so short that it is all margin, half.
+        let margin = (self.whole / MARGIN_PART).max(LEAST_MARGIN).min(self.whole / 2);
+        self.whole.saturating_sub(margin).saturating_sub(self.begun.elapsed())
+    }
+
+    /// Returns what is left for the answer.
+    fn to_answer(self) -> Duration {
+        self.whole.saturating_sub(self.begun.elapsed())
+    }
+
+    /// Waits for something without which the request is not sent; `None` where it takes too long.
+    async fn before_sending<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.to_send(), work).await.ok()
+    }
+
+    async fn for_token(
+        self,
+        fetch: impl Future<Output = Result<Arc<Token>, TokenError>>,
+    ) -> Result<Arc<Token>, TokenError> {
+        self.before_sending(fetch).await.unwrap_or(Err(TokenError::Late))
     }
 }
 
@@ -120,64 +189,82 @@ impl Egress {
 struct Outgoing<'a> {
     egress: &'a Egress,
     options: RequestOptions,
+    patience: Patience,
     log: &'a RequestLog,
 }
 
 impl Outgoing<'_> {
     /// Sends with the tenant's token, and once more with another where the tenant refuses that.
-    async fn with_token(&self, mut head: Parts, body: Bytes) -> Answer {
-        let token = match self.egress.keyring.token().await {
-            Ok(Some(token)) => token,
-            Ok(None) => return self.once(&head, &body).await,
-            Err(error) => return self.without_token(&head, &error),
+    async fn with_token(
+        &self,
+        source: &TokenSource,
+        entry: RequestEntry,
+        mut head: Parts,
+        body: &Bytes,
+    ) -> Answer {
+        let token = match self.patience.for_token(source.token()).await {
+            Ok(token) => token,
+            Err(error) => return without_token(&entry, &error),
         };
         authorize(&mut head, &token);
-        let answer = self.once(&head, &body).await?;
+        let answer = self.once(entry, &head, body).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         // A refused token did nothing, so the request can be repeated whatever its method.
-        match self.egress.keyring.another(&token).await {
-            None => Ok(answer),
-            Some(Ok(token)) => {
-                // Read to its end, so that the connection can carry the repetition.
-                let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
+        let Some(another) = source.another(&token) else { return Ok(answer) };
+        // Read to its end, so that the connection can carry the repetition.
+        let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
+        let entry = self.log.open(&head.method, &head.uri);
+        match self.patience.for_token(another).await {
+            Ok(token) => {
                 authorize(&mut head, &token);
-                self.once(&head, &body).await
+                self.once(entry, &head, body).await
             }
-            Some(Err(error)) => self.without_token(&head, &error),
+            Err(error) => without_token(&entry, &error),
         }
     }
 
-    /// Says why a request was not sent, in a form that the guest makes a good error of.
-    fn without_token(&self, head: &Parts, error: &TokenError) -> Answer {
-        self.log.open(&head.method, &head.uri, 0).failed(error.to_string());
-        match error {
-            TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
-            TokenError::NotReached(error) => Err(not_sent(error)),
-        }
-    }
-
-    /// Sends as it is, and writes it down.
-    async fn once(&self, head: &Parts, body: &Bytes) -> Answer {
-        let entry = self.log.open(&head.method, &head.uri, body.len() as u64);
-        self.egress.requests.fetch_add(1, Ordering::Relaxed);
+    /// Sends as it is, and writes down where it got to.
+    async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
         *request.headers_mut() = head.headers.clone();
-        let timeouts = Timeouts {
-            connect: self.options.connect_timeout.map_or(CONNECT_TIMEOUT, |guest| guest.min(CONNECT_TIMEOUT)),
-            first_byte: self.options.first_byte_timeout.unwrap_or(self.egress.patience),
+        let connect = self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT);
+        let timeouts =
+            Timeouts { connect: connect.min(self.patience.to_send()), answer: self.patience.to_answer() };
+        let follow = |whereabouts| match whereabouts {
+            Whereabouts::OnConnection => {
+                entry.sent(body.len());
+                self.egress.requests.fetch_add(1, Ordering::Relaxed);
+            }
+            Whereabouts::HandedBack => {
+                entry.handed_back();
+                self.egress.requests.fetch_sub(1, Ordering::Relaxed);
+            }
         };
-        match self.egress.transport.send(request, timeouts).await {
+        match self.egress.transport.send(request, timeouts, follow).await {
             Ok(response) => {
                 entry.answered(response.status());
                 let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.patience);
                 Ok(response.map(|body| AnswerBody::new(body, entry, Some(between_bytes)).boxed_unsync()))
             }
-            Err(error) => Err(fail(entry, &error)),
+            Err(error) => {
+                entry.failed(error.to_string());
+                Err(error.to_wasi())
+            }
         }
+    }
+}
+
+/// Says why a request was not sent, in a form that the guest makes a good error of.
+fn without_token(entry: &RequestEntry, error: &TokenError) -> Answer {
+    entry.failed(error.to_string());
+    match error {
+        TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
+        TokenError::NotReached(error) => Err(not_sent(error)),
+        TokenError::Late => Err(WasiError::ConnectionTimeout),
     }
 }
 
@@ -185,11 +272,6 @@ fn authorize(head: &mut Parts, token: &Token) {
     if let Some(value) = token.authorization() {
         head.headers.insert(header::AUTHORIZATION, value);
     }
-}
-
-fn fail(entry: RequestEntry, error: &TransportError) -> WasiError {
-    entry.failed(error.to_string());
-    error.to_wasi()
 }
 
 /// A token request that was lost says nothing about the guest's request, which was not sent. A code that reads as

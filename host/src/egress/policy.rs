@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use http::{Method, Uri};
+use http::{Method, Uri, uri::PathAndQuery};
 
 use crate::base_url::BaseUrl;
 
@@ -16,6 +16,27 @@ pub(crate) struct Destinations {
     tenant: BaseUrl,
     /// Stands in for all mail providers.
     mail_override: Option<BaseUrl>,
+}
+
+/// The way that a request may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) destination: Destination,
+    /// Where that is, in the one spelling that this connection uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
+    /// would be another key of the connection pool and another name to the resolver's rules.
+    origin: BaseUrl,
+}
+
+impl Route {
+    /// Writes the URI to send to: the destination's own spelling, and the path and query as they were asked for.
+    pub(crate) fn uri(&self, asked: &Uri) -> Result<Uri, http::Error> {
+        let path = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+        Uri::builder()
+            .scheme(self.origin.scheme())
+            .authority(self.origin.authority())
+            .path_and_query(path)
+            .build()
+    }
 }
 
 /// What a request is for.
@@ -46,6 +67,8 @@ pub(crate) enum MailProvider {
 pub(crate) enum Denial {
     /// No destination of this connection.
     Destination { origin: String },
+    /// A method that no API has.
+    Method,
     /// A path with a segment that servers resolve: what it names is not what it seems.
     DotSegment,
     /// A provider's other functions.
@@ -58,6 +81,7 @@ impl fmt::Display for Denial {
             Self::Destination { origin } => {
                 write!(f, "denied: {origin} is neither the tenant nor a mail provider of this connection")
             }
+            Self::Method => f.write_str("denied: only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
             Self::DotSegment => f.write_str("denied: the path has a dot segment or a backslash"),
             Self::MailPath { provider } => {
                 write!(f, "denied: of {provider:?} only the request that sends a mail is allowed")
@@ -72,23 +96,32 @@ impl Destinations {
     }
 
     /// Tells what a request is for, or why it stays.
-    pub(crate) fn classify(&self, method: &Method, uri: &Uri) -> Result<Destination, Denial> {
+    pub(crate) fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
+        // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
+        if ![Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
+            .contains(method)
+        {
+            return Err(Denial::Method);
+        }
         let Some(origin) = BaseUrl::origin_of(uri) else {
             return Err(Denial::Destination {
                 origin: "a URL without a plain scheme, host and port".to_owned(),
             });
         };
-        let path = uri.path();
-        if has_dot_segment(path) {
+        if has_dot_segment(uri.path()) {
             return Err(Denial::DotSegment);
         }
-        if self.mail_override.as_ref() == Some(&origin)
+        self.destination(method, &origin, uri.path()).map(|destination| Route { destination, origin })
+    }
+
+    fn destination(&self, method: &Method, origin: &BaseUrl, path: &str) -> Result<Destination, Denial> {
+        if self.mail_override.as_ref() == Some(origin)
             && *method == Method::POST
             && let Some(provider) = MailProvider::of_path(path)
         {
             return Ok(Destination::Mail(provider));
         }
-        if self.tenant == origin {
+        if self.tenant == *origin {
             return Ok(if path.starts_with("/api/v2/") {
                 Destination::ManagementApi
             } else if path == "/oauth/token" && *method == Method::POST {
@@ -98,7 +131,7 @@ impl Destinations {
             });
         }
         if self.mail_override.is_none()
-            && let Some(provider) = MailProvider::of_origin(&origin)
+            && let Some(provider) = MailProvider::of_origin(origin)
         {
             return if *method == Method::POST && MailProvider::of_path(path) == Some(provider) {
                 Ok(Destination::Mail(provider))
@@ -162,7 +195,8 @@ fn has_dot_segment(path: &str) -> bool {
     true
 }
 
-fn percent_decode(bytes: &[u8]) -> Vec<u8> {
+/// Decodes one layer of percent-encoding; what is none stays.
+pub(super) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -188,7 +222,8 @@ mod tests {
 
     fn classify(destinations: &Destinations, request: &str) -> Result<Destination, Denial> {
         let (method, uri) = request.split_once(' ').unwrap();
-        destinations.classify(&method.parse().unwrap(), &uri.parse().unwrap())
+        let route = destinations.classify(&method.parse().unwrap(), &uri.parse().unwrap());
+        route.map(|route| route.destination)
     }
 
     fn production() -> Destinations {
@@ -227,6 +262,25 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_is_spelled_in_one_way() {
+        let offline = Destinations::new("http://localhost:8080".parse().unwrap(), None);
+        for (destinations, asked, expected) in [
+            (
+                production(),
+                "https://ACME.eu.Auth0.com:0443/api/v2/a%7Cb?q=%20A",
+                "https://acme.eu.auth0.com/api/v2/a%7Cb?q=%20A",
+            ),
+            (production(), "HTTPS://acme.eu.auth0.com", "https://acme.eu.auth0.com/"),
+            (production(), "https://acme.eu.auth0.com?a=1", "https://acme.eu.auth0.com/?a=1"),
+            (offline, "http://LOCALHOST:08080/api/v2/users", "http://localhost:8080/api/v2/users"),
+        ] {
+            let asked: Uri = asked.parse().unwrap();
+            let route = destinations.classify(&Method::GET, &asked).unwrap();
+            assert_eq!(route.uri(&asked).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
     fn what_only_looks_like_a_destination_stays_inside() {
         for request in [
             "GET http://acme.eu.auth0.com/api/v2/users",
@@ -255,6 +309,13 @@ mod tests {
             "POST http://api.sendgrid.com/v3/mail/send",
             "POST https://api.mailgun.net/v3/a/b/messages",
             "POST https://evil.api.resend.com/emails",
+            "TRACE https://acme.eu.auth0.com/api/v2/users",
+            "CONNECT https://acme.eu.auth0.com/api/v2/users",
+            "OPTIONS https://acme.eu.auth0.com/api/v2/users",
+            "PROPFIND https://acme.eu.auth0.com/api/v2/users",
+            "get https://acme.eu.auth0.com/api/v2/users",
+            "TRACE https://acme.eu.auth0.com/oauth/token",
+            "TRACE https://api.sendgrid.com/v3/mail/send",
         ] {
             assert!(classify(&production(), request).is_err(), "{request} was let through");
         }

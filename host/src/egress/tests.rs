@@ -23,6 +23,7 @@ const MAIL_KEY: &str = "canary-key";
 #[derive(Clone, Debug)]
 struct Seen {
     request: String,
+    host: Option<String>,
     authorization: Option<String>,
     body: String,
 }
@@ -50,10 +51,12 @@ impl Server {
                     async move {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await.unwrap().to_bytes();
-                        let authorization = head.headers.get(header::AUTHORIZATION);
+                        let text =
+                            |name| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
                         let seen = Seen {
                             request: format!("{} {}", head.method, head.uri.path()),
-                            authorization: authorization.map(|value| value.to_str().unwrap().to_owned()),
+                            host: text(header::HOST),
+                            authorization: text(header::AUTHORIZATION),
                             body: String::from_utf8(body.to_vec()).unwrap(),
                         };
                         let before = {
@@ -102,15 +105,8 @@ impl Server {
 
     fn egress(&self, mail: bool) -> Arc<Egress> {
         let transport = plain();
-        let endpoint = self.url("/oauth/token").parse().unwrap();
-        let cache = TokenCache::new(
-            endpoint,
-            "id".to_owned(),
-            Secret::new(SECRET),
-            "aud".to_owned(),
-            transport.clone(),
-        );
-        self.egress_with(Some(TokenSource::Fetched(cache)), transport, mail)
+        let source = fetched(&self.url("/oauth/token"), SECRET, &transport);
+        self.egress_with(Some(source), transport, mail)
     }
 
     fn egress_with(&self, source: Option<TokenSource>, transport: Transport, mail: bool) -> Arc<Egress> {
@@ -119,6 +115,58 @@ impl Server {
         let keyring = Keyring::new(source, mail.then(|| Secret::new(MAIL_KEY)));
         Arc::new(Egress::new(destinations, keyring, transport, Duration::from_secs(5)))
     }
+}
+
+fn fetched(endpoint: &str, secret: &str, transport: &Transport) -> TokenSource {
+    TokenSource::Fetched(TokenCache::new(
+        endpoint.parse().unwrap(),
+        "id".to_owned(),
+        Secret::new(secret),
+        "aud".to_owned(),
+        transport.clone(),
+    ))
+}
+
+fn fixed(token: &str) -> TokenSource {
+    TokenSource::Static(Arc::new(Token::of_unknown_origin(Secret::new(token))))
+}
+
+/// A server that takes connections and reads, and never says a word.
+struct Silent {
+    address: SocketAddr,
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Silent {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&read);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let log = Arc::clone(&log);
+                tokio::spawn(async move {
+                    use tokio::io::AsyncReadExt as _;
+                    let mut chunk = [0; 4096];
+                    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+                        log.lock().unwrap().extend_from_slice(&chunk[..count]);
+                    }
+                });
+            }
+        });
+        Self { address, read }
+    }
+
+    fn saw(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.read.lock().unwrap()).contains(text)
+    }
+}
+
+/// What a guest with little time asks for.
+fn hasty() -> RequestOptions {
+    let time = Some(Duration::from_millis(300));
+    RequestOptions { connect_timeout: time, first_byte_timeout: time, between_bytes_timeout: time }
 }
 
 fn plain() -> Transport {
@@ -209,8 +257,7 @@ async fn a_tenant_that_refuses_every_token_is_asked_twice_and_no_more() {
     let answer = send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
     assert_eq!((answer.0, tenant.count("GET /api/v2/users")), (401, 2));
 
-    let token = Arc::new(Token::of_unknown_origin(Secret::new("static")));
-    let fixed = tenant.egress_with(Some(TokenSource::Static(token)), plain(), false);
+    let fixed = tenant.egress_with(Some(fixed("static")), plain(), false);
     let answer = send(&fixed, request(Method::GET, &tenant.url("/api/v2/roles"), "")).await.unwrap();
     assert_eq!(
         (answer.0, tenant.count("GET /api/v2/roles")),
@@ -340,4 +387,163 @@ async fn no_secret_is_in_a_debug_print() {
     send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
     let text = format!("{egress:#?}");
     assert!(!text.contains("canary") && !text.contains("t1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_post_that_waited_for_a_silent_token_endpoint_is_not_sent_and_says_so() {
+    let (tenant, endpoint) = (Server::tenant().await, Silent::start().await);
+    let transport = plain();
+    let source = fetched(&format!("http://{}/oauth/token", endpoint.address), SECRET, &transport);
+    let egress = tenant.egress_with(Some(source), transport, false);
+    let log = RequestLog::default();
+    let create = request(Method::POST, &tenant.url("/api/v2/users"), "{}");
+    let error = egress.send(create, hasty(), &log).await.unwrap_err();
+    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
+    assert!(endpoint.saw("POST /oauth/token"));
+    assert!(tenant.seen().is_empty());
+    let record = log.records().remove(0);
+    assert_eq!((record.sent, record.bytes_sent, egress.requests()), (false, 0, 0));
+    assert!(record.error.unwrap().starts_with("not sent"));
+    assert!(record.elapsed >= Duration::from_millis(100), "the wait is in the record: {:?}", record.elapsed);
+}
+
+#[tokio::test]
+async fn a_guest_that_asks_a_silent_token_endpoint_hears_it_from_the_host() {
+    let endpoint = Silent::start().await;
+    let transport = plain();
+    let source = fetched(&format!("http://{}/oauth/token", endpoint.address), SECRET, &transport);
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress_with(Some(source), transport, false);
+    let ask = request(Method::POST, &tenant.url("/oauth/token"), "");
+    let error = egress.send(ask, hasty(), &RequestLog::default()).await.unwrap_err();
+    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_post_whose_connection_never_came_is_not_sent_and_says_so() {
+    let tenant = Silent::start().await;
+    let base = format!("https://{}", tenant.address);
+    let keyring = Keyring::new(Some(fixed("canary-token")), None);
+    let destinations = Destinations::new(base.parse().unwrap(), None);
+    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let log = RequestLog::default();
+    let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
+    let error = egress.send(create, hasty(), &log).await.unwrap_err();
+    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
+    assert_eq!(tenant.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake and nothing else came");
+    assert!(!tenant.saw("canary"));
+    assert_eq!((log.records().remove(0).sent, egress.requests()), (false, 0));
+}
+
+#[tokio::test]
+async fn a_post_that_was_sent_and_not_answered_stays_unknown() {
+    let tenant = Silent::start().await;
+    let base = format!("http://{}", tenant.address);
+    let keyring = Keyring::new(Some(fixed("t")), None);
+    let destinations = Destinations::new(base.parse().unwrap(), None);
+    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let log = RequestLog::default();
+    let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
+    let error = egress.send(create, hasty(), &log).await.unwrap_err();
+    assert!(matches!(error, WasiError::HttpResponseTimeout), "{error:?}");
+    assert!(tenant.saw("POST /api/v2/users"));
+    let record = log.records().remove(0);
+    assert_eq!((record.sent, record.bytes_sent, egress.requests()), (true, 2, 1));
+}
+
+#[test]
+fn what_comes_before_sending_ends_before_the_guest_s_own_clock_does() {
+    for (whole, margin) in
+        [(30_000, 1_500), (3_000, 150), (1_000, 100), (300, 100), (100, 50), (1, 1), (0, 0)]
+    {
+        let patience = Patience::begin(Duration::from_millis(whole));
+        let bound = Duration::from_millis(whole - margin);
+        assert!(patience.to_send() <= bound.max(patience.whole / 2), "{whole}");
+        assert!(patience.to_send() <= patience.to_answer(), "{whole}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_echoes_the_form_does_not_spread_the_secret() {
+    let tenant = Server::start(|seen, _| {
+        let description = format!("cannot read: {}", seen.body);
+        Some((400, json!({"error": "invalid_request", "error_description": description})))
+    })
+    .await;
+    let transport = plain();
+    let source = fetched(&tenant.url("/oauth/token"), "can+ary/secret=", &transport);
+    let egress = tenant.egress_with(Some(source), transport, false);
+    let log = RequestLog::default();
+    let mut said = String::new();
+    for path in ["/api/v2/users", "/oauth/token"] {
+        let ask = request(Method::POST, &tenant.url(path), "{}");
+        let answer = egress.send(ask, RequestOptions::default(), &log).await.unwrap();
+        said += std::str::from_utf8(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    }
+    said += &format!("{:?}", log.records());
+    assert!(tenant.seen()[0].body.contains("can%2Bary%2Fsecret%3D"), "{:?}", tenant.seen());
+    assert!(said.contains("invalid_request") && said.contains("withheld"), "{said}");
+    assert!(!said.contains("can%2B") && !said.contains("can+ary"), "{said}");
+}
+
+#[tokio::test]
+async fn a_guest_s_spelling_of_the_authority_does_not_leave() {
+    let tenant = Server::tenant().await;
+    let port = tenant.address.port();
+    let base = format!("http://localhost:{port}");
+    let keyring = Keyring::new(Some(fixed("t")), None);
+    let destinations = Destinations::new(base.parse().unwrap(), None);
+    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    for authority in [format!("LOCALHOST:{port}"), format!("localhost:0{port}"), format!("localhost:{port}")]
+    {
+        send(&egress, request(Method::GET, &format!("http://{authority}/api/v2/users"), "")).await.unwrap();
+    }
+    let hosts: Vec<_> = tenant.seen().into_iter().map(|seen| seen.host.unwrap()).collect();
+    assert_eq!(hosts, [0; 3].map(|_| format!("localhost:{port}")));
+    assert_eq!(egress.connections_opened(), 1, "one destination is one key of the pool");
+}
+
+#[tokio::test]
+async fn a_request_that_would_be_echoed_or_tunnelled_does_not_leave() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress_with(Some(fixed("t")), plain(), false);
+    let log = RequestLog::default();
+    for method in [Method::TRACE, Method::CONNECT, Method::OPTIONS, Method::from_bytes(b"PURGE").unwrap()] {
+        let ask = request(method.clone(), &tenant.url("/api/v2/users"), "");
+        let error = egress.send(ask, RequestOptions::default(), &log).await.unwrap_err();
+        assert!(matches!(error, WasiError::HttpRequestDenied), "{method}: {error:?}");
+    }
+    assert!(tenant.seen().is_empty());
+    assert!(
+        log.records()
+            .iter()
+            .all(|record| !record.sent && record.error.as_ref().unwrap().starts_with("denied"))
+    );
+}
+
+#[tokio::test]
+async fn a_record_tells_what_was_sent_from_what_was_not() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let log = RequestLog::default();
+    let large = "x".repeat(body::MAX_REQUEST_BODY + 1);
+    for body in ["{}", large.as_str()] {
+        let create = request(Method::POST, &tenant.url("/api/v2/users"), body);
+        let _ = egress.send(create, RequestOptions::default(), &log).await;
+    }
+    let gone = Server { address: closed_port().await, seen: Arc::default() };
+    let unreachable = gone.egress_with(Some(fixed("t")), plain(), false);
+    let create = request(Method::POST, &gone.url("/api/v2/users"), "{}");
+    unreachable.send(create, RequestOptions::default(), &log).await.unwrap_err();
+
+    let records = log.records();
+    let told: Vec<_> = records.iter().map(|record| (record.sent, record.bytes_sent, record.status)).collect();
+    assert_eq!(told, [(true, 2, Some(200)), (false, 0, None), (false, 0, None)]);
+    assert!(records[1].error.as_ref().unwrap().contains("body was refused"), "{:?}", records[1]);
+    assert_eq!(tenant.count("POST /api/v2/users"), 1);
+    assert_eq!((egress.requests(), unreachable.requests()), (1, 0));
+}
+
+async fn closed_port() -> SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

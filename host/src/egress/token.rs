@@ -14,20 +14,27 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use serde::Deserialize;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
-use super::transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError};
+use super::{
+    policy::percent_decode,
+    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
+};
 use crate::secret::Secret;
 
 /// A token is not used in its last seconds: it must live through the way to the tenant and a clock that is a little
 /// ahead. One that expires all the same costs one 401 and one more fetch.
 const RENEW_BEFORE: Duration = Duration::from_secs(10);
 /// The endpoint answers in well under a second; Auth0's SDKs wait 10 s for it (node-auth0's default timeout).
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A token of the Management API with all its scopes is some 12 KB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// Room for such an answer from the start.
+const USUAL_ANSWER_BYTES: usize = 16 * 1024;
 
 /// Where tokens come from.
 #[derive(Debug)]
@@ -99,14 +106,53 @@ impl Token {
     }
 }
 
-/// Makes `Bearer …`, marked so that HTTP/2 does not index it and `Debug` does not print it.
-pub(crate) fn bearer(secret: &Secret) -> Option<HeaderValue> {
-    sensitive(&format!("Bearer {}", secret.expose()))
+impl TokenSource {
+    /// Returns a token, waiting for a fetch where there is none.
+    pub(crate) async fn token(&self) -> Result<Arc<Token>, TokenError> {
+        match self {
+            Self::Static(token) => Ok(Arc::clone(token)),
+            Self::Fetched(cache) => cache.token().await,
+        }
+    }
+
+    /// Returns another token in place of one that the tenant refused; `None` where there is no way to get one.
+    pub(crate) fn another(
+        &self,
+        refused: &Arc<Token>,
+    ) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
+        match self {
+            Self::Static(_) => None,
+            Self::Fetched(cache) => {
+                cache.drop_refused(refused);
+                Some(cache.token())
+            }
+        }
+    }
+
+    /// Counts the tokens fetched so far.
+    pub(crate) fn fetched(&self) -> u64 {
+        match self {
+            Self::Static(_) => 0,
+            Self::Fetched(cache) => cache.fetched(),
+        }
+    }
 }
 
-/// Makes a header value that is marked as sensitive.
-pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
+/// Makes `Bearer …`, marked so that HTTP/2 does not index it and `Debug` does not print it.
+pub(crate) fn bearer(secret: &Secret) -> Option<HeaderValue> {
+    sensitive(&["Bearer ", secret.expose()])
+}
+
+/// Makes a header value of these parts: marked as sensitive, and wiped when its last clone is gone.
+pub(crate) fn sensitive(parts: &[&str]) -> Option<HeaderValue> {
+    // In one piece from the start: a text that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| text.push_str(part));
+    // `from_maybe_shared` takes any octet above 127; no credential has those.
+    if !text.is_ascii() {
+        return None;
+    }
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -119,6 +165,8 @@ pub(crate) enum TokenError {
     /// The endpoint was not reached, or its answer was lost. Either way the request that needed the token was not
     /// sent.
     NotReached(TransportError),
+    /// The endpoint did not answer in the time that the request has. Others may wait longer.
+    Late,
 }
 
 /// What the token endpoint said.
@@ -138,6 +186,7 @@ impl std::fmt::Display for TokenError {
         match self {
             Self::Refused(refusal) => write!(f, "not sent: {}", refusal.message()),
             Self::NotReached(error) => write!(f, "not sent: the token endpoint could not be asked: {error}"),
+            Self::Late => f.write_str("not sent: the token endpoint did not answer in time"),
         }
     }
 }
@@ -260,13 +309,7 @@ impl TokenCache {
     }
 
     async fn fetch_once(&self) -> Result<Token, TokenError> {
-        let form: String = form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", &self.client_id)
-            .append_pair("client_secret", self.client_secret.expose())
-            .append_pair("audience", &self.audience)
-            .finish();
-        let mut request = Request::new(Full::new(Bytes::from(form)));
+        let mut request = Request::new(Full::new(self.form()));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.endpoint.clone();
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -274,14 +317,14 @@ impl TokenCache {
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
 
         let asked = Instant::now();
-        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, first_byte: FIRST_BYTE_TIMEOUT };
-        let response = self.transport.send(request, timeouts).await.map_err(TokenError::NotReached)?;
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: ANSWER_TIMEOUT };
+        let response =
+            self.transport.send(request, timeouts, |_| ()).await.map_err(TokenError::NotReached)?;
         let (head, body) = response.into_parts();
-        let body = tokio::time::timeout(FIRST_BYTE_TIMEOUT, Limited::new(body, MAX_ANSWER_BYTES).collect())
+        let body = tokio::time::timeout(ANSWER_TIMEOUT, read_answer(body))
             .await
-            .map_err(|_| TokenError::NotReached(TransportError::ResponseTimeout))?
-            .map_err(|error| TokenError::NotReached(TransportError::Terminated(error.to_string())))?
-            .to_bytes();
+            .unwrap_or(Err(TransportError::ResponseTimeout))
+            .map_err(TokenError::NotReached)?;
         if head.status == StatusCode::OK {
             self.fetched.fetch_add(1, Ordering::Relaxed);
             read_token(&body, asked).ok_or_else(|| {
@@ -294,6 +337,21 @@ impl TokenCache {
         }
     }
 
+    /// Writes the form that asks for a token. It is wiped when the last clone of its bytes is gone.
+    fn form(&self) -> Bytes {
+        let secret = self.client_secret.expose();
+        // An octet takes three at most; the names and the grant take less than the rest. A text that grows leaves
+        // copies behind.
+        let room = 3 * (self.client_id.len() + secret.len() + self.audience.len()) + 128;
+        let form = form_urlencoded::Serializer::new(String::with_capacity(room))
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &self.client_id)
+            .append_pair("client_secret", secret)
+            .append_pair("audience", &self.audience)
+            .finish();
+        Bytes::from_owner(Zeroizing::new(form))
+    }
+
     /// Makes a refusal. A gateway that echoes the request must not make it a leak.
     fn refusal(
         &self,
@@ -302,8 +360,7 @@ impl TokenCache {
         description: String,
         headers: &HeaderMap,
     ) -> TokenError {
-        let secret = self.client_secret.expose();
-        let clean = |text: String| text.replace(secret, "[secret]");
+        let clean = |text: String| without_secret(&text, &self.client_secret);
         let pacing = headers
             .iter()
             .filter(|(name, _)| **name == header::RETRY_AFTER || name.as_str().starts_with("x-ratelimit-"))
@@ -318,18 +375,77 @@ impl TokenCache {
     }
 }
 
+/// Takes a secret out of what the token endpoint said.
+///
+/// Where it stands as it is, it is cut out and the rest is kept, since the rest is what helps. A text that repeats the
+/// form, or that has the secret in it in another spelling, is withheld as a whole: there are more spellings (hex digits
+/// in either case, `+` or `%20`, encoded twice) than a list of them would have.
+fn without_secret(text: &str, secret: &Secret) -> String {
+    let secret = secret.expose();
+    if secret.is_empty() {
+        return text.to_owned();
+    }
+    // A form has `+` for a space.
+    let spaced = |text: &[u8]| -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(text.iter().map(|&octet| if octet == b'+' { b' ' } else { octet }).collect())
+    };
+    let needle = spaced(secret.as_bytes());
+    let cut = Zeroizing::new(text.replace(secret, "[secret]"));
+    let mut octets = Zeroizing::new(cut.as_bytes().to_vec());
+    loop {
+        let plain = spaced(&octets);
+        let holds = |needle: &[u8]| plain.windows(needle.len()).any(|window| window == needle);
+        if holds(b"client_secret") || holds(&needle) {
+            return "[withheld: it repeats the request, and that holds the secret]".to_owned();
+        }
+        let decoded = Zeroizing::new(percent_decode(&octets));
+        // Decoding only ever shortens, so this ends.
+        if decoded.len() == octets.len() {
+            return cut.as_str().to_owned();
+        }
+        octets = decoded;
+    }
+}
+
+/// Reads the endpoint's answer into memory that is wiped.
+async fn read_answer(mut body: Incoming) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let mut answer = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER_BYTES));
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
+        let Ok(data) = frame.map_err(|error| body_error(&error))?.into_data() else { continue };
+        let length = answer.len() + data.len();
+        if length > MAX_ANSWER_BYTES {
+            return Err(TransportError::Protocol(format!("a token of more than {MAX_ANSWER_BYTES} bytes")));
+        }
+        if length > answer.capacity() {
+            // By hand, since a vector that grows by itself leaves its old copy behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * length));
+            larger.extend_from_slice(&answer);
+            answer = larger;
+        }
+        answer.extend_from_slice(&data);
+    }
+    Ok(answer)
+}
+
 fn read_token(body: &[u8], asked: Instant) -> Option<Token> {
     #[derive(Deserialize)]
     struct Answer {
-        access_token: String,
+        #[serde(deserialize_with = "secret")]
+        access_token: Secret,
         scope: Option<String>,
         expires_in: Option<u64>,
     }
     let answer: Answer = serde_json::from_slice(body).ok()?;
-    let value = Secret::new(answer.access_token);
+    let value = answer.access_token;
     bearer(&value).filter(|_| !value.is_empty())?;
     let end = answer.expires_in.and_then(|seconds| asked.checked_add(Duration::from_secs(seconds)));
     Some(Token { value, scope: answer.scope, life: end.map_or(Life::Unknown, Life::Until) })
+}
+
+/// Reads a text that is wiped even where what comes after it is refused.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
 }
 
 /// Reads OAuth's form of an error. Anything else is named by what it is, not repeated: it may be a page of HTML.
@@ -378,6 +494,39 @@ mod tests {
         assert!(read_token(br#"{"access_token":"t"}"#, asked).unwrap().is_fresh(), "no expiry: until a 401");
         assert!(read_token(br#"{"access_token":""}"#, asked).is_none());
         assert!(read_token(br#"{"access_token":"a\nb"}"#, asked).is_none());
+    }
+
+    #[test]
+    fn a_secret_in_any_spelling_does_not_come_out_of_a_refusal() {
+        let secret = Secret::new("can+ary/se cret=ü&\"%");
+        for said in [
+            "client_id=id&client_secret=can%2Bary%2Fse+cret%3D%C3%BC%26%22%25&audience=aud",
+            "bad value can%2Bary%2Fse+cret%3D%C3%BC%26%22%25",
+            "bad value can%2bary%2fse%20cret%3d%c3%bc%26%22%25",
+            "bad value can%2Bary%2Fse%20cret%3D%C3%BC%26%22%25",
+            "bad value can+ary/se%20cret=ü&\"%25",
+            "bad value can+ary/se+cret=ü&\"%",
+            "bad value can%252Bary%252Fse%2520cret%253D%25C3%25BC%2526%2522%2525",
+            "bad value %63%61%6E%2Bary/se cret=ü&\"%25",
+            "bad value client%5Fsecret=other",
+            "client_id=id&client%5fsecret%3Dcan",
+        ] {
+            let clean = without_secret(said, &secret);
+            assert!(clean.starts_with("[withheld"), "{said}: {clean}");
+        }
+        let clean = without_secret("Unauthorized can+ary/se cret=ü&\"% 100%", &secret);
+        assert_eq!(clean, "Unauthorized [secret] 100%");
+        for harmless in ["Unauthorized", "100% wrong", "a%20b", ""] {
+            assert_eq!(without_secret(harmless, &secret), harmless);
+        }
+    }
+
+    #[test]
+    fn a_header_of_a_secret_takes_what_a_header_may_hold_and_nothing_else() {
+        assert_eq!(bearer(&Secret::new("a.b")).unwrap(), "Bearer a.b");
+        for unsendable in ["a\r\nx: y", "a\0", "ü"] {
+            assert!(bearer(&Secret::new(unsendable)).is_none(), "{unsendable:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -49,14 +49,34 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Idle connections that are kept. 3000 requests took 1625 connections with 4 and 31 with 32 (wash-runtime).
 const MAX_IDLE: usize = 32;
+/// How often HTTP/2 asks the server whether it is still there. A path that died in silence keeps accepting requests
+/// until Linux gives up sending (`net.ipv4.tcp_retries2` = 15: 15 minutes), and HTTP/2 would put every call on it. With
+/// [`PING_TIMEOUT`] it is found out within 25 s, before the second call of the default deadline (30 s), and the idle
+/// time of a pooled connection sees two pings at most.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long the answer to that may take: what is given to a whole new connection, [`CONNECT_TIMEOUT`].
+const PING_TIMEOUT: Duration = CONNECT_TIMEOUT;
+/// How often a request is put on a connection that closes before it takes the request. The pool passes over
+/// connections that it knows to be closed, so each of these is a race lost by microseconds; a server that closes
+/// every connection at once must not be asked for ever.
+const MAX_HANDED_BACK: usize = 3;
 
-/// How long to wait for what.
+/// How long to wait for what, from the call of [`Transport::send`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// For a connection.
+    /// For a connection. What takes longer was not sent.
     pub(crate) connect: Duration,
-    /// From there to the head of the answer.
-    pub(crate) first_byte: Duration,
+    /// For the head of the answer.
+    pub(crate) answer: Duration,
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// Given to a connection: from here on the server may see it.
+    OnConnection,
+    /// Given back by a connection that had not begun to write it.
+    HandedBack,
 }
 
 /// Why no answer came.
@@ -126,6 +146,13 @@ impl fmt::Display for TransportError {
     }
 }
 
+/// How HTTP/2 finds out that a connection is dead.
+#[derive(Clone, Copy, Debug)]
+struct Ping {
+    interval: Duration,
+    timeout: Duration,
+}
+
 /// A pooled HTTP client.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
@@ -135,6 +162,10 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(tls: ClientConfig) -> Self {
+        Self::with_ping(tls, Ping { interval: PING_INTERVAL, timeout: PING_TIMEOUT })
+    }
+
+    fn with_ping(tls: ClientConfig, ping: Ping) -> Self {
         let opened = Arc::new(AtomicU64::new(0));
         let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
@@ -149,6 +180,12 @@ impl Transport {
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
+            .http2_keep_alive_interval(ping.interval)
+            .http2_keep_alive_timeout(ping.timeout)
+            // In silence too: the next call would find the dead connection and be lost on it.
+            .http2_keep_alive_while_idle(true)
+            // Repeated in `send`, which must know on which connection a request is.
+            .retry_canceled_requests(false)
             .build(Connector { https, opened: Arc::clone(&opened) });
         Self { client, opened }
     }
@@ -158,37 +195,108 @@ impl Transport {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the head of the answer. `follow` is told when the request goes on a connection
+    /// and when it comes back from one, so that a caller who is stopped in between knows.
     pub(crate) async fn send(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         timeouts: Timeouts,
+        mut follow: impl FnMut(Whereabouts),
     ) -> Result<Response<Incoming>, TransportError> {
-        let mut connection = capture_connection(&mut request);
+        let begun = Instant::now();
+        let mut handed_back = 0;
+        loop {
+            let left = |whole: Duration| whole.saturating_sub(begun.elapsed());
+            let (connect, answer) = (left(timeouts.connect), left(timeouts.answer));
+            if connect.is_zero() {
+                return Err(TransportError::ConnectTimeout);
+            }
+            match self.attempt(request.clone(), connect, answer, &mut follow).await {
+                Err(Failure::HandedBack(reason)) => {
+                    follow(Whereabouts::HandedBack);
+                    handed_back += 1;
+                    if handed_back == MAX_HANDED_BACK {
+                        return Err(TransportError::Connect(reason));
+                    }
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Ok(response) => return Ok(response),
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        connect: Duration,
+        answer: Duration,
+        follow: &mut impl FnMut(Whereabouts),
+    ) -> Result<Response<Incoming>, Failure> {
+        let begun = Instant::now();
+        let connection = capture_connection(&mut request);
+        let mut watched = connection.clone();
         let mut response = std::pin::pin!(self.client.request(request));
-        let connected = async { drop(connection.wait_for_connection_metadata().await) };
+        let connected = async { drop(watched.wait_for_connection_metadata().await) };
         // A connection in hand is where "not sent" ends.
-        let answer = tokio::select! {
+        let result = tokio::select! {
             biased;
-            answer = &mut response => return answer.map_err(|error| classify(&error)),
-            connected = tokio::time::timeout(timeouts.connect, connected) => match connected {
-                Ok(()) => tokio::time::timeout(timeouts.first_byte, &mut response).await,
-                Err(_) => return Err(TransportError::ConnectTimeout),
+            result = &mut response => {
+                if connection.connection_metadata().is_some() {
+                    follow(Whereabouts::OnConnection);
+                }
+                Ok(result)
+            }
+            connected = tokio::time::timeout(connect, connected) => match connected {
+                Ok(()) => {
+                    follow(Whereabouts::OnConnection);
+                    tokio::time::timeout(answer.saturating_sub(begun.elapsed()), &mut response).await
+                }
+                Err(_) => return Err(Failure::Final(TransportError::ConnectTimeout)),
             },
         };
-        match answer {
-            Ok(answer) => answer.map_err(|error| classify(&error)),
-            Err(_) => Err(TransportError::ResponseTimeout),
+        match result {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => {
+                let on_connection = connection.connection_metadata().is_some();
+                Err(Failure::of(&error, on_connection))
+            }
+            Err(_) => Err(Failure::Final(TransportError::ResponseTimeout)),
         }
     }
 }
 
-/// Finds what went wrong in a chain of errors.
-fn classify(error: &hyper_util::client::legacy::Error) -> TransportError {
+/// How one attempt failed.
+#[derive(Debug)]
+enum Failure {
+    /// The connection closed before it took the request.
+    HandedBack(String),
+    Final(TransportError),
+}
+
+impl Failure {
+    /// Finds what went wrong in a chain of errors.
+    ///
+    /// hyper makes an error `canceled` only where it gives the request back: queued for a connection that closed before
+    /// its task took it (hyper 1.12: `Envelope::drop` and `recv_msg` of client/dispatch.rs and proto/h1/dispatch.rs,
+    /// `try_send_request` of client/conn). What has been taken is lost with another kind of error; a test holds hyper
+    /// to that.
+    fn of(error: &hyper_util::client::legacy::Error, on_connection: bool) -> Self {
+        let canceled = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+            .find(|cause| cause.is_canceled());
+        match canceled {
+            Some(canceled) => Self::HandedBack(deepest(canceled)),
+            None => Self::Final(classify(error, on_connection)),
+        }
+    }
+}
+
+fn classify(error: &hyper_util::client::legacy::Error, on_connection: bool) -> TransportError {
+    // Without a connection nothing was sent, whatever the client calls it: a handshake of HTTP/2 that fails is a
+    // `SendRequest` to it.
+    let connecting = error.is_connect() || !on_connection;
     let mut io_kind = None;
-    let mut deepest = error.to_string();
     for cause in causes(error) {
-        deepest = cause.to_string();
         if let Some(cause) = cause.downcast_ref::<ResolveError>() {
             return TransportError::Dns(cause.to_string());
         }
@@ -198,11 +306,12 @@ fn classify(error: &hyper_util::client::legacy::Error) -> TransportError {
         if let Some(cause) = cause.downcast_ref::<rustls::Error>() {
             return match cause {
                 rustls::Error::InvalidCertificate(reason) => TransportError::Certificate(reason.to_string()),
-                _ if error.is_connect() => TransportError::Tls(cause.to_string()),
+                _ if connecting => TransportError::Tls(cause.to_string()),
                 _ => TransportError::Terminated(cause.to_string()),
             };
         }
         if let Some(cause) = cause.downcast_ref::<hyper::Error>()
+            && !connecting
             && (cause.is_parse() || cause.is_parse_too_large())
         {
             return TransportError::Protocol(cause.to_string());
@@ -211,17 +320,22 @@ fn classify(error: &hyper_util::client::legacy::Error) -> TransportError {
             io_kind = Some(cause.kind());
         }
     }
-    if !error.is_connect() {
-        return TransportError::Terminated(deepest);
+    let reason = deepest(error);
+    if !connecting {
+        return TransportError::Terminated(reason);
     }
     match io_kind {
         Some(io::ErrorKind::ConnectionRefused) => TransportError::Refused,
         Some(io::ErrorKind::TimedOut) => TransportError::ConnectTimeout,
         Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
-            TransportError::Unroutable(deepest)
+            TransportError::Unroutable(reason)
         }
-        _ => TransportError::Connect(deepest),
+        _ => TransportError::Connect(reason),
     }
+}
+
+fn deepest(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Walks down an error. `io::Error` hides the error that it wraps from `source()`, so it is opened by hand.
@@ -237,8 +351,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 /// Says why the body of an answer broke off.
 pub(crate) fn body_error(error: &hyper::Error) -> TransportError {
-    let deepest = causes(error).last().map(ToString::to_string).unwrap_or_default();
-    TransportError::Terminated(deepest)
+    TransportError::Terminated(deepest(error))
 }
 
 /// Connects within one deadline, and counts.
@@ -302,7 +415,7 @@ impl Service<Name> for Resolver {
         Box::pin(async move {
             // The port is the connector's to set.
             let mut found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if name.as_str() == "localhost" {
+            if name.as_str().eq_ignore_ascii_case("localhost") {
                 found.retain(|address| address.ip().is_loopback());
             }
             if found.is_empty() { Err(ResolveError::NoAddress) } else { Ok(found.into_iter()) }
@@ -359,30 +472,29 @@ mod tests {
         Request::get(uri).body(Full::default()).unwrap()
     }
 
-    const SHORT: Timeouts =
-        Timeouts { connect: Duration::from_secs(2), first_byte: Duration::from_millis(100) };
+    const SHORT: Timeouts = Timeouts { connect: Duration::from_secs(2), answer: Duration::from_millis(100) };
 
     #[tokio::test]
     async fn errors_tell_whether_the_request_was_sent() {
         // Bound and dropped: nobody listens there.
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let error = plain().send(get(&format!("http://{closed}/")), SHORT).await.unwrap_err();
+        let error = plain().send(get(&format!("http://{closed}/")), SHORT, |_| ()).await.unwrap_err();
         assert_eq!(error, TransportError::Refused);
 
-        let error = plain().send(get("http://no-such-name.invalid/"), SHORT).await.unwrap_err();
+        let error = plain().send(get("http://no-such-name.invalid/"), SHORT, |_| ()).await.unwrap_err();
         assert!(matches!(error, TransportError::Dns(_)), "{error:?}");
         assert!(!error.may_have_been_sent());
 
         // Accepts and stays silent.
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = silent.local_addr().unwrap();
-        let error = plain().send(get(&format!("http://{address}/")), SHORT).await.unwrap_err();
+        let error = plain().send(get(&format!("http://{address}/")), SHORT, |_| ()).await.unwrap_err();
         assert_eq!(error, TransportError::ResponseTimeout);
         assert!(error.may_have_been_sent());
 
         // The handshake gets no answer either: nothing was sent.
         let brief = Timeouts { connect: Duration::from_millis(100), ..SHORT };
-        let error = plain().send(get(&format!("https://{address}/")), brief).await.unwrap_err();
+        let error = plain().send(get(&format!("https://{address}/")), brief, |_| ()).await.unwrap_err();
         assert_eq!(error, TransportError::ConnectTimeout);
 
         // Accepts, reads and hangs up, or answers something else.
@@ -395,7 +507,7 @@ mod tests {
                 let _ = stream.read(&mut [0; 1024]).await.unwrap();
                 stream.write_all(answer).await.unwrap();
             });
-            let error = plain().send(get(&format!("http://{address}/")), SHORT).await.unwrap_err();
+            let error = plain().send(get(&format!("http://{address}/")), SHORT, |_| ()).await.unwrap_err();
             assert_eq!(error.may_have_been_sent(), sent, "{error:?}");
             server.await.unwrap();
         }
@@ -410,8 +522,112 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         });
-        let error = plain().send(get(&format!("https://{address}/")), SHORT).await.unwrap_err();
+        let error = plain().send(get(&format!("https://{address}/")), SHORT, |_| ()).await.unwrap_err();
         assert!(matches!(error, TransportError::Tls(_)), "{error:?}");
+    }
+
+    /// Reads one request without a body; `None` where the client has gone.
+    fn read_head(stream: &mut std::net::TcpStream) -> Option<String> {
+        use std::io::Read as _;
+        let (mut head, mut octet) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read(&mut octet).ok()? == 0 {
+                return None;
+            }
+            head.push(octet[0]);
+        }
+        Some(String::from_utf8(head).unwrap().lines().next().unwrap().to_owned())
+    }
+
+    const NOTHING: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+    /// Guards against counting such a request as lost: a kept connection that closes just then is everyday life.
+    #[tokio::test]
+    async fn a_request_that_a_closing_connection_gave_back_goes_out_on_another() {
+        use std::io::Write as _;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (close, closing) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            for last in [false, true] {
+                let (mut stream, _) = listener.accept().unwrap();
+                seen.push(read_head(&mut stream).unwrap());
+                stream.write_all(NOTHING).unwrap();
+                if !last {
+                    closing.recv().unwrap();
+                }
+            }
+            seen
+        });
+        let transport = plain();
+        let roomy = Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(5) };
+        let post =
+            |path: &str| Request::post(format!("http://{address}{path}")).body(Full::default()).unwrap();
+        transport.send(post("/1"), roomy, |_| ()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        close.send(()).unwrap();
+        // Holds the only thread, so that the client's task cannot see the end of the connection; then the event is
+        // fetched, and the request is queued before the task looks at it.
+        std::thread::sleep(Duration::from_millis(50));
+        tokio::task::yield_now().await;
+        let mut way = Vec::new();
+        transport.send(post("/2"), roomy, |whereabouts| way.push(whereabouts)).await.unwrap();
+        assert_eq!(way, [Whereabouts::OnConnection, Whereabouts::HandedBack, Whereabouts::OnConnection]);
+        assert_eq!(server.join().unwrap(), ["POST /1 HTTP/1.1", "POST /2 HTTP/1.1"]);
+    }
+
+    /// Guards the proof that "handed back" rests on: a server that closes at any moment around the next request sees it
+    /// once at most, and never where it is reported as not sent.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_reported_as_not_sent_or_is_sent_again_was_never_seen() {
+        use std::{io::Write as _, net::Shutdown, sync::Mutex};
+        const ROUNDS: u64 = 200;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::<String>::new()));
+        let log = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for (round, stream) in listener.incoming().enumerate() {
+                let (log, mut stream) = (Arc::clone(&log), stream.unwrap());
+                std::thread::spawn(move || {
+                    let Some(first) = read_head(&mut stream) else { return };
+                    let closes = first.contains("/first");
+                    log.lock().unwrap().push(first);
+                    let _ = stream.write_all(NOTHING);
+                    if closes {
+                        std::thread::sleep(Duration::from_micros(round as u64 * 37 % 400));
+                        let _ = stream.shutdown(Shutdown::Write);
+                    }
+                    // Whatever still comes was sent.
+                    while let Some(more) = read_head(&mut stream) {
+                        log.lock().unwrap().push(more);
+                    }
+                });
+            }
+        });
+        let roomy = Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(5) };
+        let mut outcomes = Vec::new();
+        for round in 0..ROUNDS {
+            let transport = plain();
+            let post = |path: &str| {
+                Request::post(format!("http://{address}/{path}/{round}")).body(Full::default()).unwrap()
+            };
+            transport.send(post("first"), roomy, |_| ()).await.unwrap();
+            tokio::time::sleep(Duration::from_micros(round * 53 % 400)).await;
+            outcomes.push(transport.send(post("second"), roomy, |_| ()).await.map(drop));
+        }
+        let seen = seen.lock().unwrap();
+        for (round, outcome) in outcomes.iter().enumerate() {
+            let line = format!("POST /second/{round} HTTP/1.1");
+            let count = seen.iter().filter(|request| **request == line).count();
+            assert!(count <= 1, "seen {count} times: {outcome:?}");
+            if let Err(error) = outcome
+                && !error.may_have_been_sent()
+            {
+                assert_eq!(count, 0, "{error:?}");
+            }
+        }
     }
 
     #[test]
