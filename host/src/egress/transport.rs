@@ -630,6 +630,52 @@ mod tests {
         }
     }
 
+    /// Passes everything on in both directions, until it is told to swallow what comes on the connections of that time.
+    async fn relay(to: std::net::SocketAddr) -> (std::net::SocketAddr, tokio::sync::watch::Sender<bool>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (swallow, _) = tokio::sync::watch::channel(false);
+        let swallowing = swallow.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = tokio::net::TcpStream::connect(to).await.unwrap();
+                let mut swallowing = swallowing.subscribe();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        // Both ends stay open, and nothing passes any more.
+                        _ = swallowing.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        (address, swallow)
+    }
+
+    /// Guards against a path that died in silence: HTTP/2 would put every call on its connection.
+    #[tokio::test]
+    async fn an_http2_connection_that_died_in_silence_is_given_up() {
+        let server = auth0_emulator::Emulator::builder().tls(true).start().await.unwrap();
+        let origin: Uri = server.base_url().parse().unwrap();
+        let (relay, swallow) = relay(([127, 0, 0, 1], origin.port_u16().unwrap()).into()).await;
+        let tls = tls_config(RootCertStore::empty(), server.ca_pem().map(str::as_bytes)).unwrap();
+        let brief = Duration::from_millis(200);
+        let transport = Transport::with_ping(tls, Ping { interval: brief, timeout: brief });
+        let roomy = Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(5) };
+        let url = format!("https://127.0.0.1:{}/.well-known/jwks.json", relay.port());
+        let answer = transport.send(get(&url), roomy, |_| ()).await.unwrap();
+        assert_eq!(answer.version(), http::Version::HTTP_2);
+        drop(answer);
+        swallow.send_replace(true);
+
+        // The first call after it is lost on it, at most. Those after that are not.
+        let _ = transport.send(get(&url), roomy, |_| ()).await;
+        let answer = transport.send(get(&url), roomy, |_| ()).await.unwrap();
+        assert_eq!(answer.status(), http::StatusCode::OK);
+        assert_eq!(transport.connections_opened(), 2);
+        assert_eq!(server.control().requests().len(), 2, "the lost one never came");
+    }
+
     #[test]
     fn certificates_that_are_none_are_refused() {
         for pem in [&b""[..], b"hello", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
