@@ -164,14 +164,28 @@ fn engine() -> Result<Engine, Error> {
         .async_stack_keep_resident(STACK_KEEP_RESIDENT)
         .table_keep_resident(TABLE_KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
+    engine_with(pool)
+}
+
+/// The pool reserves terabytes of addresses. Containers and small machines may not grant them, and there instances are
+/// made one by one. Any other error of the pool is a mistake in its settings, which must not pass for that.
+fn engine_with(pool: PoolingAllocationConfig) -> Result<Engine, Error> {
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    // The pool reserves terabytes of addresses. Containers and small machines may not grant them.
-    Engine::new(&config).or_else(|_| {
-        let mut config = Config::new();
-        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-        Engine::new(&config).map_err(Error::Engine)
-    })
+    match Engine::new(&config) {
+        Err(error) if refused_by_the_system(&error) => {
+            let mut config = Config::new();
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            Engine::new(&config).map_err(Error::Engine)
+        }
+        result => result.map_err(Error::Engine),
+    }
+}
+
+/// Knows an error of the operating system at the root of one of wasmtime's. Its type is that of wasmtime's own version
+/// of rustix, or `io::Error` on Windows; both write `(os error 12)`.
+fn refused_by_the_system(error: &wasmtime::Error) -> bool {
+    error.chain().last().is_some_and(|cause| cause.to_string().contains("(os error "))
 }
 
 /// Offers exactly the interfaces of [`component::OFFERED_IMPORTS`], one by one: no stdio, no exit, no file system, no
@@ -289,3 +303,39 @@ fn action_error(error: bindings::ActionFailure) -> Error {
 
 /// Shares the runtime between a host and its connections.
 pub(crate) type SharedRuntime = Arc<Runtime>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two slots, so that only the settings can be at fault.
+    fn small() -> PoolingAllocationConfig {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_memories(2)
+            .total_tables(2)
+            .total_stacks(2)
+            .total_core_instances(2)
+            .total_component_instances(2);
+        pool
+    }
+
+    #[test]
+    fn a_machine_that_does_not_grant_the_pool_s_addresses_runs_without_it() {
+        let mut vast = small();
+        // 2^20 memories of 4 GiB: more than 2^47, which is all that a process on x86-64 or arm64 has.
+        vast.total_memories(1 << 20);
+        let mut config = Config::new();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(vast.clone()));
+        let error = Engine::new(&config).err().unwrap();
+        assert!(refused_by_the_system(&error), "{error:?}");
+        engine_with(vast).unwrap();
+    }
+
+    #[test]
+    fn a_mistake_in_the_pool_s_settings_is_an_error_and_says_what_it_is() {
+        let mut wrong = small();
+        wrong.max_memory_size(1 << 40);
+        let Err(Error::Engine(source)) = engine_with(wrong) else { panic!("it was taken") };
+        assert!(format!("{source:#}").contains("maximum memory size"), "{source:#}");
+    }
+}
