@@ -27,7 +27,7 @@ use crate::control::{Listener, SeenRequest};
 use crate::faults::FaultKind;
 use crate::reply::Reply;
 use crate::server::Shared;
-use crate::{control_http, logs, mail, routes, time};
+use crate::{control_http, logs, mail, routes, time, tokens};
 
 /// Auth0's largest request body.
 const MAX_BODY: usize = 1024 * 1024;
@@ -246,7 +246,7 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
         shared.record(seen);
         return Err(reset(connection));
     }
-    let instead = fault.as_ref().and_then(unprocessed);
+    let instead = fault.as_ref().and_then(|fault| unprocessed(fault, &incomer.path));
     let mut outcome = match instead {
         Some(answer) => Outcome { route: routes::template(&incomer), ..answer.into() },
         None => match connection.listener {
@@ -255,7 +255,7 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
         },
     };
     if let Some(FaultKind::Status { status, body, retry_after, .. }) = &fault {
-        outcome.answer = other_status(*status, body.as_deref(), *retry_after);
+        outcome.answer = other_status(*status, body.as_deref(), *retry_after, &incomer.path);
     }
     seen.route = outcome.route;
     seen.authorized = outcome.authorized;
@@ -277,21 +277,21 @@ fn reset(connection: &Connection) -> Reset {
 }
 
 /// The answer of a fault that keeps the request from being processed.
-fn unprocessed(fault: &FaultKind) -> Option<Answer> {
+fn unprocessed(fault: &FaultKind, path: &str) -> Option<Answer> {
     let unauthorized = |message: &str| Refusal::plain(StatusCode::UNAUTHORIZED, message).into_answer();
     match fault {
         FaultKind::Status { status, body, retry_after, after_processing: false } => {
-            Some(other_status(*status, body.as_deref(), *retry_after))
+            Some(other_status(*status, body.as_deref(), *retry_after, path))
         }
         FaultKind::TooManyRequests { retry_after, reset_in } => {
-            let refusal = Refusal::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_requests",
-                "Global limit has been reached",
-            );
+            let refusal = if path == tokens::PATH {
+                tokens::too_many()
+            } else {
+                let message = "Global limit has been reached";
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).into_answer()
+            };
             let reset = Timestamp::now().as_second() + i64::from(reset_in.unwrap_or(1));
             let mut answer = refusal
-                .into_answer()
                 .header("x-ratelimit-limit", "50")
                 .header("x-ratelimit-remaining", "0")
                 .header("x-ratelimit-reset", &reset.to_string());
@@ -308,11 +308,21 @@ fn unprocessed(fault: &FaultKind) -> Option<Answer> {
     }
 }
 
-fn other_status(status: u16, body: Option<&str>, retry_after: Option<u32>) -> Answer {
+fn other_status(status: u16, body: Option<&str>, retry_after: Option<u32>, path: &str) -> Answer {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let reason = status.canonical_reason().unwrap_or("Error");
     let mut answer = match body {
         Some(body) => Answer::text(status, "application/json; charset=utf-8", body),
-        None => Refusal::plain(status, status.canonical_reason().unwrap_or("Error")).into_answer(),
+        None if path == tokens::PATH => {
+            let error = match status {
+                StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "access_denied",
+                status if status.is_server_error() => "server_error",
+                _ => "invalid_request",
+            };
+            tokens::oauth(status, error, reason)
+        }
+        None => Refusal::plain(status, reason).into_answer(),
     };
     if let Some(seconds) = retry_after {
         answer = answer.header("retry-after", &seconds.to_string());

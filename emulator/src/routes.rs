@@ -1,5 +1,7 @@
-//! Which handler answers which request, and the checks that come before it, in Auth0's order:
-//! limits, authentication, scopes, path, query, body – then the handler, which checks existence and rules.
+//! Which handler answers which request, and the checks that come before it, in Auth0's order: authentication, scopes,
+//! path, query, body – then the handler, which checks existence and rules (facts sheet, section 2). Nothing tells where
+//! the rate limits stand in it; here they come after authentication, so that nobody uses a tenant's limits up without
+//! a token.
 
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value};
@@ -44,7 +46,7 @@ pub(crate) fn answer(shared: &Shared, incomer: &Incomer) -> Outcome {
     }
     let mut tenant = shared.tenant();
     let answer = match (&incomer.method, incomer.path.as_str()) {
-        (&Method::POST, "/oauth/token") => token(&mut tenant, incomer),
+        (&Method::POST, tokens::PATH) => token(&mut tenant, incomer),
         (&Method::GET, "/.well-known/jwks.json") => Answer::ok(tenant.tokens.keys.jwks()),
         (&Method::GET, "/.well-known/openid-configuration") => Answer::ok(tokens::discovery(&tenant)),
         (&Method::POST, "/dbconnections/change_password") => {
@@ -53,16 +55,14 @@ pub(crate) fn answer(shared: &Shared, incomer: &Incomer) -> Outcome {
         }
         _ => Refusal::no_such_path().into_answer(),
     };
-    let authorized = incomer.path == "/oauth/token" && answer.status == StatusCode::OK;
+    let authorized = incomer.path == tokens::PATH && answer.status == StatusCode::OK;
     Outcome { answer, route: None, authorized }
 }
 
 fn token(tenant: &mut Tenant, incomer: &Incomer) -> Answer {
     let verdict = tenant.limits.authentication();
     if let Verdict::GlobalEmpty(standing) | Verdict::EndpointEmpty(standing) = verdict {
-        let refusal =
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Global limit has been reached");
-        return with_standing(refusal.into_answer(), Some(standing));
+        return with_standing(tokens::too_many(), Some(standing));
     }
     let standing = if let Verdict::Pass(standing) = verdict { Some(standing) } else { None };
     let form = read_form(incomer).unwrap_or_default();

@@ -45,9 +45,17 @@ impl Tokens {
     }
 }
 
-/// A refusal in OAuth's form.
-fn oauth(status: StatusCode, error: &str, description: impl Into<String>) -> Answer {
+/// The token endpoint.
+pub(crate) const PATH: &str = "/oauth/token";
+
+/// A refusal in OAuth's form, which is the only one that the token endpoint has.
+pub(crate) fn oauth(status: StatusCode, error: &str, description: impl Into<String>) -> Answer {
     oauth_headers(Answer::json(status, json!({"error": error, "error_description": description.into()})))
+}
+
+/// The refusal of a request that is one too many.
+pub(crate) fn too_many() -> Answer {
+    oauth(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Global limit has been reached")
 }
 
 fn oauth_headers(answer: Answer) -> Answer {

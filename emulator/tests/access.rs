@@ -164,6 +164,43 @@ async fn the_free_plan_answers_429_with_the_headers_that_tell_when() {
 }
 
 #[tokio::test]
+async fn the_token_endpoint_s_limit_refuses_in_the_form_of_oauth() {
+    let bench = bench(Seed::demo(), Plan::Free).await;
+    let mut refused = None;
+    // The bucket holds 30 and gets 30 a second.
+    for _ in 0..2000 {
+        let answer = bench.raw(Method::POST, "/oauth/token", &[], Some(json!({}))).await.unwrap();
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert_eq!(
+        refused.json,
+        json!({"error": "too_many_requests", "error_description": "Global limit has been reached"})
+    );
+    assert_eq!(
+        (&refused.headers["x-ratelimit-limit"], &refused.headers["cache-control"]),
+        (&"30".parse().unwrap(), &"no-store".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn limits_come_after_authentication_and_before_scopes() {
+    let mut bench = bench(Seed::demo(), Plan::Free).await;
+    bench.control.set_scopes(&["read:roles"]);
+    bench.token = bench.fresh_token().await;
+    let mut codes = Vec::new();
+    for _ in 0..3 {
+        codes.push(bench.get("/users").await.status.as_u16());
+    }
+    assert_eq!(codes, [403, 403, 429], "a refused request uses the limit up");
+    let unknown = bench.raw(Method::GET, "/api/v2/users", &[], None).await.unwrap();
+    assert_eq!(unknown.status, 401, "who has no token learns nothing of the limit");
+}
+
+#[tokio::test]
 async fn unknown_paths_and_oversized_bodies_are_refused() {
     let bench = demo().await;
     let answer = bench.get("/nothing").await;

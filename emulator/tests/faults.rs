@@ -75,6 +75,31 @@ async fn statuses_can_be_forced_before_and_after_processing() {
 }
 
 #[tokio::test]
+async fn the_token_endpoint_refuses_in_the_form_of_oauth_alone() {
+    let bench = demo().await;
+    let status =
+        |status| FaultKind::Status { status, body: None, retry_after: Some(1), after_processing: false };
+    for (kind, code, error) in [
+        (FaultKind::TooManyRequests { retry_after: Some(1), reset_in: None }, 429, "too_many_requests"),
+        (status(429), 429, "too_many_requests"),
+        (status(503), 503, "server_error"),
+        (status(403), 403, "access_denied"),
+    ] {
+        bench.control.inject(Fault::new(kind).at("/oauth/token").times(1));
+        let answer = bench.raw(Method::POST, "/oauth/token", &[], Some(json!({}))).await.unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), answer.json["error"].as_str()),
+            (code, Some(error)),
+            "{}",
+            answer.text
+        );
+        assert!(answer.json["error_description"].is_string(), "{}", answer.text);
+        assert_eq!(answer.json.as_object().unwrap().len(), 2, "nothing of the Management API's form");
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+}
+
+#[tokio::test]
 async fn the_control_surface_works_over_http_and_is_not_counted() {
     let bench = demo().await;
     let control = |method: Method, verb: &str, body: Option<Value>| {
