@@ -174,18 +174,34 @@ pub struct SeedLog {
     pub request: Option<String>,
 }
 
-/// A seed that cannot be read.
+/// A seed that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("seed, member `{field}`: {reason}")]
-pub struct SeedError {
-    /// The path of the member, e.g. `users[2].roles`.
-    pub field: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The column, from 1.
-    pub column: usize,
-    /// What is wrong there; its text ends with line and column.
-    pub reason: serde_json::Error,
+#[non_exhaustive]
+pub enum SeedError {
+    /// It is no JSON, or has a member that no seed has or one of the wrong type.
+    #[error("seed, member `{field}`: {reason}")]
+    Unreadable {
+        /// The path of the member, e.g. `users[2].roles`.
+        field: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong there; its text ends with line and column.
+        reason: serde_json::Error,
+    },
+    /// It names a role or a permission that it does not define.
+    #[error("seed, member `{field}`: no {kind} `{name}` is defined under `{home}`")]
+    Undefined {
+        /// The path of the member, e.g. `users[2].roles`.
+        field: String,
+        /// `role` or `permission`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// Where it would have to be defined.
+        home: &'static str,
+    },
 }
 
 impl Seed {
@@ -197,21 +213,50 @@ impl Seed {
     /// Reads a seed.
     ///
     /// # Errors
-    /// The text is no JSON, has an unknown member, or a member of the wrong type; the error names line and member.
+    /// The text is no JSON, has an unknown member or one of the wrong type, or names a role or a permission that it does
+    /// not define; the error names the member, and the line where it can.
     pub fn from_json(text: &str) -> Result<Self, SeedError> {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let seed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let field = error.path().to_string();
-            let reason = error.into_inner();
-            SeedError { field, line: reason.line(), column: reason.column(), reason }
-        })?;
-        reader.end().map_err(|reason| SeedError {
-            field: ".".to_owned(),
+        let unreadable = |field: String, reason: serde_json::Error| SeedError::Unreadable {
+            field,
             line: reason.line(),
             column: reason.column(),
             reason,
+        };
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let seed: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let field = error.path().to_string();
+            unreadable(field, error.into_inner())
         })?;
+        reader.end().map_err(|reason| unreadable(".".to_owned(), reason))?;
+        seed.check()?;
         Ok(seed)
+    }
+
+    /// Refuses a name that stands for nothing: a test would run against a tenant without it and blame the connector.
+    pub(crate) fn check(&self) -> Result<(), SeedError> {
+        for (index, role) in self.roles.iter().enumerate() {
+            let known = |name: &&String| self.resource_servers.iter().any(|api| api.scopes.contains(name));
+            if let Some(name) = role.permissions.iter().find(|name| !known(name)) {
+                return Err(SeedError::Undefined {
+                    field: format!("roles[{index}].permissions"),
+                    kind: "permission",
+                    name: name.clone(),
+                    home: "resource_servers[].scopes",
+                });
+            }
+        }
+        for (index, user) in self.users.iter().enumerate() {
+            let known = |name: &&String| self.roles.iter().any(|role| role.name == **name);
+            if let Some(name) = user.roles.iter().find(|name| !known(name)) {
+                return Err(SeedError::Undefined {
+                    field: format!("users[{index}].roles"),
+                    kind: "role",
+                    name: name.clone(),
+                    home: "roles",
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The company of the demo: a dozen people, six roles, eight applications in all states of repair.
@@ -256,9 +301,28 @@ mod tests {
     #[test]
     fn a_bad_seed_is_refused_by_line_and_member() {
         let error = Seed::from_json("{\n \"users\": [\n  {\"email\": 7}\n ]\n}").unwrap_err();
-        assert_eq!((error.line, error.field.as_str()), (3, "users[0].email"), "{error}");
+        assert!(
+            matches!(&error, SeedError::Unreadable { field, line: 3, .. } if field == "users[0].email"),
+            "{error}"
+        );
         let error = Seed::from_json("{\"user\": []}").unwrap_err();
         assert!(error.to_string().contains("unknown field `user`"), "{error}");
         assert!(Seed::from_json("{} x").is_err());
+    }
+
+    #[test]
+    fn a_role_or_permission_that_is_not_defined_is_refused_by_name() {
+        for (seed, expected) in [
+            (
+                r#"{"roles": [{"name": "A"}], "users": [{}, {"roles": ["A", "B"]}]}"#,
+                "seed, member `users[1].roles`: no role `B` is defined under `roles`",
+            ),
+            (
+                r#"{"resource_servers": [{"scopes": ["read:x"]}], "roles": [{"permissions": ["read:x", "read:y"]}]}"#,
+                "seed, member `roles[0].permissions`: no permission `read:y` is defined under `resource_servers[].scopes`",
+            ),
+        ] {
+            assert_eq!(Seed::from_json(seed).unwrap_err().to_string(), expected);
+        }
     }
 }

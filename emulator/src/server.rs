@@ -14,7 +14,7 @@ use crate::control::{Control, Listener, SeenRequest};
 use crate::faults::Faults;
 use crate::keys::Keys;
 use crate::limits::Plan;
-use crate::seed::Seed;
+use crate::seed::{Seed, SeedError};
 use crate::tenant::Tenant;
 use crate::tls::Certificate;
 use crate::tokens::Tokens;
@@ -38,6 +38,9 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The seed cannot be planted.
+    #[error("the seed cannot be used")]
+    Seed(#[from] SeedError),
     /// No signing key could be made.
     #[error("cannot make a signing key")]
     Key,
@@ -138,9 +141,10 @@ impl Builder {
     /// Starts the tenant on the current tokio runtime.
     ///
     /// # Errors
-    /// The port is taken, or no key or certificate could be made.
+    /// The seed names something that it does not define, the port is taken, or no key or certificate could be made.
     pub async fn start(self) -> Result<Emulator, Error> {
         let seed = self.seed.unwrap_or_default();
+        seed.check()?;
         let domain = seed.domain.clone().unwrap_or_else(|| DOMAIN.to_owned());
         let (listener, address) = listen(self.port).await?;
         let (mail_listener, mail_address) = listen(0).await?;
