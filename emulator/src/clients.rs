@@ -79,10 +79,11 @@ fn shown(client: &Client, call: &Call) -> Value {
     project(Value::Object(visible(client, &call.caller)), &call.query, &["tenant"])
 }
 
-/// A read that returned secrets is logged.
-fn log_read(tenant: &mut Tenant, call: &Call, answer: &Value) {
-    let secret = |value: &Value| value.get("client_secret").is_some();
-    if secret(answer) || answer.as_array().is_some_and(|items| items.iter().any(secret)) {
+/// A read is logged if what it returned holds a secret: a client, an array of them, or an object with such an array.
+fn log_read(tenant: &mut Tenant, call: &Call, returned: &Value) {
+    let clients = returned.get("clients").unwrap_or(returned);
+    let secret = |client: &Value| client.get("client_secret").is_some_and(|secret| !secret.is_null());
+    if secret(clients) || clients.as_array().is_some_and(|all| all.iter().any(secret)) {
         crate::logs::write(tenant, call, "mgmt_api_read", "Get clients", 200, &json!({}));
     }
 }
@@ -114,19 +115,16 @@ pub(crate) fn list(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal> 
         })
         .map(|client| visible(client, &call.caller).into())
         .collect();
-    log_read(tenant, call, &Value::Array(items.clone()));
     let id = |client: &Value| client.get("client_id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut answer = paging::either(call, "clients", &items, id)?;
     if let crate::call::Body::Json(body) = &mut answer.body {
-        let list = match body {
-            Value::Object(object) => object.get_mut("clients"),
-            other => Some(other),
-        };
+        let list = if body.is_array() { Some(&mut *body) } else { body.get_mut("clients") };
         if let Some(Value::Array(list)) = list {
             for item in list {
                 *item = project(item.take(), &call.query, &["tenant"]);
             }
         }
+        log_read(tenant, call, body);
     }
     Ok(answer)
 }

@@ -283,6 +283,60 @@ async fn each_mail_provider_accepts_its_own_way_of_asking() {
 }
 
 #[tokio::test]
+async fn sparkpost_shows_what_a_reader_would_see() {
+    let bench = demo().await;
+    let escaped = "{{opening_double_curly()}}name{{closing_double_curly()}}";
+    let mail = json!({"recipients": [{"address": {"email": "a@b.co"}}],
+        "content": {"from": "x@acme.example", "subject": escaped, "html": escaped, "text": escaped}});
+    let url = format!("{}/api/v1/transmissions", bench.tenant.mail_base_url());
+    let key = bench.tenant.mail_api_key().to_owned();
+    assert_eq!(
+        bench.raw(Method::POST, &url, &[("authorization", &key)], Some(mail)).await.unwrap().status,
+        200
+    );
+    let mail = bench.control.outbox().remove(0);
+    assert_eq!(mail.subject, "{{name}}");
+    assert_eq!((mail.html.as_deref(), mail.text.as_deref()), (Some("{{name}}"), Some("{{name}}")));
+}
+
+#[tokio::test]
+async fn a_read_of_applications_is_logged_if_and_only_if_it_returned_a_secret() {
+    let bench = demo().await;
+    let id = bench.tenant.client_id();
+    for (path, logged) in [
+        ("/clients".to_owned(), true),
+        ("/clients?include_totals=true".to_owned(), true),
+        ("/clients?take=5".to_owned(), true),
+        ("/clients?fields=client_secret&include_fields=true".to_owned(), true),
+        ("/clients?fields=client_id,name&include_fields=true".to_owned(), false),
+        ("/clients?fields=client_secret&include_fields=false&include_totals=true".to_owned(), false),
+        ("/clients?fields=client_id,name&take=5".to_owned(), false),
+        ("/clients?page=9".to_owned(), false),
+        (format!("/clients/{id}"), true),
+        (format!("/clients/{id}?fields=name"), false),
+    ] {
+        let rows = || {
+            let logs = bench.control.logs();
+            logs.iter().filter(|row| row["type"] == "mgmt_api_read").count()
+        };
+        let before = rows();
+        let answer = bench.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        assert_eq!(answer.text.contains("\"client_secret\":"), logged, "{path}");
+        assert_eq!(rows() - before, usize::from(logged), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_does_not_start_with_a_role_that_nobody_defined() {
+    let mut seed = Seed::demo();
+    seed.users[1].roles.push("No Such Role".to_owned());
+    let error = Emulator::builder().seed(seed).start().await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("users[1].roles") && cause.contains("`No Such Role`"), "{cause}");
+}
+
+#[tokio::test]
 async fn ids_repeat_from_run_to_run_while_secrets_do_not() {
     let (one, other) = (demo().await, demo().await);
     assert_eq!(one.control.roles(), other.control.roles());
