@@ -26,32 +26,65 @@ const LIMIT: usize = 1_200_000;
 /// Build `target/component/auth0.wasm`. The file is left alone where it would not change, so that what embeds it is
 /// not rebuilt.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let toolchain = Toolchain::find(workspace)?;
-    process::say("building the component");
-    let module = build_module(workspace, &toolchain)?;
-    let component = describe(workspace, &componentize(&module)?)?;
-
     let path = workspace.component();
-    let news = if write_if_changed(&path, &component)? { "" } else { ", unchanged" };
-    process::say(&format!("{}: {} bytes{news}; imports:", path.display(), component.len()));
-    for import in imports(&component)? {
+    build_with(workspace, &Toolchain::find(workspace)?, &path)?;
+    Ok(path)
+}
+
+/// Build with both ways to a Rust that builds for WebAssembly, and compare. The second way must not rot while
+/// everybody uses the first. Where Debian's Rust cannot be had this is no failure: it says so, and why.
+pub(crate) fn compare(workspace: &Workspace) -> Result<()> {
+    let toolchain = match Toolchain::debian(workspace) {
+        Ok(toolchain) => toolchain,
+        Err(error) => {
+            process::say(&format!("SKIPPED: the build with Debian's Rust was not tried: {error:#}"));
+            return Ok(());
+        }
+    };
+    let usual = workspace.component();
+    let usual = fs::read(&usual).with_context(|| format!("cannot read {}", usual.display()))?;
+    // Beside the component that the host embeds, not in its place: the host would be built anew.
+    let path = workspace.component().with_file_name("auth0.debian.wasm");
+    let found = build_with(workspace, &toolchain, &path)?;
+    let wanted = imports(&usual)?;
+    if found != wanted {
+        bail!("with Debian's Rust the component imports {found:?}; with the other it imports {wanted:?}");
+    }
+    process::say("the component of Debian's Rust has the same imports, and is within the limit");
+    Ok(())
+}
+
+/// Build into a file, and answer what the component imports.
+fn build_with(workspace: &Workspace, toolchain: &Toolchain, path: &Path) -> Result<Vec<String>> {
+    process::say("building the component");
+    let module = build_module(workspace, toolchain)?;
+    let component = describe(workspace, &componentize(&module)?)?;
+    let news = if write_if_changed(path, &component)? { "" } else { ", unchanged" };
+    process::say(&format!("{}: {}{news}; imports:", path.display(), size(component.len())));
+    let imports = imports(&component)?;
+    for import in &imports {
         process::say(&format!("  {import}"));
     }
     if component.len() > LIMIT {
         bail!("the component has {} bytes; {LIMIT} is the limit", component.len());
     }
-    Ok(path)
+    Ok(imports)
+}
+
+/// Say how large a component is, and how much of the limit that is; rounded up, so that 100 % is not within it by luck.
+fn size(bytes: usize) -> String {
+    format!("{bytes} bytes, {} % of the limit of {LIMIT}", (bytes * 100).div_ceil(LIMIT))
 }
 
 fn build_module(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<u8>> {
     // `rustc --crate-type` and not `build`: with the rlib that native tests need beside it, cargo would not do the
     // link-time optimisation.
     let (mut cargo, folder) = toolchain.cargo(workspace, "rustc");
-    cargo.args(["--package", "auth0-component", "--lib", "--crate-type", "cdylib", "--profile", "component"]);
+    cargo.args(["--package", "auth0-component", "--lib", "--crate-type", "cdylib", "--profile", "guest"]);
     // Whatever the caller's flags are, the guest is built with these.
     cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", guest_flags(workspace));
     process::run(&mut cargo)?;
-    let module = folder.join(TARGET).join("component/auth0_component.wasm");
+    let module = folder.join(TARGET).join("guest/auth0_component.wasm");
     fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
 }
 
@@ -138,6 +171,13 @@ fn imports(component: &[u8]) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_tells_how_much_of_the_limit_is_used() {
+        assert_eq!(size(600_000), "600000 bytes, 50 % of the limit of 1200000");
+        assert_eq!(size(LIMIT), "1200000 bytes, 100 % of the limit of 1200000");
+        assert_eq!(size(LIMIT + 1), "1200001 bytes, 101 % of the limit of 1200000");
+    }
 
     #[test]
     fn an_unchanged_file_keeps_its_time_of_change() {

@@ -6,6 +6,7 @@
 
 mod component;
 mod demo;
+mod host;
 mod process;
 mod reference;
 mod test;
@@ -23,6 +24,7 @@ Usage: cargo xtask COMMAND
 
 Commands:
   component            Build the component: target/component/auth0.wasm
+  compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
@@ -49,6 +51,10 @@ fn dispatch() -> Result<ExitCode> {
             component::build(&Workspace::load()?)?;
             Ok(ExitCode::SUCCESS)
         }
+        (Some("compare"), []) => {
+            component::compare(&Workspace::load()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         (Some("wasmtime"), []) => {
             let program = wasmtime::install(&Workspace::load()?)?;
             println!("{}", program.display());
@@ -66,7 +72,7 @@ fn dispatch() -> Result<ExitCode> {
             eprintln!("{COMMANDS}");
             Ok(ExitCode::from(2))
         }
-        (Some(command @ ("component" | "wasmtime" | "reference")), rest) => {
+        (Some(command @ ("component" | "compare" | "wasmtime" | "reference")), rest) => {
             eprintln!("xtask: `{command}` does not take `{}`\n\n{COMMANDS}", rest.join(" "));
             Ok(ExitCode::from(2))
         }

@@ -7,14 +7,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::workspace::Workspace;
-use crate::{component, process};
+use crate::{component, host, process};
 
 const COMMAND: &str = "cargo xtask reference";
 
@@ -53,42 +51,12 @@ fn path(workspace: &Workspace) -> PathBuf {
 
 fn generate(workspace: &Workspace) -> Result<String> {
     component::build(workspace)?;
-    process::say("building the host");
-    process::run(workspace.cargo().args(["build", "--quiet", "--package", "auth0-host"]))?;
-    let host = workspace.build().join("debug").join(format!("auth0-host{}", std::env::consts::EXE_SUFFIX));
+    let host = host::build(workspace, &[])?;
     process::say("asking the component");
-    let actions = ask(workspace, &host, &["actions"])?;
-    let ids: Vec<&str> = list(&actions).iter().filter_map(|action| text(action, "id")).collect();
-    Ok(page(&describe_all(workspace, &host, &ids)?))
-}
-
-fn ask(workspace: &Workspace, host: &PathBuf, args: &[&str]) -> Result<Value> {
-    let answer = process::output(workspace.command(host).args(args).arg("--json"))?;
-    serde_json::from_str(&answer).with_context(|| format!("auth0-host {} printed no JSON", args.join(" ")))
-}
-
-/// Ask for all descriptions, on all processors: each time the host compiles the component first.
-fn describe_all(workspace: &Workspace, host: &PathBuf, ids: &[&str]) -> Result<Vec<Value>> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, Value)>> {
-        let mut described = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(id) = ids.get(index) else { return Ok(described) };
-            described.push((index, ask(workspace, host, &["describe", id])?));
-        }
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let mut all = thread::scope(|scope| -> Result<Vec<(usize, Value)>> {
-        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let mut all = Vec::new();
-        for handle in handles {
-            all.extend(handle.join().map_err(|_| anyhow!("a thread that asked the component broke off"))??);
-        }
-        Ok(all)
-    })?;
-    all.sort_by_key(|(index, _)| *index);
-    Ok(all.into_iter().map(|(_, description)| description).collect())
+    let answer = process::output(workspace.command(host).args(["describe", "--all", "--json"]))?;
+    let actions: Vec<Value> =
+        serde_json::from_str(&answer).context("auth0-host describe printed no array of JSON")?;
+    Ok(page(&actions))
 }
 
 fn page(actions: &[Value]) -> String {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::workspace::Workspace;
-use crate::{component, process, wasmtime};
+use crate::{component, host, process, wasmtime};
 
 /// Where the tests find the wasmtime command line.
 const WASMTIME: &str = "AUTH0_WASMTIME";
@@ -14,14 +14,35 @@ const WASMTIME: &str = "AUTH0_WASMTIME";
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     component::build(workspace)?;
     let program = wasmtime::install(workspace)?;
+    // The end-to-end tests run `auth0-host`, which cargo builds for the tests of its own package only.
+    host::build(workspace, &build_options(args))?;
     process::say("running the tests");
-    let mut cargo = workspace.cargo();
-    cargo.arg("test");
+    let mut cargo = workspace.cargo("test");
     if !names_packages(args) {
         cargo.arg("--workspace");
     }
     cargo.args(args).env(WASMTIME, program);
     process::become_command(&mut cargo)
+}
+
+/// The options that say how to build, and not what to test: the program has to lie where the tests look for it.
+fn build_options(args: &[String]) -> Vec<String> {
+    const ALONE: [&str; 4] = ["--release", "-r", "--offline", "--frozen"];
+    const WITH_VALUE: [&str; 4] = ["--profile", "--target", "--target-dir", "--config"];
+    let mut options = Vec::new();
+    let mut args = args.iter().take_while(|arg| *arg != "--");
+    while let Some(arg) = args.next() {
+        let name = arg.split_once('=').map_or(arg.as_str(), |(name, _)| name);
+        if ALONE.contains(&arg.as_str()) {
+            options.push(arg.clone());
+        } else if WITH_VALUE.contains(&name) {
+            options.push(arg.clone());
+            if name == arg {
+                options.extend(args.next().cloned());
+            }
+        }
+    }
+    options
 }
 
 fn names_packages(args: &[String]) -> bool {
@@ -35,11 +56,27 @@ fn names_packages(args: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names_packages;
+    use super::{build_options, names_packages};
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_host_is_built_as_the_tests_are() {
+        for (line, expected) in [
+            ("-p auth0-tests --release --test errors", "--release"),
+            ("--profile bench -p auth0-tests", "--profile bench"),
+            ("--target-dir=/t --target x a_test", "--target-dir=/t --target x"),
+            ("a_test -- --release", ""),
+        ] {
+            assert_eq!(build_options(&words(line)).join(" "), expected, "{line}");
+        }
+    }
 
     #[test]
     fn packages_named_by_the_caller_replace_the_whole_workspace() {
-        let named = |line: &str| names_packages(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let named = |line: &str| names_packages(&words(line));
         assert!(named("-p auth0-tests --test errors"));
         assert!(named("-pauth0-tests"));
         assert!(named("--package=auth0-tests"));

@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, settle};
 
 /// The target of the component.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -41,11 +41,11 @@ impl Toolchain {
     pub(crate) fn find(workspace: &Workspace) -> Result<Self> {
         match env::var(CHOICE).as_deref() {
             Ok("rustup") => rustup(workspace),
-            Ok("debian") => debian(workspace),
+            Ok("debian") => Self::debian(workspace),
             Ok("") | Err(_) => rustup(workspace).or_else(|first| {
                 process::say(&format!("{first:#}"));
                 process::say("trying Debian's packages instead");
-                debian(workspace).map_err(|second| {
+                Self::debian(workspace).map_err(|second| {
                     anyhow::anyhow!(
                         "no Rust that builds for {TARGET}\n\
                          - through rustup (`rustup target add {TARGET}`): {first:#}\n\
@@ -58,20 +58,33 @@ impl Toolchain {
         }
     }
 
+    /// Set Debian's packages up, whatever else is there.
+    pub(crate) fn debian(workspace: &Workspace) -> Result<Self> {
+        if !packages_installed() {
+            install_packages()?;
+        }
+        let version = process::output(Command::new(DEBIAN_RUSTC).arg("--version"))?;
+        if !recent_enough(&version) {
+            bail!(
+                "Debian's `{}` is older than Rust {}: is debian-security among the sources of apt?",
+                version.trim(),
+                env!("CARGO_PKG_RUST_VERSION")
+            );
+        }
+        Ok(Self::Debian { linker: linker(workspace)? })
+    }
+
     /// A cargo command that builds with this toolchain, into a target folder of its own where it must.
     ///
     /// `cargo SUBCOMMAND` is for the caller to complete.
     pub(crate) fn cargo(&self, workspace: &Workspace, subcommand: &str) -> (Command, PathBuf) {
         let (mut command, folder) = match self {
-            Self::Rustup => {
-                let mut command = workspace.cargo();
-                command.arg(subcommand);
-                (command, workspace.build())
-            }
+            Self::Rustup => (workspace.cargo(subcommand), workspace.build()),
             Self::Debian { linker } => {
                 let mut command = workspace.command(DEBIAN_CARGO);
+                command.arg(subcommand);
+                settle(&mut command, subcommand);
                 command
-                    .arg(subcommand)
                     .arg("-Zbuild-std=std,panic_abort")
                     // The source of the standard library and its lock file come with the compiler's version.
                     .env("RUSTC_BOOTSTRAP", "1")
@@ -109,21 +122,6 @@ fn has_target(workspace: &Workspace) -> bool {
     let folder =
         process::output(workspace.command(rustc).args(["--print", "target-libdir", "--target", TARGET]));
     folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
-}
-
-fn debian(workspace: &Workspace) -> Result<Toolchain> {
-    if !packages_installed() {
-        install_packages()?;
-    }
-    let version = process::output(Command::new(DEBIAN_RUSTC).arg("--version"))?;
-    if !recent_enough(&version) {
-        bail!(
-            "Debian's `{}` is older than Rust {}: is debian-security among the sources of apt?",
-            version.trim(),
-            env!("CARGO_PKG_RUST_VERSION")
-        );
-    }
-    Ok(Toolchain::Debian { linker: linker(workspace)? })
 }
 
 fn packages_installed() -> bool {

@@ -26,9 +26,9 @@ pub(crate) fn install(workspace: &Workspace) -> Result<PathBuf> {
     let build = workspace.tools().join("build");
     if !works(&program) {
         process::say(&format!("installing wasmtime {VERSION} into {} (minutes, once)", folder.display()));
-        let mut cargo = workspace.cargo();
+        let mut cargo = workspace.cargo("install");
         cargo
-            .args(["install", "wasmtime-cli", "--version", VERSION, "--locked", "--no-default-features"])
+            .args(["wasmtime-cli", "--version", VERSION, "--locked", "--no-default-features"])
             .args(["--features", FEATURES, "--force", "--root"])
             .arg(&folder)
             .arg("--target-dir")

@@ -55,10 +55,7 @@ impl Workspace {
 
     /// Where cargo builds.
     pub(crate) fn build(&self) -> PathBuf {
-        match env::var_os("CARGO_TARGET_DIR") {
-            Some(folder) => self.root.join(folder),
-            None => self.root.join("target"),
-        }
+        target_dir().unwrap_or_else(|| self.root.join("target"))
     }
 
     /// A command that runs in the workspace's root.
@@ -68,22 +65,26 @@ impl Workspace {
         command
     }
 
-    /// The cargo that runs this command.
-    pub(crate) fn cargo(&self) -> Command {
-        self.command(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+    /// The cargo that runs this command, in the workspace's root.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = self.command(cargo());
+        command.arg(subcommand);
+        settle(&mut command, subcommand);
+        command
     }
 
     /// Cargo in the caller's own folder: what it runs may take paths.
     pub(crate) fn cargo_here(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        let mut command = Command::new(cargo());
         command.arg(subcommand).arg("--manifest-path").arg(self.root.join("Cargo.toml"));
+        settle(&mut command, subcommand);
         command
     }
 
     /// Read what `component/Cargo.toml` says, inherited values included.
     pub(crate) fn component_package(&self) -> Result<Package> {
-        let mut cargo = self.cargo();
-        cargo.args(["metadata", "--no-deps", "--format-version=1"]);
+        let mut cargo = self.cargo("metadata");
+        cargo.args(["--no-deps", "--format-version=1"]);
         let metadata: Value = serde_json::from_str(&process::output(&mut cargo)?)?;
         let package = metadata
             .get("packages")
@@ -111,5 +112,27 @@ impl Workspace {
         git.args(["log", "-1", "--format=%H", "--", "component", "wit", "Cargo.toml", "Cargo.lock"]);
         let revision = process::output(&mut git).ok()?.trim().to_owned();
         (!revision.is_empty()).then_some(revision)
+    }
+}
+
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
+}
+
+/// `CARGO_TARGET_DIR`, seen from where the caller stands, as the cargo that built this program saw it.
+fn target_dir() -> Option<PathBuf> {
+    let folder = env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty())?;
+    std::path::absolute(folder).ok()
+}
+
+/// Make a cargo command build where and what its caller's cargo does, whatever folder it runs in.
+pub(crate) fn settle(command: &mut Command, subcommand: &str) {
+    if let Some(folder) = target_dir() {
+        command.env("CARGO_TARGET_DIR", folder);
+    }
+    // A developer who edits a Cargo.toml gets the lock file updated; a check of what was committed must not.
+    let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    if in_ci && subcommand != "install" {
+        command.arg("--locked");
     }
 }
