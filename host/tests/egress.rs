@@ -1,0 +1,102 @@
+//! What the built component makes of a way out that is blocked: the guest's own clock against the host's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that failed"
+)]
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use auth0_host::{Credentials, Error, ErrorKind, Host, Outcome, Settings};
+use serde_json::json;
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+/// Compiled once for all tests of this file.
+fn host() -> Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| Host::new().unwrap()).clone()
+}
+
+/// A server that takes connections and reads, and never says a word.
+struct Silent {
+    address: SocketAddr,
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Silent {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&read);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let log = Arc::clone(&log);
+                tokio::spawn(async move {
+                    let mut chunk = [0; 4096];
+                    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+                        log.lock().unwrap().extend_from_slice(&chunk[..count]);
+                    }
+                });
+            }
+        });
+        Self { address, read }
+    }
+
+    fn saw(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.read.lock().unwrap()).contains(text)
+    }
+
+    /// Creates a role in a tenant that is reached here.
+    async fn create_role(&self, scheme: &str, credentials: Credentials) -> Outcome {
+        let settings = Settings::new("acme.eu.auth0.com".parse().unwrap())
+            .base_url(format!("{scheme}://{}", self.address).parse().unwrap())
+            .credentials(credentials)
+            .deadline(Duration::from_millis(1500));
+        host().connect(settings).unwrap().call("create-role", json!({"name": "auditor"})).await
+    }
+}
+
+fn kind(outcome: &Outcome) -> ErrorKind {
+    match &outcome.result {
+        Err(Error::Action(error)) => error.kind,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_waited_for_a_silent_token_endpoint_is_unreachable_not_unknown() {
+    let server = Silent::start().await;
+    let outcome = server.create_role("http", Credentials::client_secret("id", "secret")).await;
+    assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{:?}", outcome.result);
+    assert!(server.saw("POST /oauth/token") && !server.saw("/api/v2/roles"));
+    assert!(!outcome.requests.is_empty());
+    assert!(outcome.requests.iter().all(|request| !request.sent), "{:?}", outcome.requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_whose_handshake_is_never_answered_is_unreachable_not_unknown() {
+    let server = Silent::start().await;
+    let outcome = server.create_role("https", Credentials::token("canary")).await;
+    assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{:?}", outcome.result);
+    assert_eq!(server.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake came");
+    assert!(!server.saw("canary"));
+    assert!(outcome.requests.iter().all(|request| !request.sent), "{:?}", outcome.requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_was_sent_and_never_answered_is_unknown_and_sent_once() {
+    let server = Silent::start().await;
+    let outcome = server.create_role("http", Credentials::token("token")).await;
+    assert_eq!(kind(&outcome), ErrorKind::OutcomeUnknown, "{:?}", outcome.result);
+    let seen = String::from_utf8_lossy(&server.read.lock().unwrap()).matches("POST /api/v2/roles").count();
+    assert_eq!(seen, 1);
+    let told: Vec<_> =
+        outcome.requests.iter().map(|request| (request.sent, request.bytes_sent > 0)).collect();
+    assert_eq!(told, [(true, true)]);
+}
