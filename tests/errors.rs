@@ -318,7 +318,8 @@ async fn an_error_page_of_a_proxy_is_told_by_its_status() {
         (414, ErrorKind::InvalidInput),
         (418, ErrorKind::Rejected),
         (302, ErrorKind::Other),
-        (500, ErrorKind::Unavailable),
+        (500, ErrorKind::OutcomeUnknown),
+        (503, ErrorKind::Unavailable),
     ] {
         tenant.control.clear_faults();
         let body = Some("<html>nope</html>".to_owned());

@@ -195,7 +195,8 @@ async fn what_the_provider_answers_becomes_the_error_of_the_contract() {
         (status(400), ErrorKind::Rejected),
         (status(401), ErrorKind::Unauthenticated),
         (status(403), ErrorKind::Rejected),
-        (status(503), ErrorKind::Unavailable),
+        // Nobody knows what a provider had done before it broke.
+        (status(503), ErrorKind::OutcomeUnknown),
         (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::Throttled),
         (FaultKind::ResetAfterRead, ErrorKind::OutcomeUnknown),
     ] {
