@@ -217,13 +217,15 @@ impl Reading {
         let (mut second, mut millisecond) = (0, 0);
         if let Some((number, _, after)) = digits_after(rest, ':') {
             (second, rest) = (number, after);
-            if let Some((_, count, after)) = digits_after(rest, '.') {
-                let fraction = rest.get(1..=count.min(3))?;
-                millisecond = fraction.parse::<i64>().ok()? * [100, 10, 1].get(fraction.len() - 1)?;
-                rest = after;
+            if let Some(fraction) = rest.strip_prefix('.') {
+                // Any number of digits, of which three count: programs write nanoseconds and more.
+                rest = fraction.trim_start_matches(|char: char| char.is_ascii_digit());
+                let digits =
+                    fraction.get(..fraction.len() - rest.len()).filter(|digits| !digits.is_empty())?;
+                millisecond = format!("{digits:0<3}").get(..3)?.parse().ok()?;
             }
         }
-        let whole_day = hour == 24 && minute == 0 && second == 0;
+        let whole_day = hour == 24 && minute == 0 && second == 0 && millisecond == 0;
         if (hour > 23 && !whole_day) || minute > 59 || second > 59 {
             return None;
         }
@@ -286,4 +288,81 @@ fn digits(text: &str) -> Option<(i64, usize, &str)> {
 
 fn digits_after(text: &str, mark: char) -> Option<(i64, usize, &str)> {
     digits(text.strip_prefix(mark)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A comment says where V8 answers otherwise; all other lines are what `Date.parse` of V8 (Node 20) answers with
+    /// `TZ=UTC`.
+    #[test]
+    fn dates_are_read_as_v8_reads_them() {
+        let table: &[(&str, Option<&str>)] = &[
+            ("2024-03-05T14:07:09.1Z", Some("2024-03-05T14:07:09.100")),
+            ("2024-03-05T14:07:09.12Z", Some("2024-03-05T14:07:09.120")),
+            ("2024-03-05T14:07:09.042Z", Some("2024-03-05T14:07:09.042")),
+            ("2024-03-05T14:07:09.123999999Z", Some("2024-03-05T14:07:09.123")),
+            ("2024-03-05T14:07:09.1234567890Z", Some("2024-03-05T14:07:09.123")),
+            ("2024-03-05 14:07:09.12399999999999999999", Some("2024-03-05T14:07:09.123")),
+            ("2024-03-05T14:07:09.Z", None),
+            ("2024-03-05T14:07:09,123Z", None),
+            ("2024-02-29", Some("2024-02-29T00:00:00.000")),
+            ("2024-02-31", Some("2024-03-02T00:00:00.000")),
+            ("2023-02-29", Some("2023-03-01T00:00:00.000")),
+            ("2024-04-31", Some("2024-05-01T00:00:00.000")),
+            ("31 Feb 2024", Some("2024-03-02T00:00:00.000")),
+            ("2024-02-32", None),
+            ("2024-13-01", None),
+            ("2024-01-01T24:00:00Z", Some("2024-01-02T00:00:00.000")),
+            ("2024-01-01T24:00:01Z", None),
+            ("2024-01-01T24:00:00.001Z", None),
+            ("2024-01-01T25:00:00Z", None),
+            ("2024-12-31T23:59:60Z", None),
+            ("2024-03-05T14:07:09+02:00", Some("2024-03-05T12:07:09.000")),
+            ("2024-03-05T14:07:09-0530", Some("2024-03-05T19:37:09.000")),
+            ("2024-03-05T14:07:09-00:00", Some("2024-03-05T14:07:09.000")),
+            ("2024-01-01T00:30:00+01:00", Some("2023-12-31T23:30:00.000")),
+            // V8 refuses hours alone behind `T`; Postgres writes them.
+            ("2024-03-05T14:07:09+05", Some("2024-03-05T09:07:09.000")),
+            ("Tue, 05 Mar 2024 14:07:09 GMT", Some("2024-03-05T14:07:09.000")),
+            ("05 Mar 2024 14:07:09 GMT", Some("2024-03-05T14:07:09.000")),
+            ("Tue, 05 Mar 24 14:07:09 GMT", Some("2024-03-05T14:07:09.000")),
+            ("Tue, 05 Mar 2024 14:07:09 +0200", Some("2024-03-05T12:07:09.000")),
+            ("5 Mar 2024 14:07 -0530", Some("2024-03-05T19:37:00.000")),
+            ("Tue Mar 05 2024 14:07:09 GMT+0100 (CET)", Some("2024-03-05T13:07:09.000")),
+            ("Mar 5, 2024 2:07 PM", Some("2024-03-05T14:07:00.000")),
+            ("Mar 5, 2024 12:07 am", Some("2024-03-05T00:07:00.000")),
+            // V8 takes any word for a weekday, and drops the second 60 here.
+            ("Xyz, 05 Mar 2024 14:07:09 GMT", None),
+            ("Tue, 05 Mar 2024 23:59:60 GMT", None),
+            ("", None),
+            ("tomorrow", None),
+        ];
+        for (text, expected) in table {
+            let found = read(text).and_then(|epoch_ms| Moment::new(epoch_ms, None)).map(|moment| {
+                let Moment { year, month, day, hour, minute, second, millisecond, .. } = moment;
+                format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}")
+            });
+            assert_eq!(found.as_deref(), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_and_dates_turn_into_each_other() {
+        for day in (-800_000..800_000).step_by(7) {
+            let (year, month, of_month) = civil(day);
+            assert_eq!(days_of(year, month.into(), of_month.into()), day);
+        }
+        assert_eq!((civil(0), days_of(2000, 2, 29)), ((1970, 1, 1), 11_016));
+    }
+
+    #[test]
+    fn a_moment_shows_its_own_offset_and_ends_where_javascript_does() {
+        let new_year = Moment::new(1_704_065_400_000, Some(60)).unwrap();
+        assert_eq!((new_year.year, new_year.day_of_year, new_year.weekday), (2024, 1, 1));
+        assert_eq!((new_year.hour, new_year.minute), (0, 30));
+        assert!(Moment::new(MAX_EPOCH_MS, Some(1440)).is_some());
+        assert!(Moment::new(MAX_EPOCH_MS + 1, None).is_none() && Moment::new(i64::MIN, None).is_none());
+    }
 }
