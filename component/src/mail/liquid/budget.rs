@@ -30,8 +30,10 @@ const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// Largest text that a filter may make: no value that cannot be put out is of use.
 const MAX_VALUE_BYTES: usize = 1 << 20;
 
-/// Most bytes of values read and made by all filters and comparisons of one rendering. It bounds memory (nothing is
-/// given back before the end, as `memoryLimit` of LiquidJS) and time (each step could read 1 MiB otherwise).
+/// Most bytes of values read and made by all tags, filters and comparisons of one rendering, and of the tags themselves.
+/// It bounds memory (nothing is given back before the end, as `memoryLimit` of LiquidJS) and time (each step could read
+/// 1 MiB otherwise): of 11 000 templates that loop over large values, the slowest took 0.9 s natively, built for size
+/// (decimal texts half way between two doubles, read as numbers).
 /// A body of 102 400 characters that runs through ten filters takes 2 MiB.
 const MAX_WORK_BYTES: usize = 16 << 20;
 
@@ -125,6 +127,9 @@ pub(super) trait Sink {
     /// Adds a piece.
     fn put(&mut self, piece: &str) -> Result<(), Fault>;
 
+    /// Returns the budget that pieces are paid from; who walks a list to write it pays for the walk too.
+    fn budget(&self) -> &Budget;
+
     /// Adds one character.
     fn put_char(&mut self, piece: char) -> Result<(), Fault> {
         self.put(piece.encode_utf8(&mut [0; 4]))
@@ -157,6 +162,10 @@ impl Sink for Draft<'_> {
         self.text.push_str(piece);
         Ok(())
     }
+
+    fn budget(&self) -> &Budget {
+        self.budget
+    }
 }
 
 /// The text that the rendering answers.
@@ -181,5 +190,9 @@ impl Sink for Page<'_> {
         self.budget.output(piece.len())?;
         self.text.push_str(piece);
         Ok(())
+    }
+
+    fn budget(&self) -> &Budget {
+        self.budget
     }
 }

@@ -26,6 +26,9 @@ pub(super) fn date<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Fault> {
             );
         }
     };
+    if let Value::Text(text) = &call.input {
+        call.budget.work(text.len())?;
+    }
     let epoch_ms = match &call.input {
         Value::Number(seconds) => milliseconds(*seconds),
         Value::Text(text) if matches!(&**text, "now" | "today") => call.now.0.checked_mul(1000),
@@ -64,6 +67,7 @@ fn write(moment: &Moment, format: &str, sink: &mut dyn Sink) -> Result<(), Fault
     let mut rest = format;
     while let Some((before, after)) = rest.split_once('%') {
         sink.put(before)?;
+        sink.budget().step()?;
         match directive(after) {
             Some((directive, letter, next)) => match conversion(moment, letter, &directive) {
                 Some(text) => {

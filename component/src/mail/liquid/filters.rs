@@ -38,8 +38,12 @@ impl<'a, 'b> Call<'a, 'b> {
         self.arguments.get(index).filter(|value| !matches!(value, Value::Nil))
     }
 
-    pub(super) fn number(&self, index: usize) -> f64 {
-        self.argument(index).to_number_or_zero()
+    pub(super) fn number(&self, index: usize) -> Result<f64, Fault> {
+        self.given(index).map_or(Ok(0.0), |given| given.to_number_or_zero(self.budget))
+    }
+
+    pub(super) fn input_number(&self) -> Result<f64, Fault> {
+        self.input.to_number_or_zero(self.budget)
     }
 
     pub(super) fn text(&self) -> Result<Text<'a>, Fault> {

@@ -12,7 +12,7 @@ type Answer<'a> = Result<Value<'a>, Fault>;
 
 /// Returns a part of a list or text; a negative beginning counts from the end.
 pub(super) fn slice<'a>(call: &Call<'a, '_>) -> Answer<'a> {
-    let (begin, length) = (call.number(0), call.given(1).map_or(1.0, Value::to_number_or_zero));
+    let (begin, length) = (call.number(0)?, if call.given(1).is_some() { call.number(1)? } else { 1.0 });
     match &call.input {
         Value::Nil => Ok(Value::from(Vec::new())),
         Value::List(_) => {
@@ -47,15 +47,20 @@ pub(super) fn map<'a>(call: &Call<'a, '_>) -> Answer<'a> {
 }
 
 pub(super) fn sort<'a>(call: &Call<'a, '_>) -> Answer<'a> {
-    sorted(call, Clone::clone, |left, right, budget| {
-        Ok(left.compare(right, budget)?.unwrap_or(Ordering::Equal))
-    })
+    sorted(
+        call,
+        |key| Ok(key.clone()),
+        |left, right, budget| Ok(left.compare(right, budget)?.unwrap_or(Ordering::Equal)),
+    )
 }
 
 pub(super) fn sort_natural<'a>(call: &Call<'a, '_>) -> Answer<'a> {
     let lower = |key: &Value<'a>| match key {
-        Value::Text(text) => Value::from(text.to_lowercase()),
-        other => other.clone(),
+        Value::Text(text) => {
+            call.budget.work(text.len())?;
+            Ok(Value::from(text.to_lowercase()))
+        }
+        other => Ok(other.clone()),
     };
     sorted(call, lower, |left, right, budget| {
         let (left, right) = (left.to_text(budget)?, right.to_text(budget)?);
@@ -66,7 +71,7 @@ pub(super) fn sort_natural<'a>(call: &Call<'a, '_>) -> Answer<'a> {
 /// Sorts by the elements or one property of theirs; `nil` goes last.
 fn sorted<'a>(
     call: &Call<'a, '_>,
-    prepare: impl Fn(&Value<'a>) -> Value<'a>,
+    prepare: impl Fn(&Value<'a>) -> Answer<'a>,
     compare: impl Fn(&Value<'a>, &Value<'a>, &Budget) -> Result<Ordering, Fault>,
 ) -> Answer<'a> {
     let list = call.list()?;
@@ -78,7 +83,7 @@ fn sorted<'a>(
             Some(path) => item.at_path(path, call.budget)?,
             None => item.clone(),
         };
-        items.push((prepare(&key), item));
+        items.push((prepare(&key)?, item));
     }
     let items = merge_sort(items, &|left: &(Value<'a>, Value<'a>), right| {
         call.budget.step()?;

@@ -63,7 +63,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
     pub(super) fn nodes(&mut self, nodes: &'a [Node<'a>]) -> Result<(), TemplateError> {
         for node in nodes {
             let at = |fault| TemplateError::new(node.line, node.source, fault);
-            self.budget.step().map_err(at)?;
+            // Names and literals count too: a loop hashes, compares and copies its own text on each turn.
+            self.budget.step().and_then(|()| self.budget.work(node.source.len())).map_err(at)?;
             match &node.kind {
                 // The nodes of blocks carry their own lines.
                 NodeKind::If(choice) => {
@@ -189,11 +190,11 @@ impl<'a, 'b> Renderer<'a, 'b> {
         // Always in this order, whatever the order in the template.
         if let Some(value) = self.setting(looped, "offset").map_err(at)? {
             // NaN is kept for `offset: continue`, and counts as 0 here.
-            offset = value.to_number();
+            offset = value.to_number(self.budget).map_err(at)?;
             (start, end) = slice(start, end, offset, f64::INFINITY);
         }
         if let Some(value) = self.setting(looped, "limit").map_err(at)? {
-            (start, end) = slice(start, end, 0.0, value.to_number_or_zero());
+            (start, end) = slice(start, end, 0.0, value.to_number_or_zero(self.budget).map_err(at)?);
         }
         if self.setting(looped, "reversed").map_err(at)?.is_some() {
             reversed = true;
@@ -216,7 +217,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
         let items =
             self.operand(&looped.collection).and_then(|value| value.to_items(self.budget)).map_err(at)?;
         let number = |name| -> Result<Option<f64>, TemplateError> {
-            Ok(self.setting(looped, name).map_err(at)?.map(|value| value.to_number_or_zero()))
+            let value = self.setting(looped, name).map_err(at)?;
+            value.map(|value| value.to_number_or_zero(self.budget)).transpose().map_err(at)
         };
         let offset = number("offset")?.unwrap_or(0.0);
         let limit = number("limit")?.unwrap_or(items.len() as f64);
@@ -390,7 +392,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
     }
 
     fn range(&self, low: &'a Operand<'a>, high: &'a Operand<'a>) -> Result<Value<'a>, Fault> {
-        let (low, high) = (self.operand(low)?.to_number(), self.operand(high)?.to_number());
+        let (low, high) =
+            (self.operand(low)?.to_number(self.budget)?, self.operand(high)?.to_number(self.budget)?);
         // Also where an end is no number.
         if !matches!(low.partial_cmp(&high), Some(order) if order.is_le()) {
             return Ok(Value::from(Vec::new()));

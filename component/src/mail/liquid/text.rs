@@ -162,7 +162,7 @@ fn first_replaced<'a>(call: &Call<'a, '_>, replacement: &str) -> Answer<'a> {
 /// Cuts to a number of characters, the ellipsis included.
 pub(super) fn truncate<'a>(call: &Call<'a, '_>) -> Answer<'a> {
     let text = call.text()?;
-    let length = call.given(0).map_or(50.0, Value::to_number);
+    let length = call.given(0).map_or(Ok(50.0), |given| given.to_number(call.budget))?;
     let ellipsis = ellipsis(call)?;
     let count = text.chars().count() as f64;
     if count <= length || text.is_empty() {
@@ -179,7 +179,7 @@ pub(super) fn truncate<'a>(call: &Call<'a, '_>) -> Answer<'a> {
 /// Cuts to a number of words. LiquidJS adds the ellipsis also where the text has exactly that many.
 pub(super) fn truncatewords<'a>(call: &Call<'a, '_>) -> Answer<'a> {
     let text = call.text()?;
-    let most = call.given(0).map_or(15.0, Value::to_number);
+    let most = call.given(0).map_or(Ok(15.0), |given| given.to_number(call.budget))?;
     let most = if most <= 0.0 { 1 } else { most as usize };
     let ellipsis = ellipsis(call)?;
     let mut draft = call.draft();

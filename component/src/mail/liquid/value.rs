@@ -157,25 +157,28 @@ impl<'a> Value<'a> {
     }
 
     /// Reads as JavaScript's unary plus does; NaN where there is no number.
-    pub(super) fn to_number(&self) -> f64 {
-        match self {
+    pub(super) fn to_number(&self, budget: &Budget) -> Result<f64, Fault> {
+        Ok(match self {
             Self::Number(number) => *number,
             Self::Bool(truth) => f64::from(u8::from(*truth)),
-            Self::Text(text) => number::parse(text),
+            Self::Text(text) => {
+                budget.work(text.len())?;
+                number::parse(text)
+            }
             Self::Empty | Self::Blank => 0.0,
             Self::List(list) => match (list.len(), list.get(0)) {
                 (0, _) => 0.0,
-                (1, Some(only @ (Self::Number(_) | Self::Text(_)))) => only.to_number(),
+                (1, Some(only @ (Self::Number(_) | Self::Text(_)))) => return only.to_number(budget),
                 _ => f64::NAN,
             },
             Self::Nil | Self::Object(_) | Self::Loop(_) => f64::NAN,
-        }
+        })
     }
 
     /// Reads as the arithmetic filters do: 0 where there is no number.
-    pub(super) fn to_number_or_zero(&self) -> f64 {
-        let number = self.to_number();
-        if number.is_nan() { 0.0 } else { number }
+    pub(super) fn to_number_or_zero(&self, budget: &Budget) -> Result<f64, Fault> {
+        let number = self.to_number(budget)?;
+        Ok(if number.is_nan() { 0.0 } else { number })
     }
 
     /// Writes the value as `{{ }}` does: nothing for `nil`, lists without a separator.
@@ -193,6 +196,8 @@ impl<'a> Value<'a> {
             Self::Object(_) => sink.put("[object Object]"),
             Self::Loop(turn) => sink.put(&turn.to_json()),
             Self::List(list) => {
+                // The elements may all be empty.
+                sink.budget().elements(list.len())?;
                 for (index, item) in list.iter().enumerate() {
                     if index > 0 {
                         sink.put(separator)?;
@@ -250,32 +255,35 @@ impl<'a> Value<'a> {
 
     /// Reads a property: of objects by name, of lists and texts by index, and `size`, `first`, `last`.
     pub(super) fn property(&self, key: &Value<'a>, budget: &Budget) -> Result<Value<'a>, Fault> {
-        let name = match key {
-            Self::Text(name) => name.clone(),
-            Self::Number(index) => match self {
-                Self::List(list) => return Ok(list_element(list, *index)),
-                _ => Text::Shared(Rc::from(number::format(*index))),
-            },
-            _ => return Ok(Self::Nil),
-        };
+        match (key, self) {
+            (Self::Text(name), _) => self.property_named(name, budget),
+            (Self::Number(index), Self::List(list)) => Ok(list_element(list, *index)),
+            (Self::Number(index), _) => self.property_named(&number::format(*index), budget),
+            _ => Ok(Self::Nil),
+        }
+    }
+
+    fn property_named(&self, name: &str, budget: &Budget) -> Result<Value<'a>, Fault> {
+        // Names may be texts of users, and each lookup reads the whole of one.
+        budget.work(name.len())?;
         Ok(match self {
-            Self::Object(map) => match (map.get(&*name), &*name) {
+            Self::Object(map) => match (map.get(name), name) {
                 (Some(value), _) => Self::from(value),
                 (None, "size") => Self::Number(map.len() as f64),
                 (None, _) => Self::Nil,
             },
-            Self::List(list) => match &*name {
+            Self::List(list) => match name {
                 "size" | "length" => Self::Number(list.len() as f64),
                 "first" => list_element(list, 0.0),
                 "last" => list_element(list, -1.0),
-                _ => index_in(&name).and_then(|index| list.get(index)).unwrap_or(Self::Nil),
+                _ => index_in(name).and_then(|index| list.get(index)).unwrap_or(Self::Nil),
             },
-            Self::Text(text) => match &*name {
+            Self::Text(text) => match name {
                 "size" | "length" => {
                     budget.work(text.len())?;
                     Self::Number(utf16_len(text) as f64)
                 }
-                _ => match index_in(&name) {
+                _ => match index_in(name) {
                     Some(index) => {
                         budget.work(text.len())?;
                         text.chars().nth(index).map_or(Self::Nil, |found| Self::from(found.to_string()))
@@ -283,7 +291,7 @@ impl<'a> Value<'a> {
                     None => Self::Nil,
                 },
             },
-            Self::Loop(turn) => turn.property(&name),
+            Self::Loop(turn) => turn.property(name),
             Self::Nil | Self::Empty | Self::Blank | Self::Bool(_) | Self::Number(_) => Self::Nil,
         })
     }
@@ -293,7 +301,7 @@ impl<'a> Value<'a> {
         let mut value = self.clone();
         for name in path.split('.') {
             budget.step()?;
-            value = value.property(&Value::Text(Text::Shared(Rc::from(name))), budget)?;
+            value = value.property_named(name, budget)?;
         }
         Ok(value)
     }
@@ -301,7 +309,7 @@ impl<'a> Value<'a> {
     /// Compares as `==` does: no conversion between kinds, lists element by element, objects by identity.
     pub(super) fn equals(&self, other: &Self, budget: &Budget) -> Result<bool, Fault> {
         Ok(match (self, other) {
-            (Self::Blank, value) | (value, Self::Blank) => value.is_blank(),
+            (Self::Blank, value) | (value, Self::Blank) => value.is_blank(budget)?,
             (Self::Empty, value) | (value, Self::Empty) => value.is_empty(),
             (Self::Nil, Self::Nil) => true,
             (Self::Bool(left), Self::Bool(right)) => left == right,
@@ -338,7 +346,7 @@ impl<'a> Value<'a> {
                 budget.work(left.len().min(right.len()))?;
                 Some(left.encode_utf16().cmp(right.encode_utf16()))
             }
-            (left, right) => left.to_number().partial_cmp(&right.to_number()),
+            (left, right) => left.to_number(budget)?.partial_cmp(&right.to_number(budget)?),
         })
     }
 
@@ -381,12 +389,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn is_blank(&self) -> bool {
-        match self {
+    fn is_blank(&self, budget: &Budget) -> Result<bool, Fault> {
+        Ok(match self {
             Self::Nil | Self::Bool(false) => true,
-            Self::Text(text) => text.chars().all(super::text::is_space),
+            Self::Text(text) => {
+                budget.work(text.len())?;
+                text.chars().all(super::text::is_space)
+            }
             other => other.is_empty(),
-        }
+        })
     }
 }
 
