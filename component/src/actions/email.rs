@@ -14,11 +14,11 @@ use crate::client::Client;
 use crate::core::error::{Error, Problem};
 use crate::core::id::UserId;
 use crate::core::path::ApiPath;
-use crate::core::request::{Body, Method, Request};
+use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 use crate::mail::{
-    Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind, UnixSeconds,
-    render,
+    Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind, Template,
+    TemplateError, UnixSeconds,
 };
 use crate::settings::Origin;
 
@@ -28,9 +28,13 @@ const LONGEST_SUBJECT: usize = 255;
 /// Longest body, before rendering (facts, section 8: Flows "Send email").
 const LONGEST_BODY: usize = 102_400;
 
-/// Variables that come from the tenant's settings; they are read only where a template names one, since that takes a
-/// request and a scope.
-const TENANT_VARIABLES: &[&str] = &["friendly_name", "support_email", "support_url", "debug"];
+/// Largest request to a provider, as its form makes it: the client's own ceiling, which is Auth0's (facts, section 9).
+/// A form triples what is not a letter or digit, so that no figure for the page itself would do.
+const LARGEST_MAIL: usize = 1_000_000;
+
+/// Variables that come from the tenant's settings; they are read only where a template may show one, since that takes
+/// a request and a scope.
+const TENANT_VARIABLES: &[&str] = &["friendly_name", "support_email", "support_url"];
 
 /// A sender.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,31 +69,41 @@ pub struct SendEmail {
 /// Renders and sends a mail.
 ///
 /// # Errors
-/// As the contract's `email.send-email`.
-pub fn send_email(client: &mut Client<'_>, input: &SendEmail) -> Result<Value, Error> {
-    check_length("subject", &input.subject, LONGEST_SUBJECT)?;
-    check_length("body", &input.body, LONGEST_BODY)?;
+/// As the contract's `email.send-email`. `outcome-unknown` where the provider fails (5xx, 408, or an answer that it does
+/// not document): it may have the mail, and a second one reaches a person.
+pub fn send_email(client: &mut Client<'_>, input: SendEmail) -> Result<Value, Error> {
+    let SendEmail { from, to, subject, body, custom_vars, user_id } = input;
+    check_length("subject", &subject, LONGEST_SUBJECT)?;
+    check_length("body", &body, LONGEST_BODY)?;
     // All that can be refused without a request is refused first.
-    let to: Mailbox = input.to.parse().map_err(|error| invalid("to", &error))?;
-    let from = input.from.as_ref().map(sender).transpose()?;
+    let to: Mailbox = to.parse().map_err(|error| invalid("to", &error))?;
+    let from = from.as_ref().map(sender).transpose()?;
+    let subject = Template::parse(&subject).map_err(|error| template_refused("subject", &error))?;
+    let body = Template::parse(&body).map_err(|error| template_refused("body", &error))?;
 
     let provider = provider(client)?;
-    let from = from.or_else(|| provider.default_from().cloned()).ok_or_else(|| {
-        Error::Rejected(Problem::new(
-            "no sender: the tenant's mail provider has no default_from_address; set it, or give `from`",
-        ))
-    })?;
-    let variables = variables(client, input)?;
-    let now = UnixSeconds(client.unix_ms().div_euclid(1000));
-    let rendered = |what: &str, template: &str| {
-        render(template, &variables, now)
-            .map_err(|error| Error::invalid(format!("template of `{what}` refused: {error}")))
+    let from = match from {
+        Some(from) => from,
+        None => provider.default_from().map_err(|error| unusable(&error))?.ok_or_else(|| {
+            Error::Rejected(Problem::new(
+                "no sender: the tenant's mail provider has no default_from_address; set it, or give `from`",
+            ))
+        })?,
     };
-    let subject = rendered("subject", &input.subject)?;
-    let body = rendered("body", &input.body)?;
+    let mut variables = Map::new();
+    variables.insert("custom_vars".to_owned(), Value::Object(custom_vars.unwrap_or_default()));
+    add_user(client, user_id, &mut variables)?;
+    add_tenant(client, &[&subject, &body], &mut variables)?;
+    let now = UnixSeconds(client.unix_ms().div_euclid(1000));
+    let subject = subject.render(&variables, now).map_err(|error| template_refused("subject", &error))?;
+    let body = body.render(&variables, now).map_err(|error| template_refused("body", &error))?;
     let message =
         Message::new(from, vec![to], subject, body).map_err(|error| Error::invalid(error.to_string()))?;
     deliver(client, &provider, &message)
+}
+
+fn template_refused(what: &str, error: &TemplateError) -> Error {
+    Error::invalid(format!("template of `{what}` refused: {error}"))
 }
 
 fn check_length(what: &str, text: &str, longest: usize) -> Result<(), Error> {
@@ -124,44 +138,59 @@ fn provider(client: &mut Client<'_>) -> Result<Provider, Error> {
         }),
         error => error,
     })?;
-    Provider::from_settings(&settings).map_err(|error| {
-        let cause = match &error {
-            ProviderError::DefaultSender(cause) => format!(": {cause}"),
-            _ => String::new(),
-        };
-        Error::Rejected(Problem::new(format!("{error}{cause}")))
-    })
+    Provider::from_settings(&settings).map_err(|error| unusable(&error))
 }
 
-fn variables(client: &mut Client<'_>, input: &SendEmail) -> Result<Map<String, Value>, Error> {
-    let mut variables = Map::new();
-    variables.insert("custom_vars".to_owned(), Value::Object(input.custom_vars.clone().unwrap_or_default()));
+fn unusable(error: &ProviderError) -> Error {
+    let cause = match error {
+        ProviderError::DefaultSender(cause) => format!(": {cause}"),
+        _ => String::new(),
+    };
+    Error::Rejected(Problem::new(format!("{error}{cause}")))
+}
+
+fn add_user(
+    client: &mut Client<'_>,
+    user_id: Option<UserId>,
+    variables: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let Some(user_id) = user_id else { return Ok(()) };
+    let user = get_user(client, &GetUser { user_id, fields: None, include_fields: None })?;
+    if let Some(connection) = user.pointer("/identities/0/connection") {
+        variables.insert("connection".to_owned(), json!({ "name": connection }));
+    }
+    variables.insert("user".to_owned(), user);
+    Ok(())
+}
+
+fn add_tenant(
+    client: &mut Client<'_>,
+    templates: &[&Template<'_>],
+    variables: &mut Map<String, Value>,
+) -> Result<(), Error> {
     let domain = client.settings.domain.as_str();
     variables.insert("tenant".to_owned(), domain.split('.').next().unwrap_or(domain).into());
     if let Some(custom) = &client.settings.custom_domain {
         variables.insert("custom_domain".to_owned(), json!({ "domain": custom.as_str() }));
     }
-    if let Some(user_id) = &input.user_id {
-        let input = GetUser { user_id: user_id.clone(), fields: None, include_fields: None };
-        let user = get_user(client, &input)?;
-        if let Some(connection) = user.pointer("/identities/0/connection") {
-            variables.insert("connection".to_owned(), json!({ "name": connection }));
-        }
-        variables.insert("user".to_owned(), user);
+    let named = templates.iter().any(|template| template.names(TENANT_VARIABLES));
+    if !named && !templates.iter().any(|template| template.may_show_any()) {
+        return Ok(());
     }
-    let named = |name: &&&str| input.subject.contains(**name) || input.body.contains(**name);
-    if TENANT_VARIABLES.iter().any(|name| named(&name)) {
-        let request = Request::api(Method::Get, &ApiPath::of(&["tenants", "settings"]))
-            .query("fields", "friendly_name,support_email,support_url")
-            .query("include_fields", "true");
-        let settings = client.json(&request)?;
-        for name in ["friendly_name", "support_email", "support_url"] {
-            if let Some(value) = settings.get(name) {
-                variables.insert(name.to_owned(), value.clone());
-            }
+    let request = Request::api(Method::Get, &ApiPath::of(&["tenants", "settings"]))
+        .query("fields", "friendly_name,support_email,support_url")
+        .query("include_fields", "true");
+    let settings = match client.json(&request) {
+        // `debug` shows what there is: without the scope, no settings.
+        Err(Error::Forbidden { .. }) if !named => return Ok(()),
+        answer => answer?,
+    };
+    for name in TENANT_VARIABLES {
+        if let Some(value) = settings.get(name) {
+            variables.insert((*name).to_owned(), value.clone());
         }
     }
-    Ok(variables)
+    Ok(())
 }
 
 fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> Result<Value, Error> {
@@ -172,11 +201,15 @@ fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> R
         Some(origin) => origin.clone(),
         None => Origin { tls: true, authority: delivery.origin.trim_start_matches("https://").to_owned() },
     };
-    let mut request = Request::at(Method::Post, &delivery.path);
-    request.headers = delivery.headers;
-    // The provider's own media type stands among the headers and takes precedence.
-    request.body = Some(Body { content_type: "application/octet-stream", bytes: delivery.body });
-    let response = client.send_raw(&request, &origin)?;
+    let bytes = delivery.bytes();
+    if bytes > LARGEST_MAIL {
+        return Err(Error::invalid(format!(
+            "the rendered mail refused: it has {bytes} bytes in the form that {} takes; at most {LARGEST_MAIL} are handed \
+             to a provider",
+            provider.name()
+        )));
+    }
+    let response = client.send_raw(&delivery.request, &origin)?;
     match provider.read_answer(response.status, &response.body) {
         Ok(()) => Ok(json!({ "success": true })),
         Err(refusal) => Err(refused(&refusal, response.wait_ms(client.unix_ms()))),
@@ -189,8 +222,7 @@ fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
         RefusalKind::Unauthenticated => Error::Unauthenticated(problem),
         RefusalKind::Throttled => Error::Throttled { problem, retry_after_ms },
         RefusalKind::Forbidden | RefusalKind::Rejected => Error::Rejected(problem),
-        RefusalKind::Unavailable => Error::Unavailable(problem),
-        _ => Error::Other(problem),
+        RefusalKind::Unavailable | RefusalKind::Unexpected => Error::OutcomeUnknown(problem),
     }
 }
 
@@ -211,5 +243,116 @@ pub const ACTIONS: &[Action] = &[Action {
     scopes: &["read:email_provider", "read:users", "read:tenant_settings"],
     input: input::<SendEmail>,
     output: Output::One(&SENT),
-    run: |client, value| send_email(client, &parse(value)?),
+    run: |client, value| send_email(client, parse(value)?),
 }];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::{Script, answer, run};
+
+    fn provider(from: Value) -> Value {
+        json!({"name": "mailgun", "credentials": {"domain": "mg.acme.example"}, "default_from_address": from})
+    }
+
+    /// Sends a mail of this body; the tenant answers its provider first, then what is given.
+    fn send(
+        provider: Value,
+        body: &str,
+        more: Value,
+        answers: Vec<(u16, Value)>,
+    ) -> (Result<Value, Error>, Vec<String>) {
+        let mut script = Script::default();
+        script.answers.push_back(answer(200, provider));
+        script.answers.extend(answers.into_iter().map(|(status, body)| answer(status, body)));
+        let mut input = json!({"to": "a@b.example", "subject": "s", "body": body});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let result = run(&[], &mut script, "send-email", input);
+        (
+            result,
+            script.seen.into_iter().map(|seen| seen.path.split('?').next().unwrap().to_owned()).collect(),
+        )
+    }
+
+    const PROVIDER: &str = "/api/v2/emails/provider";
+    const SETTINGS: &str = "/api/v2/tenants/settings";
+    const MAIL: &str = "/v3/mg.acme.example/messages";
+
+    #[test]
+    fn the_tenants_settings_are_read_only_for_what_a_template_may_show() {
+        let forbidden = (403, json!({"statusCode": 403, "errorCode": "insufficient_scope"}));
+        let taken = (200, json!({"id": "1"}));
+        let settings = (200, json!({"support_url": "https://help.example"}));
+        let table = [
+            ("debug the support_url at friendly_name", vec![taken.clone()], &[PROVIDER, MAIL][..], "sent"),
+            ("{{ support_url }}", vec![settings.clone(), taken.clone()], &[PROVIDER, SETTINGS, MAIL], "sent"),
+            ("{% debug %}", vec![settings, taken.clone()], &[PROVIDER, SETTINGS, MAIL], "sent"),
+            ("{% debug %}", vec![forbidden.clone(), taken], &[PROVIDER, SETTINGS, MAIL], "sent"),
+            ("{% debug %}{{ support_url }}", vec![forbidden], &[PROVIDER, SETTINGS], "forbidden"),
+        ];
+        for (body, answers, paths, end) in table {
+            let (result, seen) = send(provider(json!("c@d.example")), body, json!({}), answers);
+            assert_eq!(result.as_ref().map_or_else(Error::kind, |_| "sent"), end, "{body}: {result:?}");
+            assert_eq!(seen, paths, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_is_none_is_refused_before_any_request() {
+        let mut script = Script::default();
+        let input = json!({"to": "a@b.example", "subject": "s", "body": "\n{% if %}"});
+        let error = run(&[], &mut script, "send-email", input).unwrap_err();
+        assert!(error.to_string().starts_with("template of `body` refused: line 2"), "{error}");
+        assert!(script.seen.is_empty());
+    }
+
+    #[test]
+    fn a_default_sender_that_is_none_matters_only_where_it_is_needed() {
+        let taken = vec![(200, json!({}))];
+        let own = json!({"from": {"email": "c@d.example"}});
+        assert!(send(provider(json!("nobody")), "x", own, taken).0.is_ok());
+        let error = send(provider(json!("nobody")), "x", json!({}), Vec::new()).0.unwrap_err();
+        assert_eq!(error.kind(), "rejected");
+        assert!(error.to_string().contains("`nobody` is not a mail address"), "{error}");
+    }
+
+    #[test]
+    fn a_provider_that_fails_may_have_the_mail() {
+        for (status, kind) in [
+            (500, "outcome-unknown"),
+            (502, "outcome-unknown"),
+            (503, "outcome-unknown"),
+            (408, "outcome-unknown"),
+            (302, "outcome-unknown"),
+            (400, "rejected"),
+            (401, "unauthenticated"),
+        ] {
+            let (result, seen) =
+                send(provider(json!("c@d.example")), "x", json!({}), vec![(status, Value::Null)]);
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.problem().status), (kind, Some(status)), "{error}");
+            let advice = error.to_string().contains("look there before sending it again");
+            assert_eq!(advice, kind == "outcome-unknown", "{error}");
+            assert_eq!(seen, [PROVIDER, MAIL], "{status}");
+        }
+        let invalid = json!({"status": "error", "name": "ValidationError", "message": "no"});
+        let mandrill = json!({"name": "mandrill", "default_from_address": "c@d.example"});
+        let error = send(mandrill, "x", json!({}), vec![(500, invalid)]).0.unwrap_err();
+        assert_eq!(error.kind(), "rejected");
+    }
+
+    #[test]
+    fn a_page_too_large_for_a_provider_is_refused_by_its_size_there() {
+        let page = "{% for i in (1..9) %}{{ custom_vars.x }}{% endfor %}";
+        let vars = json!({"custom_vars": {"x": "<".repeat(40_000)}});
+        let (result, seen) = send(provider(json!("c@d.example")), page, vars.clone(), Vec::new());
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), seen), ("invalid-input", vec![PROVIDER.to_owned()]));
+        assert!(
+            error.to_string().contains("bytes in the form that mailgun takes; at most 1000000"),
+            "{error}"
+        );
+        let resend = json!({"name": "resend", "default_from_address": "c@d.example"});
+        assert!(send(resend, page, vars, vec![(200, json!({}))]).0.is_ok());
+    }
+}

@@ -15,7 +15,7 @@ impl wit::Guest for Connector {
                 custom_vars: json_object("custom-vars", input.custom_vars)?,
                 user_id: input.user_id.map(|text| id(&text)).transpose()?,
             };
-            send_email(client, &input)
+            send_email(client, input)
         })?;
         Ok(wit::SendEmailOutput { success: output.flag("success").unwrap_or(false) })
     }

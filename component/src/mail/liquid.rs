@@ -30,6 +30,7 @@ mod filters;
 mod html;
 mod inspect;
 mod lists;
+mod names;
 mod number;
 mod render;
 mod scan;
@@ -48,23 +49,53 @@ pub use error::{Fault, TemplateError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixSeconds(pub i64);
 
-/// Renders a template with variables; `now` is what `'now' | date` shows.
-///
-/// # Errors
-///
-/// Answers a [`TemplateError`] with the line where the template is not Auth0's Liquid, or takes more than the
-/// bounds of one rendering.
-pub fn render(
-    template: &str,
-    variables: &Map<String, Value>,
-    now: UnixSeconds,
-) -> Result<String, TemplateError> {
-    if template.len() > budget::MAX_TEMPLATE_BYTES {
-        return Err(TemplateError::new(1, "", Fault::Bound(Bound::Template)));
+/// A template that was read: it is Auth0's Liquid, and may be rendered.
+#[derive(Debug)]
+pub struct Template<'t> {
+    nodes: Vec<tags::Node<'t>>,
+}
+
+impl<'t> Template<'t> {
+    /// Reads a template.
+    ///
+    /// # Errors
+    ///
+    /// Answers a [`TemplateError`] with the line where the text is not Auth0's Liquid, or is longer or nested deeper
+    /// than the bounds allow.
+    pub fn parse(text: &'t str) -> Result<Self, TemplateError> {
+        if text.len() > budget::MAX_TEMPLATE_BYTES {
+            return Err(TemplateError::new(1, "", Fault::Bound(Bound::Template)));
+        }
+        Ok(Self { nodes: tags::parse(scan::scan(text)?)? })
     }
-    let nodes = tags::parse(scan::scan(template)?)?;
-    let budget = budget::Budget::new();
-    let mut renderer = render::Renderer::new(variables, now, &budget);
-    renderer.nodes(&nodes)?;
-    Ok(renderer.finish())
+
+    /// Tells whether the template names one of these variables, in branches too that may not be rendered.
+    pub fn names(&self, variables: &[&str]) -> bool {
+        self.read_names().roots.iter().any(|root| variables.contains(root))
+    }
+
+    /// Tells whether the template may show variables that it does not name: by the tag `debug`, or by a name that is
+    /// computed, as in `{{ [custom_vars.which] }}`.
+    pub fn may_show_any(&self) -> bool {
+        self.read_names().any
+    }
+
+    fn read_names(&self) -> names::Names<'_> {
+        let mut names = names::Names::default();
+        names.nodes(&self.nodes);
+        names
+    }
+
+    /// Renders the template with variables; `now` is what `'now' | date` shows.
+    ///
+    /// # Errors
+    ///
+    /// Answers a [`TemplateError`] with the line where a filter cannot work with its values, or where rendering takes
+    /// more than the bounds of one rendering.
+    pub fn render(&self, variables: &Map<String, Value>, now: UnixSeconds) -> Result<String, TemplateError> {
+        let budget = budget::Budget::new();
+        let mut renderer = render::Renderer::new(variables, now, &budget);
+        renderer.nodes(&self.nodes)?;
+        Ok(renderer.finish())
+    }
 }

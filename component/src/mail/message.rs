@@ -6,14 +6,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::settings::Domain;
+
 /// Longest address that mail servers take (RFC 5321, erratum 1690: a path of 256 with its brackets).
 const MAX_ADDRESS: usize = 254;
 
 /// Longest part before the `@` (RFC 5321, 4.5.3.1.1).
 const MAX_LOCAL: usize = 64;
-
-/// Longest label of a domain (RFC 1035, 2.3.4).
-const MAX_LABEL: usize = 63;
 
 /// Longest display name: as an address, so that one folded header line holds both.
 const MAX_NAME: usize = 254;
@@ -111,15 +110,9 @@ fn address_fault(text: &str) -> Option<&'static str> {
     None
 }
 
-/// Tells whether a text is the name of a host with at least two labels.
+/// Tells whether a text is the name of a host with at least two labels, and no IP address.
 pub(super) fn is_host_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=MAX_LABEL).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.len() <= MAX_ADDRESS && text.contains('.') && text.split('.').all(label)
+    text.parse::<Domain>().is_ok()
 }
 
 /// A sender or recipient: an address, and the name that mail programs show.
@@ -339,6 +332,7 @@ mod tests {
             ("ada\0@example.com", false),
             ("ada@exämple.com", false),
             ("ada@[127.0.0.1]", false),
+            ("ada@127.0.0.1", false),
             (&long, false),
             (&longer, false),
         ];

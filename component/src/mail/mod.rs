@@ -1,9 +1,9 @@
 //! E-mail: templates in Auth0's Liquid, and one HTTP request per mail provider.
 //!
 //! Auth0 has no endpoint that sends an arbitrary mail; its Flows do it by rendering the tenant's Liquid and handing
-//! the result to the tenant's own provider. This module does the same, in pure functions:
-//! [`render`] a subject and a body, make a [`Message`] of them, let the tenant's [`Provider`] shape a [`Delivery`],
-//! send that elsewhere, and let the provider read the answer.
+//! the result to the tenant's own provider. This module does the same, in pure functions: read subject and body, each
+//! as a [`Template`], render them, make a [`Message`] of them, let the tenant's [`Provider`] shape a [`Delivery`], send
+//! that elsewhere, and let the provider read the answer.
 //!
 //! Pure because the guest has no clock and no network of its own that this module should know of: the time and the
 //! key are arguments, and everything here runs natively under test.
@@ -17,7 +17,7 @@ mod message;
 mod provider;
 mod refusal;
 
-pub use liquid::{Bound, Fault, TemplateError, UnixSeconds, render};
+pub use liquid::{Bound, Fault, Template, TemplateError, UnixSeconds};
 pub use message::{Address, Mailbox, Message, MessageError};
 pub use provider::{Delivery, Provider, ProviderError, Region};
 pub use refusal::{Refusal, RefusalKind};

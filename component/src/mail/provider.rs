@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use super::message::{Mailbox, Message, MessageError, is_host_name};
 use super::refusal::{Refusal, RefusalKind};
+use crate::core::paging::set;
+use crate::core::request::{Method, Request};
 
 /// The providers that work, for errors that teach.
 const SUPPORTED: &str = "sendgrid, mailgun, mandrill, sparkpost or resend";
@@ -76,7 +78,8 @@ enum Service {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     service: Service,
-    default_from: Option<Mailbox>,
+    /// As the tenant has it: it matters only to mails that name no sender.
+    default_from: Value,
 }
 
 /// One `POST` request.
@@ -87,23 +90,24 @@ pub struct Provider {
 pub struct Delivery {
     /// Scheme and host: `https://api.sendgrid.com`.
     pub origin: &'static str,
-    /// Absolute path, without a query.
-    pub path: String,
-    /// Headers by lower-case name.
-    pub headers: Vec<(String, String)>,
-    /// The request's body.
-    pub body: Vec<u8>,
+    /// What goes there: path, body and, where there is a key, the header `authorization`.
+    pub request: Request,
+}
+
+impl Delivery {
+    /// Returns the body's size, as the provider's form makes it.
+    pub fn bytes(&self) -> usize {
+        self.request.body.as_ref().map_or(0, |body| body.bytes.len())
+    }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Delivery")
             .field("origin", &self.origin)
-            .field("path", &self.path)
-            .field("headers", &names)
-            .field("body_bytes", &self.body.len())
-            .finish()
+            .field("path", &self.request.path)
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,12 +161,7 @@ impl Provider {
                 return Err(ProviderError::Unsupported { name: shown(other), missing });
             }
         };
-        let default_from = match settings.get("default_from_address") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) if text.trim().is_empty() => None,
-            Some(Value::String(text)) => Some(text.parse().map_err(ProviderError::DefaultSender)?),
-            Some(_) => return Err(malformed("default_from_address", "is not a text")),
-        };
+        let default_from = settings.get("default_from_address").cloned().unwrap_or_default();
         Ok(Self { service, default_from })
     }
 
@@ -177,9 +176,18 @@ impl Provider {
         }
     }
 
-    /// Returns the sender that the tenant has set for mails that name none.
-    pub fn default_from(&self) -> Option<&Mailbox> {
-        self.default_from.as_ref()
+    /// Reads the sender that the tenant has set for mails that name none.
+    ///
+    /// # Errors
+    ///
+    /// Answers an error where what the tenant has is no mailbox.
+    pub fn default_from(&self) -> Result<Option<Mailbox>, ProviderError> {
+        match &self.default_from {
+            Value::Null => Ok(None),
+            Value::String(text) if text.trim().is_empty() => Ok(None),
+            Value::String(text) => text.parse().map(Some).map_err(ProviderError::DefaultSender),
+            _ => Err(ProviderError::Malformed { field: "default_from_address", rule: "is not a text" }),
+        }
     }
 
     /// Returns scheme and host of the provider's API.
@@ -207,38 +215,24 @@ impl Provider {
         if key.is_some_and(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(ProviderError::Key);
         }
-        let mut authorization = None;
-        let (path, body) = match &self.service {
-            Service::SendGrid => {
-                authorization = key.map(|key| format!("Bearer {key}"));
-                ("/v3/mail/send".to_owned(), Body::Json(sendgrid(message)))
-            }
-            Service::Mailgun { domain, .. } => {
-                authorization = key.map(|key| format!("Basic {}", STANDARD.encode(format!("api:{key}"))));
-                (format!("/v3/{domain}/messages"), Body::Form(mailgun(message)))
-            }
+        let bearer = || key.map(|key| format!("Bearer {key}"));
+        let post = |path: &str| Request::at(Method::Post, path);
+        let (mut request, authorization) = match &self.service {
+            Service::SendGrid => (post("/v3/mail/send").json(&sendgrid(message)), bearer()),
+            Service::Mailgun { domain, .. } => (
+                mailgun(post(&format!("/v3/{domain}/messages")), message),
+                key.map(|key| format!("Basic {}", STANDARD.encode(format!("api:{key}")))),
+            ),
             Service::Mandrill { view_content_link } => {
-                let body = Body::Json(mandrill(message, *view_content_link, key));
-                ("/api/1.0/messages/send".to_owned(), body)
+                (post("/api/1.0/messages/send").json(&mandrill(message, *view_content_link, key)), None)
             }
             Service::SparkPost { .. } => {
-                authorization = key.map(str::to_owned);
-                ("/api/v1/transmissions".to_owned(), Body::Json(sparkpost(message)))
+                (post("/api/v1/transmissions").json(&sparkpost(message)), key.map(str::to_owned))
             }
-            Service::Resend => {
-                authorization = key.map(|key| format!("Bearer {key}"));
-                ("/emails".to_owned(), Body::Json(resend(message)))
-            }
+            Service::Resend => (post("/emails").json(&resend(message)), bearer()),
         };
-        let (content_type, body) = match body {
-            Body::Json(json) => ("application/json", json.to_string()),
-            Body::Form(form) => ("application/x-www-form-urlencoded", form),
-        };
-        let mut headers = vec![("content-type", content_type.to_owned())];
-        headers.push(("accept", "application/json".to_owned()));
-        headers.extend(authorization.map(|value| ("authorization", value)));
-        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Delivery { origin: self.origin(), path, headers, body: body.into_bytes() })
+        request.headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
+        Ok(Delivery { origin: self.origin(), request })
     }
 
     /// Reads the provider's answer; `Ok` means that it has taken the message, not that it was delivered.
@@ -267,11 +261,6 @@ impl Provider {
             Service::SendGrid | Service::Mailgun { .. } | Service::Resend => Ok(()),
         }
     }
-}
-
-enum Body {
-    Json(Value),
-    Form(String),
 }
 
 fn credential<'s>(settings: &'s Value, name: &str) -> Option<&'s Value> {
@@ -330,39 +319,13 @@ fn sendgrid(message: &Message) -> Value {
 }
 
 /// <https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages>
-fn mailgun(message: &Message) -> String {
-    let mut form = String::new();
-    let to = message.to().iter().map(|mailbox| ("to", mailbox.to_string()));
-    let fields = [("from", message.from().to_string())]
-        .into_iter()
-        .chain(to)
-        .chain([("subject", message.subject().to_owned()), ("html", message.html().to_owned())]);
-    for (name, value) in fields {
-        if !form.is_empty() {
-            form.push('&');
-        }
-        form.push_str(name);
-        form.push('=');
-        push_form_encoded(&value, &mut form);
-    }
-    form
-}
-
-/// Encodes as `application/x-www-form-urlencoded` (WHATWG URL).
-fn push_form_encoded(value: &str, form: &mut String) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    for byte in value.bytes() {
-        match byte {
-            b' ' => form.push('+'),
-            b'*' | b'-' | b'.' | b'_' => form.push(byte.into()),
-            _ if byte.is_ascii_alphanumeric() => form.push(byte.into()),
-            _ => {
-                form.push('%');
-                form.extend(HEX.get(usize::from(byte >> 4)));
-                form.extend(HEX.get(usize::from(byte & 15)));
-            }
-        }
-    }
+fn mailgun(request: Request, message: &Message) -> Request {
+    let from = message.from().to_string();
+    let to: Vec<String> = message.to().iter().map(Mailbox::to_string).collect();
+    let mut fields = vec![("from", from.as_str())];
+    fields.extend(to.iter().map(|to| ("to", to.as_str())));
+    fields.extend([("subject", message.subject()), ("html", message.html())]);
+    request.form(&fields)
 }
 
 /// <https://mailchimp.com/developer/transactional/api/messages/send-new-message/>
@@ -451,12 +414,6 @@ fn resend(message: &Message) -> Value {
         "subject": message.subject(),
         "html": message.html(),
     })
-}
-
-fn set(object: &mut Value, name: &str, value: Value) {
-    if let Value::Object(map) = object {
-        map.insert(name.to_owned(), value);
-    }
 }
 
 /// Mandrill answers 200 with one verdict a recipient.

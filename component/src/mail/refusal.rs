@@ -21,7 +21,7 @@ pub enum RefusalKind {
     Rejected,
     /// The provider failed; whether it has the message is not known.
     Unavailable,
-    /// An answer that the provider does not document.
+    /// An answer that the provider does not document; whether it has the message is not known.
     Unexpected,
 }
 
@@ -38,9 +38,9 @@ impl fmt::Display for RefusalKind {
     }
 }
 
-/// A message that the provider did not take.
+/// A message that the provider did not take, or is not known to have taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the mail provider did not take the message: {kind} (status {status}): {message}")]
+#[error("{}: {kind} (status {status}): {message}", verdict(*.kind))]
 pub struct Refusal {
     kind: RefusalKind,
     status: u16,
@@ -88,6 +88,15 @@ impl Refusal {
     /// Returns the provider's own words, cut to a readable length.
     pub fn message(&self) -> &str {
         &self.message
+    }
+}
+
+fn verdict(kind: RefusalKind) -> &'static str {
+    match kind {
+        RefusalKind::Unavailable | RefusalKind::Unexpected => {
+            "the mail provider may have taken the message; look there before sending it again"
+        }
+        _ => "the mail provider did not take the message",
     }
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use super::{Bound, Fault, TemplateError, UnixSeconds, render};
+use super::{Bound, Fault, Template, TemplateError, UnixSeconds};
 
 fn object(value: Value) -> Map<String, Value> {
     match value {
@@ -10,6 +10,10 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 const NOW: UnixSeconds = UnixSeconds(1_709_647_629);
+
+fn render(template: &str, variables: &Map<String, Value>, now: UnixSeconds) -> Result<String, TemplateError> {
+    Template::parse(template)?.render(variables, now)
+}
 
 fn rendered(template: &str) -> Result<String, TemplateError> {
     render(template, &Map::new(), NOW)
@@ -175,6 +179,209 @@ fn every_bound_stops_what_attacks_it_and_names_it() {
     }
 }
 
+/// Guards against a comparison or filter that reads a value without paying: 10 000 turns over 1 MB of blanks took a
+/// minute. What is not named here as done in constant time must run out of its budget.
+#[test]
+fn whatever_reads_a_large_value_pays_for_it() {
+    let variables = object(json!({
+        "x": " ".repeat(1_000_000), "zeros": "0".repeat(1_000_000), "a": "a".repeat(1_000_000),
+        "b": "a".repeat(1_000_000), "one": ["0".repeat(1_000_000)], "o": {}, "l": vec![""; 100_000],
+        "m": vec![""; 100_000], "nested": [vec![""; 100_000]],
+    }));
+    let ends = |body: &str| {
+        let template = format!("{{% for i in (1..10000) %}}{body}{{% endfor %}}");
+        match render(&template, &variables, NOW) {
+            Ok(_) => None,
+            Err(error) => Some(error.fault().clone()),
+        }
+    };
+    let mut wrong = Vec::new();
+    let mut check = |body: String, constant: bool| {
+        let found = ends(&body);
+        let paid = matches!(found, Some(Fault::Bound(Bound::Work | Bound::Steps)));
+        if if constant { found.is_some() } else { !paid } {
+            wrong.push(format!("{body}: {found:?}"));
+        }
+    };
+    for condition in [
+        "x == blank",
+        "blank != x",
+        "a == b",
+        "a != b",
+        "l == m",
+        "x > 5",
+        "5 < zeros",
+        "one >= 5",
+        "5 <= one",
+        "a < b",
+        "l > m",
+        "nested < 5",
+        "x contains 'q'",
+        "a contains b",
+        "'q' contains a",
+        "l contains 'q'",
+        "l contains blank",
+        "one contains blank",
+        "o contains l and l contains o",
+    ] {
+        check(format!("{{% if {condition} %}}{{% endif %}}"), false);
+    }
+    for condition in [
+        "x",
+        "not x",
+        "x and l",
+        "x or l",
+        "x == 5",
+        "x == 'q'",
+        "l == o",
+        "l == blank",
+        "l == empty",
+        "x == empty",
+    ] {
+        check(format!("{{% if {condition} %}}{{% endif %}}"), true);
+    }
+    for tag in [
+        "{{ x.size }}",
+        "{{ x[5] }}",
+        "{{ x[a] }}",
+        "{{ o[a] }}",
+        "{{ l[zeros] }}",
+        "{{ [a] }}",
+        "{{ l }}",
+        "{{ nested }}",
+        "{% case x %}{% when blank %}{% endcase %}",
+        "{% case a %}{% when 1, b %}{% endcase %}",
+        "{% for i in o limit: 1 %}{% endfor %}{% for i in one limit: zeros %}{% endfor %}",
+        "{% for i in one offset: zeros %}{% endfor %}",
+        "{% tablerow i in o cols: zeros %}{% endtablerow %}",
+        "{% assign r = (zeros..0) %}",
+        "{% assign r = (0..zeros) %}",
+        "{% cycle a: '', '' %}",
+        "{% cycle l: '', '' %}",
+    ] {
+        check(tag.to_owned(), false);
+    }
+    for tag in [
+        "{% assign y = x %}",
+        "{{ l.size }}",
+        "{{ l.first }}",
+        "{{ l[5] }}",
+        "{% for i in l limit: 1 %}{% endfor %}",
+    ] {
+        check(tag.to_owned(), true);
+    }
+    // Filters that see only one end of a text, or only how many elements a list has.
+    let one_end = ["first", "last", "default"];
+    let alone = ["sort", "reverse"];
+    let arithmetic = [
+        "plus",
+        "minus",
+        "modulo",
+        "times",
+        "floor",
+        "ceil",
+        "round",
+        "divided_by",
+        "abs",
+        "at_least",
+        "at_most",
+    ];
+    for filter in super::filters::FILTERS {
+        let name = filter.name;
+        let arguments = if filter.least_arguments == 0 { "" } else { ": 1, 1" };
+        check(
+            format!("{{% assign y = zeros | {name}{arguments} %}}"),
+            one_end.contains(&name) || alone.contains(&name),
+        );
+        let counts =
+            one_end.contains(&name) || name == "size" || name == "date" || arithmetic.contains(&name);
+        check(format!("{{% assign y = l | {name}{arguments} %}}"), counts);
+    }
+    for name in ["plus", "minus", "modulo", "times", "round", "divided_by", "at_least", "at_most"] {
+        check(format!("{{% assign y = 1 | {name}: zeros %}}"), false);
+    }
+    for call in [
+        "1 | append: a",
+        "1 | prepend: a",
+        "1 | split: a",
+        "1 | replace: a",
+        "1 | replace: 1, a",
+        "1 | replace_first: 1, a",
+        "1 | replace_first: a",
+        "1 | remove: a",
+        "1 | remove_first: a",
+        "'a' | truncate: zeros",
+        "'abc' | truncate: 1, a",
+        "'a b' | truncatewords: zeros",
+        "'a b' | truncatewords: 1, a",
+        "1 | slice: zeros",
+        "1 | slice: 0, zeros",
+        "one | map: a",
+        "one | sort: a",
+        "one | sort_natural: a",
+        "one | sort_natural",
+        "one | join: a",
+        "nested | join",
+        "1 | date: a",
+        "one | plus: 1",
+        "1 | plus: one",
+    ] {
+        check(format!("{{% assign y = {call} %}}"), false);
+    }
+    // What the template itself repeats on each turn.
+    let name = "n".repeat(100_000);
+    check(format!("{{% assign {name} = 1 %}}"), false);
+    check(format!("{{% increment {name} %}}"), false);
+    check(format!("{{% for {name} in one %}}{{% endfor %}}"), false);
+    check(format!("{{% for i in one{} %}}{{% endfor %}}", " s".repeat(50_000)), false);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_template_tells_which_variables_it_may_read() {
+    let table: &[(&str, bool, bool)] = &[
+        ("debug the support_url", false, false),
+        (
+            "{{ 'support_url' }}{{ custom_vars.support_url }}{% raw %}{{ support_url }}{% endraw %}",
+            false,
+            false,
+        ),
+        ("{% comment %}{{ support_url }}{% endcomment %}", false, false),
+        ("{{ support_url }}", true, false),
+        ("{{ support_url.x }}", true, false),
+        ("{{ ['support_url'] }}", true, false),
+        ("{{ a[b[support_url]] }}", true, false),
+        ("{{ 'x' | append: support_url }}", true, false),
+        ("{{ 'x' | default: 1, allow_false: support_url }}", true, false),
+        ("{{ (1..support_url) }}", true, false),
+        ("{{ 'a'[support_url] }}", true, false),
+        ("{% if a or support_url == 1 %}{% endif %}", true, false),
+        ("{% if a %}{% elsif b %}{{ support_url }}{% endif %}", true, false),
+        ("{% unless a %}{% else %}{{ support_url }}{% endunless %}", true, false),
+        ("{% case support_url %}{% endcase %}", true, false),
+        ("{% case a %}{% when 1, support_url %}{% endcase %}", true, false),
+        ("{% case a %}{% when 1 %}{{ support_url }}{% endcase %}", true, false),
+        ("{% case a %}{% else %}{{ support_url }}{% endcase %}", true, false),
+        ("{% for i in support_url %}{% endfor %}", true, false),
+        ("{% for i in a limit: support_url %}{% endfor %}", true, false),
+        ("{% for i in a %}{{ support_url }}{% endfor %}", true, false),
+        ("{% for i in a %}{% else %}{{ support_url }}{% endfor %}", true, false),
+        ("{% tablerow i in a cols: support_url %}{% endtablerow %}", true, false),
+        ("{% cycle support_url: 1, 2 %}", true, false),
+        ("{% cycle 1, support_url %}", true, false),
+        ("{% assign x = support_url %}", true, false),
+        ("{% increment support_url %}", true, false),
+        ("{% debug %}", false, true),
+        ("{% if a %}{% debug %}{% endif %}", false, true),
+        ("{{ [a] }}", false, true),
+        ("{{ [a].support_url }}", false, true),
+    ];
+    for (text, named, any) in table {
+        let template = Template::parse(text).unwrap();
+        assert_eq!((template.names(&["support_url"]), template.may_show_any()), (*named, *any), "{text}");
+    }
+}
+
 #[test]
 fn a_bound_names_the_line_that_met_it() {
     let error = refused("a\n\n{% for i in (1..9) %}\n{{ (1..99999) }}\n{% endfor %}");
@@ -188,7 +395,10 @@ fn the_deepest_template_renders_in_half_of_the_guests_stack() {
     let closing = "{% endcase %}{% endunless %}{% endif %}{% endfor %}";
     let path = format!("{{{{ a{}{} }}}}", "[b".repeat(98), "]".repeat(98));
     let template = nested.repeat(25) + "deep" + &path + &closing.repeat(25);
-    let deep = std::thread::Builder::new().stack_size(512 << 10).spawn(move || rendered(&template));
+    let deep = std::thread::Builder::new().stack_size(512 << 10).spawn(move || {
+        assert!(Template::parse(&template)?.names(&["no"]));
+        rendered(&template)
+    });
     assert_eq!(deep.unwrap().join().unwrap(), Ok("deep".to_owned()));
 }
 
