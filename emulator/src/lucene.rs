@@ -413,11 +413,13 @@ fn compare(value: &str, bound: &str) -> std::cmp::Ordering {
     if let (Ok(value), Ok(bound)) = (value.parse::<f64>(), bound.parse::<f64>()) {
         return value.total_cmp(&bound);
     }
-    let is_date =
-        bound.len() >= 4 && value.len() > bound.len() && value.ends_with('Z') && value.contains('T');
+    let is_date = bound.len() >= 4 && value.ends_with('Z') && value.contains('T');
+    if !is_date {
+        return value.cmp(bound);
+    }
     let bound = bound.trim_end_matches('Z');
-    let value = if is_date { value.get(..bound.len()).unwrap_or(value) } else { value };
-    value.cmp(bound)
+    let value = value.trim_end_matches('Z');
+    value.get(..bound.len()).unwrap_or(value).cmp(bound)
 }
 
 fn wild(pieces: &[String], value: &str) -> bool {

@@ -94,12 +94,13 @@ impl Shape {
             .0
             .iter()
             .map(|(name, kind, meaning)| {
+                // Auth0 writes null for what an object does not have, mostly in the log.
                 let mut schema = match kind {
-                    Kind::Text => json!({ "type": "string" }),
-                    Kind::Time => json!({ "type": "string", "format": "date-time" }),
-                    Kind::Flag => json!({ "type": "boolean" }),
-                    Kind::Number => json!({ "type": "integer" }),
-                    Kind::Bag => json!({ "type": "object" }),
+                    Kind::Text => json!({ "type": ["string", "null"] }),
+                    Kind::Time => json!({ "type": ["string", "null"], "format": "date-time" }),
+                    Kind::Flag => json!({ "type": ["boolean", "null"] }),
+                    Kind::Number => json!({ "type": ["integer", "null"] }),
+                    Kind::Bag => json!({ "type": ["object", "null"] }),
                     Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
                     Kind::List(shape) => json!({ "type": "array", "items": shape.schema() }),
                     Kind::Object(shape) => shape.schema(),

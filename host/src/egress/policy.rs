@@ -179,11 +179,15 @@ impl MailProvider {
 fn has_dot_segment(path: &str) -> bool {
     // A path that still changes after this many rounds is not one that an API has.
     const ROUNDS: usize = 4;
+    // Raw ones are in no URL. Encoded ones are in ids of Active Directory, `ad|CORP\ana`, and walk only with dots.
+    if path.contains('\\') {
+        return true;
+    }
     let mut path = path.as_bytes().to_vec();
     for _ in 0..ROUNDS {
         let dotted =
             path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| matches!(segment, b"." | b".."));
-        if dotted || path.contains(&b'\\') {
+        if dotted {
             return true;
         }
         let decoded = percent_decode(&path);
@@ -241,6 +245,7 @@ mod tests {
             ("GET https://acme.eu.auth0.com/api/v2", Destination::TenantOther),
             ("GET https://acme.eu.auth0.com/API/v2/users", Destination::TenantOther),
             ("GET https://acme.eu.auth0.com/api/v2/users/auth0%7Ca%2Fb", Destination::ManagementApi),
+            ("GET https://acme.eu.auth0.com/api/v2/users/ad%7CCORP%5Cana", Destination::ManagementApi),
             (
                 "GET https://acme.eu.auth0.com/api/v2/users/samlp%7Cx%7Cj.doe%40acme.com",
                 Destination::ManagementApi,
