@@ -33,6 +33,10 @@ fn an_error_is_one_line_of_json_on_stderr_and_the_code_says_whose_it_is() {
         (&["--emulator", "run", "get-user"], 2, "invalid-input"),
         (&["--emulator", "run", "get-usr"], 2, "usage"),
         (&["--emulator", "run", "get-user", "user_id"], 2, "usage"),
+        (&["--emulator", "run", "list-users", "--domain", "acme.auth0.com"], 2, "usage"),
+        (&["run"], 2, "usage"),
+        (&["run", "get-user", "--token", "hunter2"], 2, "usage"),
+        (&["--nonsense", "run", "get-user"], 2, "usage"),
         (&["run", "get-user", "user_id=auth0|1"], 2, "usage"),
         (&["--domain", "https://acme.auth0.com", "run", "get-user"], 2, "usage"),
         (&["--component", "/dev/null", "run", "get-user"], 3, "host"),
@@ -90,6 +94,38 @@ fn actions_and_descriptions_are_there_for_programs_too() {
     );
     let (_, text, _) = run(&["describe", "create-user"]);
     assert!(text.contains("create:users") && !text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn several_actions_are_described_by_one_process() {
+    let (code, stdout, _) = run(&["describe", "get-user", "create-user", "--json"]);
+    let described: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, described.as_array().unwrap().len()), (Some(0), 2));
+    assert_eq!((&described[0]["id"], &described[1]["id"]), (&json!("get-user"), &json!("create-user")));
+    let (_, listed, _) = run(&["actions", "--json"]);
+    let (_, all, _) = run(&["describe", "--all", "--json"]);
+    let ids = |text: &str| -> Vec<Value> {
+        let all: Vec<Value> = serde_json::from_str(text).unwrap();
+        all.iter().map(|action| action["id"].clone()).collect()
+    };
+    assert_eq!(ids(&all), ids(&listed), "in the order of the list");
+    let (code, stdout, stderr) = run(&["describe", "get-user", "get-usr"]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""), "nothing is told by halves");
+    assert!(stderr.contains("get-usr"), "{stderr}");
+}
+
+#[test]
+fn help_and_the_version_are_text_on_stdout_and_misuse_of_others_is_text_on_stderr() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(stdout.starts_with("Run") || stdout.starts_with("auth0-host "), "{stdout}");
+    }
+    for arguments in [&[][..], &["describe"], &["--emulator", "actions", "--domain", "acme.auth0.com"]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.contains("Usage:") && !stderr.starts_with('{'), "{stderr}");
+    }
 }
 
 #[cfg(unix)]

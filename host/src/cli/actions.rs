@@ -23,12 +23,16 @@ pub(crate) struct List {
 /// Arguments of `describe`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  auth0-host describe create-user\n  auth0-host describe create-user --json"
+    after_help = "Examples:\n  auth0-host describe create-user\n  auth0-host describe create-user --json\n  auth0-host describe --all --json"
 )]
 pub(crate) struct Describe {
-    /// The action
-    action: String,
-    /// Print it as JSON, with the JSON Schemas of input and output
+    /// The actions
+    #[arg(value_name = "ACTION", required_unless_present = "all", conflicts_with = "all")]
+    actions: Vec<String>,
+    /// Describe all of them
+    #[arg(long)]
+    all: bool,
+    /// Print it as JSON, with the JSON Schemas of input and output; an array where it is not one ACTION
     #[arg(long)]
     json: bool,
 }
@@ -70,18 +74,30 @@ fn table(actions: &[ActionSummary], styles: Styles) -> String {
     text
 }
 
-/// Describes an action.
+/// Describes actions: one process, since each compiles the component first.
 pub(crate) async fn describe(globals: &Globals, arguments: &Describe) -> Result<Exit, Failure> {
     let host = connect::host(globals).await?;
-    let actions = host.actions().await?;
-    if !actions.iter().any(|action| action.id == arguments.action) {
-        return Err(run::unknown(&arguments.action, &actions));
-    }
-    let description = host.describe(&arguments.action).await?;
-    if arguments.json {
-        print::json(&description)?;
+    let known = host.actions().await?;
+    let wanted: Vec<&str> = if arguments.all {
+        known.iter().map(|action| action.id.as_str()).collect()
     } else {
-        print::stdout(&page(&description, Styles::of_stdout()))?;
+        arguments.actions.iter().map(String::as_str).collect()
+    };
+    if let Some(name) = wanted.iter().find(|name| !known.iter().any(|action| action.id == **name)) {
+        return Err(run::unknown(name, &known));
+    }
+    let mut descriptions = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        descriptions.push(host.describe(name).await?);
+    }
+    match descriptions.as_slice() {
+        [one] if arguments.json && !arguments.all => print::json(one)?,
+        all if arguments.json => print::json(&all)?,
+        all => {
+            let styles = Styles::of_stdout();
+            let pages: Vec<String> = all.iter().map(|description| page(description, styles)).collect();
+            print::stdout(&pages.join("\n\n"))?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use auth0_emulator::{Emulator, Seed};
 use auth0_host::{BaseUrl, Connection, Credentials, Domain, Host, Secret, Settings, SettingsError};
+use zeroize::Zeroizing;
 
 use super::{Failure, Globals};
 
@@ -123,8 +124,8 @@ fn credentials(
     let usage = |message: &str| Err(Failure::Usage(message.to_owned()));
     let file = match &globals.client_secret_file {
         Some(path) => {
-            let text =
-                fs::read_to_string(path).map_err(|error| unreadable("--client-secret-file", path, &error))?;
+            let read = fs::read_to_string(path).map(Zeroizing::new);
+            let text = read.map_err(|error| unreadable("--client-secret-file", path, &error))?;
             // Editors end a file with a line feed that is not part of the secret.
             Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
         }

@@ -40,8 +40,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// It was asked wrongly. The message says how to ask.
     Usage(String),
-    /// The library failed, or the action answered an error.
-    Call(Error),
+    /// The library failed, or the action answered an error. Boxed, since it is large and results carry it about.
+    Call(Box<Error>),
     /// Anything else on this machine.
     Host(anyhow::Error),
     /// Ctrl-C.
@@ -55,7 +55,7 @@ pub(crate) enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Call(error)
+        Self::Call(Box::new(error))
     }
 }
 
@@ -63,10 +63,14 @@ impl Failure {
     /// Returns the exit code's meaning.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Call(Error::Settings(_)) => Exit::Usage,
-            Self::Call(Error::Action(error)) if error.kind == ErrorKind::InvalidInput => Exit::Usage,
-            Self::Call(Error::Action(_)) => Exit::Action,
-            Self::Call(_) | Self::Host(_) => Exit::Host,
+            Self::Usage(_) => Exit::Usage,
+            Self::Call(error) => match &**error {
+                Error::Settings(_) => Exit::Usage,
+                Error::Action(error) if error.kind == ErrorKind::InvalidInput => Exit::Usage,
+                Error::Action(_) => Exit::Action,
+                _ => Exit::Host,
+            },
+            Self::Host(_) => Exit::Host,
             Self::Interrupted { .. } => Exit::Interrupted,
             Self::BrokenPipe => Exit::Done,
         }
@@ -76,9 +80,13 @@ impl Failure {
     fn json(&self) -> Option<Value> {
         let own = |kind: &str| json!({"kind": kind, "message": self.message()});
         let error = match self {
-            Self::Call(Error::Action(error)) => json!(error),
-            Self::Usage(_) | Self::Call(Error::Settings(_)) => own("usage"),
-            Self::Call(_) | Self::Host(_) => own("host"),
+            Self::Usage(_) => own("usage"),
+            Self::Call(error) => match &**error {
+                Error::Action(error) => json!(error),
+                Error::Settings(_) => own("usage"),
+                _ => own("host"),
+            },
+            Self::Host(_) => own("host"),
             Self::Interrupted { .. } => own("interrupted"),
             Self::BrokenPipe => return None,
         };
@@ -144,7 +152,7 @@ mod tests {
 
     #[test]
     fn exit_codes_tell_apart_who_must_act() {
-        let action = |kind| Failure::Call(Error::Action(ActionError::new(kind, "…")));
+        let action = |kind| Failure::from(Error::Action(ActionError::new(kind, "…")));
         for (failure, expected) in [
             (action(ErrorKind::Missing), Exit::Action),
             (action(ErrorKind::OutcomeUnknown), Exit::Action),
@@ -152,16 +160,15 @@ mod tests {
             (action(ErrorKind::InvalidInput), Exit::Usage),
             (Failure::Usage(String::new()), Exit::Usage),
             (
-                Failure::Call(
+                Failure::from(Error::from(
                     "no domain"
                         .parse::<auth0_host::Domain>()
                         .map_err(auth0_host::SettingsError::from)
-                        .unwrap_err()
-                        .into(),
-                ),
+                        .unwrap_err(),
+                )),
                 Exit::Usage,
             ),
-            (Failure::Call(Error::Timeout { after: std::time::Duration::ZERO }), Exit::Host),
+            (Failure::from(Error::Timeout { after: std::time::Duration::ZERO }), Exit::Host),
             (Failure::Host(anyhow::anyhow!("…")), Exit::Host),
             (Failure::Interrupted { consequence: String::new() }, Exit::Interrupted),
             (Failure::BrokenPipe, Exit::Done),
@@ -175,7 +182,7 @@ mod tests {
         let mut error = ActionError::new(ErrorKind::Missing, "no such user");
         error.status = Some(404);
         error.error_code = Some("inexistent_user".to_owned());
-        let json = Failure::Call(Error::Action(error)).json().unwrap();
+        let json = Failure::from(Error::Action(error)).json().unwrap();
         let expected = json!({"error": {
             "kind": "missing", "message": "no such user", "status": 404, "error_code": "inexistent_user",
         }});

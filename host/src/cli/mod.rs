@@ -8,9 +8,9 @@ mod input;
 mod print;
 mod run;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use self::exit::{Exit, Failure};
 
@@ -99,42 +99,120 @@ enum Command {
     },
 }
 
-/// Does what was asked and says how it ended.
-pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { globals, command } = arguments;
-    // The emulator and the demo end by Ctrl-C in their own ways.
-    let command = match command {
-        Command::Emulator(serve) => return exit::code(emulator::run(&serve).await, exit::report_text),
-        Command::Demo(args) => return exit::code(demo(&globals, &args).await, exit::report_text),
-        command => command,
-    };
-    let (running, report): (_, fn(&Failure)) = match &command {
-        Command::Run(run) => (
-            format!("whether `{}` changed anything is unknown; look before trying again", run.action),
-            exit::report_json,
-        ),
-        _ => ("nothing was changed".to_owned(), exit::report_text),
-    };
-    tokio::select! {
-        result = dispatch(globals, command) => exit::code(result, report),
-        Ok(()) = tokio::signal::ctrl_c() => exit::code(Err(Failure::Interrupted { consequence: running }), report),
+/// Reads the command line. Where that is all there is to do – help, the version, misuse – it is done, and the code to
+/// end with is answered.
+pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitCode> {
+    let line: Vec<OsString> = line.into_iter().collect();
+    Arguments::from_line(&line).map_err(|error| {
+        if error.use_stderr() && is_run(&line) {
+            let text = error.render().to_string();
+            let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned();
+            return exit::code(Err(Failure::Usage(message)), exit::report_json);
+        }
+        // Whoever closed the stream does not want to know.
+        let _ = error.print();
+        if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    })
+}
+
+impl Arguments {
+    fn from_line(line: &[OsString]) -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse_from(line)?;
+        // clap compares the options before the command and those behind it only among themselves.
+        let globals = &arguments.globals;
+        let contradiction = [
+            ("--domain", globals.domain.is_some()),
+            ("--base-url", globals.base_url.is_some()),
+            ("--ca-cert", globals.ca_cert.is_some()),
+            ("--client-secret-file", globals.client_secret_file.is_some()),
+        ];
+        match contradiction.into_iter().find(|(_, given)| globals.emulator && *given) {
+            Some((option, _)) => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                format!("the argument '--emulator' cannot be used with '{option}'"),
+            )),
+            None => Ok(arguments),
+        }
     }
 }
 
-async fn dispatch(globals: Globals, command: Command) -> Result<Exit, Failure> {
-    match command {
-        Command::Run(run) => run::run(&globals, run).await,
-        Command::Actions(list) => actions::list(&globals, &list).await,
-        Command::Describe(describe) => actions::describe(&globals, &describe).await,
-        Command::Demo(args) => demo(&globals, &args).await,
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "auth0-host", &mut script);
-            print::stdout(&String::from_utf8_lossy(&script))?;
-            Ok(Exit::Done)
+/// Whether a line that cannot be used asks for `run`, whose errors are for programs: its first word that is neither an
+/// option nor an option's value.
+fn is_run(line: &[OsString]) -> bool {
+    let command = Arguments::command();
+    let takes_value = |word: &str| {
+        let mut options = command.get_arguments().filter(|option| option.get_action().takes_values());
+        options.any(|option| option.get_long().is_some_and(|name| word.strip_prefix("--") == Some(name)))
+    };
+    let mut words = line.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        if takes_value(&word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return word == "run";
         }
-        Command::Emulator(serve) => emulator::run(&serve).await,
     }
+    false
+}
+
+/// Does what was asked and says how it ended.
+pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+    const NOTHING: &str = "nothing was changed";
+    let Arguments { globals, command } = arguments;
+    let (result, report): (_, fn(&Failure)) = match command {
+        Command::Run(run) => {
+            let consequence =
+                format!("whether `{}` changed anything is unknown; look before trying again", run.action);
+            let running = async move { run::run(&globals, run).await };
+            (interruptible(running, ctrl_c(), &consequence).await, exit::report_json)
+        }
+        Command::Actions(list) => {
+            let listing = async move { actions::list(&globals, &list).await };
+            (interruptible(listing, ctrl_c(), NOTHING).await, exit::report_text)
+        }
+        Command::Describe(describe) => {
+            let describing = async move { actions::describe(&globals, &describe).await };
+            (interruptible(describing, ctrl_c(), NOTHING).await, exit::report_text)
+        }
+        // These two end by Ctrl-C in their own ways.
+        Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),
+        Command::Emulator(serve) => (emulator::run(&serve).await, exit::report_text),
+        Command::Completions { shell } => (completions(shell), exit::report_text),
+    };
+    exit::code(result, report)
+}
+
+/// Waits for Ctrl-C; for ever, where it cannot be heard.
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Works until the work is done or the signal comes.
+///
+/// The work is a task of its own: a guest that computes without end does not yield to a signal that is waited for in
+/// the same task.
+async fn interruptible(
+    work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
+    signal: impl Future<Output = ()>,
+    consequence: &str,
+) -> Result<Exit, Failure> {
+    let mut task = tokio::spawn(work);
+    tokio::select! {
+        done = &mut task => done.unwrap_or_else(|error| Err(Failure::Host(error.into()))),
+        () = signal => {
+            task.abort();
+            Err(Failure::Interrupted { consequence: consequence.to_owned() })
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "auth0-host", &mut script);
+    print::stdout(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done)
 }
 
 async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, Failure> {
@@ -150,7 +228,11 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(line.split(' '))
+        Arguments::from_line(&words(line))
+    }
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
     }
 
     #[test]
@@ -175,6 +257,13 @@ mod tests {
         for line in [
             "auth0-host run",
             "auth0-host run get-user --emulator --domain acme.auth0.com",
+            "auth0-host --emulator run get-user --domain acme.auth0.com",
+            "auth0-host --domain acme.auth0.com run get-user --emulator",
+            "auth0-host --emulator run get-user --base-url http://127.0.0.1:1",
+            "auth0-host --ca-cert ca.pem run --emulator get-user",
+            "auth0-host --emulator run get-user --client-secret-file secret",
+            "auth0-host describe",
+            "auth0-host describe get-user --all",
             "auth0-host run get-user --client-secret hunter2",
             "auth0-host run get-user --token hunter2",
             "auth0-host emulator --tls",
@@ -184,5 +273,37 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_run_is_told_to_programs_and_the_rest_to_people() {
+        for (line, expected) in [
+            ("auth0-host run", true),
+            ("auth0-host -v --domain run run get-user --nonsense", true),
+            ("auth0-host --domain=run run", true),
+            ("auth0-host --nonsense run", true),
+            ("auth0-host --domain run actions", false),
+            ("auth0-host describe run --nonsense", false),
+            ("auth0-host", false),
+            ("auth0-host --domain", false),
+        ] {
+            assert_eq!(is_run(&words(line)), expected, "{line}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn work_that_never_yields_ends_by_a_signal_all_the_same() {
+        use std::{sync::mpsc, time::Duration};
+        let (_done, end) = mpsc::channel::<()>();
+        let (began, begun) = tokio::sync::oneshot::channel();
+        // Holds its thread until this test is over, as a guest that computes without end does.
+        let work = async move {
+            let _ = began.send(());
+            let _ = end.recv_timeout(Duration::from_secs(5));
+            Ok(Exit::Done)
+        };
+        let signal = async move { begun.await.unwrap() };
+        let failure = interruptible(work, signal, "unknown").await.unwrap_err();
+        assert!(matches!(failure, Failure::Interrupted { .. }));
     }
 }
