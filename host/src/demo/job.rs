@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
 
 use super::input::{Batch, Change, Details, Email, Row};
 use super::progress::Progress;
@@ -32,6 +33,9 @@ const PAGE: usize = 100;
 /// The tenant's log is written some seconds after the fact.
 const LOG_ATTEMPTS: usize = 5;
 const LOG_PAUSE: Duration = Duration::from_secs(1);
+/// Pages of the tenant's log that are read at most: ten thousand rows, of which a job of a thousand people writes
+/// about that many. The report names the row to go on from.
+const LOG_PAGES: usize = 100;
 
 /// What the job may do.
 #[derive(Debug)]
@@ -76,6 +80,17 @@ impl Failure {
         }
         Self { kind: Some(action_error.kind), text }
     }
+}
+
+/// Where the job began in the tenant's log.
+#[derive(Debug)]
+enum LogStart {
+    /// After this row.
+    After(String),
+    /// The log had no rows: at its beginning.
+    Empty,
+    /// It could not be read. Reading it from its beginning would be reading all that the tenant ever did.
+    Unknown,
 }
 
 impl fmt::Display for Failure {
@@ -137,6 +152,11 @@ impl<'a> Job<'a> {
             }
             Err(failure) => self.fail(failure.to_string()),
         }
+        let log_start = match log_start {
+            LogStart::After(row) => Some(row),
+            LogStart::Empty => None,
+            LogStart::Unknown => return,
+        };
         match self.tenant_log(log_start).await {
             Ok(log) => {
                 self.progress.done(&format!("done    read {} rows of the tenant's log", log.rows));
@@ -156,8 +176,16 @@ impl<'a> Job<'a> {
         let step = format!("{action} for {whom}");
         self.progress.running(&step);
         self.report.running = Some(step);
-        let outcome = self.connection.call(action, input).await;
+        // A task of its own, which ends with this one: a guest that computes without end would keep Ctrl-C from being
+        // heard.
+        let mut task = JoinSet::new();
+        let connection = self.connection.clone();
+        task.spawn(async move { connection.call(action, input).await });
+        let outcome = task.join_next().await;
         self.report.running = None;
+        let Some(Ok(outcome)) = outcome else {
+            return Err(Failure::new(format!("{action}: the host broke off")));
+        };
         self.report.requests.extend(outcome.requests.into_iter().map(Into::into));
         outcome.result.map_err(|error| Failure::of(action, &error))
     }
@@ -444,22 +472,27 @@ impl<'a> Job<'a> {
     }
 
     /// Finds the newest row of the tenant's log, to read on from there at the end.
-    async fn log_start(&mut self) -> Option<String> {
+    async fn log_start(&mut self) -> LogStart {
         let input = json!({"per_page": 1, "sort": "date:-1"});
-        match self.call("the tenant", "list-logs", input).await {
-            Ok(answer) => items(answer).first().and_then(|row| text(row, "log_id")).map(str::to_owned),
-            Err(failure) => {
-                self.fail(failure.to_string());
-                None
-            }
-        }
+        let newest =
+            self.call("the tenant", "list-logs", input).await.and_then(|answer| newest(&items(answer)));
+        newest.unwrap_or_else(|failure| {
+            self.fail(format!("the tenant's log will not be read: {failure}"));
+            LogStart::Unknown
+        })
     }
 
     /// Reads what the tenant wrote down since the job began.
     async fn tenant_log(&mut self, start: Option<String>) -> Result<TenantLog, Failure> {
         let mut log = TenantLog { next: start, ..TenantLog::default() };
         for attempt in 1..=LOG_ATTEMPTS {
+            let mut pages = 0;
             loop {
+                if pages == LOG_PAGES {
+                    log.more = true;
+                    break;
+                }
+                pages += 1;
                 // A tenant whose log was empty has no row to go on from: its log is read from its beginning.
                 let input = match &log.next {
                     Some(from) => json!({"from": from, "take": PAGE}),
@@ -488,6 +521,13 @@ impl<'a> Job<'a> {
         }
         Ok(log)
     }
+}
+
+/// Says where a log stands whose newest row is the first of these.
+fn newest(rows: &[Value]) -> Result<LogStart, Failure> {
+    let Some(row) = rows.first() else { return Ok(LogStart::Empty) };
+    let id = text(row, "log_id").ok_or_else(|| Failure::new("list-logs: the newest row has no log_id"))?;
+    Ok(LogStart::After(id.to_owned()))
 }
 
 /// Says why a secret that is not fresh is not rotated.
@@ -627,6 +667,13 @@ mod tests {
         let all = Options { rotate_unknown: true, ..options() };
         assert_eq!(reason_to_leave(&item("other", "unknown", "nothing"), &all), None);
         assert!(reason_to_leave(&item("own", "unknown", "nothing"), &all).is_some());
+    }
+
+    #[test]
+    fn only_a_log_that_was_seen_to_be_empty_is_read_from_its_beginning() {
+        assert!(matches!(newest(&[]), Ok(LogStart::Empty)));
+        assert!(matches!(newest(&[json!({"log_id": "9"})]), Ok(LogStart::After(id)) if id == "9"));
+        assert!(newest(&[json!({"date": "2026-01-01"})]).is_err());
     }
 
     #[test]

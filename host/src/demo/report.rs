@@ -30,7 +30,7 @@ pub(crate) struct Report {
     pub(crate) failures: Vec<String>,
     /// The action that runs, and for whom.
     pub(crate) running: Option<String>,
-    /// The requests that were made, in order.
+    /// The requests that were made, in order, those that the host refused included.
     pub(crate) requests: Vec<Sent>,
     /// How many mails the provider accepted.
     pub(crate) mails_accepted: usize,
@@ -110,6 +110,8 @@ pub(crate) struct TenantLog {
     pub(crate) events: Vec<(String, usize)>,
     /// The cursor to go on from.
     pub(crate) next: Option<String>,
+    /// Whether there may be more rows behind that cursor that were not read.
+    pub(crate) more: bool,
 }
 
 impl TenantLog {
@@ -123,23 +125,39 @@ impl TenantLog {
     }
 }
 
-/// A request that left the sandbox.
+/// A request of the sandbox.
 #[derive(Debug)]
 pub(crate) struct Sent {
     method: String,
     path: String,
     authority: String,
-    status: Option<u16>,
+    fate: Fate,
     elapsed: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+enum Fate {
+    /// It left, and this status came back.
+    Answered(u16),
+    /// It left, and no answer came.
+    Lost,
+    /// It did not leave: the host refused it, or had no token for it.
+    Kept(String),
 }
 
 impl From<RequestRecord> for Sent {
     fn from(record: RequestRecord) -> Self {
+        let fate = match record.status {
+            Some(status) => Fate::Answered(status),
+            None if record.sent => Fate::Lost,
+            None => Fate::Kept(record.error.unwrap_or_default()),
+        };
         Self {
             method: record.method,
             path: record.path,
             authority: record.authority,
-            status: record.status,
+            fate,
             elapsed: record.elapsed,
         }
     }
@@ -249,26 +267,39 @@ impl Report {
                 writeln!(text, "  {count:>4}  {event}")?;
             }
             if let Some(next) = &log.next {
-                writeln!(text, "  go on from {next}")?;
+                let more = if log.more { "not read to its end: " } else { "" };
+                writeln!(text, "  {more}go on from {next}")?;
             }
         }
         Ok(())
     }
 
     fn write_requests(&self, text: &mut String) -> fmt::Result {
+        let (kept, left): (Vec<&Sent>, Vec<&Sent>) =
+            self.requests.iter().partition(|sent| matches!(sent.fate, Fate::Kept(_)));
         let mut authorities: Vec<&str> = Vec::new();
-        for sent in &self.requests {
+        for sent in &left {
             if !authorities.contains(&sent.authority.as_str()) {
                 authorities.push(&sent.authority);
             }
         }
-        writeln!(text, "\nRequests that left the sandbox ({})", self.requests.len())?;
+        writeln!(text, "\nRequests that left the sandbox ({})", left.len())?;
         for authority in authorities {
             writeln!(text, "  to {authority}")?;
-            for sent in self.requests.iter().filter(|sent| sent.authority == authority) {
-                let status = sent.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            for sent in left.iter().filter(|sent| sent.authority == authority) {
+                let status = match sent.fate {
+                    Fate::Answered(status) => status.to_string(),
+                    Fate::Lost | Fate::Kept(_) => "none".to_owned(),
+                };
                 let milliseconds = sent.elapsed.as_secs_f64() * 1e3;
                 writeln!(text, "    {:<6} {status:>4} {milliseconds:>8.1} ms  {}", sent.method, sent.path)?;
+            }
+        }
+        if !kept.is_empty() {
+            writeln!(text, "\nRequests that did not leave it ({})", kept.len())?;
+            for Sent { method, path, authority, fate, .. } in kept {
+                let reason = if let Fate::Kept(reason) = fate { reason } else { "" };
+                writeln!(text, "  {method:<6} {authority}{path}: {reason}")?;
             }
         }
         Ok(())
@@ -335,12 +366,12 @@ mod tests {
         }
     }
 
-    fn sent(method: &str, path: &str, authority: &str, status: Option<u16>) -> Sent {
+    fn sent(method: &str, path: &str, authority: &str, fate: Fate) -> Sent {
         Sent {
             method: method.to_owned(),
             path: path.to_owned(),
             authority: authority.to_owned(),
-            status,
+            fate,
             elapsed: Duration::from_micros(1540),
         }
     }
@@ -371,8 +402,8 @@ mod tests {
             custom_request: Some("GET /api/v2/organizations: 200".to_owned()),
             log: Some(log),
             requests: vec![
-                sent("POST", "/api/v2/users", "acme.eu.auth0.com", Some(201)),
-                sent("POST", "/v3/mail/send", "api.sendgrid.com", None),
+                sent("POST", "/api/v2/users", "acme.eu.auth0.com", Fate::Answered(201)),
+                sent("POST", "/v3/mail/send", "api.sendgrid.com", Fate::Lost),
             ],
             ..Report::default()
         };
@@ -401,6 +432,29 @@ Requests that left the sandbox (2)
     POST   none      1.5 ms  /v3/mail/send
 "
         );
+    }
+
+    #[test]
+    fn a_request_that_was_refused_is_not_told_as_one_that_left() {
+        let refused = Fate::Kept("evil.example is not the tenant".to_owned());
+        let report = Report {
+            requests: vec![
+                sent("GET", "/api/v2/users?q", "acme.eu.auth0.com", Fate::Answered(200)),
+                sent("GET", "/", "evil.example", refused),
+            ],
+            ..Report::default()
+        };
+        let text = body(&report);
+        let (left, kept) = text.split_once("\nRequests that did not leave it (1)\n").unwrap();
+        assert!(left.contains("left the sandbox (1)") && !left.contains("evil.example"), "{left}");
+        assert_eq!(kept, "  GET    evil.example/: evil.example is not the tenant\n");
+    }
+
+    #[test]
+    fn a_log_that_was_not_read_to_its_end_says_so() {
+        let log = TenantLog { next: Some("900".to_owned()), more: true, ..TenantLog::default() };
+        let text = body(&Report { log: Some(log), ..Report::default() });
+        assert!(text.contains("  not read to its end: go on from 900\n"), "{text}");
     }
 
     #[test]
