@@ -99,11 +99,11 @@ pub enum SettingsError {
         /// Which one.
         name: &'static str,
         /// What was given.
-        given: u128,
+        given: u64,
         /// The least that is allowed.
-        least: u128,
+        least: u64,
         /// The most that is allowed.
-        most: u128,
+        most: u64,
     },
     /// The extra certificates could not be read.
     #[error("the extra CA certificates: {problem}")]

@@ -18,8 +18,16 @@ const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// The component's own bound, and the ceiling of Auth0's SDKs.
 const MAX_RETRIES: u32 = 10;
 
-fn bounded(name: &'static str, given: u128, least: u128, most: u128) -> Result<(), SettingsError> {
-    if (least..=most).contains(&given) { Ok(()) } else { Err(SettingsError::Bounds { name, given, least, most }) }
+fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn bounded(name: &'static str, given: u64, least: u64, most: u64) -> Result<(), SettingsError> {
+    if (least..=most).contains(&given) {
+        Ok(())
+    } else {
+        Err(SettingsError::Bounds { name, given, least, most })
+    }
 }
 
 /// How the host proves to the tenant who it is. The component never gets to see it.
@@ -187,7 +195,7 @@ impl Settings {
         if let Some(audience) = &self.audience {
             printable("the audience", audience)?;
         }
-        bounded("the deadline in milliseconds", self.deadline.as_millis(), 1, MAX_DEADLINE.as_millis())?;
+        bounded("the deadline in milliseconds", in_ms(self.deadline), 1, in_ms(MAX_DEADLINE))?;
         bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())
     }
 

@@ -174,8 +174,8 @@ impl MailProvider {
     }
 }
 
-/// Looks for `.` and `..` between slashes, however often they and the slashes are percent-encoded, and for
-/// backslashes, which some servers read as slashes.
+/// Looks for `.` and `..` between slashes or backslashes (which some servers read as slashes), however often they are
+/// percent-encoded, and for raw backslashes.
 fn has_dot_segment(path: &str) -> bool {
     // A path that still changes after this many rounds is not one that an API has.
     const ROUNDS: usize = 4;
