@@ -11,12 +11,15 @@ use crate::workspace::Workspace;
 
 const PACKAGE: &str = "auth0-host";
 
-/// Build `auth0-host` and answer where it is. Options of cargo choose profile, target and features.
+/// Build `auth0-host` and answer where it is. Options of cargo choose the profile, the target and what is built with it.
 pub(crate) fn build(workspace: &Workspace, options: &[String]) -> Result<PathBuf> {
     process::say("building the host");
     let mut cargo = workspace.cargo("build");
     cargo
-        .args(["--quiet", "--package", PACKAGE, "--bin", PACKAGE])
+        // Cargo gives a dependency the features that all it builds asks for. With the whole workspace, and one test so
+        // that the tests' dependencies count too, these are the features that `cargo test` gives: else wasmtime would
+        // be built twice.
+        .args(["--quiet", "--workspace", "--bin", PACKAGE, "--test", "host"])
         .arg("--message-format=json-render-diagnostics")
         .args(options)
         .stderr(Stdio::inherit());
