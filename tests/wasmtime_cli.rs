@@ -2,7 +2,7 @@
 //!
 //! No host of ours is involved, so the component fetches its own tokens here.
 
-use auth0_tests::{DATABASE, PASSWORD, Tenant, encoded, program, program::Said};
+use auth0_tests::{DATABASE, PASSWORD, Tenant, encoded, program, program::Said, text};
 use serde_json::{Value, json};
 
 /// Runs one call, with these variables beside the tenant's address.
@@ -258,4 +258,75 @@ async fn without_http_the_component_cannot_even_start() {
     let said = tokio::task::spawn_blocking(move || program::run(&mut command)).await.unwrap();
     assert_ne!(said.code, Some(0));
     assert!(said.err.contains("wasi:http"), "{said:#?}");
+}
+
+/// Each typed function of the contract, with the beginning of its answer. Together they run all of the glue between
+/// records and actions, which no other test sees.
+#[tokio::test]
+async fn every_typed_function_answers_in_its_own_types() {
+    let tenant = Tenant::start().await;
+    let (mira, tom) = (tenant.user("mira.olsen@acme.example"), tenant.user("tom.becker@acme.example"));
+    let lena = tenant.user("lena.fischer@acme.example");
+    let role = tenant.role("Contractor");
+    let portal = tenant.application("Acme Portal");
+    let connection = tenant.connection_id(DATABASE);
+    let log = text(&tenant.control.logs()[0], "log_id").to_owned();
+    let bare = |id: &str| id.split_once('|').unwrap().1.to_owned();
+    let permission =
+        "{permission-name: \"read:code\", resource-server-identifier: \"https://api.acme.example/\"}";
+    let cases: Vec<(String, &str)> = vec![
+        ("list-users({q: \"name:mira*\", per-page: 1, include-totals: true})".into(), "ok({items: [{user-id: some("),
+        (format!("get-user(\"{mira}\", some({{fields: [\"email\"], include: true}}))"), "ok({email: some(\"mira.olsen"),
+        ("find-users-by-email(\"mira.olsen@acme.example\", none)".into(), "ok([{user-id: some("),
+        (format!("update-user(\"{mira}\", {{nickname: \"mo\", unset: {{given-name}}, user-metadata: \"{{}}\", allow-metadata-wipe: true}})"), "ok({user-id: some("),
+        (format!("update-user(\"{mira}\", {{app-metadata: \"{{}}\"}})"), "err(invalid-input({message:"),
+        (format!("update-user(\"{mira}\", {{name: \"x\", unset: {{name}}}})"), "err(invalid-input({message:"),
+        (format!("block-user(\"{mira}\")"), "ok({user-id: some("),
+        (format!("unblock-user(\"{mira}\")"), "ok({user-id: some("),
+        (format!("list-user-logs(\"{lena}\", some({{per-page: 1}}))"), "ok({items: ["),
+        (format!("get-user-blocks(user-id(\"{mira}\"))"), "ok([])"),
+        ("clear-user-blocks(identifier(\"mira.olsen@acme.example\"))".into(), "ok"),
+        (format!("send-verification-email(\"{mira}\", none)"), "ok({id: some(\"job_"),
+        (format!("create-email-verification-ticket(\"{mira}\", some({{ttl-sec: 60}}))"), "ok(\"https://"),
+        (format!("create-password-change-ticket({{user-id: \"{mira}\"}})"), "ok(\"https://"),
+        (format!("send-password-reset-email({{email: \"mira.olsen@acme.example\", connection: \"{DATABASE}\"}})"), "ok(\"We"),
+        (format!("create-mfa-enrollment-ticket({{user-id: \"{mira}\"}})"), "ok({ticket-id: \""),
+        (format!("reset-user-mfa(\"{mira}\")"), "ok"),
+        (format!("link-user(\"{mira}\", user-id(\"{tom}\"), none)"), "ok([{connection: some("),
+        (format!("unlink-identity(\"{mira}\", {{provider: \"auth0\", user-id: \"{}\"}})", bare(&tom)), "ok([{connection: some("),
+        (format!("list-user-sessions(\"{lena}\", some({{take: 1}}))"), "ok({items: [{id: some("),
+        (format!("revoke-user-access(\"{lena}\", some({{preserve-refresh-tokens: true}}))"), "ok"),
+        (format!("delete-user-sessions(\"{lena}\")"), "ok"),
+        (format!("delete-user-refresh-tokens(\"{lena}\")"), "ok"),
+        ("list-roles({name-filter: \"sales\"})".into(), "ok({items: [{id: some("),
+        (format!("get-role(\"{role}\")"), "ok({id: some("),
+        ("create-role(\"Auditor\", some(\"Reads\"))".into(), "ok({id: some(\"rol_"),
+        (format!("update-role(\"{role}\", {{description: \"For a while\"}})"), "ok({id: some("),
+        (format!("get-user-roles(\"{mira}\", none)"), "ok({items: [{id: some("),
+        (format!("assign-user-roles(\"{mira}\", {{roles: [\"{role}\"]}})"), "ok"),
+        (format!("list-role-users(\"{role}\", some({{take: 1}}))"), "ok({items: [{user-id: some("),
+        (format!("remove-user-roles(\"{mira}\", {{role-names: [\"Contractor\"]}})"), "ok"),
+        (format!("add-role-permissions(\"{role}\", [{permission}])"), "ok"),
+        (format!("list-role-permissions(\"{role}\", none)"), "ok({items: [{permission-name: some("),
+        (format!("remove-role-permissions(\"{role}\", [{permission}])"), "ok"),
+        (format!("delete-role(\"{role}\")"), "ok"),
+        ("list-logs({per-page: 1})".into(), "ok({items: [{log-id: some("),
+        ("list-logs({take: 1})".into(), "ok({items: [{log-id: some("),
+        (format!("get-log(\"{log}\")"), "ok({log-id: some("),
+        ("list-applications({take: 1, fields: [\"client_id\"]})".into(), "ok({items: [{client-id: some("),
+        (format!("get-application(\"{portal}\", none)"), "ok({client-id: some("),
+        (format!("rotate-client-secret(\"{portal}\", none)"), "ok({client-id: \""),
+        ("find-stale-secrets(some({older-than-days: 30}))".into(), "ok({items: [{client-id: \""),
+        ("list-connections({strategy: [\"auth0\"]})".into(), "ok({items: [{id: some("),
+        (format!("get-connection(\"{connection}\", none)"), "ok({id: some("),
+        ("custom-request({method: post, path: \"/api/v2/organizations\", body: \"{\\\"name\\\": \\\"acme-x\\\"}\"})".into(), "ok({status: 201,"),
+        ("test-connection()".into(), "ok({domain: \"acme"),
+        ("list-actions()".into(), "[{id: \"list-users\""),
+        ("describe-action(\"get-user\")".into(), "ok({id: \"get-user\""),
+        (format!("delete-user(\"{mira}\")"), "ok"),
+    ];
+    for (invocation, expected) in cases {
+        let said = call(&tenant, &invocation).await;
+        assert!(said.code == Some(0) && said.out.trim().starts_with(expected), "{invocation}: {said:#?}");
+    }
 }
