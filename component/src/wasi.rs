@@ -242,7 +242,7 @@ fn send_error(code: &ErrorCode, authority: &str) -> SendError {
 fn describe(code: &ErrorCode) -> String {
     match code {
         ErrorCode::DnsError(_) | ErrorCode::DnsTimeout => {
-            "its name could not be resolved; check AUTH0_DOMAIN and the network".to_owned()
+            "its name could not be resolved; check the name and the network".to_owned()
         }
         ErrorCode::ConnectionRefused => "the connection was refused".to_owned(),
         ErrorCode::ConnectionTimeout => "the connection took too long".to_owned(),

@@ -219,7 +219,13 @@ fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> R
 fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
     let problem = Problem { status: Some(refusal.status()), ..Problem::new(refusal.to_string()) };
     match refusal.kind() {
-        RefusalKind::Unauthenticated => Error::Unauthenticated(problem),
+        RefusalKind::Unauthenticated => Error::Unauthenticated(Problem {
+            message: format!(
+                "{}; check AUTH0_EMAIL_API_KEY, the key of the tenant's mail provider",
+                problem.message
+            ),
+            ..problem
+        }),
         RefusalKind::Throttled => Error::Throttled { problem, retry_after_ms },
         RefusalKind::Forbidden | RefusalKind::Rejected => Error::Rejected(problem),
         RefusalKind::Unavailable | RefusalKind::Unexpected => Error::OutcomeUnknown(problem),

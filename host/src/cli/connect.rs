@@ -82,9 +82,10 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
                 .to_owned(),
         ));
     };
-    let mut settings = Settings::new(parse_domain(&domain)?).credentials(credentials(globals, &variable)?);
+    let domain = parse_domain("the tenant's domain (--domain, AUTH0_DOMAIN)", &domain)?;
+    let mut settings = Settings::new(domain).credentials(credentials(globals, &variable)?);
     if let Some(url) = globals.base_url.clone().or_else(|| variable("AUTH0_BASE_URL")) {
-        settings = settings.base_url(parse_url(&url)?);
+        settings = settings.base_url(parse_url("the tenant's address (--base-url, AUTH0_BASE_URL)", &url)?);
     }
     if let Some(id) = variable("AUTH0_CLIENT_ID") {
         settings = settings.client_id(id);
@@ -93,22 +94,24 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
         settings = settings.audience(audience);
     }
     if let Some(domain) = variable("AUTH0_CUSTOM_DOMAIN") {
-        settings = settings.custom_domain(parse_domain(&domain)?);
+        settings = settings.custom_domain(parse_domain("AUTH0_CUSTOM_DOMAIN", &domain)?);
     }
     if let Some(key) = variable("AUTH0_EMAIL_API_KEY") {
         settings = settings.email_api_key(key);
     }
     if let Some(url) = variable("AUTH0_EMAIL_BASE_URL") {
-        settings = settings.email_base_url(parse_url(&url)?);
+        settings = settings.email_base_url(parse_url("AUTH0_EMAIL_BASE_URL", &url)?);
     }
     if let Some(text) = variable("AUTH0_DEADLINE_MS") {
         let milliseconds = text.parse().ok().filter(|milliseconds| *milliseconds > 0);
-        let number =
-            || Failure::Usage(format!("AUTH0_DEADLINE_MS is `{text}`: give milliseconds, such as 30000"));
+        let number = || {
+            Failure::Usage("AUTH0_DEADLINE_MS: give milliseconds from 1 to 3600000, such as 30000".to_owned())
+        };
         settings = settings.deadline(Duration::from_millis(milliseconds.ok_or_else(number)?));
     }
     if let Some(text) = variable("AUTH0_MAX_RETRIES") {
-        let number = |_| Failure::Usage(format!("AUTH0_MAX_RETRIES is `{text}`: give a number, such as 2"));
+        let number =
+            |_| Failure::Usage("AUTH0_MAX_RETRIES: give a number from 0 to 10, such as 2".to_owned());
         settings = settings.max_retries(text.parse().map_err(number)?);
     }
     if let Some(path) = &globals.ca_cert {
@@ -127,7 +130,14 @@ fn credentials(
             let read = fs::read_to_string(path).map(Zeroizing::new);
             let text = read.map_err(|error| unreadable("--client-secret-file", path, &error))?;
             // Editors end a file with a line feed that is not part of the secret.
-            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+            let secret = text.trim_end_matches(['\r', '\n']);
+            if secret.is_empty() || secret.contains(['\r', '\n']) {
+                return Err(Failure::Usage(format!(
+                    "--client-secret-file: {} must hold the secret on one line, and nothing else",
+                    path.display()
+                )));
+            }
+            Some(Secret::new(secret))
         }
         None => None,
     };
@@ -136,7 +146,11 @@ fn credentials(
     let secret = file.or_else(|| variable("AUTH0_CLIENT_SECRET").map(Secret::new));
     let token = variable("AUTH0_TOKEN");
     match (token, id, secret) {
-        (Some(token), ..) if !from_file => Ok(Credentials::token(token)),
+        (Some(_), ..) if from_file => usage(
+            "both AUTH0_TOKEN and --client-secret-file are given: which of the two is to act? leave one out",
+        ),
+        // As in the component: a token comes before id and secret, which other tools may have set.
+        (Some(token), ..) => Ok(Credentials::token(token.strip_prefix("Bearer ").unwrap_or(&token))),
         (_, Some(id), Some(secret)) => Ok(Credentials::client_secret(id, secret)),
         (_, None, Some(_)) => usage(
             "there is a client secret but no id: set AUTH0_CLIENT_ID to the id of the application it belongs to",
@@ -151,12 +165,23 @@ fn credentials(
     }
 }
 
-fn parse_domain(text: &str) -> Result<Domain, Failure> {
-    text.parse().map_err(|error: auth0_host::DomainError| refuse(error.into()))
+fn parse_domain(name: &str, text: &str) -> Result<Domain, Failure> {
+    text.parse().map_err(|error: auth0_host::DomainError| misplaced(name, text, &error.to_string()))
 }
 
-fn parse_url(text: &str) -> Result<BaseUrl, Failure> {
-    text.parse().map_err(|error: auth0_host::BaseUrlError| refuse(error.into()))
+fn parse_url(name: &str, text: &str) -> Result<BaseUrl, Failure> {
+    text.parse().map_err(|error: auth0_host::BaseUrlError| misplaced(name, text, &error.to_string()))
+}
+
+/// Names the setting, and does not repeat a value that may be a secret in the wrong place: Auth0's secrets have 64
+/// characters, domains that people have are shorter than half of that.
+fn misplaced(name: &str, text: &str, problem: &str) -> Failure {
+    const LONGEST_SHOWN: usize = 48;
+    Failure::Usage(if text.len() > LONGEST_SHOWN {
+        format!("{name} is not usable: it has {} characters and is no such value", text.len())
+    } else {
+        format!("{name}: {problem}")
+    })
 }
 
 fn refuse(error: SettingsError) -> Failure {

@@ -127,6 +127,11 @@ impl<'a> Job<'a> {
             self.report.end = End::Stopped;
             return;
         }
+        if let Err(reason) = self.database().await {
+            self.fail(reason);
+            self.report.end = End::Stopped;
+            return;
+        }
         let log_start = self.log_start().await;
         match self.role_names().await {
             Ok(known) => {
@@ -163,6 +168,21 @@ impl<'a> Job<'a> {
                 self.report.log = Some(log);
             }
             Err(failure) => self.fail(failure.to_string()),
+        }
+    }
+
+    /// Makes sure that the connection for the accounts exists, before anyone is blocked or deleted.
+    async fn database(&mut self) -> Result<(), String> {
+        let name = self.options.connection.clone();
+        let input = json!({ "name": name, "fields": "name" });
+        let found = self.call("the accounts' connection", "list-connections", input).await;
+        // Without the right to look, the first account will tell.
+        let Ok(found) = found else { return Ok(()) };
+        match found.get("items").and_then(Value::as_array) {
+            Some(items) if items.is_empty() => {
+                Err(format!("the tenant has no connection `{name}`: name one with --connection"))
+            }
+            _ => Ok(()),
         }
     }
 
