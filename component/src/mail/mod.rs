@@ -9,7 +9,7 @@
 //! key are arguments, and everything here runs natively under test.
 //!
 //! Three parties are not trusted, and each has its gate. Who writes the template meets the bounds of
-//! [`liquid`]; who fills the profile cannot reach a mail header ([`Message`] and [`Mailbox`] refuse line breaks) nor a
+//! `liquid`; who fills the profile cannot reach a mail header ([`Message`] and [`Mailbox`] refuse line breaks) nor a
 //! provider's own template language; and what a tenant's settings say cannot choose the server that gets the key.
 
 mod liquid;
