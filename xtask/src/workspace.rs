@@ -73,14 +73,6 @@ impl Workspace {
         command
     }
 
-    /// Cargo in the caller's own folder: what it runs may take paths.
-    pub(crate) fn cargo_here(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(cargo());
-        command.arg(subcommand).arg("--manifest-path").arg(self.root.join("Cargo.toml"));
-        settle(&mut command, subcommand);
-        command
-    }
-
     /// Read what `component/Cargo.toml` says, inherited values included.
     pub(crate) fn component_package(&self) -> Result<Package> {
         let mut cargo = self.cargo("metadata");
