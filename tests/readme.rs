@@ -127,7 +127,7 @@ async fn each_command_of_the_readme_works_as_written() {
                 continue;
             }
             How::Demo => {
-                let arguments = r#""--package", "auth0-host", "--", "--emulator", "demo"]"#;
+                let arguments = r#"demo.args(["--emulator", "demo"])"#;
                 assert!(
                     read("xtask/src/demo.rs").contains(arguments),
                     "`{command}` ends in what is run here"
