@@ -14,7 +14,7 @@ use std::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::{egress::governor::Priority, error::Error};
 
 /// What one call of an action came to.
 #[derive(Debug)]
@@ -60,6 +60,103 @@ pub struct RequestRecord {
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+/// How one call is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) priority: Priority,
+    pub(crate) caller: Option<String>,
+    pub(crate) reveal_secrets: bool,
+}
+
+impl CallOptions {
+    /// Begins with the connection's deadline, for somebody who waits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long this call may take; the connection's deadline where absent.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets whether somebody waits for it.
+    #[must_use]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Names on whose behalf it is run: an id of the engine's own, for the audit record.
+    #[must_use]
+    pub fn caller(mut self, caller: impl Into<String>) -> Self {
+        self.caller = Some(caller.into());
+        self
+    }
+
+    /// Leaves secrets that the tenant generates in the result, instead of putting them into the connection's secret
+    /// sink.
+    #[must_use]
+    pub fn reveal_secrets(mut self) -> Self {
+        self.reveal_secrets = true;
+        self
+    }
+}
+
+/// What the way out knows of the call that its requests belong to.
+#[derive(Debug)]
+pub(crate) struct CallContext {
+    /// When the call's time is over.
+    pub(crate) deadline: Instant,
+    pub(crate) options: CallOptions,
+    pub(crate) log: RequestLog,
+    /// Requests that were let out so far.
+    requests: AtomicU64,
+    /// Why the last refused request was refused, in words that the component does not know.
+    denial: Mutex<Option<String>>,
+}
+
+impl CallContext {
+    pub(crate) fn new(deadline: Instant, options: CallOptions) -> Self {
+        Self {
+            deadline,
+            options,
+            log: RequestLog::default(),
+            requests: AtomicU64::new(0),
+            denial: Mutex::default(),
+        }
+    }
+
+    /// Counts a request, and tells how many there are with it.
+    pub(crate) fn count_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Keeps the reason of a refusal for the call's error.
+    pub(crate) fn denied(&self, reason: String) {
+        *lock(&self.denial) = Some(reason);
+    }
+
+    /// Returns the reason of the last refusal.
+    pub(crate) fn denial(&self) -> Option<String> {
+        lock(&self.denial).clone()
+    }
+
+    /// Returns what is left of the call's time.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+impl Default for CallContext {
+    fn default() -> Self {
+        Self::new(Instant::now() + Duration::from_secs(60), CallOptions::default())
+    }
 }
 
 /// The requests of one call, shared with the requests in flight.

@@ -17,18 +17,21 @@ use serde_json::Value;
 
 use crate::{
     base_url::BaseUrl,
-    call::{Outcome, RequestLog},
+    call::{CallContext, CallOptions, Outcome},
     domain::Domain,
     egress::{
         Egress, GuestHttp,
         credentials::Keyring,
-        policy::Destinations,
+        destination::Destinations,
+        governor::Governor,
         token::{Token, TokenCache, TokenSource},
         transport::{Transport, tls_config},
     },
-    error::{Error, SettingsError},
+    error::{ActionError, Error, ErrorKind, SettingsError},
+    limits::RequestLimits,
+    policy::Policy,
     runtime::{Guest, SharedRuntime},
-    settings::{Credentials, Settings},
+    settings::{Credentials, DEADLINE_VARIABLE, Settings},
 };
 
 /// The component keeps the deadline by itself and then makes a good error of it. Only a component that does not is
@@ -43,6 +46,7 @@ struct Inner {
     runtime: SharedRuntime,
     domain: Domain,
     environment: Vec<(String, String)>,
+    policy: Policy,
     egress: Arc<Egress>,
     deadline: Duration,
     calls: AtomicU64,
@@ -79,6 +83,7 @@ impl Connection {
             email_base_url,
             ca_pem,
             deadline,
+            policy,
             ..
         } = settings;
         let tenant = base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain));
@@ -107,11 +112,13 @@ impl Connection {
             Keyring::new(source, email_api_key),
             transport,
             deadline,
-        );
+        )
+        .govern(policy.clone(), Governor::default(), RequestLimits::default());
         Ok(Self(Arc::new(Inner {
             runtime,
             domain,
             environment,
+            policy,
             egress: Arc::new(egress),
             deadline,
             calls: AtomicU64::new(0),
@@ -135,17 +142,56 @@ impl Connection {
     /// Runs an action and returns its result with the requests that it made. Dropping the future stops the call at
     /// once; a write that was under way may or may not have happened.
     pub async fn call(&self, action: &str, input: Value) -> Outcome {
+        self.call_with(action, input, CallOptions::default()).await
+    }
+
+    /// As [`Connection::call`], with options for this call.
+    pub async fn call_with(&self, action: &str, input: Value, options: CallOptions) -> Outcome {
         let started = Instant::now();
         self.0.calls.fetch_add(1, Ordering::Relaxed);
-        let log = Arc::new(RequestLog::default());
-        let http = GuestHttp::new(Arc::clone(&self.0.egress), Arc::clone(&log));
-        let guest = Guest::new(&self.0.environment, http);
-        let limit = self.0.deadline.saturating_add(GRACE);
-        let result = match tokio::time::timeout(limit, self.0.runtime.run(guest, action, &input)).await {
+        let time = options.deadline.unwrap_or(self.0.deadline).min(self.0.deadline);
+        let context = Arc::new(CallContext::new(started + time, options));
+        let result = self.run_in_context(action, &input, time, &context).await;
+        Outcome {
+            action: action.to_owned(),
+            result,
+            requests: context.log.records(),
+            elapsed: started.elapsed(),
+        }
+    }
+
+    async fn run_in_context(
+        &self,
+        action: &str,
+        input: &Value,
+        time: Duration,
+        context: &Arc<CallContext>,
+    ) -> Result<Value, Error> {
+        if let Err(denial) = self.0.policy.check_action(action) {
+            return Err(Error::Action(ActionError::new(ErrorKind::Denied, format!("denied: {denial}"))));
+        }
+        let http = GuestHttp::new(Arc::clone(&self.0.egress), Arc::clone(context));
+        let guest = Guest::new(&self.environment(time), http);
+        let limit = time.saturating_add(GRACE);
+        let result = match tokio::time::timeout(limit, self.0.runtime.run(guest, action, input)).await {
             Ok(result) => result,
             Err(_) => Err(Error::Timeout { after: limit }),
         };
-        Outcome { action: action.to_owned(), result, requests: log.records(), elapsed: started.elapsed() }
+        // The component knows that it was denied; the rule is the host's.
+        result.map_err(|error| match (error, context.denial()) {
+            (Error::Action(mut error), Some(reason)) if error.kind == ErrorKind::Denied => {
+                error.message = reason;
+                Error::Action(error)
+            }
+            (error, _) => error,
+        })
+    }
+
+    /// Returns the guest's environment for a call of so much time.
+    fn environment(&self, time: Duration) -> Vec<(String, String)> {
+        let mut environment = self.0.environment.clone();
+        environment.push((DEADLINE_VARIABLE.to_owned(), time.as_millis().to_string()));
+        environment
     }
 
     /// Returns what the connection has done so far.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{base_url::BaseUrl, domain::Domain, error::SettingsError, secret::Secret};
+use crate::{base_url::BaseUrl, domain::Domain, error::SettingsError, policy::Policy, secret::Secret};
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
 /// given up by its user at about this time.
@@ -17,6 +17,9 @@ const DEFAULT_MAX_RETRIES: u32 = 2;
 const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// The component's own bound, and the ceiling of Auth0's SDKs.
 const MAX_RETRIES: u32 = 10;
+
+/// Tells the guest how long its call may take.
+pub(crate) const DEADLINE_VARIABLE: &str = "AUTH0_DEADLINE_MS";
 
 fn in_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -78,6 +81,7 @@ pub struct Settings {
     pub(crate) client_id: Option<String>,
     pub(crate) deadline: Duration,
     pub(crate) max_retries: u32,
+    pub(crate) policy: Policy,
 }
 
 impl Settings {
@@ -95,6 +99,7 @@ impl Settings {
             client_id: None,
             deadline: DEFAULT_DEADLINE,
             max_retries: DEFAULT_MAX_RETRIES,
+            policy: Policy::default(),
         }
     }
 
@@ -169,6 +174,13 @@ impl Settings {
         self
     }
 
+    /// Sets what the connection may do; everything that its credentials allow where absent.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// Refuses what could not be sent, before anything is.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let printable = |name, text: &str| {
@@ -199,7 +211,7 @@ impl Settings {
         bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())
     }
 
-    /// Returns the guest's environment: everything but the secrets.
+    /// Returns the guest's environment: everything but the secrets, and but for the deadline, which is each call's own.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let client_id = match (&self.client_id, &self.credentials) {
             (Some(client_id), _) | (None, Credentials::ClientSecret { client_id, .. }) => {
@@ -213,7 +225,6 @@ impl Settings {
             ("AUTH0_BASE_URL", self.base_url.as_ref().map(ToString::to_string)),
             ("AUTH0_CLIENT_ID", client_id),
             ("AUTH0_CUSTOM_DOMAIN", self.custom_domain.as_ref().map(ToString::to_string)),
-            ("AUTH0_DEADLINE_MS", Some(self.deadline.as_millis().to_string())),
             ("AUTH0_MAX_RETRIES", Some(self.max_retries.to_string())),
             ("AUTH0_EMAIL_BASE_URL", self.email_base_url.as_ref().map(ToString::to_string)),
         ]

@@ -16,17 +16,13 @@ use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 use super::transport::body_error;
 use crate::call::RequestEntry;
 
-/// Request bodies are held as a whole, so that a request can be repeated with a new token. Auth0 takes 1 MB at most;
-/// the rest is room for a mail with its recipients.
-pub(crate) const MAX_REQUEST_BODY: usize = 1_100_000;
-
-/// Reads a request's body from the guest. A body that the guest leaves unfinished is an error: the request must not
-/// be sent.
-pub(crate) async fn collect(body: WasiBody) -> Result<Bytes, WasiError> {
-    match Limited::new(body, MAX_REQUEST_BODY).collect().await {
+/// Reads a request's body from the guest, as a whole, so that the request can be repeated with a new token. A body that
+/// the guest leaves unfinished is an error: the request must not be sent.
+pub(crate) async fn collect(body: WasiBody, limit: usize) -> Result<Bytes, WasiError> {
+    match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(WasiError::HttpRequestBodySize(Some(MAX_REQUEST_BODY as u64)))
+            Err(WasiError::HttpRequestBodySize(Some(limit as u64)))
         }
         Err(error) => match error.downcast::<WasiError>() {
             Ok(error) => Err(*error),

@@ -1,6 +1,6 @@
 //! Which credential goes on which request.
 //!
-//! The component sends its requests bare. What is added here is decided by the destination that [`super::policy`]
+//! The component sends its requests bare. What is added here is decided by the destination that [`super::destination`]
 //! found, never by anything that the component says: a token goes to the tenant's Management API, a provider's key to
 //! that provider's sending path, and nothing to anywhere else.
 
@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    policy::MailProvider,
+    destination::MailProvider,
+    governor::Throttled,
     token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
 use crate::secret::Secret;
@@ -117,6 +118,20 @@ pub(crate) fn refused_management(refusal: &Refusal) -> OwnAnswer {
         "message": refusal.message(),
     });
     own_answer(status, &body, refusal.pacing.clone())
+}
+
+/// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
+pub(crate) fn throttled(throttled: &Throttled) -> OwnAnswer {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let body = json!({
+        "statusCode": status.as_u16(),
+        "error": "Too Many Requests",
+        "message": throttled.bucket,
+        "errorCode": "too_many_requests",
+    });
+    // Whole seconds, as the header has no others.
+    let seconds = u64::try_from(throttled.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    own_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
 }
 
 fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> OwnAnswer {

@@ -1,12 +1,14 @@
 //! The way out of the sandbox.
 //!
-//! Every request of a guest passes here, in this order: may it go there ([`policy`]), what may it carry
-//! ([`credentials`], [`token`]), and then out ([`transport`]). Nothing in here knows what an action is: the rules hold
+//! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the connection's policy
+//! allow it ([`crate::policy`]), is it its turn ([`governor`]), what may it carry ([`credentials`], [`token`]), and then
+//! out ([`transport`]). Nothing in here knows what an action is: the rules hold
 //! for whatever a component builds, its own mistakes and those of a hostile one included.
 
 mod body;
 pub(crate) mod credentials;
-pub(crate) mod policy;
+pub(crate) mod destination;
+pub(crate) mod governor;
 pub(crate) mod token;
 pub(crate) mod transport;
 
@@ -29,11 +31,16 @@ use wasmtime_wasi_http::{
 use self::{
     body::AnswerBody,
     credentials::{Keyring, OwnAnswer},
-    policy::{Destination, Destinations},
+    destination::{Destination, Destinations},
+    governor::{Admission, Governor, Throttled},
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
-use crate::call::{RequestEntry, RequestLog};
+use crate::{
+    call::{CallContext, CallOptions, RequestEntry},
+    limits::RequestLimits,
+    policy::Policy,
+};
 
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
@@ -42,6 +49,9 @@ const MAX_REFUSAL_BODY: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Egress {
     destinations: Destinations,
+    policy: Policy,
+    governor: Governor,
+    limits: RequestLimits,
     keyring: Keyring,
     transport: Transport,
     /// How long to wait for an answer where the guest does not say.
@@ -58,7 +68,22 @@ impl Egress {
         transport: Transport,
         patience: Duration,
     ) -> Self {
-        Self { destinations, keyring, transport, patience, requests: AtomicU64::new(0) }
+        Self {
+            destinations,
+            policy: Policy::default(),
+            governor: Governor::default(),
+            limits: RequestLimits::default(),
+            keyring,
+            transport,
+            patience,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// Holds the requests to a policy, a pace and limits.
+    pub(crate) fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
+        (self.policy, self.governor, self.limits) = (policy, governor, limits);
+        self
     }
 
     /// Counts the requests sent so far, token requests not included.
@@ -77,43 +102,57 @@ impl Egress {
     }
 
     /// Sends one request of a guest.
-    async fn send(&self, request: Request<WasiBody>, options: RequestOptions, log: &RequestLog) -> Answer {
-        let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience));
+    async fn send(&self, request: Request<WasiBody>, options: RequestOptions, call: &CallContext) -> Answer {
+        let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
         let (mut head, body) = request.into_parts();
         let destination = match self.destinations.classify(&head.method, &head.uri) {
             Ok(route) => {
                 head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
                 route.destination
             }
-            Err(denial) => {
-                log.open(&head.method, &head.uri).failed(denial.to_string());
-                return Err(WasiError::HttpRequestDenied);
-            }
+            Err(denial) => return deny(call, call.log.open(&head.method, &head.uri), denial.to_string()),
         };
+        if call.count_request() > self.limits.requests {
+            let reason = format!(
+                "denied: a call may make {} requests; to allow more, raise the limit `requests`",
+                self.limits.requests
+            );
+            // Not written down one by one: a flood would fill the host's memory instead of the tenant's.
+            call.denied(reason);
+            return Err(WasiError::HttpRequestDenied);
+        }
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
-            patience.before_sending(body::collect(body)).await.ok_or(WasiError::ConnectionTimeout)??;
+            let limit = self.limits.request_body_bytes;
+            patience
+                .before_sending(body::collect(body, limit))
+                .await
+                .ok_or(WasiError::ConnectionTimeout)??;
             return broker(source, patience).await;
         }
-        let entry = log.open(&head.method, &head.uri);
-        let mut body = match patience.before_sending(body::collect(body)).await {
-            Some(Ok(body)) => body,
-            Some(Err(error)) => {
-                entry.failed(format!("not sent: its body was refused: {error}"));
-                return Err(error);
-            }
-            None => {
-                entry.failed("not sent: its body did not come in time");
-                return Err(WasiError::ConnectionTimeout);
-            }
-        };
+        let entry = call.log.open(&head.method, &head.uri);
+        let mut body =
+            match patience.before_sending(body::collect(body, self.limits.request_body_bytes)).await {
+                Some(Ok(body)) => body,
+                Some(Err(error)) => {
+                    entry.failed(format!("not sent: its body was refused: {error}"));
+                    return Err(error);
+                }
+                None => {
+                    entry.failed("not sent: its body did not come in time");
+                    return Err(WasiError::ConnectionTimeout);
+                }
+            };
+        if let Err(denial) = self.policy.check_request(destination, &head.method, &head.uri, &body) {
+            return deny(call, entry, format!("denied: {denial}"));
+        }
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
         if self.keyring.holds_any() {
             head.headers.remove(header::AUTHORIZATION);
         }
-        let outgoing = Outgoing { egress: self, options, patience, log };
+        let outgoing = Outgoing { egress: self, options, patience, call, destination };
         match (destination, tenant) {
             (Destination::ManagementApi, Some(source)) => {
                 outgoing.with_token(source, entry, head, &body).await
@@ -127,6 +166,13 @@ impl Egress {
             }
         }
     }
+}
+
+/// Refuses a request, and keeps the reason for the call's error.
+fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
+    entry.failed(reason.clone());
+    call.denied(reason);
+    Err(WasiError::HttpRequestDenied)
 }
 
 /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
@@ -190,7 +236,8 @@ struct Outgoing<'a> {
     egress: &'a Egress,
     options: RequestOptions,
     patience: Patience,
-    log: &'a RequestLog,
+    call: &'a CallContext,
+    destination: Destination,
 }
 
 impl Outgoing<'_> {
@@ -215,7 +262,7 @@ impl Outgoing<'_> {
         let Some(another) = source.another(&token) else { return Ok(answer) };
         // Read to its end, so that the connection can carry the repetition.
         let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
-        let entry = self.log.open(&head.method, &head.uri);
+        let entry = self.call.log.open(&head.method, &head.uri);
         match self.patience.for_token(another).await {
             Ok(token) => {
                 authorize(&mut head, &token);
@@ -225,8 +272,15 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Sends as it is, and writes down where it got to.
+    /// Sends as it is when it is its turn, and writes down where it got to.
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
+        let admission = match self.turn(head).await {
+            Ok(admission) => admission,
+            Err(throttled) => {
+                entry.failed(format!("not sent: {}", throttled.bucket));
+                return Ok(own(credentials::throttled(&throttled)));
+            }
+        };
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
@@ -247,6 +301,9 @@ impl Outgoing<'_> {
         match self.egress.transport.send(request, timeouts, follow).await {
             Ok(response) => {
                 entry.answered(response.status());
+                if let Some(admission) = admission {
+                    self.egress.governor.observe(admission, response.status(), response.headers());
+                }
                 let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.patience);
                 Ok(response.map(|body| AnswerBody::new(body, entry, Some(between_bytes)).boxed_unsync()))
             }
@@ -255,6 +312,18 @@ impl Outgoing<'_> {
                 Err(error.to_wasi())
             }
         }
+    }
+}
+
+impl Outgoing<'_> {
+    /// Waits for the request's turn. Only the Management API has a pace.
+    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
+        if self.destination != Destination::ManagementApi {
+            return Ok(None);
+        }
+        let until = Instant::now() + self.patience.to_send();
+        let priority = self.call.options.priority;
+        self.egress.governor.admit(&head.method, &head.uri, priority, until).await.map(Some)
     }
 }
 
@@ -287,18 +356,19 @@ fn own(answer: OwnAnswer) -> Response<WasiBody> {
 /// The hooks that wasmtime calls for a guest's HTTP.
 pub(crate) struct GuestHttp {
     egress: Option<Arc<Egress>>,
-    log: Arc<RequestLog>,
+    call: Arc<CallContext>,
 }
 
 impl GuestHttp {
     /// Gives a call its way out.
-    pub(crate) fn new(egress: Arc<Egress>, log: Arc<RequestLog>) -> Self {
-        Self { egress: Some(egress), log }
+    pub(crate) fn new(egress: Arc<Egress>, call: Arc<CallContext>) -> Self {
+        Self { egress: Some(egress), call }
     }
 
     /// Gives no way out.
     pub(crate) fn sealed() -> Self {
-        Self { egress: None, log: Arc::default() }
+        let call = CallContext::new(Instant::now(), CallOptions::default());
+        Self { egress: None, call: Arc::new(call) }
     }
 }
 
@@ -327,10 +397,10 @@ impl WasiHttpHooks for GuestHttp {
         _: Driver,
     ) -> Sending {
         let egress = self.egress.clone();
-        let log = Arc::clone(&self.log);
+        let call = Arc::clone(&self.call);
         Box::new(async move {
             let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
-            let response = egress.send(request, options.unwrap_or_default(), &log).await?;
+            let response = egress.send(request, options.unwrap_or_default(), &call).await?;
             // The pool drives the sockets.
             let driver: Driver = Box::new(async { Ok(()) });
             Ok((response, driver))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     credentials::Keyring,
-    policy::Destinations,
+    destination::Destinations,
     token::{TokenCache, TokenSource},
     transport::tls_config,
     *,
@@ -191,7 +191,7 @@ fn request(method: Method, url: &str, body: &str) -> Request<WasiBody> {
 }
 
 async fn send(egress: &Egress, request: Request<WasiBody>) -> Result<(u16, String), WasiError> {
-    let answer = egress.send(request, RequestOptions::default(), &RequestLog::default()).await?;
+    let answer = egress.send(request, RequestOptions::default(), &CallContext::default()).await?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await?.to_bytes();
     Ok((status, String::from_utf8(body.to_vec()).unwrap()))
@@ -346,12 +346,12 @@ async fn what_is_denied_is_written_down_and_not_sent() {
     let tenant = Server::tenant().await;
     let other = Server::tenant().await;
     let egress = tenant.egress(false);
-    let log = RequestLog::default();
+    let log = CallContext::default();
     let denied = request(Method::GET, &other.url("/api/v2/users?q=jane"), "");
     let error = egress.send(denied, RequestOptions::default(), &log).await.unwrap_err();
     assert!(matches!(error, WasiError::HttpRequestDenied));
     assert!(other.seen().is_empty() && tenant.seen().is_empty());
-    let record = log.records().remove(0);
+    let record = log.log.records().remove(0);
     assert_eq!((record.path.as_str(), record.status), ("/api/v2/users?q", None));
     assert!(record.error.unwrap().starts_with("denied"));
 }
@@ -360,7 +360,7 @@ async fn what_is_denied_is_written_down_and_not_sent() {
 async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
     let tenant = Server::tenant().await;
     let egress = tenant.egress(false);
-    let body = "x".repeat(body::MAX_REQUEST_BODY + 1);
+    let body = "x".repeat(RequestLimits::default().request_body_bytes + 1);
     let error = send(&egress, request(Method::POST, &tenant.url("/api/v2/users"), &body)).await.unwrap_err();
     assert!(matches!(error, WasiError::HttpRequestBodySize(_)), "{error:?}");
     assert!(tenant.seen().is_empty());
@@ -395,13 +395,13 @@ async fn a_post_that_waited_for_a_silent_token_endpoint_is_not_sent_and_says_so(
     let transport = plain();
     let source = fetched(&format!("http://{}/oauth/token", endpoint.address), SECRET, &transport);
     let egress = tenant.egress_with(Some(source), transport, false);
-    let log = RequestLog::default();
+    let log = CallContext::default();
     let create = request(Method::POST, &tenant.url("/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
     assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert!(endpoint.saw("POST /oauth/token"));
     assert!(tenant.seen().is_empty());
-    let record = log.records().remove(0);
+    let record = log.log.records().remove(0);
     assert_eq!((record.sent, record.bytes_sent, egress.requests()), (false, 0, 0));
     assert!(record.error.unwrap().starts_with("not sent"));
     assert!(record.elapsed >= Duration::from_millis(100), "the wait is in the record: {:?}", record.elapsed);
@@ -415,7 +415,7 @@ async fn a_guest_that_asks_a_silent_token_endpoint_hears_it_from_the_host() {
     let tenant = Server::tenant().await;
     let egress = tenant.egress_with(Some(source), transport, false);
     let ask = request(Method::POST, &tenant.url("/oauth/token"), "");
-    let error = egress.send(ask, hasty(), &RequestLog::default()).await.unwrap_err();
+    let error = egress.send(ask, hasty(), &CallContext::default()).await.unwrap_err();
     assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?}");
 }
 
@@ -426,13 +426,13 @@ async fn a_post_whose_connection_never_came_is_not_sent_and_says_so() {
     let keyring = Keyring::new(Some(fixed("canary-token")), None);
     let destinations = Destinations::new(base.parse().unwrap(), None);
     let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
-    let log = RequestLog::default();
+    let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
     assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert_eq!(tenant.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake and nothing else came");
     assert!(!tenant.saw("canary"));
-    assert_eq!((log.records().remove(0).sent, egress.requests()), (false, 0));
+    assert_eq!((log.log.records().remove(0).sent, egress.requests()), (false, 0));
 }
 
 #[tokio::test]
@@ -442,12 +442,12 @@ async fn a_post_that_was_sent_and_not_answered_stays_unknown() {
     let keyring = Keyring::new(Some(fixed("t")), None);
     let destinations = Destinations::new(base.parse().unwrap(), None);
     let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
-    let log = RequestLog::default();
+    let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
     assert!(matches!(error, WasiError::HttpResponseTimeout), "{error:?}");
     assert!(tenant.saw("POST /api/v2/users"));
-    let record = log.records().remove(0);
+    let record = log.log.records().remove(0);
     assert_eq!((record.sent, record.bytes_sent, egress.requests()), (true, 2, 1));
 }
 
@@ -473,14 +473,14 @@ async fn a_token_endpoint_that_echoes_the_form_does_not_spread_the_secret() {
     let transport = plain();
     let source = fetched(&tenant.url("/oauth/token"), "can+ary/secret=", &transport);
     let egress = tenant.egress_with(Some(source), transport, false);
-    let log = RequestLog::default();
+    let log = CallContext::default();
     let mut said = String::new();
     for path in ["/api/v2/users", "/oauth/token"] {
         let ask = request(Method::POST, &tenant.url(path), "{}");
         let answer = egress.send(ask, RequestOptions::default(), &log).await.unwrap();
         said += std::str::from_utf8(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
     }
-    said += &format!("{:?}", log.records());
+    said += &format!("{:?}", log.log.records());
     assert!(tenant.seen()[0].body.contains("can%2Bary%2Fsecret%3D"), "{:?}", tenant.seen());
     assert!(said.contains("invalid_request") && said.contains("withheld"), "{said}");
     assert!(!said.contains("can%2B") && !said.contains("can+ary"), "{said}");
@@ -507,7 +507,7 @@ async fn a_guest_s_spelling_of_the_authority_does_not_leave() {
 async fn a_request_that_would_be_echoed_or_tunnelled_does_not_leave() {
     let tenant = Server::tenant().await;
     let egress = tenant.egress_with(Some(fixed("t")), plain(), false);
-    let log = RequestLog::default();
+    let log = CallContext::default();
     for method in [Method::TRACE, Method::CONNECT, Method::OPTIONS, Method::from_bytes(b"PURGE").unwrap()] {
         let ask = request(method.clone(), &tenant.url("/api/v2/users"), "");
         let error = egress.send(ask, RequestOptions::default(), &log).await.unwrap_err();
@@ -515,7 +515,8 @@ async fn a_request_that_would_be_echoed_or_tunnelled_does_not_leave() {
     }
     assert!(tenant.seen().is_empty());
     assert!(
-        log.records()
+        log.log
+            .records()
             .iter()
             .all(|record| !record.sent && record.error.as_ref().unwrap().starts_with("denied"))
     );
@@ -525,8 +526,8 @@ async fn a_request_that_would_be_echoed_or_tunnelled_does_not_leave() {
 async fn a_record_tells_what_was_sent_from_what_was_not() {
     let tenant = Server::tenant().await;
     let egress = tenant.egress(false);
-    let log = RequestLog::default();
-    let large = "x".repeat(body::MAX_REQUEST_BODY + 1);
+    let log = CallContext::default();
+    let large = "x".repeat(RequestLimits::default().request_body_bytes + 1);
     for body in ["{}", large.as_str()] {
         let create = request(Method::POST, &tenant.url("/api/v2/users"), body);
         let _ = egress.send(create, RequestOptions::default(), &log).await;
@@ -536,7 +537,7 @@ async fn a_record_tells_what_was_sent_from_what_was_not() {
     let create = request(Method::POST, &gone.url("/api/v2/users"), "{}");
     unreachable.send(create, RequestOptions::default(), &log).await.unwrap_err();
 
-    let records = log.records();
+    let records = log.log.records();
     let told: Vec<_> = records.iter().map(|record| (record.sent, record.bytes_sent, record.status)).collect();
     assert_eq!(told, [(true, 2, Some(200)), (false, 0, None), (false, 0, None)]);
     assert!(records[1].error.as_ref().unwrap().contains("body was refused"), "{:?}", records[1]);

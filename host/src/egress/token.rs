@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::{
-    policy::percent_decode,
+    destination::percent_decode,
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
 };
 use crate::secret::Secret;

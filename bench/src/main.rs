@@ -1,0 +1,2 @@
+//! Measures what the sandbox costs.
+fn main() {}
