@@ -13,6 +13,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{egress::governor::Priority, error::Error};
 
@@ -61,6 +62,9 @@ pub struct RequestRecord {
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
+
+/// Requests of one call that may be under way at once; more wait. The connector makes one after the other.
+const REQUESTS_AT_ONCE: usize = 8;
 
 /// How one call is to be run.
 #[derive(Clone, Debug, Default)]
@@ -114,8 +118,10 @@ pub(crate) struct CallContext {
     pub(crate) deadline: Instant,
     pub(crate) options: CallOptions,
     pub(crate) log: RequestLog,
-    /// Requests that were let out so far.
+    /// Requests that were asked for so far.
     requests: AtomicU64,
+    /// Places for requests under way: each holds a body in the host's memory.
+    places: Semaphore,
     /// Why the last refused request was refused, in words that the component does not know.
     denial: Mutex<Option<String>>,
 }
@@ -127,6 +133,7 @@ impl CallContext {
             options,
             log: RequestLog::default(),
             requests: AtomicU64::new(0),
+            places: Semaphore::new(REQUESTS_AT_ONCE),
             denial: Mutex::default(),
         }
     }
@@ -134,6 +141,12 @@ impl CallContext {
     /// Counts a request, and tells how many there are with it.
     pub(crate) fn count_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Waits for a place among the requests under way.
+    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.places.acquire().await.ok()
     }
 
     /// Keeps the reason of a refusal for the call's error.

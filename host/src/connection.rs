@@ -14,6 +14,7 @@ use std::{
 use rustls::RootCertStore;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     base_url::BaseUrl,
@@ -27,10 +28,10 @@ use crate::{
         token::{Token, TokenCache, TokenSource},
         transport::{Transport, tls_config},
     },
-    error::{ActionError, Error, ErrorKind, SettingsError},
-    limits::RequestLimits,
+    error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
+    limits::{Limits, RequestLimits},
     policy::Policy,
-    runtime::{Guest, SharedRuntime},
+    runtime::{Guest, Instances, Reuse, SharedRuntime},
     settings::{Credentials, DEADLINE_VARIABLE, Settings},
 };
 
@@ -47,6 +48,12 @@ struct Inner {
     domain: Domain,
     environment: Vec<(String, String)>,
     policy: Policy,
+    limits: Limits,
+    instances: Instances,
+    /// Calls that may be under way.
+    turns: Semaphore,
+    /// No other connection of the host has it.
+    number: u64,
     egress: Arc<Egress>,
     deadline: Duration,
     calls: AtomicU64,
@@ -84,6 +91,8 @@ impl Connection {
             ca_pem,
             deadline,
             policy,
+            limits,
+            instances,
             ..
         } = settings;
         let tenant = base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain));
@@ -113,12 +122,16 @@ impl Connection {
             transport,
             deadline,
         )
-        .govern(policy.clone(), Governor::default(), RequestLimits::default());
+        .govern(policy.clone(), Governor::default(), RequestLimits::from(&limits));
         Ok(Self(Arc::new(Inner {
+            number: runtime.next_connection(),
+            turns: Semaphore::new(limits.concurrent_calls),
             runtime,
             domain,
             environment,
             policy,
+            limits,
+            instances,
             egress: Arc::new(egress),
             deadline,
             calls: AtomicU64::new(0),
@@ -151,7 +164,7 @@ impl Connection {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
         let time = options.deadline.unwrap_or(self.0.deadline).min(self.0.deadline);
         let context = Arc::new(CallContext::new(started + time, options));
-        let result = self.run_in_context(action, &input, time, &context).await;
+        let result = self.run_in_context(action, &input, &context).await;
         Outcome {
             action: action.to_owned(),
             result,
@@ -164,16 +177,22 @@ impl Connection {
         &self,
         action: &str,
         input: &Value,
-        time: Duration,
         context: &Arc<CallContext>,
     ) -> Result<Value, Error> {
-        if let Err(denial) = self.0.policy.check_action(action) {
+        let inner = &self.0;
+        if let Err(denial) = inner.policy.check_action(action) {
             return Err(Error::Action(ActionError::new(ErrorKind::Denied, format!("denied: {denial}"))));
         }
-        let http = GuestHttp::new(Arc::clone(&self.0.egress), Arc::clone(context));
-        let guest = Guest::new(&self.environment(time), http);
-        let limit = time.saturating_add(GRACE);
-        let result = match tokio::time::timeout(limit, self.0.runtime.run(guest, action, input)).await {
+        let _turn = self.turn(context).await?;
+        let limit = context.left().saturating_add(GRACE);
+        let wait = inner.limits.queue.min(context.left());
+        let guest = || {
+            let http = GuestHttp::new(Arc::clone(&inner.egress), Arc::clone(context));
+            Guest::new(&self.environment(context.left()), http, &inner.limits)
+        };
+        let reuse = Reuse { connection: inner.number, instances: inner.instances };
+        let running = inner.runtime.run(guest, reuse, wait, action, input);
+        let result = match tokio::time::timeout(limit, running).await {
             Ok(result) => result,
             Err(_) => Err(Error::Timeout { after: limit }),
         };
@@ -187,10 +206,23 @@ impl Connection {
         })
     }
 
+    /// Waits until the connection has fewer calls than it may have.
+    async fn turn(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, Error> {
+        let limits = &self.0.limits;
+        let waited = limits.queue.min(context.left());
+        match tokio::time::timeout(waited, self.0.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => {
+                Err(Error::Busy { scope: BusyScope::Connection, limit: limits.concurrent_calls, waited })
+            }
+        }
+    }
+
     /// Returns the guest's environment for a call of so much time.
     fn environment(&self, time: Duration) -> Vec<(String, String)> {
         let mut environment = self.0.environment.clone();
-        environment.push((DEADLINE_VARIABLE.to_owned(), time.as_millis().to_string()));
+        environment.push((DEADLINE_VARIABLE.to_owned(), time.as_millis().max(1).to_string()));
         environment
     }
 
@@ -202,6 +234,12 @@ impl Connection {
             connections_opened: self.0.egress.connections_opened(),
             tokens_fetched: self.0.egress.tokens_fetched(),
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.runtime.forget(self.number);
     }
 }
 

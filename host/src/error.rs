@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{base_url::BaseUrlError, domain::DomainError};
+use crate::{base_url::BaseUrlError, domain::DomainError, limits::Limit};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,26 @@ pub enum Error {
     #[error("the component trapped; whether it changed anything is unknown")]
     Trap(#[source] wasmtime::Error),
 
+    /// The component used more than a limit allows and was stopped. Its instance is gone.
+    #[error("the component was stopped: it used too much {limit}; whether it changed anything is unknown")]
+    Limit {
+        /// Which limit.
+        limit: Limit,
+    },
+
+    /// Too many calls at once: this one waited for its turn and was not begun. Nothing was sent.
+    #[error(
+        "busy: {limit} calls at once are allowed per {scope}, and none of them ended within {waited:?}; nothing was sent"
+    )]
+    Busy {
+        /// Where the calls are counted.
+        scope: BusyScope,
+        /// How many are allowed.
+        limit: usize,
+        /// How long the call waited.
+        waited: Duration,
+    },
+
     /// The call did not end in time and was stopped.
     #[error(
         "the call was stopped after {after:?}: it went on past its deadline; whether it changed anything is unknown"
@@ -75,6 +95,25 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+}
+
+/// Where calls at once are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BusyScope {
+    /// [`Limits::concurrent_calls`](crate::Limits::concurrent_calls).
+    Connection,
+    /// [`HostBuilder::concurrent_calls`](crate::HostBuilder::concurrent_calls).
+    Host,
+}
+
+impl fmt::Display for BusyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::Host => "host",
+        })
+    }
 }
 
 /// Why settings were refused.

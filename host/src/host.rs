@@ -13,7 +13,7 @@ use crate::{
     connection::Connection,
     egress::transport::machine_roots,
     error::Error,
-    runtime::{Runtime, SharedRuntime},
+    runtime::{DEFAULT_INSTANCES, HostStats, Runtime, SharedRuntime},
     settings::Settings,
 };
 
@@ -44,7 +44,7 @@ impl Host {
 
     /// Begins with the connector that this library was built with, and lets another one be named.
     pub fn builder() -> HostBuilder {
-        HostBuilder { component: Source::Embedded }
+        HostBuilder { component: Source::Embedded, concurrent_calls: DEFAULT_INSTANCES }
     }
 
     /// Opens a connection to a tenant. Nothing is sent yet.
@@ -75,6 +75,11 @@ impl Host {
         self.0.runtime.describe(action).await
     }
 
+    /// Counts the instances that are alive now.
+    pub fn stats(&self) -> HostStats {
+        self.0.runtime.stats()
+    }
+
     /// Returns what is known of the component without running it.
     pub fn component(&self) -> &ComponentInfo {
         &self.0.component
@@ -91,6 +96,7 @@ impl std::fmt::Debug for Host {
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     component: Source,
+    concurrent_calls: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +121,14 @@ impl HostBuilder {
         self
     }
 
+    /// Sets how many calls all connections together may have at once; 1,000 where absent. More of them wait, and end
+    /// with [`Error::Busy`] where that takes too long. For each, 6 GiB of addresses are reserved, and no memory.
+    #[must_use]
+    pub fn concurrent_calls(mut self, calls: u32) -> Self {
+        self.concurrent_calls = calls;
+        self
+    }
+
     /// Compiles the component. Blocks: some hundred milliseconds of processor time.
     ///
     /// # Errors
@@ -122,10 +136,11 @@ impl HostBuilder {
     /// [`Error::ComponentFile`] where the file cannot be read, [`Error::InvalidComponent`] where it is not the
     /// connector, [`Error::Engine`] where this machine cannot run WebAssembly.
     pub fn build(self) -> Result<Host, Error> {
+        let calls = self.concurrent_calls.max(1);
         let (runtime, component) = match &self.component {
-            Source::Embedded => Runtime::new(EMBEDDED)?,
-            Source::Bytes(bytes) => Runtime::new(bytes)?,
-            Source::File(path) => Runtime::new(&read(path)?)?,
+            Source::Embedded => Runtime::new(EMBEDDED, calls)?,
+            Source::Bytes(bytes) => Runtime::new(bytes, calls)?,
+            Source::File(path) => Runtime::new(&read(path)?, calls)?,
         };
         Ok(Host(Arc::new(Inner { runtime: Arc::new(runtime), component, roots: OnceLock::new() })))
     }

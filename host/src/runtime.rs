@@ -4,62 +4,76 @@
 //! reach another, and dropping the store is a cancellation that no guest can refuse. The price, measured before the
 //! project began, is some 5 to 7 µs for the instance and the touching of fresh pages.
 
-use std::sync::Arc;
+mod engine;
+mod guest;
+mod instances;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
-    StoreLimitsBuilder,
-    component::{Component, HasData, HasSelf, Linker, ResourceTable},
+    Engine, Store, Trap,
+    component::{Component, HasData, HasSelf, Linker, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
-    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
     cli::{WasiCli, WasiCliView as _},
     clocks::{WasiClocks, WasiClocksView as _},
     p2::bindings::{cli, clocks, random},
     random::WasiRandom,
 };
-use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView, p2::bindings as http};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _, p2::bindings as http};
 
+pub use self::instances::Instances;
+use self::{
+    engine::engine,
+    instances::{Alive, Instance},
+};
+pub(crate) use self::{guest::Guest, instances::Reuse};
 use crate::{
     action::{ActionDescription, ActionSummary, Effect},
-    bindings::{self, RunnerPre},
+    bindings::{self, Runner, RunnerPre},
     component::{self, ComponentInfo},
-    egress::GuestHttp,
     error::{ActionError, Error, ErrorKind},
+    limits::Limit,
 };
 
-/// Instances that may live at once. The allocator's own default; the address space for it is reserved at start, the
-/// memory is not.
-const POOL_SIZE: u32 = 1000;
-/// A component is made of some core modules: the guest, and the adapters of its imports and exports.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
-/// Linear memory of one instance. The component reads answers of at most 8 MB and JSON of at most 500,000 elements; the
-/// worst of both takes below 100 MB. The pool reserves addresses for it, not memory.
-const MEMORY_BYTES: usize = 128 * 1024 * 1024;
+/// Instances that may live at once where nothing else is said. The allocator's own default; the address space for it is
+/// reserved at start, the memory is not.
+pub(crate) const DEFAULT_INSTANCES: u32 = 1000;
 /// Largest input that is handed to the component, which refuses it too, but first has to hold it: a body of 1 MB
 /// (Auth0's limit), escaped, and the rest.
 const MAX_INPUT_BYTES: usize = 4_000_000;
-/// Pages of a slot that are zeroed rather than given back. Measured: 2.4 → 2.0 of a native call's time.
-const MEMORY_KEEP_RESIDENT: usize = 2 * 1024 * 1024;
-/// The same for the stack that a call runs on.
-const STACK_KEEP_RESIDENT: usize = 128 * 1024;
-/// The same for tables.
-const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
+/// How long the component may take to tell of its actions, which it does in milliseconds.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The component, compiled and linked.
 pub(crate) struct Runtime {
     pre: RunnerPre<Guest>,
-    /// The pool answers an error when it is used up; callers wait here instead.
-    slots: Semaphore,
+    alive: Alive,
+    connections: AtomicU64,
+}
+
+/// Instances of a host, as they are now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct HostStats {
+    /// Instances alive: those of calls under way, and warm ones.
+    pub instances: usize,
+    /// Warm instances that wait for a call.
+    pub instances_idle: usize,
 }
 
 impl Runtime {
     /// Compiles a component. Takes some hundred milliseconds of processor time.
-    pub(crate) fn new(bytes: &[u8]) -> Result<(Self, ComponentInfo), Error> {
+    pub(crate) fn new(bytes: &[u8], instances: u32) -> Result<(Self, ComponentInfo), Error> {
         component::check_bytes(bytes)?;
-        let engine = engine()?;
+        let engine = engine(instances)?;
         let invalid = |problem: &str, source| Error::InvalidComponent {
             problem: problem.to_owned(),
             source: Some(source),
@@ -73,11 +87,35 @@ impl Runtime {
             .map_err(|source| invalid("an import has another shape than this host offers", source))?;
         let pre = RunnerPre::new(pre)
             .map_err(|source| invalid("it does not export `auth0:management/actions@0.1.0`", source))?;
-        Ok((Self { pre, slots: Semaphore::new(POOL_SIZE as usize) }, info))
+        Ok((Self { pre, alive: Alive::new(instances), connections: AtomicU64::new(0) }, info))
     }
 
-    /// Runs an action in an instance of its own.
-    pub(crate) async fn run(&self, guest: Guest, action: &str, input: &Value) -> Result<Value, Error> {
+    /// Returns a number that no other connection of this host has.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Throws away the instances that were kept for a connection.
+    pub(crate) fn forget(&self, connection: u64) {
+        self.alive.forget(connection);
+    }
+
+    /// Counts the instances.
+    pub(crate) fn stats(&self) -> HostStats {
+        let (instances, instances_idle) = self.alive.count();
+        HostStats { instances, instances_idle }
+    }
+
+    /// Runs an action, after a wait for room of at most `wait`. The guest is made when there is room: how much time it
+    /// has left is known only then.
+    pub(crate) async fn run(
+        &self,
+        guest: impl FnOnce() -> Guest,
+        reuse: Reuse,
+        wait: Duration,
+        action: &str,
+        input: &Value,
+    ) -> Result<Value, Error> {
         let input = input.to_string();
         if input.len() > MAX_INPUT_BYTES {
             return Err(Error::Action(ActionError::new(
@@ -89,11 +127,21 @@ impl Runtime {
                 ),
             )));
         }
-        let answer = self
-            .with_instance(guest, async |runner, store| {
-                runner.auth0_management_actions().call_run_action(store, action, &input).await
-            })
-            .await?;
+        let mut instance = match self.alive.take(reuse) {
+            Some(mut instance) => {
+                instance.store.data_mut().renew(guest());
+                instance.store.set_epoch_deadline(1);
+                instance
+            }
+            None => self.instance(wait, guest).await?,
+        };
+        let Instance { store, runner, .. } = &mut instance;
+        let answer = runner
+            .auth0_management_actions()
+            .call_run_action(store, action, &input)
+            .await
+            .map_err(stopped)?;
+        self.alive.keep(reuse, instance);
         let text = answer.map_err(action_error)?;
         parse_json(&text, "the result of the action is not JSON")
     }
@@ -101,9 +149,7 @@ impl Runtime {
     /// Lists the actions.
     pub(crate) async fn list(&self) -> Result<Vec<ActionSummary>, Error> {
         let list = self
-            .with_instance(Guest::sealed(), async |runner, store| {
-                runner.auth0_management_actions().call_list_actions(store).await
-            })
+            .ask(async |runner, store| runner.auth0_management_actions().call_list_actions(store).await)
             .await?;
         Ok(list
             .into_iter()
@@ -119,7 +165,7 @@ impl Runtime {
     /// Describes an action.
     pub(crate) async fn describe(&self, action: &str) -> Result<ActionDescription, Error> {
         let found = self
-            .with_instance(Guest::sealed(), async |runner, store| {
+            .ask(async |runner, store| {
                 runner.auth0_management_actions().call_describe_action(store, action).await
             })
             .await?
@@ -137,55 +183,52 @@ impl Runtime {
         })
     }
 
-    /// Makes an instance, uses it once and throws it away.
-    async fn with_instance<T>(
+    /// Asks the component something that needs no tenant.
+    async fn ask<T>(
         &self,
-        guest: Guest,
-        call: impl AsyncFnOnce(&bindings::Runner, &mut Store<Guest>) -> wasmtime::Result<T>,
+        question: impl AsyncFnOnce(&Runner, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, Error> {
-        // The semaphore is never closed; without a permit the pool itself would answer.
-        let _slot = self.slots.acquire().await;
-        let mut store = Store::new(self.pre.engine(), guest);
-        store.limiter(|guest| &mut guest.limits);
-        let runner = self.pre.instantiate_async(&mut store).await.map_err(Error::Instantiation)?;
-        call(&runner, &mut store).await.map_err(Error::Trap)
+        let asking = async {
+            let mut instance = self.instance(QUESTION_TIMEOUT, Guest::sealed).await?;
+            question(&instance.runner, &mut instance.store).await.map_err(stopped)
+        };
+        tokio::time::timeout(QUESTION_TIMEOUT, asking)
+            .await
+            .unwrap_or(Err(Error::Timeout { after: QUESTION_TIMEOUT }))
+    }
+
+    /// Makes an instance, when there is room for it.
+    async fn instance(&self, wait: Duration, guest: impl FnOnce() -> Guest) -> Result<Instance, Error> {
+        let slot = self.alive.slot(wait).await?;
+        let mut store = guest().into_store(self.pre.engine());
+        let runner = self.pre.instantiate_async(&mut store).await.map_err(|error| match limit(&error) {
+            Some(limit) => Error::Limit { limit },
+            None => Error::Instantiation(error),
+        })?;
+        Ok(Instance::new(store, runner, slot))
     }
 }
 
-fn engine() -> Result<Engine, Error> {
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(POOL_SIZE)
-        .total_core_instances(POOL_SIZE * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(POOL_SIZE)
-        .total_tables(POOL_SIZE * CORE_INSTANCES_PER_COMPONENT)
-        .total_stacks(POOL_SIZE)
-        .max_memory_size(MEMORY_BYTES)
-        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
-        .async_stack_keep_resident(STACK_KEEP_RESIDENT)
-        .table_keep_resident(TABLE_KEEP_RESIDENT)
-        .pagemap_scan(Enabled::Auto);
-    engine_with(pool)
-}
-
-/// The pool reserves terabytes of addresses. Containers and small machines may not grant them, and there instances are
-/// made one by one. Any other error of the pool is a mistake in its settings, which must not pass for that.
-fn engine_with(pool: PoolingAllocationConfig) -> Result<Engine, Error> {
-    let mut config = Config::new();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    match Engine::new(&config) {
-        Err(error) if refused_by_the_system(&error) => {
-            let mut config = Config::new();
-            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-            Engine::new(&config).map_err(Error::Engine)
-        }
-        result => result.map_err(Error::Engine),
+/// Says why a guest was stopped.
+fn stopped(error: wasmtime::Error) -> Error {
+    match limit(&error) {
+        Some(limit) => Error::Limit { limit },
+        None => Error::Trap(error),
     }
 }
 
-/// Knows an error of the operating system at the root of one of wasmtime's. Its type is that of wasmtime's own version
-/// of rustix, or `io::Error` on Windows; both write `(os error 12)`.
-fn refused_by_the_system(error: &wasmtime::Error) -> bool {
-    error.chain().last().is_some_and(|cause| cause.to_string().contains("(os error "))
+/// Finds the limit that a guest went past.
+fn limit(error: &wasmtime::Error) -> Option<Limit> {
+    if let Some(limit) = error.downcast_ref::<Limit>() {
+        return Some(*limit);
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        return Some(Limit::Handles);
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Some(Limit::Stack),
+        _ => None,
+    }
 }
 
 /// Offers exactly the interfaces of [`component::OFFERED_IMPORTS`], one by one: no stdio, no exit, no file system, no
@@ -214,47 +257,6 @@ struct Tables;
 impl HasData for Tables {
     type Data<'a> = &'a mut ResourceTable;
 }
-
-/// What one instance can reach.
-pub(crate) struct Guest {
-    table: ResourceTable,
-    wasi: WasiCtx,
-    http_ctx: WasiHttpCtx,
-    http: GuestHttp,
-    limits: StoreLimits,
-}
-
-impl Guest {
-    /// Gives an instance its environment and its way out.
-    pub(crate) fn new(environment: &[(String, String)], http: GuestHttp) -> Self {
-        Self {
-            table: ResourceTable::new(),
-            wasi: WasiCtxBuilder::new().envs(environment).build(),
-            http_ctx: WasiHttpCtx::new(),
-            http,
-            limits: StoreLimitsBuilder::new().memory_size(MEMORY_BYTES).build(),
-        }
-    }
-
-    /// Gives an instance nothing: for the questions that need no tenant.
-    fn sealed() -> Self {
-        Self::new(&[], GuestHttp::sealed())
-    }
-}
-
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl WasiHttpView for Guest {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
-    }
-}
-
-impl bindings::auth0::management::types::Host for Guest {}
 
 fn parse_json(text: &str, problem: &str) -> Result<Value, Error> {
     serde_json::from_str(text)
@@ -303,39 +305,3 @@ fn action_error(error: bindings::ActionFailure) -> Error {
 
 /// Shares the runtime between a host and its connections.
 pub(crate) type SharedRuntime = Arc<Runtime>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two slots, so that only the settings can be at fault.
-    fn small() -> PoolingAllocationConfig {
-        let mut pool = PoolingAllocationConfig::default();
-        pool.total_memories(2)
-            .total_tables(2)
-            .total_stacks(2)
-            .total_core_instances(2)
-            .total_component_instances(2);
-        pool
-    }
-
-    #[test]
-    fn a_machine_that_does_not_grant_the_pool_s_addresses_runs_without_it() {
-        let mut vast = small();
-        // 2^20 memories of 4 GiB: more than 2^47, which is all that a process on x86-64 or arm64 has.
-        vast.total_memories(1 << 20);
-        let mut config = Config::new();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(vast.clone()));
-        let error = Engine::new(&config).err().unwrap();
-        assert!(refused_by_the_system(&error), "{error:?}");
-        engine_with(vast).unwrap();
-    }
-
-    #[test]
-    fn a_mistake_in_the_pool_s_settings_is_an_error_and_says_what_it_is() {
-        let mut wrong = small();
-        wrong.max_memory_size(1 << 40);
-        let Err(Error::Engine(source)) = engine_with(wrong) else { panic!("it was taken") };
-        assert!(format!("{source:#}").contains("maximum memory size"), "{source:#}");
-    }
-}

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use crate::{base_url::BaseUrl, domain::Domain, error::SettingsError, policy::Policy, secret::Secret};
+use crate::{
+    base_url::BaseUrl, domain::Domain, error::SettingsError, limits::Limits, policy::Policy,
+    runtime::Instances, secret::Secret,
+};
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
 /// given up by its user at about this time.
@@ -82,6 +85,8 @@ pub struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) max_retries: u32,
     pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+    pub(crate) instances: Instances,
 }
 
 impl Settings {
@@ -100,6 +105,8 @@ impl Settings {
             deadline: DEFAULT_DEADLINE,
             max_retries: DEFAULT_MAX_RETRIES,
             policy: Policy::default(),
+            limits: Limits::default(),
+            instances: Instances::default(),
         }
     }
 
@@ -181,6 +188,20 @@ impl Settings {
         self
     }
 
+    /// Sets what a call may use; [`Limits::default`] where absent.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how long an instance lives; for one call where absent.
+    #[must_use]
+    pub fn instances(mut self, instances: Instances) -> Self {
+        self.instances = instances;
+        self
+    }
+
     /// Refuses what could not be sent, before anything is.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let printable = |name, text: &str| {
@@ -207,6 +228,7 @@ impl Settings {
         if let Some(audience) = &self.audience {
             printable("the audience", audience)?;
         }
+        self.limits.check()?;
         bounded("the deadline in milliseconds", in_ms(self.deadline), 1, in_ms(MAX_DEADLINE))?;
         bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())
     }

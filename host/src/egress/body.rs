@@ -31,17 +31,25 @@ pub(crate) async fn collect(body: WasiBody, limit: usize) -> Result<Bytes, WasiE
     }
 }
 
-/// An answer's body: counted, and given up when it stalls.
+/// An answer's body: counted, given up when it stalls, and when it is too long.
 pub(crate) struct AnswerBody {
     inner: Incoming,
     entry: RequestEntry,
     between_bytes: Option<Duration>,
     stall: Option<Pin<Box<Sleep>>>,
+    /// Bytes that may still come.
+    left: u64,
+    limit: u64,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(inner: Incoming, entry: RequestEntry, between_bytes: Option<Duration>) -> Self {
-        Self { inner, entry, between_bytes, stall: None }
+    pub(crate) fn new(
+        inner: Incoming,
+        entry: RequestEntry,
+        between_bytes: Option<Duration>,
+        limit: u64,
+    ) -> Self {
+        Self { inner, entry, between_bytes, stall: None, left: limit, limit }
     }
 }
 
@@ -59,8 +67,18 @@ impl Body for AnswerBody {
                 this.stall = None;
                 Poll::Ready(frame.map(|frame| match frame {
                     Ok(frame) => {
-                        this.entry.received(frame.data_ref().map_or(0, Bytes::len));
-                        Ok(frame)
+                        let bytes = frame.data_ref().map_or(0, Bytes::len);
+                        this.entry.received(bytes);
+                        match this.left.checked_sub(bytes as u64) {
+                            Some(left) => {
+                                this.left = left;
+                                Ok(frame)
+                            }
+                            None => {
+                                this.entry.failed(format!("the answer has more than {} bytes", this.limit));
+                                Err(WasiError::HttpResponseBodySize(Some(this.limit)))
+                            }
+                        }
                     }
                     Err(error) => {
                         let error = body_error(&error);

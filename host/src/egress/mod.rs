@@ -104,14 +104,6 @@ impl Egress {
     /// Sends one request of a guest.
     async fn send(&self, request: Request<WasiBody>, options: RequestOptions, call: &CallContext) -> Answer {
         let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
-        let (mut head, body) = request.into_parts();
-        let destination = match self.destinations.classify(&head.method, &head.uri) {
-            Ok(route) => {
-                head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
-                route.destination
-            }
-            Err(denial) => return deny(call, call.log.open(&head.method, &head.uri), denial.to_string()),
-        };
         if call.count_request() > self.limits.requests {
             let reason = format!(
                 "denied: a call may make {} requests; to allow more, raise the limit `requests`",
@@ -121,6 +113,15 @@ impl Egress {
             call.denied(reason);
             return Err(WasiError::HttpRequestDenied);
         }
+        let _place = patience.before_sending(call.place()).await.ok_or(WasiError::ConnectionTimeout)?;
+        let (mut head, body) = request.into_parts();
+        let destination = match self.destinations.classify(&head.method, &head.uri) {
+            Ok(route) => {
+                head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
+                route.destination
+            }
+            Err(denial) => return deny(call, call.log.open(&head.method, &head.uri), denial.to_string()),
+        };
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
             let limit = self.limits.request_body_bytes;
@@ -305,7 +306,9 @@ impl Outgoing<'_> {
                     self.egress.governor.observe(admission, response.status(), response.headers());
                 }
                 let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.patience);
-                Ok(response.map(|body| AnswerBody::new(body, entry, Some(between_bytes)).boxed_unsync()))
+                let limit = self.egress.limits.response_body_bytes;
+                let wrap = |body| AnswerBody::new(body, entry, Some(between_bytes), limit).boxed_unsync();
+                Ok(response.map(wrap))
             }
             Err(error) => {
                 entry.failed(error.to_string());
@@ -388,6 +391,11 @@ impl WasiHttpHooks for GuestHttp {
     /// The pooled client sets `Host` itself, and leaves it out for HTTP/2.
     fn set_host_header(&mut self) -> bool {
         false
+    }
+
+    /// What the host holds of a body that the guest has begun: two of these at most. A guest may begin many.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        64 * 1024
     }
 
     fn send_request(

@@ -1,0 +1,136 @@
+//! What one instance can reach, and what it may use.
+
+use std::time::Duration;
+
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::engine::TICK;
+use crate::{
+    bindings,
+    egress::GuestHttp,
+    limits::{Limit, Limits},
+};
+
+/// Random bytes that an instance may ask for at once. The connector asks for eight.
+const MOST_RANDOM_BYTES: u64 = 64 * 1024;
+
+/// The state behind one instance.
+pub(crate) struct Guest {
+    pub(super) table: ResourceTable,
+    pub(super) wasi: WasiCtx,
+    http_ctx: WasiHttpCtx,
+    http: GuestHttp,
+    meter: Meter,
+}
+
+impl Guest {
+    /// Gives an instance its environment, its way out and its limits.
+    pub(crate) fn new(environment: &[(String, String)], http: GuestHttp, limits: &Limits) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let mut http_ctx = WasiHttpCtx::new();
+        http_ctx.set_field_size_limit(limits.header_bytes);
+        Self { table, wasi: wasi(environment), http_ctx, http, meter: Meter::new(limits) }
+    }
+
+    /// Gives an instance nothing: for the questions that need no tenant.
+    pub(super) fn sealed() -> Self {
+        Self::new(&[], GuestHttp::sealed(), &Limits::default())
+    }
+
+    /// Puts the guest into a store that holds it to its limits.
+    pub(super) fn into_store(self, engine: &wasmtime::Engine) -> Store<Self> {
+        let (hostcall_bytes, handles) = (self.meter.hostcall_bytes, self.meter.handles);
+        let mut store = Store::new(engine, self);
+        store.limiter(|guest| &mut guest.meter);
+        store.set_hostcall_fuel(hostcall_bytes);
+        store.set_max_component_handles(handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| store.data_mut().meter.tick());
+        store
+    }
+
+    /// Gives a used instance what a new call has: another environment and way out, and its processor time anew.
+    pub(super) fn renew(&mut self, next: Self) {
+        let Self { wasi, http, meter, .. } = next;
+        (self.wasi, self.http, self.meter) = (wasi, http, meter);
+    }
+
+    /// Takes the way out away, so that nothing of a call outlives it.
+    pub(super) fn seal(&mut self) {
+        self.http = GuestHttp::sealed();
+        self.wasi = wasi(&[]);
+    }
+
+    /// Whether the guest still holds something of the call.
+    pub(super) fn holds_handles(&self) -> bool {
+        !self.table.is_empty()
+    }
+}
+
+fn wasi(environment: &[(String, String)]) -> WasiCtx {
+    WasiCtxBuilder::new().envs(environment).max_random_size(MOST_RANDOM_BYTES).build()
+}
+
+/// Counts what an instance uses. What goes past a limit ends the call, with that limit as its error: a guest that is told
+/// "no" instead would end in a panic that says nothing.
+struct Meter {
+    memory_bytes: usize,
+    table_elements: usize,
+    hostcall_bytes: usize,
+    handles: usize,
+    ticks_left: u64,
+}
+
+impl Meter {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            memory_bytes: limits.memory_bytes,
+            table_elements: limits.table_elements,
+            hostcall_bytes: limits.hostcall_bytes,
+            handles: limits.handles,
+            ticks_left: ticks(limits.cpu),
+        }
+    }
+
+    /// Called in a guest that computes, once for each tick of the clock that it sees.
+    fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        match self.ticks_left.checked_sub(1) {
+            Some(left) => {
+                self.ticks_left = left;
+                Ok(UpdateDeadline::Yield(1))
+            }
+            None => Err(Limit::Cpu.into()),
+        }
+    }
+}
+
+fn ticks(cpu: Duration) -> u64 {
+    u64::try_from(cpu.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX)
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired <= self.memory_bytes { Ok(true) } else { Err(Limit::Memory.into()) }
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired <= self.table_elements { Ok(true) } else { Err(Limit::Table.into()) }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
+    }
+}
+
+impl bindings::auth0::management::types::Host for Guest {}
