@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use aws_lc_rs::digest::Digest;
 use serde::Serialize;
 use wasmparser::{BinaryReader, ComponentName, ComponentNameSectionReader, Encoding, Parser, Payload};
 use wasmtime::component::Component;
@@ -65,8 +66,13 @@ pub(crate) fn check_bytes(bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Takes the SHA-256 of a component's file.
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
+}
+
 /// Reads what the compiled component says of itself, and refuses an import that is not offered.
-pub(crate) fn inspect(component: &Component, bytes: &[u8]) -> Result<ComponentInfo, Error> {
+pub(crate) fn inspect(component: &Component, bytes: &[u8], digest: &Digest) -> Result<ComponentInfo, Error> {
     let engine = component.engine();
     let component_type = component.component_type();
     let imports: Vec<String> = component_type.imports(engine).map(|(name, _)| name.to_owned()).collect();
@@ -81,7 +87,6 @@ pub(crate) fn inspect(component: &Component, bytes: &[u8]) -> Result<ComponentIn
         }
     }
     let (name, version) = names(bytes);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     let mut hex = "sha256:".to_owned();
     for byte in digest.as_ref() {
         // Writing to a String cannot fail.

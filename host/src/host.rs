@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 
 use crate::{
     action::{ActionDescription, ActionSummary},
+    code_cache::{CodeCache, CodeReport},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     connection::Connection,
     egress::transport::machine_roots,
@@ -27,6 +28,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     runtime: SharedRuntime,
     component: ComponentInfo,
+    code: CodeReport,
     /// Read from the machine once, when the first connection over TLS is made.
     roots: OnceLock<RootCertStore>,
 }
@@ -44,7 +46,11 @@ impl Host {
 
     /// Begins with the connector that this library was built with, and lets another one be named.
     pub fn builder() -> HostBuilder {
-        HostBuilder { component: Source::Embedded, concurrent_calls: DEFAULT_INSTANCES }
+        HostBuilder {
+            component: Source::Embedded,
+            concurrent_calls: DEFAULT_INSTANCES,
+            code_cache: CodeCache::Off,
+        }
     }
 
     /// Opens a connection to a tenant. Nothing is sent yet.
@@ -84,6 +90,11 @@ impl Host {
     pub fn component(&self) -> &ComponentInfo {
         &self.0.component
     }
+
+    /// Returns whether the component was compiled or came from the code cache, and what was wrong with the cache.
+    pub fn code(&self) -> &CodeReport {
+        &self.0.code
+    }
 }
 
 impl std::fmt::Debug for Host {
@@ -97,6 +108,7 @@ impl std::fmt::Debug for Host {
 pub struct HostBuilder {
     component: Source,
     concurrent_calls: u32,
+    code_cache: CodeCache,
 }
 
 #[derive(Clone, Debug)]
@@ -129,20 +141,28 @@ impl HostBuilder {
         self
     }
 
-    /// Compiles the component. Blocks: some hundred milliseconds of processor time.
+    /// Keeps compiled code for the next start; [`CodeCache::Off`] where absent. Trouble with the cache is no error: the
+    /// component is compiled, and [`Host::code`] says what the trouble was.
+    #[must_use]
+    pub fn code_cache(mut self, cache: CodeCache) -> Self {
+        self.code_cache = cache;
+        self
+    }
+
+    /// Compiles the component, unless its code is in the cache. Blocks: some hundred milliseconds of processor time.
     ///
     /// # Errors
     ///
     /// [`Error::ComponentFile`] where the file cannot be read, [`Error::InvalidComponent`] where it is not the
     /// connector, [`Error::Engine`] where this machine cannot run WebAssembly.
     pub fn build(self) -> Result<Host, Error> {
-        let calls = self.concurrent_calls.max(1);
-        let (runtime, component) = match &self.component {
-            Source::Embedded => Runtime::new(EMBEDDED, calls)?,
-            Source::Bytes(bytes) => Runtime::new(bytes, calls)?,
-            Source::File(path) => Runtime::new(&read(path)?, calls)?,
+        let (calls, cache) = (self.concurrent_calls.max(1), &self.code_cache);
+        let (runtime, component, code) = match &self.component {
+            Source::Embedded => Runtime::new(EMBEDDED, calls, cache)?,
+            Source::Bytes(bytes) => Runtime::new(bytes, calls, cache)?,
+            Source::File(path) => Runtime::new(&read(path)?, calls, cache)?,
         };
-        Ok(Host(Arc::new(Inner { runtime: Arc::new(runtime), component, roots: OnceLock::new() })))
+        Ok(Host(Arc::new(Inner { runtime: Arc::new(runtime), component, code, roots: OnceLock::new() })))
     }
 
     /// Compiles the component on a thread for blocking work of the current tokio runtime.

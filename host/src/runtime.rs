@@ -19,7 +19,7 @@ use std::{
 use serde_json::Value;
 use wasmtime::{
     Engine, Store, Trap,
-    component::{Component, HasData, HasSelf, Linker, ResourceTable, ResourceTableError},
+    component::{HasData, HasSelf, Linker, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
     cli::{WasiCli, WasiCliView as _},
@@ -38,6 +38,7 @@ pub(crate) use self::{guest::Guest, instances::Reuse};
 use crate::{
     action::{ActionDescription, ActionSummary, Effect},
     bindings::{self, Runner, RunnerPre},
+    code_cache::{CodeCache, CodeReport},
     component::{self, ComponentInfo},
     error::{ActionError, Error, ErrorKind},
     limits::Limit,
@@ -70,24 +71,30 @@ pub struct HostStats {
 }
 
 impl Runtime {
-    /// Compiles a component. Takes some hundred milliseconds of processor time.
-    pub(crate) fn new(bytes: &[u8], instances: u32) -> Result<(Self, ComponentInfo), Error> {
+    /// Compiles a component, which takes some hundred milliseconds of processor time, or loads it from the cache.
+    pub(crate) fn new(
+        bytes: &[u8],
+        instances: u32,
+        cache: &CodeCache,
+    ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
         component::check_bytes(bytes)?;
         let engine = engine(instances)?;
         let invalid = |problem: &str, source| Error::InvalidComponent {
             problem: problem.to_owned(),
             source: Some(source),
         };
-        let component = Component::from_binary(&engine, bytes)
+        let digest = component::digest(bytes);
+        let (component, code) = cache
+            .component(&engine, bytes, digest.as_ref())
             .map_err(|source| invalid("it does not compile", source))?;
-        let info = component::inspect(&component, bytes)?;
+        let info = component::inspect(&component, bytes, &digest)?;
         let linker = linker(&engine).map_err(Error::Engine)?;
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|source| invalid("an import has another shape than this host offers", source))?;
         let pre = RunnerPre::new(pre)
             .map_err(|source| invalid("it does not export `auth0:management/actions@0.1.0`", source))?;
-        Ok((Self { pre, alive: Alive::new(instances), connections: AtomicU64::new(0) }, info))
+        Ok((Self { pre, alive: Alive::new(instances), connections: AtomicU64::new(0) }, info, code))
     }
 
     /// Returns a number that no other connection of this host has.

@@ -10,6 +10,8 @@ fn auth0_host(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AUTH0_")) {
         command.env_remove(name);
     }
+    // Compiled once for all tests, and not into the cache of whoever runs them.
+    command.env("AUTH0_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/code"));
     command.args(arguments).stdin(Stdio::null());
     command
 }
@@ -24,6 +26,38 @@ fn a_result_is_json_on_stdout_and_nothing_is_on_stderr() {
     let (code, stdout, stderr) = run(&["--emulator", "run", "list-users", "per_page=1"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap()["items"].as_array().unwrap().len(), 1);
+}
+
+/// That the second start loads and does not compile is shown in `host.rs`; here, that the command asks for it.
+#[cfg(unix)]
+#[test]
+fn compiled_code_is_kept_for_the_next_start_unless_that_is_switched_off() {
+    let scratch = std::path::PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/own-code"));
+    let _ = std::fs::remove_dir_all(&scratch);
+    let entries = || -> Vec<(std::path::PathBuf, std::time::SystemTime)> {
+        let Ok(files) = std::fs::read_dir(&scratch) else { return Vec::new() };
+        files
+            .map(|file| file.unwrap().path())
+            .map(|path| (path.clone(), path.metadata().unwrap().modified().unwrap()))
+            .collect()
+    };
+    let list = |options: &[&str], cache: &std::path::Path| {
+        let mut command = auth0_host(options);
+        let output = command.args(["actions", "roles"]).env("AUTH0_CACHE", cache).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    let compiled = list(&["--no-cache"], &scratch);
+    assert_eq!(list(&[], std::path::Path::new("off")), compiled);
+    assert_eq!(entries(), [], "nothing is kept where that is switched off");
+    assert_eq!(list(&[], &scratch), compiled);
+    let kept = entries();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(list(&[], &scratch), compiled);
+    assert_eq!(entries(), kept, "the second start wrote nothing");
+    std::fs::write(&kept[0].0, "damaged").unwrap();
+    assert_eq!(list(&[], &scratch), compiled, "a damaged entry is no error");
+    assert!(entries()[0].0.metadata().unwrap().len() > 1000, "it was replaced");
 }
 
 #[test]

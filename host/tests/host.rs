@@ -9,7 +9,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
-use auth0_host::{Connection, Credentials, Error, ErrorKind, Host, Settings};
+use auth0_host::{CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Settings};
 use serde_json::{Value, json};
 
 /// Compiled once for all tests of this file.
@@ -149,6 +149,22 @@ fn a_component_that_wants_more_than_is_offered_is_refused_by_the_name_of_it() {
     assert!(error.to_string().contains("auth0:management/actions@0.1.0"), "{error}");
     let error = Host::builder().component_file("/no/such/file").build().unwrap_err();
     assert!(matches!(error, Error::ComponentFile { .. }));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_start_loads_the_connector_and_does_not_compile_it() {
+    let folder = std::path::PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/second-start"));
+    let _ = std::fs::remove_dir_all(&folder);
+    let start = || Host::builder().code_cache(CodeCache::Folder(folder.clone())).load();
+    let (first, second) = (start().await.unwrap(), start().await.unwrap());
+    assert_eq!((first.code().origin, &first.code().problem), (CodeOrigin::Compiled, &None));
+    assert_eq!((second.code().origin, &second.code().problem), (CodeOrigin::Cached, &None));
+    assert_eq!(first.component(), second.component());
+    let tenant = tenant().await;
+    first_user(&second.connect(settings(&tenant)).unwrap()).await;
+    assert_eq!(host().code().origin, CodeOrigin::Compiled, "an embedder that does not ask gets no files");
+    assert_eq!(host().code().folder, None);
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn bare(program: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.current_dir(root()).env("NO_COLOR", "1");
+    // Compiled once for all tests, and not into the cache of whoever runs them.
+    command.current_dir(root()).env("NO_COLOR", "1").env("AUTH0_CACHE", root().join("target/tests-cache"));
     command
 }
 

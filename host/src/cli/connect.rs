@@ -1,9 +1,11 @@
 //! From options and environment to a connection.
 
-use std::{fs, path::Path, time::Duration};
+use std::{ffi::OsStr, fs, path::Path, time::Duration};
 
 use auth0_emulator::{Emulator, Seed};
-use auth0_host::{BaseUrl, Connection, Credentials, Domain, Host, Secret, Settings, SettingsError};
+use auth0_host::{
+    BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Secret, Settings, SettingsError,
+};
 use zeroize::Zeroizing;
 
 use super::{Failure, Globals};
@@ -14,7 +16,19 @@ pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
         Some(path) => Host::builder().component_file(path),
         None => Host::builder(),
     };
-    Ok(builder.load().await?)
+    let cache = code_cache(globals, std::env::var_os("AUTH0_CACHE").as_deref());
+    Ok(builder.code_cache(cache).load().await?)
+}
+
+/// Says where compiled code is kept: a shell starts the program for each call, so it is kept unless that is switched
+/// off.
+fn code_cache(globals: &Globals, variable: Option<&OsStr>) -> CodeCache {
+    match variable.filter(|value| !value.is_empty()) {
+        _ if globals.no_cache => CodeCache::Off,
+        Some(value) if value == "off" => CodeCache::Off,
+        Some(folder) => CodeCache::Folder(folder.into()),
+        None => CodeCache::PerUser,
+    }
 }
 
 /// A connection, with the offline tenant behind it where that was asked for.
@@ -236,6 +250,22 @@ mod tests {
             let message = with(globals, variables).unwrap_err();
             assert!(message.contains(hint), "{variables:?}: {message}");
             assert!(!message.contains("canary"), "{message}");
+        }
+    }
+
+    #[test]
+    fn compiled_code_is_kept_for_the_user_unless_somebody_says_otherwise() {
+        let on = Globals::default();
+        let off = Globals { no_cache: true, ..Globals::default() };
+        for (globals, variable, expected) in [
+            (&on, None, CodeCache::PerUser),
+            (&on, Some(""), CodeCache::PerUser),
+            (&on, Some("off"), CodeCache::Off),
+            (&on, Some("/tmp/code"), CodeCache::Folder("/tmp/code".into())),
+            (&off, None, CodeCache::Off),
+            (&off, Some("/tmp/code"), CodeCache::Off),
+        ] {
+            assert_eq!(code_cache(globals, variable.map(OsStr::new)), expected, "{variable:?}");
         }
     }
 

@@ -38,6 +38,7 @@ Environment:
   AUTH0_TOKEN                         a Management API token instead
   AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email
   AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL
+  AUTH0_CACHE                         folder for compiled code, or off; the user's cache where absent
 
 Exit codes:
   0  done
@@ -72,6 +73,9 @@ pub(crate) struct Globals {
     /// Run this component instead of the built-in one
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
+    /// Compile the component at each start, and keep nothing of it on disk
+    #[arg(long, global = true)]
+    pub(crate) no_cache: bool,
     /// Print each request that left the sandbox to stderr
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
