@@ -49,6 +49,8 @@ impl Folder {
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.0.join(name);
         fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         path.display().to_string()
     }
 }
@@ -122,6 +124,45 @@ async fn the_secret_can_come_from_a_file() {
     command.env_remove("AUTH0_CLIENT_SECRET");
     let said = say(command).await;
     assert_eq!(said.code, Some(0), "{said:#?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_secret_file_that_others_can_read_is_refused_and_nothing_is_sent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let tenant = Tenant::start().await;
+    let folder = Folder::new("open-secret");
+    let file = folder.file("secret", tenant.emulator.client_secret());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    for option in ["--client-secret-file", "--private-key-file", "--token-file"] {
+        let mut command = on(&tenant, &[option, &file, "run", "list-roles"]);
+        command.env_remove("AUTH0_CLIENT_SECRET");
+        let said = say(command).await;
+        assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{said:#?}");
+        assert!(said.err.contains("chmod 600") && said.err.contains(option), "{said:#?}");
+        assert!(!said.all().contains(tenant.emulator.client_secret()));
+    }
+    assert_eq!(tenant.control.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_and_a_private_key_can_come_from_files_too() {
+    let tenant = Tenant::start().await;
+    let folder = Folder::new("files");
+    let token = folder.file("token", "Bearer a.b.c\n");
+    let mut command = on(&tenant, &["--token-file", &token, "run", "list-roles"]);
+    command.env_remove("AUTH0_CLIENT_SECRET");
+    let said = say(command).await;
+    assert_eq!((said.code, &said.error()["kind"]), (Some(1), &json!("unauthenticated")), "{said:#?}");
+    assert_eq!(tenant.only().header("authorization"), Some("[masked]"), "the token was sent");
+    let pem = folder.file("key.pem", &auth0_tests::keys::Pair::generate().private_pem());
+    let mut command = on(&tenant, &["run", "list-roles"]);
+    command.env_remove("AUTH0_CLIENT_SECRET").env("AUTH0_PRIVATE_KEY_FILE", &pem);
+    let said = say(command).await;
+    assert_eq!(said.error()["kind"], "unauthenticated", "no key is registered: {said:#?}");
+    let requests = tenant.control.requests();
+    let form = requests.last().unwrap().body.clone().unwrap();
+    assert!(form.get("client_assertion").is_some(), "{form}");
 }
 
 #[test]

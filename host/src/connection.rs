@@ -25,14 +25,14 @@ use crate::{
         credentials::Keyring,
         destination::Destinations,
         governor::Governor,
-        token::{Token, TokenCache, TokenSource},
+        token::{TokenEndpoint, TokenSource},
         transport::{Transport, tls_config},
     },
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
     limits::{Limits, RequestLimits},
     policy::Policy,
     runtime::{Guest, Instances, Reuse, SharedRuntime},
-    settings::{Credentials, DEADLINE_VARIABLE, Settings},
+    settings::{DEADLINE_VARIABLE, Settings},
 };
 
 /// The component keeps the deadline by itself and then makes a good error of it. Only a component that does not is
@@ -104,18 +104,15 @@ impl Connection {
             roots()
         };
         let transport = Transport::new(tls_config(roots, ca_pem.as_deref())?);
-        let source = match credentials {
-            Credentials::None => None,
-            Credentials::Token(token) => Some(TokenSource::Static(Arc::new(Token::of_unknown_origin(token)))),
-            Credentials::ClientSecret { client_id, client_secret } => {
-                let audience = audience.unwrap_or_else(|| format!("https://{domain}/api/v2/"));
-                let endpoint = format!("{tenant}/oauth/token")
-                    .parse()
-                    .map_err(|_| SettingsError::Value { name: "the base URL" })?;
-                let cache = TokenCache::new(endpoint, client_id, client_secret, audience, transport.clone());
-                Some(TokenSource::Fetched(cache))
-            }
+        let audience = audience.unwrap_or_else(|| format!("https://{domain}/api/v2/"));
+        let endpoint = TokenEndpoint {
+            uri: format!("{tenant}/oauth/token")
+                .parse()
+                .map_err(|_| SettingsError::Value { name: "the base URL" })?,
+            resource: ("audience", audience),
+            transport: transport.clone(),
         };
+        let source = TokenSource::new(credentials, endpoint, &domain);
         let egress = Egress::new(
             Destinations::new(tenant, email_base_url),
             Keyring::new(source, email_api_key),

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::{
-    base_url::BaseUrl, domain::Domain, error::SettingsError, limits::Limits, policy::Policy,
-    runtime::Instances, secret::Secret,
+    base_url::BaseUrl, credentials::Credentials, domain::Domain, error::SettingsError, limits::Limits,
+    policy::Policy, runtime::Instances, secret::Secret,
 };
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
@@ -33,40 +33,6 @@ fn bounded(name: &'static str, given: u64, least: u64, most: u64) -> Result<(), 
         Ok(())
     } else {
         Err(SettingsError::Bounds { name, given, least, most })
-    }
-}
-
-/// How the host proves to the tenant who it is. The component never gets to see it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Credentials {
-    /// Nothing: requests leave without `Authorization`.
-    None,
-    /// A token that someone else fetched. It is not renewed.
-    Token(Secret),
-    /// An application's id and secret: tokens are fetched and renewed with them.
-    ClientSecret {
-        /// Id of the application. Not a secret.
-        client_id: String,
-        /// Its secret.
-        client_secret: Secret,
-    },
-}
-
-impl Credentials {
-    /// Fetches tokens with an application's id and secret.
-    pub fn client_secret(client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Self {
-        Self::ClientSecret { client_id: client_id.into(), client_secret: client_secret.into() }
-    }
-
-    /// Uses a token as it is.
-    pub fn token(token: impl Into<Secret>) -> Self {
-        Self::Token(token.into())
-    }
-
-    /// Sends requests without credentials.
-    pub fn none() -> Self {
-        Self::None
     }
 }
 
@@ -160,7 +126,7 @@ impl Settings {
     }
 
     /// Names the application in whose name password reset mails are sent. Where absent it is the one of the client
-    /// secret.
+    /// secret or private key.
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
@@ -209,7 +175,8 @@ impl Settings {
             if sendable { Ok(()) } else { Err(SettingsError::Value { name }) }
         };
         match &self.credentials {
-            Credentials::None => {}
+            // A vault's answer is checked when it is given.
+            Credentials::None | Credentials::Source(_) => {}
             Credentials::Token(token) => printable("the token", token.expose())?,
             Credentials::ClientSecret { client_id, client_secret } => {
                 printable("the client id", client_id)?;
@@ -218,6 +185,7 @@ impl Settings {
                     return Err(SettingsError::Value { name: "the client secret" });
                 }
             }
+            Credentials::PrivateKey { client_id, .. } => printable("the client id", client_id)?,
         }
         if let Some(key) = &self.email_api_key {
             printable("the mail provider's key", key.expose())?;
@@ -235,12 +203,7 @@ impl Settings {
 
     /// Returns the guest's environment: everything but the secrets, and but for the deadline, which is each call's own.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        let client_id = match (&self.client_id, &self.credentials) {
-            (Some(client_id), _) | (None, Credentials::ClientSecret { client_id, .. }) => {
-                Some(client_id.clone())
-            }
-            (None, _) => None,
-        };
+        let client_id = self.client_id.as_deref().or(self.credentials.client_id()).map(str::to_owned);
         [
             ("AUTH0_DOMAIN", Some(self.domain.to_string())),
             ("AUTH0_AUDIENCE", self.audience.clone()),

@@ -9,6 +9,7 @@ use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
 use auth0_host::{ActionError, Connection, Credentials, Error, Host, Settings};
 use serde_json::{Value, json};
 
+pub mod keys;
 pub mod program;
 
 /// The database connection of every seed.

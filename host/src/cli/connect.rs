@@ -3,12 +3,9 @@
 use std::{ffi::OsStr, fs, path::Path, time::Duration};
 
 use auth0_emulator::{Emulator, Seed};
-use auth0_host::{
-    BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Secret, Settings, SettingsError,
-};
-use zeroize::Zeroizing;
+use auth0_host::{BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Settings, SettingsError};
 
-use super::{Failure, Globals};
+use super::{Failure, Globals, credentials::credentials};
 
 /// Loads the component.
 pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
@@ -97,7 +94,7 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
         ));
     };
     let domain = parse_domain("the tenant's domain (--domain, AUTH0_DOMAIN)", &domain)?;
-    let mut settings = Settings::new(domain).credentials(credentials(globals, &variable)?);
+    let mut settings = Settings::new(domain).credentials(credentials(&globals.credentials, &variable)?);
     if let Some(url) = globals.base_url.clone().or_else(|| variable("AUTH0_BASE_URL")) {
         settings = settings.base_url(parse_url("the tenant's address (--base-url, AUTH0_BASE_URL)", &url)?);
     }
@@ -134,51 +131,6 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     Ok(settings)
 }
 
-fn credentials(
-    globals: &Globals,
-    variable: &impl Fn(&str) -> Option<String>,
-) -> Result<Credentials, Failure> {
-    let usage = |message: &str| Err(Failure::Usage(message.to_owned()));
-    let file = match &globals.client_secret_file {
-        Some(path) => {
-            let read = fs::read_to_string(path).map(Zeroizing::new);
-            let text = read.map_err(|error| unreadable("--client-secret-file", path, &error))?;
-            // Editors end a file with a line feed that is not part of the secret.
-            let secret = text.trim_end_matches(['\r', '\n']);
-            if secret.is_empty() || secret.contains(['\r', '\n']) {
-                return Err(Failure::Usage(format!(
-                    "--client-secret-file: {} must hold the secret on one line, and nothing else",
-                    path.display()
-                )));
-            }
-            Some(Secret::new(secret))
-        }
-        None => None,
-    };
-    let from_file = file.is_some();
-    let id = variable("AUTH0_CLIENT_ID");
-    let secret = file.or_else(|| variable("AUTH0_CLIENT_SECRET").map(Secret::new));
-    let token = variable("AUTH0_TOKEN");
-    match (token, id, secret) {
-        (Some(_), ..) if from_file => usage(
-            "both AUTH0_TOKEN and --client-secret-file are given: which of the two is to act? leave one out",
-        ),
-        // As in the component: a token comes before id and secret, which other tools may have set.
-        (Some(token), ..) => Ok(Credentials::token(token.strip_prefix("Bearer ").unwrap_or(&token))),
-        (_, Some(id), Some(secret)) => Ok(Credentials::client_secret(id, secret)),
-        (_, None, Some(_)) => usage(
-            "there is a client secret but no id: set AUTH0_CLIENT_ID to the id of the application it belongs to",
-        ),
-        (_, Some(_), None) => usage(
-            "AUTH0_CLIENT_ID is set but there is no secret: set AUTH0_CLIENT_SECRET, or name a file with \
-             --client-secret-file",
-        ),
-        _ => usage(
-            "there are no credentials: set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or AUTH0_TOKEN), or try --emulator",
-        ),
-    }
-}
-
 fn parse_domain(name: &str, text: &str) -> Result<Domain, Failure> {
     text.parse().map_err(|error: auth0_host::DomainError| misplaced(name, text, &error.to_string()))
 }
@@ -209,6 +161,7 @@ fn unreadable(option: &str, path: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::credentials::CredentialFiles;
 
     fn with(globals: &Globals, variables: &[(&str, &str)]) -> Result<Settings, String> {
         let find = |name: &str| {
@@ -224,7 +177,11 @@ mod tests {
     fn misuse_is_answered_by_what_to_do() {
         let domain = ("AUTH0_DOMAIN", "acme.auth0.com");
         let nothing = Globals::default();
-        let file = Globals { client_secret_file: Some("/no/such/file".into()), ..Globals::default() };
+        let with_files = |credentials| Globals { credentials, ..Globals::default() };
+        let path = || Some("/no/such/file".into());
+        let file = with_files(CredentialFiles { client_secret_file: path(), ..CredentialFiles::default() });
+        let key = with_files(CredentialFiles { private_key_file: path(), ..CredentialFiles::default() });
+        let token = with_files(CredentialFiles { token_file: path(), ..CredentialFiles::default() });
         let ca = Globals { ca_cert: Some("/no/such/ca".into()), ..Globals::default() };
         for (globals, variables, hint) in [
             (&nothing, &[][..], "--emulator"),
@@ -245,6 +202,26 @@ mod tests {
             (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_DEADLINE_MS", "0")], "milliseconds"),
             (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_MAX_RETRIES", "-1")], "a number"),
             (&file, &[domain, ("AUTH0_CLIENT_ID", "id")], "/no/such/file"),
+            (&key, &[domain, ("AUTH0_CLIENT_ID", "id")], "--private-key-file: /no/such/file"),
+            (&token, &[domain], "--token-file: /no/such/file"),
+            (&nothing, &[domain, ("AUTH0_TOKEN_FILE", "/no/such/file")], "AUTH0_TOKEN_FILE: /no/such/file"),
+            (&nothing, &[domain, ("AUTH0_TOKEN_FILE", "/x"), ("AUTH0_TOKEN", "canary")], "leave one out"),
+            (
+                &nothing,
+                &[
+                    domain,
+                    ("AUTH0_CLIENT_ID", "id"),
+                    ("AUTH0_CLIENT_SECRET", "canary"),
+                    ("AUTH0_PRIVATE_KEY", "canary"),
+                ],
+                "leave one out",
+            ),
+            (
+                &nothing,
+                &[domain, ("AUTH0_CLIENT_ID", "id"), ("AUTH0_PRIVATE_KEY", "canary")],
+                "AUTH0_PRIVATE_KEY: this is no RSA private key",
+            ),
+            (&nothing, &[domain, ("AUTH0_PRIVATE_KEY", "canary")], "private key but no id"),
             (&ca, &[domain, ("AUTH0_TOKEN", "canary")], "/no/such/ca"),
         ] {
             let message = with(globals, variables).unwrap_err();

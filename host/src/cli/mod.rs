@@ -2,11 +2,13 @@
 
 mod actions;
 mod connect;
+mod credentials;
 mod emulator;
 mod exit;
 mod input;
 mod print;
 mod run;
+mod secret_file;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -34,8 +36,11 @@ pub(crate) struct Arguments {
 const ENVIRONMENT: &str = "\
 Environment:
   AUTH0_DOMAIN, AUTH0_BASE_URL        as --domain and --base-url
-  AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET  the application that acts (or --client-secret-file)
+  AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET  the application that acts
+  AUTH0_PRIVATE_KEY                   its private key (PEM) instead of the secret; AUTH0_PRIVATE_KEY_ALG (RS256, RS384,
+                                      PS256) and AUTH0_PRIVATE_KEY_ID say how it is registered
   AUTH0_TOKEN                         a Management API token instead
+  AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE  files that hold them
   AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email
   AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL
   AUTH0_CACHE                         folder for compiled code, or off; the user's cache where absent
@@ -62,11 +67,10 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "URL", help_heading = "Tenant")]
     pub(crate) base_url: Option<String>,
     /// Use an offline tenant inside this process, with the demo's users; no account is needed
-    #[arg(long, global = true, help_heading = "Tenant", conflicts_with_all = ["domain", "base_url", "ca_cert", "client_secret_file"])]
+    #[arg(long, global = true, help_heading = "Tenant", conflicts_with_all = ["domain", "base_url", "ca_cert", "client_secret_file", "private_key_file", "token_file"])]
     pub(crate) emulator: bool,
-    /// Read the client secret from this file (AUTH0_CLIENT_ID names the application)
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Tenant")]
-    pub(crate) client_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) credentials: credentials::CredentialFiles,
     /// Trust the certificate authorities in this PEM file besides the machine's own
     #[arg(long, global = true, value_name = "FILE", help_heading = "Tenant")]
     pub(crate) ca_cert: Option<PathBuf>,
@@ -128,9 +132,9 @@ impl Arguments {
             ("--domain", globals.domain.is_some()),
             ("--base-url", globals.base_url.is_some()),
             ("--ca-cert", globals.ca_cert.is_some()),
-            ("--client-secret-file", globals.client_secret_file.is_some()),
         ];
-        match contradiction.into_iter().find(|(_, given)| globals.emulator && *given) {
+        let mut contradiction = contradiction.into_iter().chain(globals.credentials.given());
+        match contradiction.find(|(_, given)| globals.emulator && *given) {
             Some((option, _)) => Err(Self::command().error(
                 ErrorKind::ArgumentConflict,
                 format!("the argument '--emulator' cannot be used with '{option}'"),
@@ -266,6 +270,8 @@ mod tests {
             "auth0-host --emulator run get-user --base-url http://127.0.0.1:1",
             "auth0-host --ca-cert ca.pem run --emulator get-user",
             "auth0-host --emulator run get-user --client-secret-file secret",
+            "auth0-host run get-user --emulator --private-key-file key",
+            "auth0-host --token-file token run get-user --emulator",
             "auth0-host describe",
             "auth0-host describe get-user --all",
             "auth0-host run get-user --client-secret hunter2",

@@ -15,7 +15,7 @@ use super::{
     governor::Throttled,
     token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
-use crate::secret::Secret;
+use crate::{credentials::CredentialError, secret::Secret};
 
 /// The credentials of one connection.
 #[derive(Debug)]
@@ -118,6 +118,31 @@ pub(crate) fn refused_management(refusal: &Refusal) -> OwnAnswer {
         "message": refusal.message(),
     });
     own_answer(status, &body, refusal.pacing.clone())
+}
+
+/// Tells a guest that asked the token endpoint that the host itself has no credentials.
+pub(crate) fn lacking_oauth(error: CredentialError) -> OwnAnswer {
+    let body = json!({"error": "no_credentials", "error_description": lacking(error)});
+    own_answer(lacking_status(error), &body, HeaderMap::new())
+}
+
+/// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
+pub(crate) fn lacking_management(error: CredentialError) -> OwnAnswer {
+    let status = lacking_status(error);
+    let body = json!({
+        "statusCode": status.as_u16(),
+        "error": status.canonical_reason().unwrap_or_default(),
+        "message": lacking(error),
+    });
+    own_answer(status, &body, HeaderMap::new())
+}
+
+fn lacking(error: CredentialError) -> String {
+    format!("the host has no credentials for the tenant: {error}")
+}
+
+fn lacking_status(error: CredentialError) -> StatusCode {
+    if error.is_unavailable() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
 }
 
 /// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.

@@ -200,7 +200,7 @@ fn has_dot_segment(path: &str) -> bool {
 }
 
 /// Decodes one layer of percent-encoding; what is none stays.
-pub(super) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -180,6 +180,7 @@ fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
 async fn broker(source: &TokenSource, patience: Patience) -> Answer {
     match patience.for_token(source.token()).await {
         Ok(token) => Ok(own(credentials::describe_token(&token))),
+        Err(TokenError::NoCredential(error)) => Ok(own(credentials::lacking_oauth(error))),
         Err(TokenError::Refused(refusal)) => Ok(own(credentials::refused_oauth(&refusal))),
         Err(TokenError::NotReached(error)) => Err(not_sent(&error)),
         Err(TokenError::Late) => Err(WasiError::ConnectionTimeout),
@@ -334,6 +335,7 @@ impl Outgoing<'_> {
 fn without_token(entry: &RequestEntry, error: &TokenError) -> Answer {
     entry.failed(error.to_string());
     match error {
+        TokenError::NoCredential(error) => Ok(own(credentials::lacking_management(*error))),
         TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
         TokenError::NotReached(error) => Err(not_sent(error)),
         TokenError::Late => Err(WasiError::ConnectionTimeout),
