@@ -34,7 +34,11 @@ pub(crate) fn line(option: &str, path: &Path) -> Result<Secret, Failure> {
 pub(crate) fn text(option: &str, path: &Path) -> Result<Secret, Failure> {
     let failed = |error: io::Error| refused(option, path, &format!("could not be read: {error}"));
     let file = File::open(path).map_err(failed)?;
-    if let Some(problem) = exposed(&file.metadata().map_err(failed)?, path) {
+    let found = file.metadata().map_err(failed)?;
+    if found.is_dir() {
+        return Err(refused(option, path, "is a folder"));
+    }
+    if let Some(problem) = exposed(&found, path) {
         return Err(refused(option, path, &problem));
     }
     // In one piece from the start: a text that grows leaves copies behind.
@@ -171,7 +175,7 @@ mod tests {
         for bad in [&b""[..], b"\n", b"canary\nsecond", b"canary\xff", &[b'x'; MAX_BYTES + 1]] {
             assert!(!refusal(line("-", &file(bad))).contains("canary"));
         }
-        assert!(refusal(line("-", &folder.0)).contains("could not be read"), "a folder is no file");
+        assert!(refusal(line("-", &folder.0)).contains("is a folder"));
         assert!(refusal(line("-", &folder.0.join("none"))).contains("could not be read"));
     }
 }
