@@ -14,8 +14,15 @@ use std::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Span;
 
-use crate::{egress::governor::Priority, error::Error};
+use crate::{
+    audit::AuditRequest,
+    egress::governor::Priority,
+    error::Error,
+    private_path,
+    telemetry::{self, CallId, RequestEnd},
+};
 
 /// What one call of an action came to.
 #[derive(Debug)]
@@ -58,6 +65,9 @@ pub struct RequestRecord {
     /// What went wrong, where no answer came.
     pub error: Option<String>,
 }
+
+/// A component can make methods up. The longest that HTTP's registry has is 17 letters long.
+const LONGEST_METHOD: usize = 20;
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
@@ -114,6 +124,7 @@ impl CallOptions {
 /// What the way out knows of the call that its requests belong to.
 #[derive(Debug)]
 pub(crate) struct CallContext {
+    pub(crate) id: CallId,
     /// When the call's time is over.
     pub(crate) deadline: Instant,
     pub(crate) options: CallOptions,
@@ -129,6 +140,7 @@ pub(crate) struct CallContext {
 impl CallContext {
     pub(crate) fn new(deadline: Instant, options: CallOptions) -> Self {
         Self {
+            id: CallId::default(),
             deadline,
             options,
             log: RequestLog::default(),
@@ -136,6 +148,18 @@ impl CallContext {
             places: Semaphore::new(REQUESTS_AT_ONCE),
             denial: Mutex::default(),
         }
+    }
+
+    /// Names the call, and lets the spans of its requests hang below its own.
+    pub(crate) fn traced(mut self, id: CallId, span: Span) -> Self {
+        self.id = id;
+        self.log.span = span;
+        self
+    }
+
+    /// Returns the call's span.
+    pub(crate) fn span(&self) -> &Span {
+        &self.log.span
     }
 
     /// Counts a request, and tells how many there are with it.
@@ -172,9 +196,21 @@ impl Default for CallContext {
     }
 }
 
+/// The word for a request that the host's rules refused.
+pub(crate) const DENIED: &str = "denied";
+
 /// The requests of one call, shared with the requests in flight.
-#[derive(Debug, Default)]
-pub(crate) struct RequestLog(Mutex<Vec<Arc<Entry>>>);
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    entries: Mutex<Vec<Arc<Entry>>>,
+    span: Span,
+}
+
+impl Default for RequestLog {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), span: Span::none() }
+    }
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -192,13 +228,19 @@ struct State {
     sent: Option<u64>,
     status: Option<u16>,
     error: Option<String>,
+    /// The same as a word.
+    error_code: Option<&'static str>,
     /// Set at the end of the body or the failure; until then the request is in flight.
     ended: Option<Duration>,
 }
 
 /// Writes down what becomes of one request. Dropped without a word, the request counts as broken off.
 #[derive(Debug)]
-pub(crate) struct RequestEntry(Arc<Entry>);
+pub(crate) struct RequestEntry {
+    entry: Arc<Entry>,
+    /// Closed with this handle, not with the log, which lives as long as the call.
+    span: Span,
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing in here is left half-written by a panic elsewhere.
@@ -216,13 +258,20 @@ impl RequestLog {
             received: AtomicU64::new(0),
             state: Mutex::default(),
         });
-        lock(&self.0).push(Arc::clone(&entry));
-        RequestEntry(entry)
+        lock(&self.entries).push(Arc::clone(&entry));
+        RequestEntry { entry, span: telemetry::request_span(&self.span, method, uri) }
     }
 
     /// Returns what is known by now.
     pub(crate) fn records(&self) -> Vec<RequestRecord> {
-        lock(&self.0).iter().map(|entry| entry.record()).collect()
+        lock(&self.entries).iter().map(|entry| entry.record()).collect()
+    }
+
+    /// Returns the first requests for the audit record of a call that began at `begun`, and how many more there are.
+    pub(crate) fn audit(&self, begun: Instant, most: usize) -> (Vec<AuditRequest>, usize) {
+        let entries = lock(&self.entries);
+        let requests = entries.iter().take(most).map(|entry| entry.audit(begun)).collect();
+        (requests, entries.len().saturating_sub(most))
     }
 }
 
@@ -248,36 +297,72 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Leaves out what a person or a component chose: values of paths and queries, texts of errors.
+    fn audit(&self, begun: Instant) -> AuditRequest {
+        let record = self.record();
+        let broken_off = || record.error.is_some().then_some("broken-off");
+        AuditRequest {
+            path: private_path::path(&record.path),
+            method: record.method.chars().take(LONGEST_METHOD).collect(),
+            authority: record.authority,
+            status: record.status,
+            sent: record.sent,
+            start: self.started.saturating_duration_since(begun),
+            elapsed: record.elapsed,
+            bytes_sent: record.bytes_sent,
+            bytes_received: record.bytes_received,
+            error: lock(&self.state).error_code.or_else(broken_off),
+        }
+    }
+}
+
 impl RequestEntry {
     /// Writes down that a connection has the request, with so many bytes of body.
     pub(crate) fn sent(&self, bytes: usize) {
-        lock(&self.0.state).sent = Some(bytes as u64);
+        lock(&self.entry.state).sent = Some(bytes as u64);
     }
 
     /// Writes down that the connection gave it back before it wrote any of it.
     pub(crate) fn handed_back(&self) {
-        lock(&self.0.state).sent = None;
+        lock(&self.entry.state).sent = None;
     }
 
     /// Writes down the status of the answer.
     pub(crate) fn answered(&self, status: http::StatusCode) {
-        lock(&self.0.state).status = Some(status.as_u16());
+        lock(&self.entry.state).status = Some(status.as_u16());
     }
 
     /// Counts bytes of the answer's body.
     pub(crate) fn received(&self, bytes: usize) {
-        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.entry.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Writes down a failure.
-    pub(crate) fn failed(&self, error: impl Into<String>) {
-        lock(&self.0.state).error = Some(error.into());
+    /// Writes down a failure, and the word for it in audit records and traces.
+    pub(crate) fn failed(&self, code: &'static str, error: impl Into<String>) {
+        let mut state = lock(&self.entry.state);
+        state.error = Some(error.into());
+        state.error_code = Some(code);
     }
 }
 
 impl Drop for RequestEntry {
     fn drop(&mut self) {
-        lock(&self.0.state).ended.get_or_insert_with(|| self.0.started.elapsed());
+        let entry = &self.entry;
+        let mut state = lock(&entry.state);
+        let elapsed = *state.ended.get_or_insert_with(|| entry.started.elapsed());
+        let answered = state.status.is_some();
+        RequestEnd {
+            method: &entry.method,
+            path: &entry.path,
+            host: entry.authority.split(':').next().unwrap_or_default(),
+            status: state.status,
+            error: state.error_code.or((!answered).then_some("broken-off")),
+            sent: state.sent,
+            received: entry.received.load(Ordering::Relaxed),
+            elapsed,
+        }
+        .tell(&self.span);
     }
 }
 

@@ -15,10 +15,13 @@ use rustls::RootCertStore;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
 use crate::{
+    audit::{Facts, Journal},
     base_url::BaseUrl,
     call::{CallContext, CallOptions, Outcome},
+    component::ComponentInfo,
     domain::Domain,
     egress::{
         Egress, GuestHttp,
@@ -33,6 +36,7 @@ use crate::{
     policy::Policy,
     runtime::{Guest, Instances, Reuse, SharedRuntime},
     settings::{DEADLINE_VARIABLE, Settings},
+    telemetry::CallId,
 };
 
 /// The component keeps the deadline by itself and then makes a good error of it. Only a component that does not is
@@ -57,6 +61,9 @@ struct Inner {
     egress: Arc<Egress>,
     deadline: Duration,
     calls: AtomicU64,
+    /// Names this connection in the ids of its calls.
+    series: u64,
+    journal: Journal,
 }
 
 /// What a connection has done so far.
@@ -77,6 +84,7 @@ impl Connection {
     pub(crate) fn open(
         runtime: SharedRuntime,
         roots: impl FnOnce() -> RootCertStore,
+        component: &ComponentInfo,
         settings: Settings,
     ) -> Result<Self, Error> {
         settings.check()?;
@@ -93,8 +101,16 @@ impl Connection {
             policy,
             limits,
             instances,
+            audit,
+            name,
             ..
         } = settings;
+        let facts = Facts {
+            domain: domain.to_string(),
+            connection: name,
+            component: component.digest.clone(),
+            sink: audit,
+        };
         let tenant = base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain));
         // The machine's certificates take some milliseconds to read. Plain HTTP to this machine needs none.
         let plain = |url: &BaseUrl| url.scheme() == "http";
@@ -132,6 +148,8 @@ impl Connection {
             egress: Arc::new(egress),
             deadline,
             calls: AtomicU64::new(0),
+            series: CallId::draw_series(),
+            journal: Journal::new(facts),
         })))
     }
 
@@ -158,16 +176,27 @@ impl Connection {
     /// As [`Connection::call`], with options for this call.
     pub async fn call_with(&self, action: &str, input: Value, options: CallOptions) -> Outcome {
         let started = Instant::now();
-        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let id = CallId::new(self.0.series, self.0.calls.fetch_add(1, Ordering::Relaxed) + 1);
         let time = options.deadline.unwrap_or(self.0.deadline).min(self.0.deadline);
-        let context = Arc::new(CallContext::new(started + time, options));
-        let result = self.run_in_context(action, &input, &context).await;
+        let span = self.0.journal.span(id, action);
+        let context = Arc::new(CallContext::new(started + time, options).traced(id, span.clone()));
+        let mut record = self.0.journal.open(action, &context);
+        let work = record.unless_closed(self.run_in_context(action, &input, &context));
+        let result = work.instrument(span).await;
+        record.end(&result);
         Outcome {
             action: action.to_owned(),
             result,
             requests: context.log.records(),
             elapsed: started.elapsed(),
         }
+    }
+
+    /// Ends the connection: calls that are under way are stopped, each gets its audit record, and the audit sink gets the
+    /// time that it needs to keep them. Later calls end with [`Error::Closed`]. Takes some seconds at most, where a
+    /// component computes without end or a disk does not answer.
+    pub async fn close(&self) {
+        self.0.journal.close().await;
     }
 
     async fn run_in_context(
@@ -177,9 +206,12 @@ impl Connection {
         context: &Arc<CallContext>,
     ) -> Result<Value, Error> {
         let inner = &self.0;
-        if let Err(denial) = inner.policy.check_action(action) {
-            return Err(Error::Action(ActionError::new(ErrorKind::Denied, format!("denied: {denial}"))));
-        }
+        let denied = |reason: String| {
+            context.denied(reason.clone());
+            Error::Action(ActionError::new(ErrorKind::Denied, reason))
+        };
+        inner.journal.ready().map_err(|error| denied(format!("denied: {error}")))?;
+        inner.policy.check_action(action).map_err(|denial| denied(format!("denied: {denial}")))?;
         let _turn = self.turn(context).await?;
         let limit = context.left().saturating_add(GRACE);
         let wait = inner.limits.queue.min(context.left());

@@ -80,6 +80,10 @@ pub enum Error {
         after: Duration,
     },
 
+    /// The connection was closed while the call was under way, or before it.
+    #[error("the connection was closed; whether the call changed anything is unknown")]
+    Closed,
+
     /// The component answered something that its contract does not allow.
     #[error("the component broke its contract: {problem}")]
     Contract {

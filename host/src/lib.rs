@@ -22,6 +22,7 @@
 #![deny(missing_docs)]
 
 mod action;
+mod audit;
 mod base_url;
 mod bindings;
 mod call;
@@ -36,11 +37,17 @@ mod host;
 mod limits;
 mod policy;
 mod private_key;
+mod private_path;
 mod runtime;
 mod secret;
 mod settings;
+mod telemetry;
 
 pub use action::{ActionDescription, ActionSummary, Effect};
+pub use audit::{
+    AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
+    StopReason,
+};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, Outcome, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};

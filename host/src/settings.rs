@@ -3,11 +3,11 @@
 //! The settings are split on the way: credentials go to the egress and stay there, the rest becomes the guest's
 //! environment. [`Settings::environment`] is the only place that writes that environment.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    base_url::BaseUrl, credentials::Credentials, domain::Domain, error::SettingsError, limits::Limits,
-    policy::Policy, runtime::Instances, secret::Secret,
+    audit::AuditSink, base_url::BaseUrl, credentials::Credentials, domain::Domain, error::SettingsError,
+    limits::Limits, policy::Policy, runtime::Instances, secret::Secret,
 };
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
@@ -53,6 +53,8 @@ pub struct Settings {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) instances: Instances,
+    pub(crate) audit: Option<Arc<dyn AuditSink>>,
+    pub(crate) name: Option<String>,
 }
 
 impl Settings {
@@ -73,6 +75,8 @@ impl Settings {
             policy: Policy::default(),
             limits: Limits::default(),
             instances: Instances::default(),
+            audit: None,
+            name: None,
         }
     }
 
@@ -165,6 +169,20 @@ impl Settings {
     #[must_use]
     pub fn instances(mut self, instances: Instances) -> Self {
         self.instances = instances;
+        self
+    }
+
+    /// Gives each call a record in this sink, which any number of connections may share.
+    #[must_use]
+    pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        self.audit = Some(sink);
+        self
+    }
+
+    /// Names the connection, for audit records and traces.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 

@@ -75,14 +75,14 @@ impl Body for AnswerBody {
                                 Ok(frame)
                             }
                             None => {
-                                this.entry.failed(format!("the answer has more than {} bytes", this.limit));
+                                this.entry.failed("too-long", format!("the answer has more than {} bytes", this.limit));
                                 Err(WasiError::HttpResponseBodySize(Some(this.limit)))
                             }
                         }
                     }
                     Err(error) => {
                         let error = body_error(&error);
-                        this.entry.failed(format!("the answer broke off: {error}"));
+                        this.entry.failed(error.code(), format!("the answer broke off: {error}"));
                         Err(error.to_wasi())
                     }
                 }))
@@ -93,7 +93,7 @@ impl Body for AnswerBody {
                 if stall.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                this.entry.failed("the answer broke off: nothing came for too long");
+                this.entry.failed("stalled", "the answer broke off: nothing came for too long");
                 Poll::Ready(Some(Err(WasiError::ConnectionReadTimeout)))
             }
         }

@@ -37,9 +37,10 @@ use self::{
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
 use crate::{
-    call::{CallContext, CallOptions, RequestEntry},
+    call::{CallContext, CallOptions, DENIED, RequestEntry},
     limits::RequestLimits,
     policy::Policy,
+    telemetry,
 };
 
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
@@ -136,11 +137,11 @@ impl Egress {
             match patience.before_sending(body::collect(body, self.limits.request_body_bytes)).await {
                 Some(Ok(body)) => body,
                 Some(Err(error)) => {
-                    entry.failed(format!("not sent: its body was refused: {error}"));
+                    entry.failed("body", format!("not sent: its body was refused: {error}"));
                     return Err(error);
                 }
                 None => {
-                    entry.failed("not sent: its body did not come in time");
+                    entry.failed("body", "not sent: its body did not come in time");
                     return Err(WasiError::ConnectionTimeout);
                 }
             };
@@ -171,7 +172,7 @@ impl Egress {
 
 /// Refuses a request, and keeps the reason for the call's error.
 fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
-    entry.failed(reason.clone());
+    entry.failed(DENIED, reason.clone());
     call.denied(reason);
     Err(WasiError::HttpRequestDenied)
 }
@@ -262,6 +263,7 @@ impl Outgoing<'_> {
         }
         // A refused token did nothing, so the request can be repeated whatever its method.
         let Some(another) = source.another(&token) else { return Ok(answer) };
+        telemetry::another_token(self.call.span());
         // Read to its end, so that the connection can carry the repetition.
         let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
         let entry = self.call.log.open(&head.method, &head.uri);
@@ -279,7 +281,7 @@ impl Outgoing<'_> {
         let admission = match self.turn(head).await {
             Ok(admission) => admission,
             Err(throttled) => {
-                entry.failed(format!("not sent: {}", throttled.bucket));
+                entry.failed("throttled", format!("not sent: {}", throttled.bucket));
                 return Ok(own(credentials::throttled(&throttled)));
             }
         };
@@ -312,7 +314,7 @@ impl Outgoing<'_> {
                 Ok(response.map(wrap))
             }
             Err(error) => {
-                entry.failed(error.to_string());
+                entry.failed(error.code(), error.to_string());
                 Err(error.to_wasi())
             }
         }
@@ -327,13 +329,16 @@ impl Outgoing<'_> {
         }
         let until = Instant::now() + self.patience.to_send();
         let priority = self.call.options.priority;
-        self.egress.governor.admit(&head.method, &head.uri, priority, until).await.map(Some)
+        let begun = Instant::now();
+        let admission = self.egress.governor.admit(&head.method, &head.uri, priority, until).await;
+        telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
+        admission.map(Some)
     }
 }
 
 /// Says why a request was not sent, in a form that the guest makes a good error of.
 fn without_token(entry: &RequestEntry, error: &TokenError) -> Answer {
-    entry.failed(error.to_string());
+    entry.failed("no-token", error.to_string());
     match error {
         TokenError::NoCredential(error) => Ok(own(credentials::lacking_management(*error))),
         TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),

@@ -39,7 +39,10 @@ use rustls::{
 use tower_service::Service;
 use wasmtime_wasi_http::Error as WasiError;
 
-use crate::error::{Error, SettingsError};
+use crate::{
+    error::{Error, SettingsError},
+    telemetry,
+};
 
 /// Name lookup, TCP and TLS together. A healthy connection to Auth0's edge takes well under a second; five leave room
 /// for two lost packets.
@@ -108,6 +111,22 @@ impl TransportError {
     /// Whether the server may have seen the request.
     pub(crate) fn may_have_been_sent(&self) -> bool {
         matches!(self, Self::Terminated(_) | Self::ResponseTimeout | Self::Protocol(_))
+    }
+
+    /// Returns the word for it in audit records and traces.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Dns(_) => "dns",
+            Self::Refused => "refused",
+            Self::Unroutable(_) => "unroutable",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::Certificate(_) => "certificate",
+            Self::Tls(_) => "tls",
+            Self::Connect(_) => "connect",
+            Self::Terminated(_) => "terminated",
+            Self::ResponseTimeout => "response-timeout",
+            Self::Protocol(_) => "protocol",
+        }
     }
 
     /// Returns the code that the guest knows.
@@ -381,10 +400,12 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.https.call(uri);
         let opened = Arc::clone(&self.opened);
+        let begun = Instant::now();
         Box::pin(async move {
             let stream =
                 tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| ConnectTimedOut)??;
             opened.fetch_add(1, Ordering::Relaxed);
+            telemetry::connection_opened(begun);
             Ok(stream)
         })
     }

@@ -13,6 +13,7 @@ use super::Guest;
 use crate::{
     bindings::Runner,
     error::{BusyScope, Error},
+    telemetry::LiveInstance,
 };
 
 /// How long an instance lives.
@@ -56,11 +57,12 @@ pub(super) struct Instance {
     born: Instant,
     calls: u32,
     _slot: OwnedSemaphorePermit,
+    _counted: LiveInstance,
 }
 
 impl Instance {
     pub(super) fn new(store: Store<Guest>, runner: Runner, slot: OwnedSemaphorePermit) -> Self {
-        Self { store, runner, born: Instant::now(), calls: 0, _slot: slot }
+        Self { store, runner, born: Instant::now(), calls: 0, _slot: slot, _counted: LiveInstance::begin() }
     }
 }
 

@@ -10,12 +10,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use tokio::sync::watch;
 
 use super::{Token, TokenError};
-use crate::egress::transport::TransportError;
+use crate::{egress::transport::TransportError, telemetry};
 
 /// A way to get a token.
 pub(crate) trait Fetch: fmt::Debug + Send + Sync {
@@ -92,7 +93,9 @@ impl TokenCache {
         let (land, flight) = watch::channel(None);
         let cache = Arc::clone(self);
         tokio::spawn(async move {
+            let begun = Instant::now();
             let result = cache.fetcher.fetch().await.map(Arc::new);
+            telemetry::token_fetched(begun, result.as_ref().map_or_else(TokenError::code, |_| "fetched"));
             *cache.lock() = match &result {
                 Ok(token) => {
                     cache.fetched.fetch_add(1, Ordering::Relaxed);

@@ -216,6 +216,18 @@ impl std::fmt::Display for TokenError {
     }
 }
 
+impl TokenError {
+    /// Returns the word for it in traces.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoCredential(_) => "no-credential",
+            Self::Refused(_) => "refused",
+            Self::NotReached(error) => error.code(),
+            Self::Late => "late",
+        }
+    }
+}
+
 impl Refusal {
     /// Says it in one sentence.
     pub(crate) fn message(&self) -> String {

@@ -1,0 +1,191 @@
+//! The open calls of a connection, and the moment at which each gets its record.
+//!
+//! The record of a call that is dropped is written by a destructor. That is not enough for a host that stops: a guest
+//! that computes keeps its thread, and a process that ends runs no destructors of other threads. So the journal knows
+//! the calls that are open and can write for them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tracing::Span;
+
+use super::{
+    AuditOutcome, AuditRecord, AuditSink, AuditUnavailable, Decision, StopReason,
+    record::{self, MOST_REQUESTS},
+};
+use crate::{
+    call::{CallContext, DENIED},
+    error::Error,
+    telemetry::{self, CallId},
+};
+
+/// How long closing waits for calls to end by themselves. They end at their next wait or at the next tick of the engine;
+/// a component that does neither is written down as stopped.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How often it looks whether they have.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// What every record of a connection says.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) domain: String,
+    pub(crate) connection: Option<String>,
+    pub(crate) component: String,
+    pub(crate) sink: Option<Arc<dyn AuditSink>>,
+}
+
+/// The calls of one connection.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    facts: Arc<Facts>,
+    open: Arc<OpenCalls>,
+    /// Whether the connection is closed, and for those who wait for it.
+    closed: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct OpenCalls(Mutex<BTreeMap<u64, Arc<Call>>>);
+
+impl OpenCalls {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Call>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One call that has no record yet.
+#[derive(Debug)]
+struct Call {
+    facts: Arc<Facts>,
+    time: Timestamp,
+    begun: Instant,
+    action: String,
+    context: Arc<CallContext>,
+    written: AtomicBool,
+}
+
+/// Writes the record of one call. Dropped without a word, the call was dropped.
+#[derive(Debug)]
+pub(crate) struct OpenCall {
+    call: Arc<Call>,
+    open: Arc<OpenCalls>,
+    closed: watch::Receiver<bool>,
+}
+
+impl Journal {
+    pub(crate) fn new(facts: Facts) -> Self {
+        Self { facts: Arc::new(facts), open: Arc::default(), closed: watch::Sender::new(false) }
+    }
+
+    /// Begins the span of a call.
+    pub(crate) fn span(&self, id: CallId, action: &str) -> Span {
+        let Facts { domain, connection, .. } = &*self.facts;
+        telemetry::call_span(id, record::action(action), domain, connection.as_deref())
+    }
+
+    /// Tells whether a record could be kept.
+    pub(crate) fn ready(&self) -> Result<(), AuditUnavailable> {
+        self.facts.sink.as_ref().map_or(Ok(()), |sink| sink.ready())
+    }
+
+    /// Opens the record of a call.
+    pub(crate) fn open(&self, action: &str, context: &Arc<CallContext>) -> OpenCall {
+        let call = Arc::new(Call {
+            facts: Arc::clone(&self.facts),
+            time: Timestamp::now(),
+            begun: Instant::now(),
+            action: record::action(action).to_owned(),
+            context: Arc::clone(context),
+            written: AtomicBool::new(false),
+        });
+        self.open.lock().insert(context.id.number(), Arc::clone(&call));
+        OpenCall { call, open: Arc::clone(&self.open), closed: self.closed.subscribe() }
+    }
+
+    /// Stops the calls that are open, writes for those that do not stop, and waits until the sink has kept all records.
+    pub(crate) async fn close(&self) {
+        self.closed.send_replace(true);
+        let end = Instant::now() + LAST_WORDS;
+        // Looked at again and again: the calls end in destructors, which do not tell.
+        while !self.open.lock().is_empty() && Instant::now() < end {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let left = std::mem::take(&mut *self.open.lock());
+        for call in left.into_values() {
+            call.write(&AuditOutcome::stopped(StopReason::Closed));
+        }
+        if let Some(sink) = &self.facts.sink {
+            sink.flush().await;
+        }
+    }
+}
+
+impl OpenCall {
+    /// Does the work of the call unless the connection is closed before it is done.
+    pub(crate) async fn unless_closed<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            // The sender is gone with the connection only, which this call holds.
+            Ok(_) = self.closed.wait_for(|closed| *closed) => Err(Error::Closed),
+            result = work => result,
+        }
+    }
+
+    /// Writes the record of a call that came to an end.
+    pub(crate) fn end<T>(self, result: &Result<T, Error>) {
+        self.call.write(&AuditOutcome::of(result));
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        let stopped = if std::thread::panicking() {
+            StopReason::Panic
+        } else if *self.closed.borrow() {
+            StopReason::Closed
+        } else {
+            StopReason::Dropped
+        };
+        self.call.write(&AuditOutcome::stopped(stopped));
+        self.open.lock().remove(&self.call.context.id.number());
+    }
+}
+
+impl Call {
+    /// Writes the record, unless that was done already.
+    fn write(&self, outcome: &AuditOutcome) {
+        if self.written.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let elapsed = self.begun.elapsed();
+        telemetry::call_ended(self.context.span(), &self.action, outcome.word(), outcome.reason(), elapsed);
+        let Some(sink) = &self.facts.sink else { return };
+        let (requests, requests_omitted) = self.context.log.audit(self.begun, MOST_REQUESTS);
+        let denied = outcome.is_denied() || requests.iter().any(|request| request.error == Some(DENIED));
+        sink.record(&AuditRecord {
+            time: self.time,
+            call: self.context.id.to_string(),
+            caller: self.context.options.caller.as_deref().map(record::caller),
+            domain: self.facts.domain.clone(),
+            connection: self.facts.connection.clone(),
+            component: self.facts.component.clone(),
+            action: self.action.clone(),
+            decision: if denied { Decision::Denied } else { Decision::Allowed },
+            rule: self.context.denial().filter(|_| denied),
+            outcome: outcome.clone(),
+            elapsed,
+            requests,
+            requests_omitted,
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! What an operator can show afterwards: one record per call.
+//!
+//! A record is made when its call ends, however it ends: done, refused, trapped, timed out, dropped by its caller, or
+//! under way when the host was told to stop. It names who asked, what was decided, each request that was made of it and
+//! how it came out; no inputs, no outputs, and no personal data beyond ids (`private_path` says how paths
+//! are held to that).
+//!
+//! A call must not wait for a slow disk, so a sink takes records without blocking and keeps them in its own time.
+
+mod file;
+mod journal;
+mod record;
+
+use std::{fmt, pin::Pin};
+
+pub(crate) use self::journal::{Facts, Journal};
+pub use self::{
+    file::{AuditError, AuditFile},
+    record::{AuditOutcome, AuditRecord, AuditRequest, Decision, StopReason},
+};
+
+/// Takes the audit records of any number of connections.
+pub trait AuditSink: fmt::Debug + Send + Sync + 'static {
+    /// Takes the record of a call that has ended. It is called on the call's own thread, and sometimes from a
+    /// destructor: it must not block and must not wait. What cannot be taken is the sink's to count and to tell.
+    fn record(&self, record: &AuditRecord);
+
+    /// Tells whether a record could be kept now. Asked before each call; a call is refused where the answer is an
+    /// error, so that nothing is done that nobody can show later. By default every call is let through.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditUnavailable`], with the reason in words for the operator.
+    fn ready(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    /// Waits until what was taken is kept, or until waiting makes no sense any more. By default there is nothing to
+    /// wait for.
+    fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Why a sink cannot keep records now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit trail cannot be written: {reason}")]
+pub struct AuditUnavailable {
+    /// What is wrong, for the operator.
+    pub reason: String,
+}

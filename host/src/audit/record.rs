@@ -1,0 +1,249 @@
+//! One record, and how it is written.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind};
+
+/// The longest caller that is kept: two UUIDs and words around them.
+const LONGEST_CALLER: usize = 128;
+/// Requests that are written out; the rest is counted. A component may make a thousand, and the longest run of a curated
+/// action makes some forty.
+pub(super) const MOST_REQUESTS: usize = 100;
+
+/// One call of an action. In JSON: an object on a line of its own, with `event` set to `call`; docs/operations.md lists
+/// its members.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename = "call")]
+#[non_exhaustive]
+pub struct AuditRecord {
+    /// When the call began, in UTC. In JSON: RFC 3339 with milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub time: Timestamp,
+    /// Names the call; the trace has the same.
+    pub call: String,
+    /// On whose behalf: what the engine gave to [`CallOptions::caller`](crate::CallOptions::caller).
+    pub caller: Option<String>,
+    /// The tenant.
+    pub domain: String,
+    /// The engine's name for the connection, where it has one.
+    pub connection: Option<String>,
+    /// Digest of the component that ran: `sha256:…`.
+    pub component: String,
+    /// The action; `(invalid)` where the name that was asked for cannot be one.
+    pub action: String,
+    /// Whether the host's rules let it pass.
+    pub decision: Decision,
+    /// Of a denied call: the rule.
+    pub rule: Option<String>,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: AuditOutcome,
+    /// How long it took. In JSON: `elapsed_ms`.
+    #[serde(rename = "elapsed_ms", serialize_with = "fraction")]
+    pub elapsed: Duration,
+    /// The requests that it made, in order, those included that were refused or broken off; 100 at most.
+    pub requests: Vec<AuditRequest>,
+    /// Requests that are not written out.
+    pub requests_omitted: usize,
+}
+
+/// What the host's rules said of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Decision {
+    /// Nothing was refused.
+    Allowed,
+    /// The call, or a request of it, was refused.
+    Denied,
+}
+
+/// How a call ended. In JSON: `outcome`, and with it `error` or `stopped`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AuditOutcome {
+    /// The action was done.
+    Done,
+    /// The action answered an error, or the host could not run it.
+    Error {
+        /// The kind of an action's error, `busy`, or `host` where the host failed.
+        error: String,
+        /// HTTP status of the answer behind it.
+        status: Option<u16>,
+        /// Auth0's `errorCode`.
+        error_code: Option<String>,
+        /// Auth0's id of the request.
+        request_id: Option<String>,
+    },
+    /// The call did not come to its end: what was under way may or may not have happened.
+    Stopped {
+        /// What stopped it.
+        stopped: StopReason,
+        /// Of `limit`: which one.
+        limit: Option<String>,
+    },
+}
+
+/// What stopped a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// It went on past its deadline.
+    Timeout,
+    /// The component broke off.
+    Trap,
+    /// A limit of the host was reached.
+    Limit,
+    /// Its caller dropped it.
+    Dropped,
+    /// The connection was closed: the host was told to stop.
+    Closed,
+    /// The host itself broke off.
+    Panic,
+}
+
+impl StopReason {
+    /// Returns the word that the record has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Trap => "trap",
+            Self::Limit => "limit",
+            Self::Dropped => "dropped",
+            Self::Closed => "closed",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// One request of a call.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AuditRequest {
+    /// Method.
+    pub method: String,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: String,
+    /// Path without what may be about a person, and the names of the query: `/api/v2/users/samlp%7Cacme%7C*?fields`.
+    pub path: String,
+    /// Status of the answer.
+    pub status: Option<u16>,
+    /// Whether the server may have seen it.
+    pub sent: bool,
+    /// When it began, counted from the beginning of the call. In JSON: `start_ms`.
+    #[serde(rename = "start_ms", serialize_with = "fraction")]
+    pub start: Duration,
+    /// How long it took. In JSON: `elapsed_ms`.
+    #[serde(rename = "elapsed_ms", serialize_with = "fraction")]
+    pub elapsed: Duration,
+    /// Bytes of its body.
+    pub bytes_sent: u64,
+    /// Bytes of the answer's body that were read.
+    pub bytes_received: u64,
+    /// What went wrong, as a word: `denied`, `throttled`, `no-token`, `broken-off`, `connect-timeout`, ….
+    pub error: Option<&'static str>,
+}
+
+impl AuditRecord {
+    /// Writes the record as one line of JSON, without the line feed.
+    pub fn to_json(&self) -> String {
+        // Names and numbers only: nothing in it can fail to be JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl AuditOutcome {
+    /// Says how a call ended, in words that neither a person nor a component chose.
+    pub(super) fn of<T>(result: &Result<T, Error>) -> Self {
+        let plain = |error: &str| Self::Error {
+            error: error.to_owned(),
+            status: None,
+            error_code: None,
+            request_id: None,
+        };
+        match result {
+            Ok(_) => Self::Done,
+            Err(Error::Action(error)) => Self::Error {
+                error: error.kind.as_str().to_owned(),
+                status: error.status,
+                error_code: error.error_code.as_deref().and_then(word),
+                request_id: error.request_id.as_deref().and_then(word),
+            },
+            Err(Error::Busy { .. }) => plain("busy"),
+            Err(Error::Limit { limit }) => {
+                Self::Stopped { stopped: StopReason::Limit, limit: Some(limit.to_string()) }
+            }
+            Err(Error::Timeout { .. }) => Self::stopped(StopReason::Timeout),
+            Err(Error::Trap(_)) => Self::stopped(StopReason::Trap),
+            Err(Error::Closed) => Self::stopped(StopReason::Closed),
+            Err(
+                Error::Settings(_)
+                | Error::ComponentFile { .. }
+                | Error::InvalidComponent { .. }
+                | Error::Engine(_)
+                | Error::Instantiation(_)
+                | Error::Contract { .. }
+                | Error::Tls { .. },
+            ) => plain("host"),
+        }
+    }
+
+    pub(super) fn stopped(stopped: StopReason) -> Self {
+        Self::Stopped { stopped, limit: None }
+    }
+
+    /// Returns the word for it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Error { .. } => "error",
+            Self::Stopped { .. } => "stopped",
+        }
+    }
+
+    /// Returns the kind of error, or what stopped it.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Error { error, .. } => Some(error),
+            Self::Stopped { stopped, .. } => Some(stopped.as_str()),
+        }
+    }
+
+    /// Whether the host's rules refused the call.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Error { error, .. } if error == ErrorKind::Denied.as_str())
+    }
+}
+
+/// Keeps a code that came through the component where it looks like one: a hostile component could put anything there.
+fn word(text: &str) -> Option<String> {
+    let plain = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    plain.then(|| text.to_owned())
+}
+
+/// Keeps what an engine says of its caller, up to a length.
+pub(super) fn caller(text: &str) -> String {
+    text.chars().take(LONGEST_CALLER).collect()
+}
+
+/// Keeps a name that an action can have.
+pub(super) fn action(text: &str) -> &str {
+    let plain = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if plain { text } else { "(invalid)" }
+}
+
+fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
+}
+
+fn fraction<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
+}
