@@ -406,7 +406,10 @@ mod tests {
         fs::rename(folder.file(), folder.0.join("audit.1")).unwrap();
         file.record(&record("b"));
         file.flush().await;
-        assert_eq!((calls(&folder.0.join("audit.1")), calls(&folder.file())), (vec!["a".into()], vec!["b".into()]));
+        assert_eq!(
+            (calls(&folder.0.join("audit.1")), calls(&folder.file())),
+            (vec!["a".into()], vec!["b".into()])
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -1,9 +1,17 @@
 //! From options and environment to a connection.
 
-use std::{ffi::OsStr, fs, path::Path, time::Duration};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use auth0_emulator::{Emulator, Seed};
-use auth0_host::{BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Settings, SettingsError};
+use auth0_host::{
+    AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Settings, SettingsError,
+};
 
 use super::{Failure, Globals, credentials::credentials};
 
@@ -28,6 +36,21 @@ fn code_cache(globals: &Globals, variable: Option<&OsStr>) -> CodeCache {
     }
 }
 
+/// The connection of a command, for whoever has to close it. Empty until there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Opened(Arc<OnceLock<(Connection, Option<Arc<AuditFile>>)>>);
+
+impl Opened {
+    /// Stops what is under way, and waits for the audit records.
+    pub(crate) async fn close(&self) {
+        let Some((connection, audit)) = self.0.get() else { return };
+        connection.close().await;
+        if let Some(Err(error)) = audit.as_ref().map(|audit| audit.ready()) {
+            eprintln!("warning: {error}");
+        }
+    }
+}
+
 /// A connection, with the offline tenant behind it where that was asked for.
 pub(crate) struct Target {
     pub(crate) connection: Connection,
@@ -37,15 +60,24 @@ pub(crate) struct Target {
 impl Target {
     /// Opens the connection that options and environment name.
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
-        if globals.emulator {
+        let variable = |name: &str| std::env::var(name).ok();
+        let (settings, emulator) = if globals.emulator {
             let emulator = Emulator::builder().seed(Seed::demo()).start().await.map_err(|error| {
                 Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
             })?;
-            let connection = host.connect(emulator_settings(&emulator)?)?;
-            return Ok(Self { connection, emulator: Some(emulator) });
-        }
-        let settings = settings(globals, |name| std::env::var(name).ok())?;
-        Ok(Self { connection: host.connect(settings)?, emulator: None })
+            (emulator_settings(&emulator)?, Some(emulator))
+        } else {
+            (settings(globals, variable)?, None)
+        };
+        let audit = audit(globals, variable)?;
+        let settings = match &audit {
+            Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
+            None => settings,
+        };
+        let connection = host.connect(settings)?;
+        // A command has one connection.
+        let _ = globals.opened.0.set((connection.clone(), audit));
+        Ok(Self { connection, emulator })
     }
 
     /// Says what the demo should know of the tenant.
@@ -131,6 +163,17 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     Ok(settings)
 }
 
+/// Opens the audit file. Who asks for one wants no call without its record.
+fn audit(
+    globals: &Globals,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Arc<AuditFile>>, Failure> {
+    let named = || variable("AUTH0_AUDIT").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let Some(path) = globals.audit.clone().or_else(named) else { return Ok(None) };
+    let file = AuditFile::open(&path).map_err(|error| unreadable("--audit", &path, &error.source))?;
+    Ok(Some(Arc::new(file.refuse_calls_without_it())))
+}
+
 fn parse_domain(name: &str, text: &str) -> Result<Domain, Failure> {
     text.parse().map_err(|error: auth0_host::DomainError| misplaced(name, text, &error.to_string()))
 }
@@ -155,7 +198,7 @@ fn refuse(error: SettingsError) -> Failure {
 }
 
 fn unreadable(option: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Usage(format!("{option}: {} could not be read: {error}", path.display()))
+    Failure::Usage(format!("{option}: {} could not be opened: {error}", path.display()))
 }
 
 #[cfg(test)]

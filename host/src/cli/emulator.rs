@@ -121,7 +121,7 @@ fn text(emulator: &Emulator, arguments: &Serve) -> String {
 }
 
 /// Begins to listen for the signals that end the process, and returns a future that waits for one.
-fn ended() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn ended() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -9,6 +9,7 @@ mod input;
 mod print;
 mod run;
 mod secret_file;
+mod telemetry;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -42,6 +43,8 @@ Environment:
   AUTH0_TOKEN                         a Management API token instead
   AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE  files that hold them
   AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email
+  AUTH0_AUDIT                         as --audit
+  RUST_LOG                            print spans and events to stderr, such as RUST_LOG=auth0_host=debug
   AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL
   AUTH0_CACHE                         folder for compiled code, or off; the user's cache where absent
 
@@ -74,6 +77,9 @@ pub(crate) struct Globals {
     /// Trust the certificate authorities in this PEM file besides the machine's own
     #[arg(long, global = true, value_name = "FILE", help_heading = "Tenant")]
     pub(crate) ca_cert: Option<PathBuf>,
+    /// Append a record of each call to this file, as a line of JSON [env: AUTH0_AUDIT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
     /// Run this component instead of the built-in one
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
@@ -83,6 +89,9 @@ pub(crate) struct Globals {
     /// Print each request that left the sandbox to stderr
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// The connection, once it is open: closed when the command ends, however it ends.
+    #[arg(skip)]
+    pub(crate) opened: connect::Opened,
 }
 
 #[derive(Debug, Subcommand)]
@@ -167,34 +176,37 @@ fn is_run(line: &[OsString]) -> bool {
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     const NOTHING: &str = "nothing was changed";
     let Arguments { globals, command } = arguments;
+    let telemetry = telemetry::Telemetry::begin();
+    let opened = globals.opened.clone();
     let (result, report): (_, fn(&Failure)) = match command {
         Command::Run(run) => {
             let consequence =
                 format!("whether `{}` changed anything is unknown; look before trying again", run.action);
             let running = async move { run::run(&globals, run).await };
-            (interruptible(running, ctrl_c(), &consequence).await, exit::report_json)
+            (interruptible(running, ctrl_c(), &opened, &consequence).await, exit::report_json)
         }
         Command::Actions(list) => {
             let listing = async move { actions::list(&globals, &list).await };
-            (interruptible(listing, ctrl_c(), NOTHING).await, exit::report_text)
+            (interruptible(listing, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         Command::Describe(describe) => {
             let describing = async move { actions::describe(&globals, &describe).await };
-            (interruptible(describing, ctrl_c(), NOTHING).await, exit::report_text)
+            (interruptible(describing, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         // These two end by Ctrl-C in their own ways.
         Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),
         Command::Emulator(serve) => (emulator::run(&serve).await, exit::report_text),
         Command::Completions { shell } => (completions(shell), exit::report_text),
     };
+    opened.close().await;
+    telemetry.end().await;
     exit::code(result, report)
 }
 
-/// Waits for Ctrl-C; for ever, where it cannot be heard.
+/// Waits for Ctrl-C or a request to terminate; for ever, where neither can be heard.
 async fn ctrl_c() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    let Ok(ended) = emulator::ended() else { return std::future::pending().await };
+    ended.await;
 }
 
 /// Works until the work is done or the signal comes.
@@ -204,12 +216,14 @@ async fn ctrl_c() {
 async fn interruptible(
     work: impl Future<Output = Result<Exit, Failure>> + Send + 'static,
     signal: impl Future<Output = ()>,
+    opened: &connect::Opened,
     consequence: &str,
 ) -> Result<Exit, Failure> {
     let mut task = tokio::spawn(work);
     tokio::select! {
         done = &mut task => done.unwrap_or_else(|error| Err(Failure::Host(error.into()))),
         () = signal => {
+            opened.close().await;
             task.abort();
             Err(Failure::Interrupted { consequence: consequence.to_owned() })
         }
@@ -313,7 +327,7 @@ mod tests {
             Ok(Exit::Done)
         };
         let signal = async move { begun.await.unwrap() };
-        let failure = interruptible(work, signal, "unknown").await.unwrap_err();
+        let failure = interruptible(work, signal, &connect::Opened::default(), "unknown").await.unwrap_err();
         assert!(matches!(failure, Failure::Interrupted { .. }));
     }
 }

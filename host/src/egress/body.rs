@@ -75,7 +75,10 @@ impl Body for AnswerBody {
                                 Ok(frame)
                             }
                             None => {
-                                this.entry.failed("too-long", format!("the answer has more than {} bytes", this.limit));
+                                this.entry.failed(
+                                    "too-long",
+                                    format!("the answer has more than {} bytes", this.limit),
+                                );
                                 Err(WasiError::HttpResponseBodySize(Some(this.limit)))
                             }
                         }
