@@ -120,11 +120,7 @@ impl<'a> Client<'a> {
                 ..Problem::default()
             };
             // The write was accepted, yet what it made is not known.
-            if request.method.is_repeatable() {
-                Error::Other(problem)
-            } else {
-                Error::OutcomeUnknown(problem)
-            }
+            if request.method.is_safe() { Error::Other(problem) } else { Error::OutcomeUnknown(problem) }
         })
     }
 
@@ -188,7 +184,7 @@ impl<'a> Client<'a> {
         if response.is_success() {
             return Ok(response);
         }
-        Err(response.error(self.scopes, request.method.is_repeatable(), self.transport.unix_ms()))
+        Err(response.error(self.scopes, request.method.is_safe(), self.transport.unix_ms()))
     }
 
     /// The retry loop: ends with an answer, of whatever status, or with the error for having none.
@@ -223,21 +219,22 @@ impl<'a> Client<'a> {
             body,
         };
         let mut made = 0;
-        let mut maybe_done = false;
+        let mut before = Before::default();
         loop {
             let remaining_ms = self.remaining_ms();
-            if remaining_ms == 0 {
-                return Err(Error::Unreachable(Problem::new(format!(
+            let result = if remaining_ms == 0 {
+                Err(SendError::Unreachable(format!(
                     "the deadline of {} ms passed before the request could be sent",
                     self.settings.deadline_ms
-                ))));
-            }
-            made += 1;
-            let result = match self.transport.send(&wire, remaining_ms) {
-                // A failure is told by its status; without its body it is still a 429 or a 404.
-                Err(SendError::Cut { head, .. }) if !head.is_success() => Ok(head),
-                result => result,
+                )))
+            } else {
+                match self.transport.send(&wire, remaining_ms) {
+                    // A failure is told by its status; without its body it is still a 429 or a 404.
+                    Err(SendError::Cut { head, .. }) if !head.is_success() => Ok(head),
+                    result => result,
+                }
             };
+            made += 1;
             let attempt = match &result {
                 Ok(response) => response.attempt(self.transport.unix_ms()),
                 Err(SendError::NotSent(_)) => Some(Attempt::NotSent),
@@ -256,29 +253,16 @@ impl<'a> Client<'a> {
                 if let Decision::Again { wait_ms } =
                     decide(request.method, attempt, made, max_retries, remaining_ms, jitter)
                 {
-                    maybe_done |= matches!(attempt, Attempt::ServerError | Attempt::Lost);
+                    before.add(attempt, result.as_ref().ok());
                     self.transport.sleep_ms(wait_ms);
                     continue;
                 }
             }
-            return match result {
-                // The first attempt may have deleted what the second did not find.
-                Ok(response)
-                    if maybe_done
-                        && request.method == Method::Delete
-                        && matches!(response.status, 404 | 410) =>
-                {
-                    Err(Error::OutcomeUnknown(Problem {
-                        message: format!(
-                            "the DELETE failed at first, and when repeated was answered {}: the first may have done it",
-                            response.status
-                        ),
-                        status: Some(response.status),
-                        ..Problem::default()
-                    }))
-                }
-                Ok(response) => Ok(response),
-                Err(error) => Err(send_error(error, request.method)),
+            let end = result.map_err(|error| send_error(error, request.method));
+            return if before.may_have_done(request.method, &end) {
+                Err(in_doubt(request.method, &end))
+            } else {
+                end
             };
         }
     }
@@ -308,11 +292,53 @@ impl<'a> Client<'a> {
     }
 }
 
+/// What the attempts before the last may have done to the tenant.
+#[derive(Default)]
+struct Before {
+    /// One was lost, or answered by a 5xx other than 503.
+    maybe_done: bool,
+    /// One was answered 503, by which a server says that it did not take the request up.
+    refused: bool,
+}
+
+impl Before {
+    fn add(&mut self, attempt: Attempt, answer: Option<&Response>) {
+        let refused = answer.is_some_and(|answer| answer.status == 503);
+        self.refused |= refused;
+        self.maybe_done |= !refused && matches!(attempt, Attempt::ServerError | Attempt::Lost);
+    }
+
+    /// Whether the end of the last attempt leaves open what became of the write: only a success settles it.
+    fn may_have_done(&self, method: Method, end: &Result<Response, Error>) -> bool {
+        let status = end.as_ref().ok().map(|answer| answer.status);
+        let failed = status.is_none_or(|status| !(200..300).contains(&status));
+        // What is not found may have been deleted by the attempt before, whatever that one's server said.
+        let gone = self.refused && method == Method::Delete && matches!(status, Some(404 | 410));
+        !method.is_safe() && failed && (self.maybe_done || gone)
+    }
+}
+
+/// The error for a write whose first attempt may have done it, however the last one ended.
+fn in_doubt(method: Method, end: &Result<Response, Error>) -> Error {
+    let (status, last) = match end {
+        Ok(answer) => (Some(answer.status), format!("was answered {}", answer.status)),
+        Err(error) => (error.problem().status, format!("ended so: {error}")),
+    };
+    Error::OutcomeUnknown(Problem {
+        message: format!(
+            "the {} failed at first, and when repeated {last}; the first may have done it: look before trying again",
+            method.as_str()
+        ),
+        status,
+        ..Problem::default()
+    })
+}
+
 fn send_error(error: SendError, method: Method) -> Error {
     let of_success = |status, message| {
         let problem = Problem { message, status: Some(status), ..Problem::default() };
         // What the answer would have said of a write is lost; that it was done is not sure either.
-        if method.is_repeatable() { Error::Other(problem) } else { Error::OutcomeUnknown(problem) }
+        if method.is_safe() { Error::Other(problem) } else { Error::OutcomeUnknown(problem) }
     };
     match error {
         SendError::NotSent(message) | SendError::Unreachable(message) => {
@@ -320,12 +346,12 @@ fn send_error(error: SendError, method: Method) -> Error {
         }
         SendError::Denied(message) => Error::Denied(Problem::new(message)),
         SendError::Malformed(message) => Error::Other(Problem::new(message)),
-        SendError::Lost(message) if method.is_repeatable() => Error::Unreachable(Problem::new(message)),
+        SendError::Lost(message) if method.is_safe() => Error::Unreachable(Problem::new(message)),
         SendError::Lost(message) => Error::OutcomeUnknown(Problem::new(format!(
             "the {} was sent and its answer was lost ({message}): it may have happened; look before trying again",
             method.as_str()
         ))),
-        SendError::Cut { head, message } if method.is_repeatable() => Error::Unavailable(Problem {
+        SendError::Cut { head, message } if method.is_safe() => Error::Unavailable(Problem {
             message: format!("the tenant answered {} and the answer was cut ({message})", head.status),
             status: Some(head.status),
             ..Problem::default()

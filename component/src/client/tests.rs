@@ -12,6 +12,8 @@ pub(crate) struct Script {
     pub(crate) answers: VecDeque<Result<Response, SendError>>,
     pub(crate) seen: Vec<Seen>,
     pub(crate) slept_ms: u64,
+    /// How much later than asked for a sleep ends.
+    pub(crate) oversleep_ms: u64,
     clock_ms: u64,
 }
 
@@ -53,7 +55,7 @@ impl Transport for Script {
 
     fn sleep_ms(&mut self, ms: u64) {
         self.slept_ms += ms;
-        self.clock_ms += ms;
+        self.clock_ms += ms + self.oversleep_ms;
     }
 
     fn random(&mut self) -> u64 {
@@ -210,6 +212,60 @@ fn a_delete_that_is_not_found_when_repeated_may_have_been_done() {
     let mut plain = script([answer(404, json!({}))]);
     let error = run(&[], &mut plain, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
     assert_eq!(error.kind(), "missing");
+}
+
+#[test]
+fn a_delete_that_may_have_been_done_is_unknown_however_it_ends() {
+    let lost = || Err(SendError::Lost("connection reset".into()));
+    let cut = || Err(SendError::Cut { head: answer(200, json!({})).unwrap(), message: "closed".into() });
+    let throttled = || with_header(answer(429, Value::Null), "retry-after", "3600");
+    for (first, last) in [
+        (lost(), lost()),
+        (lost(), Err(SendError::NotSent("refused".into()))),
+        (lost(), Err(SendError::Denied("policy".into()))),
+        (lost(), throttled()),
+        (lost(), answer(401, Value::Null)),
+        (lost(), answer(503, Value::Null)),
+        (answer(502, Value::Null), answer(502, Value::Null)),
+        (answer(503, Value::Null), lost()),
+        (cut(), cut()),
+    ] {
+        let ends = format!("{first:?}, {last:?}");
+        let mut script = script([first, last]);
+        let retry = [("AUTH0_MAX_RETRIES", "1")];
+        let error = run(&retry, &mut script, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
+        assert_eq!((error.kind(), script.seen.len()), ("outcome-unknown", 2), "{ends}: {error}");
+    }
+}
+
+#[test]
+fn a_delete_that_did_not_happen_is_not_called_unknown() {
+    let refused = || Err(SendError::NotSent("refused".into()));
+    for (first, last, kind) in [
+        (refused(), refused(), "unreachable"),
+        (answer(503, Value::Null), answer(503, Value::Null), "unavailable"),
+        (answer(503, Value::Null), answer(409, Value::Null), "conflict"),
+        (refused(), answer(404, Value::Null), "missing"),
+    ] {
+        let mut script = script([first, last]);
+        let retry = [("AUTH0_MAX_RETRIES", "1")];
+        let error = run(&retry, &mut script, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
+#[test]
+fn a_delete_whose_deadline_passes_before_its_repetition_is_unknown_and_a_read_unreachable() {
+    for (action, input, kind) in [
+        ("delete-role", json!({"role_id": "rol_1"}), "outcome-unknown"),
+        ("get-role", json!({"role_id": "rol_1"}), "unreachable"),
+    ] {
+        let mut script = script([Err(SendError::Lost("connection reset".into()))]);
+        script.oversleep_ms = 60_000;
+        let error = run(&[], &mut script, action, input).unwrap_err();
+        assert_eq!((error.kind(), script.seen.len()), (kind, 1), "{error}");
+        assert!(error.to_string().contains("deadline"), "{error}");
+    }
 }
 
 #[test]

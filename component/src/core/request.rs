@@ -31,6 +31,11 @@ impl Method {
         }
     }
 
+    /// Whether it only reads: then a lost answer is nothing but a lost answer.
+    pub fn is_safe(self) -> bool {
+        self == Self::Get
+    }
+
     /// Whether sending it twice leaves the tenant as sending it once. Auth0 has no idempotency keys, so POST and PATCH
     /// are never repeated once they may have been processed.
     pub fn is_repeatable(self) -> bool {

@@ -83,8 +83,8 @@ impl Response {
     }
 
     /// Turns a failure into the error of the contract. `scopes` are those of the action, for refusals that name none;
-    /// `repeatable` tells whether the request was one that is harmless to repeat.
-    pub fn error(&self, scopes: &[&str], repeatable: bool, now_unix_ms: i64) -> Error {
+    /// `safe` tells whether the request only reads.
+    pub fn error(&self, scopes: &[&str], safe: bool, now_unix_ms: i64) -> Error {
         let body = self.json().unwrap_or_default();
         let error_code = body.get("errorCode").or_else(|| body.get("code")).and_then(Value::as_str);
         let message = ["message", "error_description", "error"]
@@ -117,7 +117,7 @@ impl Response {
             }
             // 503 says that the request was not taken up (RFC 9110, section 15.6.4). Any other 5xx may come after a write
             // was done, or from a gateway that got no answer and knows no more than we do.
-            (408 | 500..=502 | 504..=599, _) if !repeatable => Error::OutcomeUnknown(problem),
+            (408 | 500..=502 | 504..=599, _) if !safe => Error::OutcomeUnknown(problem),
             (408 | 500..=599, _) => Error::Unavailable(problem),
             (400..=499, _) => Error::Rejected(problem),
             (300..=399, _) => Error::Other(Problem {
