@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
+use crate::keys::Keys;
 use crate::server::Shared;
 use crate::sessions::{self, LoginError};
 use crate::tenant::{Object, Tenant};
@@ -137,6 +138,10 @@ impl std::fmt::Debug for Control {
 impl Control {
     fn tenant<T>(&self, look: impl FnOnce(&mut Tenant) -> T) -> T {
         look(&mut self.shared.tenant())
+    }
+
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.tenant(|tenant| Arc::clone(&tenant.tokens.keys))
     }
 
     /// Adds a fault; the oldest that fits a request hits it.

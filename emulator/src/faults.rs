@@ -20,12 +20,41 @@ pub struct Fault {
     /// How many requests it hits before it is gone; all of them when absent.
     #[serde(default)]
     pub times: Option<u32>,
+    /// How many requests it lets pass first; none when absent.
+    #[serde(default)]
+    pub after: Option<u32>,
+    /// Whether it hits only some of the requests, by chance; all of them when absent.
+    #[serde(default)]
+    pub chance: Option<Chance>,
+}
+
+/// A share of the requests, chosen by chance that repeats: from the same seed the same of the requests that it could hit,
+/// counted in the order of their arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chance {
+    /// How many of 1000 requests it hits, in the long run.
+    pub per_mille: u16,
+    /// Any number.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+impl Chance {
+    /// Whether request number `count` is one of them.
+    fn hits(self, count: u64) -> bool {
+        // One step of SplitMix64 (Steele, Lea and Flood, 2014): well mixed, and no state beside the count.
+        let mut z = self.seed.wrapping_add(count.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % 1000 < u64::from(self.per_mille)
+    }
 }
 
 impl Fault {
     /// Makes a fault that hits every request.
     pub fn new(kind: FaultKind) -> Self {
-        Self { method: None, path_prefix: None, kind, times: None }
+        Self { method: None, path_prefix: None, kind, times: None, after: None, chance: None }
     }
 
     /// Limits the fault to a method and a path prefix.
@@ -50,7 +79,21 @@ impl Fault {
         self
     }
 
-    fn hits(&self, method: &str, path: &str) -> bool {
+    /// Lets the first requests pass that it could hit.
+    #[must_use]
+    pub fn after(mut self, requests: u32) -> Self {
+        self.after = Some(requests);
+        self
+    }
+
+    /// Hits so many of 1000 requests, by chance that repeats from the same seed.
+    #[must_use]
+    pub fn chance(mut self, per_mille: u16, seed: u64) -> Self {
+        self.chance = Some(Chance { per_mille, seed });
+        self
+    }
+
+    fn fits(&self, method: &str, path: &str) -> bool {
         self.times != Some(0)
             && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path_prefix.as_deref().is_none_or(|prefix| path.starts_with(prefix))
@@ -113,11 +156,31 @@ pub enum FaultKind {
 
 /// The faults that wait for their requests, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults(Vec<Waiting>);
+
+/// A fault, and how many requests it has been asked about.
+#[derive(Debug)]
+struct Waiting {
+    fault: Fault,
+    asked: u64,
+}
+
+impl Waiting {
+    /// Whether the request that comes now is hit, if it fits.
+    fn strikes(&mut self, method: &str, path: &str) -> bool {
+        if !self.fault.fits(method, path) {
+            return false;
+        }
+        let count = self.asked;
+        self.asked += 1;
+        count >= u64::from(self.fault.after.unwrap_or(0))
+            && self.fault.chance.is_none_or(|chance| chance.hits(count))
+    }
+}
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(fault);
+        self.0.push(Waiting { fault, asked: 0 });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -126,12 +189,13 @@ impl Faults {
 
     /// Takes the first fault that hits this request.
     pub(crate) fn take(&mut self, method: &str, path: &str) -> Option<FaultKind> {
-        let fault = self.0.iter_mut().find(|fault| fault.hits(method, path))?;
-        if let Some(times) = &mut fault.times {
+        let waiting =
+            self.0.iter_mut().find_map(|waiting| waiting.strikes(method, path).then_some(waiting))?;
+        if let Some(times) = &mut waiting.fault.times {
             *times = times.saturating_sub(1);
         }
-        let kind = fault.kind.clone();
-        self.0.retain(|fault| fault.times != Some(0));
+        let kind = waiting.fault.kind.clone();
+        self.0.retain(|waiting| waiting.fault.times != Some(0));
         Some(kind)
     }
 }
@@ -152,10 +216,49 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_can_let_requests_pass_first() {
+        let mut faults = Faults::default();
+        faults.add(Fault::new(FaultKind::Truncate).at("/api/v2/logs").after(1).times(1));
+        assert_eq!(faults.take("GET", "/api/v2/logs"), None);
+        assert_eq!(faults.take("GET", "/api/v2/users"), None);
+        assert!(faults.take("GET", "/api/v2/logs").is_some());
+        assert_eq!(faults.take("GET", "/api/v2/logs"), None);
+    }
+
+    #[test]
+    fn a_share_of_the_requests_is_the_same_from_the_same_seed_and_about_as_large_as_asked() {
+        let hit = |per_mille, seed| {
+            let mut faults = Faults::default();
+            faults.add(Fault::new(FaultKind::Truncate).chance(per_mille, seed));
+            (0..10_000).map(|_| faults.take("GET", "/").is_some()).collect::<Vec<_>>()
+        };
+        let count = |per_mille, seed| hit(per_mille, seed).into_iter().filter(|hit| *hit).count();
+        assert_eq!(hit(50, 7), hit(50, 7));
+        assert_ne!(hit(50, 7), hit(50, 8));
+        for seed in 0..20 {
+            assert!((400..600).contains(&count(50, seed)), "{}", count(50, seed));
+        }
+        assert_eq!((count(0, 1), count(1000, 1)), (0, 10_000));
+    }
+
+    #[test]
+    fn a_request_that_one_fault_passes_over_can_be_hit_by_the_next() {
+        let mut faults = Faults::default();
+        faults.add(Fault::new(FaultKind::Truncate).chance(0, 1));
+        faults.add(Fault::new(FaultKind::Malformed));
+        assert_eq!(faults.take("GET", "/"), Some(FaultKind::Malformed));
+    }
+
+    #[test]
     fn the_json_form_is_the_documented_one() {
         let json = r#"{"method":"POST","path_prefix":"/api/v2/users","times":1,"kind":{"delay":{"ms":200}}}"#;
         let fault: Fault = serde_json::from_str(json).unwrap();
         assert_eq!(fault, Fault::new(FaultKind::Delay { ms: 200 }).on("POST", "/api/v2/users").times(1));
+        let some: Fault = serde_json::from_str(
+            r#"{"kind":"reset_after_read","after":1,"chance":{"per_mille":50,"seed":7}}"#,
+        )
+        .unwrap();
+        assert_eq!(some, Fault::new(FaultKind::ResetAfterRead).after(1).chance(50, 7));
         let unit: Fault = serde_json::from_str(r#"{"kind":"reset_after_read"}"#).unwrap();
         assert_eq!(unit.kind, FaultKind::ResetAfterRead);
         assert!(serde_json::from_str::<Fault>(r#"{"kind":"truncate","path":"/x"}"#).is_err());

@@ -89,7 +89,7 @@ mod tokens;
 mod users;
 
 pub use control::{Control, Counters, Listener, Mail, SeenRequest, Session};
-pub use faults::{Fault, FaultKind};
+pub use faults::{Chance, Fault, FaultKind};
 pub use limits::{Plan, UnknownPlan};
 pub use seed::{
     Seed, SeedClient, SeedConnection, SeedError, SeedLog, SeedOrganization, SeedResourceServer, SeedRole,

@@ -107,6 +107,8 @@ pub struct Builder {
     tls: bool,
     seed: Option<Seed>,
     plan: Plan,
+    certificate_names: Option<Vec<String>>,
+    keys: Option<Arc<Keys>>,
 }
 
 impl Builder {
@@ -121,6 +123,22 @@ impl Builder {
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// With TLS: serves a certificate for these names and addresses only, as a server does that was set up wrong.
+    #[must_use]
+    pub fn certificate_for(mut self, names: &[&str]) -> Self {
+        self.certificate_names = Some(names.iter().map(|&name| name.to_owned()).collect());
+        self
+    }
+
+    /// Signs with the key of another tenant instead of a fresh one. Making an RSA key takes longer than all the rest of a
+    /// start, which counts for tests that start hundreds. Where domain and audience are the same too, each of the two
+    /// tenants takes the other's tokens.
+    #[must_use]
+    pub fn signing_key_of(mut self, other: &Emulator) -> Self {
+        self.keys = Some(other.control().keys());
         self
     }
 
@@ -148,14 +166,21 @@ impl Builder {
         let domain = seed.domain.clone().unwrap_or_else(|| DOMAIN.to_owned());
         let (listener, address) = listen(self.port).await?;
         let (mail_listener, mail_address) = listen(0).await?;
-        let certificate = if self.tls { Some(Certificate::generate(&domain)?) } else { None };
+        let names = self
+            .certificate_names
+            .unwrap_or_else(|| vec![domain.clone(), "localhost".to_owned(), "127.0.0.1".to_owned()]);
+        let certificate = if self.tls { Some(Certificate::generate(names)?) } else { None };
         let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let origin = |address: SocketAddr| match self.tls {
             true => format!("https://localhost:{}", address.port()),
             false => format!("http://127.0.0.1:{}", address.port()),
         };
-        let tokens = Tokens::new(Keys::generate()?);
-        let mut tenant = Tenant::new(domain.clone(), tokens, self.plan, format!("key-{}", ids::secret(32)));
+        let keys = match self.keys {
+            Some(keys) => keys,
+            None => Arc::new(Keys::generate()?),
+        };
+        let mut tenant =
+            Tenant::new(domain.clone(), Tokens::new(keys), self.plan, format!("key-{}", ids::secret(32)));
         plant::plant(&mut tenant, &seed);
         tenant.counts = crate::control::Counters::default();
         let client_id = tenant.management_client.clone();

@@ -17,8 +17,8 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes a CA and a certificate for `localhost`, `127.0.0.1` and the domain.
-    pub(crate) fn generate(domain: &str) -> Result<Self, Error> {
+    /// Makes a CA and a certificate for these names and addresses; the first is its common name.
+    pub(crate) fn generate(names: Vec<String>) -> Result<Self, Error> {
         let ca_key = KeyPair::generate()?;
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -27,9 +27,9 @@ impl Certificate {
         let ca_certificate = ca.self_signed(&ca_key)?;
         let issuer = Issuer::new(ca, ca_key);
         let key = KeyPair::generate()?;
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), domain.to_owned()];
+        let common_name = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, domain);
+        params.distinguished_name.push(DnType::CommonName, common_name);
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &issuer)?;

@@ -1,6 +1,7 @@
 //! The token endpoint, and the check of bearer tokens on the Management API.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +21,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 /// The tokens that this tenant issued.
 pub(crate) struct Tokens {
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) lifetime: i64,
     live: Vec<String>,
     expired: HashSet<String>,
@@ -29,7 +30,7 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn new(keys: Keys) -> Self {
+    pub(crate) fn new(keys: Arc<Keys>) -> Self {
         Self {
             keys,
             lifetime: DEFAULT_LIFETIME,
@@ -318,7 +319,7 @@ mod tests {
 
     /// A tenant with one private_key_jwt application, and the key that it signs with.
     fn with_key() -> (Tenant, String, Keys) {
-        let tokens = Tokens::new(Keys::generate().unwrap());
+        let tokens = Tokens::new(Arc::new(Keys::generate().unwrap()));
         let mut tenant = Tenant::new("t.eu.auth0.localhost".into(), tokens, Plan::Unlimited, String::new());
         let client = SeedClient {
             name: "Signer".into(),
