@@ -25,4 +25,5 @@ mod paging;
 mod private_key;
 mod promises;
 mod readme;
+mod sandbox;
 mod wasmtime_cli;

@@ -119,7 +119,7 @@ impl Connection {
         } else {
             roots()
         };
-        let transport = Transport::new(tls_config(roots, ca_pem.as_deref())?);
+        let transport = Transport::new(tls_config(roots, ca_pem.as_deref())?, limits.header_bytes);
         let audience = audience.unwrap_or_else(|| format!("https://{domain}/api/v2/"));
         let endpoint = TokenEndpoint {
             uri: format!("{tenant}/oauth/token")

@@ -23,12 +23,26 @@ const NAME: &str = "auth0-connector";
 /// The component is fetched, hashed and compiled by every engine: 1.2 MB is what the project promises.
 const LIMIT: usize = 1_200_000;
 
+/// The package of the connector.
+const CONNECTOR: &str = "auth0-component";
+
+/// The package of the component that the sandbox is tested with.
+const HOSTILE: &str = "auth0-guests";
+
 /// Build `target/component/auth0.wasm`. The file is left alone where it would not change, so that what embeds it is
 /// not rebuilt.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let path = workspace.component();
     build_with(workspace, &Toolchain::find(workspace)?, &path)?;
     Ok(path)
+}
+
+/// Build `target/component/hostile.wasm` beside it, which the tests of the sandbox load.
+pub(crate) fn build_hostile(workspace: &Workspace) -> Result<()> {
+    process::say("building the hostile component");
+    let module = build_module(workspace, &Toolchain::find(workspace)?, HOSTILE)?;
+    write_if_changed(&workspace.component().with_file_name("hostile.wasm"), &componentize(&module)?)?;
+    Ok(())
 }
 
 /// Build with both ways to a Rust that builds for WebAssembly, and compare. The second way must not rot while
@@ -57,7 +71,7 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<()> {
 /// Build into a file, and answer what the component imports.
 fn build_with(workspace: &Workspace, toolchain: &Toolchain, path: &Path) -> Result<Vec<String>> {
     process::say("building the component");
-    let module = build_module(workspace, toolchain)?;
+    let module = build_module(workspace, toolchain, CONNECTOR)?;
     let component = describe(workspace, &componentize(&module)?)?;
     let news = if write_if_changed(path, &component)? { "" } else { ", unchanged" };
     process::say(&format!("{}: {}{news}; imports:", path.display(), size(component.len())));
@@ -76,15 +90,16 @@ fn size(bytes: usize) -> String {
     format!("{bytes} bytes, {} % of the limit of {LIMIT}", (bytes * 100).div_ceil(LIMIT))
 }
 
-fn build_module(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<u8>> {
+fn build_module(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> Result<Vec<u8>> {
     // `rustc --crate-type` and not `build`: with the rlib that native tests need beside it, cargo would not do the
     // link-time optimisation.
     let (mut cargo, folder) = toolchain.cargo(workspace, "rustc");
-    cargo.args(["--package", "auth0-component", "--lib", "--crate-type", "cdylib", "--profile", "guest"]);
+    cargo.args(["--package", package, "--lib", "--crate-type", "cdylib", "--profile", "guest"]);
     // Whatever the caller's flags are, the guest is built with these.
     cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", guest_flags(workspace));
     process::run(&mut cargo)?;
-    let module = folder.join(TARGET).join("guest/auth0_component.wasm");
+    let file = package.replace('-', "_");
+    let module = folder.join(TARGET).join("guest").join(file).with_extension("wasm");
     fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
 }
 

@@ -23,7 +23,7 @@ const COMMANDS: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  component            Build the component: target/component/auth0.wasm
+  component            Build the component, target/component/auth0.wasm, and the hostile one of the tests beside it
   compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
@@ -48,7 +48,9 @@ fn dispatch() -> Result<ExitCode> {
     let rest: Vec<String> = args.collect();
     match (command.as_deref(), rest.as_slice()) {
         (Some("component"), []) => {
-            component::build(&Workspace::load()?)?;
+            let workspace = Workspace::load()?;
+            component::build(&workspace)?;
+            component::build_hostile(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
         (Some("compare"), []) => {

@@ -13,6 +13,7 @@ const WASMTIME: &str = "AUTH0_WASMTIME";
 /// Build what the tests need, then become `cargo test ARGS`, over the whole workspace unless ARGS name packages.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     component::build(workspace)?;
+    component::build_hostile(workspace)?;
     let program = wasmtime::install(workspace)?;
     // The end-to-end tests run `auth0-host`, which cargo builds for the tests of its own package only.
     host::build(workspace, &build_options(args))?;

@@ -173,7 +173,7 @@ fn hasty() -> RequestOptions {
 }
 
 fn plain() -> Transport {
-    Transport::new(tls_config(RootCertStore::empty(), None).unwrap())
+    Transport::new(tls_config(RootCertStore::empty(), None).unwrap(), 32 * 1024)
 }
 
 fn token_or(seen: &Seen, before: usize, status: u16) -> (u16, Value) {

@@ -180,11 +180,11 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(tls: ClientConfig) -> Self {
-        Self::with_ping(tls, Ping { interval: PING_INTERVAL, timeout: PING_TIMEOUT })
+    pub(crate) fn new(tls: ClientConfig, header_bytes: usize) -> Self {
+        Self::with_ping(tls, header_bytes, Ping { interval: PING_INTERVAL, timeout: PING_TIMEOUT })
     }
 
-    fn with_ping(tls: ClientConfig, ping: Ping) -> Self {
+    fn with_ping(tls: ClientConfig, header_bytes: usize, ping: Ping) -> Self {
         let opened = Arc::new(AtomicU64::new(0));
         let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
@@ -199,6 +199,9 @@ impl Transport {
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
+            // What does not fit is an error of the connection, and never in the host's memory as a whole.
+            .http1_max_buf_size(header_bytes)
+            .http2_max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
             .http2_keep_alive_interval(ping.interval)
             .http2_keep_alive_timeout(ping.timeout)
             // In silence too: the next call would find the dead connection and be lost on it.
@@ -485,8 +488,10 @@ pub(crate) fn tls_config(mut roots: RootCertStore, ca_pem: Option<&[u8]>) -> Res
 mod tests {
     use super::*;
 
+    const HEADER_BYTES: usize = 32 * 1024;
+
     fn plain() -> Transport {
-        Transport::new(tls_config(RootCertStore::empty(), None).unwrap())
+        Transport::new(tls_config(RootCertStore::empty(), None).unwrap(), HEADER_BYTES)
     }
 
     fn get(uri: &str) -> Request<Full<Bytes>> {
@@ -691,7 +696,7 @@ mod tests {
         let (relay, swallow) = relay(([127, 0, 0, 1], origin.port_u16().unwrap()).into()).await;
         let tls = tls_config(RootCertStore::empty(), server.ca_pem().map(str::as_bytes)).unwrap();
         let brief = Duration::from_millis(200);
-        let transport = Transport::with_ping(tls, Ping { interval: brief, timeout: brief });
+        let transport = Transport::with_ping(tls, HEADER_BYTES, Ping { interval: brief, timeout: brief });
         let roomy = Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(5) };
         let url = format!("https://127.0.0.1:{}/.well-known/jwks.json", relay.port());
         let answer = transport.send(get(&url), roomy, |_| ()).await.unwrap();

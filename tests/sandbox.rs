@@ -1,0 +1,457 @@
+//! A hostile component costs one call and nothing else. The guest that attacks is `tests/guests`.
+
+use std::fs;
+use std::net::TcpListener;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
+use auth0_host::{
+    BusyScope, CallOptions, Connection, Error, ErrorKind, Host, HostBuilder, Instances, Limit, Limits,
+    Settings,
+};
+use auth0_tests::{program, settings};
+use serde_json::{Value, json};
+
+/// The rooms of the shared host. Tests that count instances have hosts of their own.
+fn host() -> &'static Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| builder().build().expect("the hostile component runs on this machine"))
+}
+
+fn builder() -> HostBuilder {
+    Host::builder().component_file(program::root().join("target/component/hostile.wasm"))
+}
+
+/// Limits that an attack runs into soon.
+fn tight() -> Limits {
+    Limits::new()
+        .cpu(Duration::from_millis(200))
+        .memory_bytes(16 << 20)
+        .handles(64)
+        .requests(20)
+        .request_body_bytes(100_000)
+        .response_body_bytes(200_000)
+        .hostcall_bytes(1 << 20)
+}
+
+/// A tenant, and an attacker who is connected to it.
+struct Arena {
+    emulator: Emulator,
+    attacker: Connection,
+}
+
+impl Arena {
+    async fn new() -> Self {
+        Self::tuned(|settings| settings.limits(tight())).await
+    }
+
+    async fn tuned(tune: impl FnOnce(Settings) -> Settings) -> Self {
+        Self::on(host(), tune).await
+    }
+
+    async fn on(host: &Host, tune: impl FnOnce(Settings) -> Settings) -> Self {
+        let emulator = Emulator::builder().seed(Seed::demo()).start().await.expect("a tenant starts");
+        let attacker = host.connect(tune(settings(&emulator))).expect("the settings go together");
+        Self { emulator, attacker }
+    }
+
+    fn authority(&self) -> &str {
+        self.emulator.base_url().split_once("://").expect("a URL has a scheme").1
+    }
+
+    /// A request to the tenant, as the guest takes it.
+    fn request(&self, more: Value) -> Value {
+        let mut request = json!({"scheme": "http", "authority": self.authority(), "path": "/api/v2/users"});
+        for (name, value) in more.as_object().expect("an object") {
+            request[name] = value.clone();
+        }
+        request
+    }
+
+    /// Requests to the Management API that the tenant saw.
+    fn seen(&self) -> usize {
+        let seen = self.emulator.control().requests();
+        seen.iter().filter(|request| request.path.starts_with("/api/v2/")).count()
+    }
+
+    /// What a call that must end in an error ended in.
+    async fn attack(&self, attack: &str, input: Value) -> Error {
+        match self.attacker.run(attack, input).await {
+            Ok(value) => panic!("`{attack}` was let through: {value}"),
+            Err(error) => error,
+        }
+    }
+}
+
+fn limit(error: &Error) -> Option<Limit> {
+    match error {
+        Error::Limit { limit } => Some(*limit),
+        _ => None,
+    }
+}
+
+/// Waits for what comes about by itself; the test fails where it does not.
+async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_attack_ends_its_own_call_with_its_own_error() {
+    let arena = Arena::new().await;
+    for (attack, expected) in [
+        ("spin", Limit::Cpu),
+        ("spin-in-host", Limit::Cpu),
+        ("poll-for-ever", Limit::Cpu),
+        ("allocate", Limit::Memory),
+        ("recurse", Limit::Stack),
+        ("hold-handles", Limit::Handles),
+        ("begin-bodies", Limit::Handles),
+    ] {
+        let error = arena.attack(attack, json!({})).await;
+        assert_eq!(limit(&error), Some(expected), "{attack}: {error:?}");
+    }
+    for (attack, input, said) in [
+        ("panic", json!({}), "unreachable"),
+        ("recurse-in-memory", json!({}), "out of bounds"),
+        ("long-result", json!({"bytes": 1_048_577}), "fuel"),
+        ("random", json!({"bytes": 1_000_000_000_u64}), "random"),
+    ] {
+        let error = arena.attack(attack, input).await;
+        let Error::Trap(cause) = &error else { panic!("{attack}: {error:?}") };
+        assert!(format!("{cause:?}").contains(said), "{attack}: {cause:?}");
+    }
+    let error = arena.attack("lie", json!({})).await;
+    assert!(matches!(error, Error::Contract { .. }), "{error:?}");
+    // And the connection serves on.
+    let answer =
+        arena.attacker.run("send", arena.request(json!({}))).await.expect("an honest call is served");
+    assert_eq!(answer["status"], 200, "{answer}");
+}
+
+/// Guards against one guest that holds a thread: with as many of them as there are threads nobody else would run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_served_while_more_guests_than_threads_compute_without_end() {
+    let arena = Arena::tuned(|settings| {
+        settings.limits(tight().cpu(Duration::from_secs(600))).deadline(Duration::from_secs(600))
+    })
+    .await;
+    let spinning: Vec<_> = (0..4)
+        .map(|_| {
+            let attacker = arena.attacker.clone();
+            tokio::spawn(async move { attacker.run("spin", json!({})).await })
+        })
+        .collect();
+    eventually("they spin", || host().stats().instances >= 4).await;
+    for _ in 0..20 {
+        let answer = arena.attacker.run("send", arena.request(json!({}))).await.expect("it is served");
+        assert_eq!(answer["status"], 200, "{answer}");
+    }
+    assert!(spinning.iter().all(|task| !task.is_finished()), "they were there all the while");
+    // Only a task that gives its thread back can be stopped from outside.
+    for task in spinning {
+        task.abort();
+        assert!(task.await.expect_err("it was stopped").is_cancelled());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_ends_at_its_deadline_whatever_its_guest_waits_for() {
+    let arena = Arena::tuned(|settings| settings.limits(tight()).deadline(Duration::from_millis(300))).await;
+    let error = arena.attack("wait", json!({})).await;
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    // Reads an answer that comes in drops.
+    let drops = Fault::new(FaultKind::SlowBody { ms_per_chunk: 60_000 }).at("/api/v2/users");
+    arena.emulator.control().inject(drops);
+    let outcome = arena.attacker.call("send", arena.request(json!({}))).await;
+    match &outcome.result {
+        Err(Error::Timeout { .. }) => {}
+        Ok(answer) => assert!(answer["error"].is_string(), "{answer}"),
+        Err(error) => panic!("{error:?}"),
+    }
+    assert!(outcome.requests.iter().all(|request| request.bytes_received < 10_000), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_requests_ends_at_the_limit_and_the_log_does_not_grow_with_it() {
+    let arena = Arena::new().await;
+    let outcome = arena.attacker.call("flood", arena.request(json!({"count": 500}))).await;
+    let answer = outcome.result.expect("refusals are the guest's to see");
+    assert_eq!(answer["refused"], 480, "{answer}");
+    assert_eq!((arena.seen(), outcome.requests.len()), (20, 20));
+
+    // Requests that no destination of the connection gets count as well.
+    let elsewhere = json!({"authority": "evil.example", "count": 500});
+    let outcome = arena.attacker.call("flood", elsewhere).await;
+    assert_eq!(outcome.result.expect("refusals are the guest's to see")["refused"], 500);
+    assert_eq!(outcome.requests.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_beyond_their_limits_pass_in_neither_direction() {
+    let arena = Arena::new().await;
+    let large = arena.request(json!({"method": "POST", "body_bytes": 100_001}));
+    let answer = arena.attacker.run("send", large).await.expect("a refusal is the guest's to see");
+    assert!(answer["error"].as_str().is_some_and(|error| error.contains("BodySize")), "{answer}");
+    assert_eq!(arena.seen(), 0);
+
+    let body = Some("x".repeat(200_001));
+    let long = FaultKind::Status { status: 200, body, retry_after: None, after_processing: false };
+    arena.emulator.control().inject(Fault::new(long).at("/api/v2/users"));
+    let answer =
+        arena.attacker.run("send", arena.request(json!({}))).await.expect("it is the guest's to see");
+    assert_eq!(answer["status"], 200);
+    assert!(answer["error"].is_string() && answer["body"].is_null(), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_s_headers_beyond_the_limit_do_not_reach_the_guest() {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the host connects");
+        let _ = stream.read(&mut [0; 4096]);
+        let _ =
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-long: {}\r\n\r\n", "x".repeat(100_000));
+        let _ = stream.flush();
+        // Open until the host has made up its mind.
+        let _ = stream.read(&mut [0; 1]);
+    });
+    let settings = Settings::new("tenant.example".parse().expect("a domain"))
+        .base_url(format!("http://{address}").parse().expect("a URL"));
+    let attacker = host().connect(settings).expect("the settings go together");
+    let request = json!({"scheme": "http", "authority": address.to_string(), "path": "/api/v2/users"});
+    let outcome = attacker.call("send", request).await;
+    if let Ok(answer) = &outcome.result {
+        assert!(answer["error"].is_string() && answer["headers"].is_null(), "{outcome:?}");
+    }
+    drop((outcome, attacker));
+    server.join().expect("the server ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_dropped_half_way_leaves_nothing() {
+    let own = builder().build().expect("the component runs");
+    let arena = Arena::on(&own, |settings| settings).await;
+    let delay = Fault::new(FaultKind::Delay { ms: 60_000 }).at("/api/v2/users");
+    arena.emulator.control().inject(delay);
+    for (attack, input) in [
+        ("wait", json!({})),
+        ("spin", json!({})),
+        ("send", arena.request(json!({}))),
+        ("flood", arena.request(json!({"count": 5}))),
+    ] {
+        let attacker = arena.attacker.clone();
+        let call = tokio::spawn(async move { attacker.call(attack, input).await });
+        eventually("it runs", || own.stats().instances == 1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        call.abort();
+        assert!(call.await.expect_err("it was dropped").is_cancelled());
+        eventually("its instance is gone", || own.stats().instances == 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_walks_away_from_its_request_takes_the_request_with_it() {
+    let arena = Arena::new().await;
+    let delay = Fault::new(FaultKind::Delay { ms: 60_000 }).at("/api/v2/users");
+    arena.emulator.control().inject(delay);
+    let outcome = arena.attacker.call("walk-away", arena.request(json!({}))).await;
+    assert_eq!(outcome.result.expect("the guest ended"), json!({"begun": true}));
+    assert!(outcome.requests.iter().all(|request| request.status.is_none()), "{:?}", outcome.requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_beyond_those_allowed_at_once_wait_and_then_are_busy() {
+    let own = builder().concurrent_calls(2).build().expect("the component runs");
+    let limits = tight().concurrent_calls(1).queue(Duration::from_millis(100));
+    let arena = Arena::on(&own, |settings| settings.limits(limits.clone())).await;
+    let other = own.connect(settings(&arena.emulator).limits(limits.clone())).expect("a second connection");
+    let third = own.connect(settings(&arena.emulator).limits(limits)).expect("a third connection");
+    let wait = |connection: &Connection| {
+        let connection = connection.clone();
+        tokio::spawn(async move { connection.run("wait", json!({})).await })
+    };
+    let first = wait(&arena.attacker);
+    eventually("the first runs", || own.stats().instances == 1).await;
+    let error = arena.attack("recall", json!({})).await;
+    assert!(matches!(error, Error::Busy { scope: BusyScope::Connection, limit: 1, .. }), "{error:?}");
+
+    let second = wait(&other);
+    eventually("the second runs", || own.stats().instances == 2).await;
+    let error = third.run("recall", json!({})).await.expect_err("there is no room");
+    assert!(matches!(error, Error::Busy { scope: BusyScope::Host, limit: 2, .. }), "{error:?}");
+
+    // A place that becomes free is taken by who waits for it.
+    first.abort();
+    eventually("it is gone", || own.stats().instances == 1).await;
+    third.run("recall", json!({})).await.expect("there is room");
+    second.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_instance_knows_nothing_of_the_last_call() {
+    let arena = Arena::new().await;
+    arena.attacker.run("remember", json!({"text": "a secret"})).await.expect("it is done");
+    assert_eq!(arena.attacker.run("recall", json!({})).await.expect("it is done"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end() {
+    let own = builder().build().expect("the component runs");
+    let warm = |settings: Settings| settings.limits(tight()).instances(Instances::warm());
+    let arena = Arena::on(&own, warm).await;
+    let other = own.connect(warm(settings(&arena.emulator))).expect("a second connection");
+    let run = async |connection: &Connection, attack: &str, input: Value| connection.run(attack, input).await;
+
+    run(&arena.attacker, "remember", json!({"text": "mine"})).await.expect("it is done");
+    assert_eq!(own.stats().instances_idle, 1);
+    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
+    assert_eq!(run(&other, "recall", json!({})).await.expect("it is done"), "");
+    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
+
+    // Each call has its own environment, processor time and request count.
+    let options = CallOptions::new().deadline(Duration::from_secs(7));
+    let environment = arena.attacker.call_with("environment", json!({}), options).await.result.expect("done");
+    let deadline = environment.as_array().into_iter().flatten().find(|pair| pair[0] == "AUTH0_DEADLINE_MS");
+    let deadline: u64 = deadline.and_then(|pair| pair[1].as_str()?.parse().ok()).expect("it is there");
+    assert!((6_000..=7_000).contains(&deadline), "{deadline}");
+    for _ in 0..3 {
+        let answer = run(&arena.attacker, "flood", arena.request(json!({"count": 15}))).await;
+        assert_eq!(answer.expect("it is done"), json!({"refused": 0}));
+    }
+    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
+
+    for bad in ["panic", "spin", "walk-away"] {
+        run(&arena.attacker, "remember", json!({"text": bad})).await.expect("it is done");
+        let _ = run(&arena.attacker, bad, arena.request(json!({}))).await;
+        assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "", "after {bad}");
+    }
+
+    // The connection's end is theirs.
+    drop(arena.attacker);
+    drop(other);
+    eventually("none is left", || own.stats().instances == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warm_instances_that_wait_give_way_to_calls() {
+    let own = builder().concurrent_calls(2).build().expect("the component runs");
+    let arena = Arena::on(&own, |settings| settings.instances(Instances::warm())).await;
+    let third = own.connect(settings(&arena.emulator)).expect("a connection");
+    let (one, two) = tokio::join!(
+        arena.attacker.run("wait", json!({"ms": 200})),
+        arena.attacker.run("wait", json!({"ms": 200}))
+    );
+    one.and(two).expect("both are done");
+    assert_eq!(own.stats().instances_idle, 2);
+    third.run("recall", json!({})).await.expect("there is room");
+    assert_eq!(own.stats().instances_idle, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_s_errors_do_not_pass_for_the_action_s() {
+    let arena = Arena::new().await;
+    let error = arena.attack("no-such-attack", json!({})).await;
+    assert!(matches!(&error, Error::Action(error) if error.kind == ErrorKind::Missing), "{error:?}");
+    let error = arena.attack("spin", json!({})).await;
+    assert!(error.to_string().contains("limit `cpu`"), "{error}");
+}
+
+/// What the process has of files and memory.
+#[cfg(target_os = "linux")]
+fn held() -> (usize, u64) {
+    let files = fs::read_dir("/proc/self/fd").expect("Linux lists them").count();
+    let status = fs::read_to_string("/proc/self/status").expect("Linux tells it");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it is a line");
+    let kib = resident.trim().trim_end_matches(" kB").parse().expect("a number");
+    (files, kib)
+}
+
+/// In a process of its own (cargo runs this test's module with others, whose memory would count too), see below.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_leaks_over_100_000_hostile_calls() {
+    const CALLS: usize = 100_000;
+    const MARK: &str = "AUTH0_TESTS_HOSTILE_CALLS";
+    if std::env::var_os(MARK).is_none() {
+        // The same test binary, this test alone.
+        let this = std::env::current_exe().expect("a test knows where it is");
+        let name = "sandbox::nothing_leaks_over_100_000_hostile_calls";
+        let output = std::process::Command::new(this)
+            .args(["--exact", name, "--nocapture"])
+            .env(MARK, "1")
+            .output()
+            .expect("it can be run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime starts").block_on(async {
+        let own = builder().build().expect("the component runs");
+        let limits = tight().cpu(Duration::from_millis(10));
+        let arena = Arena::on(&own, |settings| settings.limits(limits)).await;
+        let mut before = None;
+        for round in 0..10 {
+            let callers: Vec<_> =
+                (0..8).map(|caller| misbehave(&arena, round * 8 + caller, CALLS / 80)).collect();
+            for caller in callers {
+                caller.await.expect("a caller ends");
+            }
+            eventually("no instance is left", || own.stats().instances == 0).await;
+            let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+            assert!(tasks < 100, "{tasks} tasks are left");
+            arena.emulator.control().reset_counters();
+            // The first round warms pools and allocators up.
+            match (round, before) {
+                (1, _) => before = Some(held()),
+                (_, Some((files, kib))) => {
+                    let (files_now, kib_now) = held();
+                    assert!(files_now <= files + 16, "{files} files were open, now {files_now}");
+                    assert!(kib_now < kib + 64 * 1024, "{kib} KiB were resident, now {kib_now}");
+                }
+                _ => {}
+            }
+        }
+        let answer = arena.attacker.run("send", arena.request(json!({}))).await.expect("it is served");
+        assert_eq!(answer["status"], 200, "{answer}");
+    });
+}
+
+/// Attacks so often, each time in another way. The dear ones (which use up processor time or wait) are rare.
+#[cfg(target_os = "linux")]
+fn misbehave(arena: &Arena, seed: usize, calls: usize) -> tokio::task::JoinHandle<()> {
+    let attacker = arena.attacker.clone();
+    let (request, elsewhere) = (arena.request(json!({})), json!({"authority": "evil.example"}));
+    tokio::spawn(async move {
+        for call in 0..calls {
+            let (attack, input, ends) = match (seed * 31 + call) % 250 {
+                0 => ("spin", json!({}), true),
+                1 => ("allocate", json!({}), true),
+                2 => ("walk-away", request.clone(), true),
+                3 => ("send", request.clone(), true),
+                4 => ("wait", json!({}), false),
+                5 => ("flood", json!({"authority": "evil.example", "count": 30}), true),
+                6 => ("recurse", json!({}), true),
+                7 => ("begin-bodies", json!({"count": 4}), true),
+                n if n % 5 == 0 => ("panic", json!({}), true),
+                n if n % 5 == 1 => ("lie", json!({}), true),
+                n if n % 5 == 2 => ("send", elsewhere.clone(), true),
+                n if n % 5 == 3 => ("hold-handles", json!({}), true),
+                _ => ("long-result", json!({"bytes": 1_048_577}), true),
+            };
+            let running = attacker.call(attack, input);
+            if ends {
+                running.await;
+            } else {
+                // Dropped half-way.
+                let _ = tokio::time::timeout(Duration::from_millis(2), running).await;
+            }
+        }
+    })
+}
