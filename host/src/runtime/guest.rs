@@ -46,7 +46,9 @@ impl Guest {
         let mut store = Store::new(engine, self);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(hostcall_bytes);
-        store.set_max_component_handles(handles);
+        // Handles that are lent for the time of a function count here, and those of the guest's own resources. The host's
+        // table, which has an error of its own, is to be full first.
+        store.set_max_component_handles(handles.saturating_mul(2));
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| store.data_mut().meter.tick());
         store
@@ -134,3 +136,42 @@ impl WasiHttpView for Guest {
 }
 
 impl bindings::auth0::management::types::Host for Guest {}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::{Component, Linker};
+
+    use super::*;
+    use crate::runtime::{engine::engine, limit};
+
+    /// Runs a core module's start function, which is the first that a hostile component can do.
+    async fn start(module: &str, limits: &Limits) -> wasmtime::Result<()> {
+        let engine = engine(1).unwrap();
+        let text = format!("(component (core module $m {module}) (core instance (instantiate $m)))");
+        let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+        let mut store = Guest::new(&[], GuestHttp::sealed(), limits).into_store(&engine);
+        Linker::new(&engine).instantiate_async(&mut store, &component).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_component_that_attacks_while_it_is_instantiated_is_stopped_too() {
+        let limits = Limits::new().cpu(Duration::from_millis(50)).memory_bytes(1 << 20).table_elements(100);
+        for (module, expected) in [
+            ("(func $f (loop br 0)) (start $f)", Limit::Cpu),
+            ("(memory 1) (func $f (loop (drop (memory.grow (i32.const 1))) br 0)) (start $f)", Limit::Memory),
+            (
+                "(table $t 1 funcref)
+                 (func $f (loop (drop (table.grow $t (ref.null func) (i32.const 1))) br 0)) (start $f)",
+                Limit::Table,
+            ),
+            ("(func $f (call $f)) (start $f)", Limit::Stack),
+            // At once, without growing.
+            ("(memory 17)", Limit::Memory),
+            ("(table 101 funcref)", Limit::Table),
+        ] {
+            let error = start(module, &limits).await.unwrap_err();
+            assert_eq!(limit(&error), Some(expected), "{module}: {error:?}");
+        }
+        start("(memory 16) (table 100 funcref)", &limits).await.unwrap();
+    }
+}
