@@ -119,7 +119,7 @@ async fn each_attack_ends_its_own_call_with_its_own_error() {
         ("panic", json!({}), "unreachable"),
         ("recurse-in-memory", json!({}), "out of bounds"),
         ("long-result", json!({"bytes": 1_048_577}), "fuel"),
-        ("random", json!({"bytes": 1_000_000_000_u64}), "random"),
+        ("random", json!({"bytes": 1_000_000_000_u64}), "exceeds limit"),
     ] {
         let error = arena.attack(attack, input).await;
         let Error::Trap(cause) = &error else { panic!("{attack}: {error:?}") };
