@@ -25,4 +25,5 @@ mod paging;
 mod private_key;
 mod promises;
 mod readme;
+mod secret_sink;
 mod wasmtime_cli;

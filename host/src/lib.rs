@@ -40,6 +40,7 @@ mod private_key;
 mod private_path;
 mod runtime;
 mod secret;
+mod secrets;
 mod settings;
 mod telemetry;
 
@@ -63,4 +64,5 @@ pub use policy::Policy;
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};
 pub use secret::Secret;
+pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
 pub use settings::Settings;
