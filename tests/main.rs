@@ -15,6 +15,7 @@ mod actions {
     mod tenant;
     mod users;
 }
+mod canary;
 mod cli;
 mod contract;
 mod credentials;

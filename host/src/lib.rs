@@ -26,6 +26,8 @@ mod audit;
 mod base_url;
 mod bindings;
 mod call;
+#[cfg(test)]
+mod canary;
 mod code_cache;
 mod component;
 mod connection;

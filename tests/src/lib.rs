@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use self::shelf::Shelf;
 
 pub mod keys;
+#[path = "../../host/src/canary/needles.rs"]
+pub mod needles;
 pub mod program;
 pub mod shelf;
 

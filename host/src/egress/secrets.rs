@@ -74,7 +74,7 @@ const fn of_client(method: Method, path: &'static [&'static str], holds: Holds) 
 }
 
 /// Which answers hold secrets (facts, section 6).
-const RULES: [Rule; 7] = [
+static RULES: [Rule; 7] = [
     of_client(Method::POST, &["clients", "*", "rotate-secret"], Holds::Made),
     of_client(Method::POST, &["clients"], Holds::Made),
     of_client(Method::POST, &["clients", "cimd", "register"], Holds::Made),
@@ -94,7 +94,6 @@ impl Expected {
     /// Looks for the rule of a request to the Management API. Spellings that a server may take for the same path are
     /// taken for it here: encoded letters, upper case, empty segments.
     pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
-        static TABLE: [Rule; 7] = RULES;
         let path = path.strip_prefix("/api/v2/")?;
         let decoded = percent_decode(path.as_bytes());
         let decoded = String::from_utf8_lossy(&decoded);
@@ -108,7 +107,7 @@ impl Expected {
                     .zip(&segments)
                     .all(|(wanted, found)| *wanted == "*" || wanted.eq_ignore_ascii_case(found))
         };
-        let rule = TABLE.iter().find(fits)?;
+        let rule = RULES.iter().find(fits)?;
         Some(Self { rule, id: segments.get(1).map_or_else(String::new, |id| (*id).to_owned()) })
     }
 
@@ -168,15 +167,14 @@ pub(super) fn writes_handle(body: &[u8]) -> bool {
         match value {
             Value::Array(items) => items.iter().any(within),
             Value::Object(object) => object.iter().any(|(name, value)| {
-                let secret = TABLE_MEMBERS.contains(&name.as_str());
+                let secret = RULES.iter().any(|rule| rule.member == name);
                 (secret && value.as_str().is_some_and(|text| text.starts_with(SCHEME))) || within(value)
             }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
         }
     }
-    const TABLE_MEMBERS: [&str; 1] = ["client_secret"];
+    // Most bodies have nothing like it, and are not parsed. JSON may escape the slashes.
     let scheme = SCHEME.trim_end_matches("//").as_bytes();
-    // Most bodies have nothing like it, and are not parsed.
     body.windows(scheme.len()).any(|window| window == scheme)
         && serde_json::from_slice(body).is_ok_and(|value| within(&value))
 }

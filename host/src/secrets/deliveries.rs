@@ -35,8 +35,11 @@ struct Kept {
     problem: String,
 }
 
-/// Held while a secret may be under way.
-pub(crate) type Turn = OwnedMutexGuard<()>;
+/// Held while a secret may be under way to this sink.
+pub(crate) struct Turn {
+    sink: Sink,
+    _alone: OwnedMutexGuard<()>,
+}
 
 /// A secret that the sink does not have yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,25 +90,22 @@ impl Deliveries {
     /// Waits for the turn of a request that makes a secret. Without a sink that is ready there is none.
     pub(crate) async fn begin(&self) -> Result<Turn, NotReady> {
         let sink = self.sink.as_ref().ok_or(NotReady::NoSink)?;
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let alone = Arc::clone(&self.turn).lock_owned().await;
         let count = self.lock().len();
         if count >= MAX_KEPT {
             return Err(NotReady::Full { count });
         }
         sink.0.ready().await.map_err(|error| NotReady::Sink(in_full(&error)))?;
-        Ok(turn)
+        Ok(Turn { sink: sink.clone(), _alone: alone })
     }
 
-    /// Puts a new secret into the sink, and keeps it where that fails. `_turn` is the proof that no other is under way.
+    /// Puts a new secret into the sink, and keeps it where that fails.
     pub(crate) async fn deliver(
         &self,
         name: SecretName,
         secret: Secret,
-        _turn: &Turn,
+        turn: &Turn,
     ) -> Result<(), Arc<SinkError>> {
-        let Some(sink) = &self.sink else {
-            return Err(Arc::new(SinkError::Engine("there is no sink")));
-        };
         {
             let mut kept = self.lock();
             // What waits under this name was replaced by this one.
@@ -113,7 +113,7 @@ impl Deliveries {
             let problem = "the sink was given it and has not answered".to_owned();
             kept.push(Kept { name: name.clone(), secret: secret.clone(), problem });
         }
-        self.put(sink.0.as_ref(), &name, &secret).await
+        self.put(turn.sink.0.as_ref(), &name, &secret).await
     }
 
     async fn put(
