@@ -15,6 +15,7 @@ mod actions {
     mod tenant;
     mod users;
 }
+mod canary;
 mod cli;
 mod contract;
 mod credentials;
@@ -27,4 +28,5 @@ mod private_key;
 mod promises;
 mod readme;
 mod sandbox;
+mod secret_sink;
 mod wasmtime_cli;

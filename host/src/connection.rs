@@ -36,6 +36,10 @@ use crate::{
     limits::{Limits, RequestLimits},
     policy::PermittedActions,
     runtime::{Guest, Instances, Reuse, SharedRuntime},
+    secrets::{
+        PendingSecret, SecretSink,
+        deliveries::{Deliveries, Undelivered},
+    },
     settings::{DEADLINE_VARIABLE, Settings},
     telemetry::CallId,
 };
@@ -105,6 +109,7 @@ impl Connection {
             instances,
             audit,
             name,
+            secret_sink,
             ..
         } = settings;
         let facts = Facts {
@@ -138,7 +143,8 @@ impl Connection {
             transport,
             deadline,
         )
-        .govern(policy, Governor::default(), RequestLimits::from(&limits));
+        .govern(policy, Governor::default(), RequestLimits::from(&limits))
+        .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),
             turns: Semaphore::new(limits.concurrent_calls),
@@ -229,13 +235,57 @@ impl Connection {
             Err(_) => Err(Error::Timeout { after: limit }),
         };
         // The component knows that it was denied; the rule is the host's.
-        result.map_err(|error| match (error, context.denial()) {
+        let result = result.map_err(|error| match (error, context.denial()) {
             (Error::Action(mut error), Some(reason)) if error.kind == ErrorKind::Denied => {
                 error.message = reason;
                 Error::Action(error)
             }
             (error, _) => error,
+        });
+        match context.take_undelivered() {
+            Some(Undelivered { names, source }) => {
+                Err(Error::SecretKept { names, source, outcome: Box::new(result) })
+            }
+            None => result,
+        }
+    }
+
+    /// Lists the secrets that the tenant has made and the secret sink does not have: those that it did not take, and those
+    /// that are on their way to it.
+    pub fn pending_secrets(&self) -> Vec<PendingSecret> {
+        self.0.egress.deliveries().pending()
+    }
+
+    /// Puts the secrets that wait into the connection's secret sink. They wait in memory: what is still here when the last
+    /// clone of the connection is dropped is lost, and the application needs another rotation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SecretKept`] where the sink does not take all of them.
+    pub async fn retry_secrets(&self) -> Result<(), Error> {
+        self.retry(None).await
+    }
+
+    /// Puts the secrets that wait into another sink, where the connection's own cannot be mended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SecretKept`] where the sink does not take all of them.
+    pub async fn retry_secrets_with(&self, sink: &dyn SecretSink) -> Result<(), Error> {
+        self.retry(Some(sink)).await
+    }
+
+    async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), Error> {
+        self.0.egress.deliveries().retry(sink).await.map_err(|Undelivered { names, source }| {
+            Error::SecretKept { names, source, outcome: Box::new(Ok(Value::Null)) }
         })
+    }
+
+    /// Waits until no secret is on its way. A call that was dropped or stopped may have left one: its request was sent, and
+    /// a task of its own waits for the answer (60 s at most) and gives the secret to the sink (60 s at most). Wait for it
+    /// before the process or its tokio runtime ends.
+    pub async fn settle_secrets(&self) {
+        self.0.egress.deliveries().settled().await;
     }
 
     /// Waits until the connection has fewer calls than it may have.

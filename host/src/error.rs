@@ -3,11 +3,18 @@
 //! Two families that an engine treats differently: the action answered an error (branch on its kind), or the host
 //! could not run it (tell an operator).
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{base_url::BaseUrlError, domain::DomainError, limits::Limit, policy::PolicyError};
+use crate::{
+    base_url::BaseUrlError,
+    domain::DomainError,
+    limits::Limit,
+    policy::PolicyError,
+    secrets::{SecretName, SinkError},
+};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +78,21 @@ pub enum Error {
         waited: Duration,
     },
 
+    /// The tenant made a secret that is in force now, and the connection's secret sink did not take it. It is not lost as
+    /// long as the connection lives: `retry_secrets` puts it into the sink.
+    #[error(
+        "the tenant made a new secret, and the secret sink did not take it; `Connection::retry_secrets` puts it there: {}",
+        list(names)
+    )]
+    SecretKept {
+        /// Which secrets.
+        names: Vec<SecretName>,
+        /// Why the sink did not take the first of them.
+        source: Arc<SinkError>,
+        /// What the action answered, with handles in place of the secrets.
+        outcome: Box<Result<Value, Error>>,
+    },
+
     /// The call did not end in time and was stopped.
     #[error(
         "the call was stopped after {after:?}: it went on past its deadline; whether it changed anything is unknown"
@@ -99,6 +121,10 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+}
+
+fn list(names: &[SecretName]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Where calls at once are counted.

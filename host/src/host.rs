@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The connector that this library was built with.
-static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
+pub(crate) static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
 
 /// The compiled component. Cheap to clone; clones are the same host.
 #[derive(Clone)]

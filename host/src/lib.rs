@@ -26,6 +26,8 @@ mod audit;
 mod base_url;
 mod bindings;
 mod call;
+#[cfg(test)]
+mod canary;
 mod code_cache;
 mod component;
 mod connection;
@@ -40,6 +42,7 @@ mod private_key;
 mod private_path;
 mod runtime;
 mod secret;
+mod secrets;
 mod settings;
 mod telemetry;
 
@@ -63,4 +66,5 @@ pub use policy::{Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport}
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};
 pub use secret::Secret;
+pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
 pub use settings::Settings;

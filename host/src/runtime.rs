@@ -78,7 +78,16 @@ impl Runtime {
         cache: &CodeCache,
     ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
         component::check_bytes(bytes)?;
-        let engine = engine(instances)?;
+        Self::with_engine(engine(instances)?, bytes, instances, cache)
+    }
+
+    /// As [`Runtime::new`], with an engine that is there.
+    pub(crate) fn with_engine(
+        engine: Engine,
+        bytes: &[u8],
+        instances: u32,
+        cache: &CodeCache,
+    ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
         let invalid = |problem: &str, source| Error::InvalidComponent {
             problem: problem.to_owned(),
             source: Some(source),

@@ -6,8 +6,16 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    audit::AuditSink, base_url::BaseUrl, credentials::Credentials, domain::Domain, error::SettingsError,
-    limits::Limits, policy::Policy, runtime::Instances, secret::Secret,
+    audit::AuditSink,
+    base_url::BaseUrl,
+    credentials::Credentials,
+    domain::Domain,
+    error::SettingsError,
+    limits::Limits,
+    policy::Policy,
+    runtime::Instances,
+    secret::Secret,
+    secrets::{SecretSink, Sink},
 };
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
@@ -51,6 +59,7 @@ pub struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) max_retries: u32,
     pub(crate) policy: Policy,
+    pub(crate) secret_sink: Option<Sink>,
     pub(crate) limits: Limits,
     pub(crate) instances: Instances,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
@@ -73,6 +82,7 @@ impl Settings {
             deadline: DEFAULT_DEADLINE,
             max_retries: DEFAULT_MAX_RETRIES,
             policy: Policy::default(),
+            secret_sink: None,
             limits: Limits::default(),
             instances: Instances::default(),
             audit: None,
@@ -183,6 +193,14 @@ impl Settings {
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Sets where secrets go that the tenant makes, such as those of `rotate-client-secret`; results hold their handles.
+    /// Where absent, requests that make a secret are denied, since nobody would ever have it.
+    #[must_use]
+    pub fn secret_sink(mut self, sink: impl SecretSink + 'static) -> Self {
+        self.secret_sink = Some(Sink(Arc::new(sink)));
         self
     }
 

@@ -9,8 +9,13 @@ use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
 use auth0_host::{ActionError, Connection, Credentials, Error, Host, Settings};
 use serde_json::{Value, json};
 
+use self::shelf::Shelf;
+
 pub mod keys;
+#[path = "../../host/src/canary/needles.rs"]
+pub mod needles;
 pub mod program;
+pub mod shelf;
 
 /// The database connection of every seed.
 pub const DATABASE: &str = "Username-Password-Authentication";
@@ -33,6 +38,8 @@ pub struct Tenant {
     pub control: Control,
     /// The host's connection to it.
     pub connection: Connection,
+    /// Where the connections put secrets that the tenant makes.
+    pub shelf: Shelf,
 }
 
 impl Tenant {
@@ -50,13 +57,16 @@ impl Tenant {
     pub async fn tuned(seed: Seed, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let emulator =
             Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
-        let connection = host().connect(tune(settings(&emulator))).expect("the settings go together");
-        Self { control: emulator.control(), emulator, connection }
+        let shelf = Shelf::default();
+        let settings = settings(&emulator).secret_sink(shelf.clone());
+        let connection = host().connect(tune(settings)).expect("the settings go together");
+        Self { control: emulator.control(), emulator, connection, shelf }
     }
 
     /// Opens a further connection, with its own settings.
     pub fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Connection {
-        host().connect(tune(settings(&self.emulator))).expect("the settings go together")
+        let settings = settings(&self.emulator).secret_sink(self.shelf.clone());
+        host().connect(tune(settings)).expect("the settings go together")
     }
 
     /// Runs an action that must succeed.

@@ -151,7 +151,11 @@ pub const APPLICATION: Shape = Shape(&[
 const ROTATED: Shape = Shape(&[
     ("client_id", Kind::Text, "Id"),
     ("name", Kind::Text, "Name"),
-    ("client_secret", Kind::Text, "The new secret. The old one ends within some 30 seconds"),
+    (
+        "client_secret",
+        Kind::Text,
+        "The new secret, or its handle where the host keeps it. The old one ends within some 30 seconds",
+    ),
     ("client_metadata", Kind::Bag, "With secret_rotated_at, where stamped"),
     (
         "stamp_error",
@@ -193,9 +197,10 @@ pub const ACTIONS: &[Action] = &[
     Action {
         id: "rotate-client-secret",
         title: "Rotate a client secret",
-        description: "Gives an application a new secret, answers it, and writes the time to \
-                      client_metadata.secret_rotated_at (update:clients) unless stamp is false. The old secret ends within \
-                      some 30 seconds. Ends with outcome-unknown where the answer was lost: rotate again to know the secret.",
+        description: "Gives an application a new secret, answers it (or its handle, where the host keeps it), and writes the \
+                      time to client_metadata.secret_rotated_at (update:clients) unless stamp is false. The old secret ends \
+                      within some 30 seconds. Ends with outcome-unknown where the answer was lost: rotate again to know the \
+                      secret.",
         group: "applications",
         effect: Effect::Update,
         idempotent: false,

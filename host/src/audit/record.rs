@@ -70,7 +70,7 @@ pub enum AuditOutcome {
     Done,
     /// The action answered an error, or the host could not run it.
     Error {
-        /// The kind of an action's error, `busy`, or `host` where the host failed.
+        /// The kind of an action's error, `busy`, `secret-kept`, or `host` where the host failed.
         error: String,
         /// HTTP status of the answer behind it.
         status: Option<u16>,
@@ -175,6 +175,7 @@ impl AuditOutcome {
                 request_id: error.request_id.as_deref().and_then(word),
             },
             Err(Error::Busy { .. }) => plain("busy"),
+            Err(Error::SecretKept { .. }) => plain("secret-kept"),
             Err(Error::Limit { limit }) => {
                 Self::Stopped { stopped: StopReason::Limit, limit: Some(limit.to_string()) }
             }

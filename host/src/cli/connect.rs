@@ -41,6 +41,11 @@ fn code_cache(globals: &Globals, variable: Option<&OsStr>) -> CodeCache {
 pub(crate) struct Opened(Arc<OnceLock<(Connection, Option<Arc<AuditFile>>)>>);
 
 impl Opened {
+    /// Returns the connection, where the command got as far as that.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.0.get().map(|(connection, _)| connection)
+    }
+
     /// Stops what is under way, and waits for the audit records.
     pub(crate) async fn close(&self) {
         let Some((connection, audit)) = self.0.get() else { return };
@@ -70,6 +75,8 @@ impl Target {
             (settings(globals, variable)?, None)
         };
         let settings = with_policy(settings, globals, std::env::var_os("AUTH0_POLICY"))?;
+        let present = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let settings = globals.secrets.apply(settings, &present)?;
         let audit = audit(globals, variable)?;
         let settings = match &audit {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),

@@ -10,10 +10,12 @@ mod policy;
 mod print;
 mod run;
 mod secret_file;
+mod secrets;
 mod telemetry;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
+use auth0_host::Connection;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use self::exit::{Exit, Failure};
@@ -43,6 +45,7 @@ Environment:
                                       PS256) and AUTH0_PRIVATE_KEY_ID say how it is registered
   AUTH0_TOKEN                         a Management API token instead
   AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE  files that hold them
+  AUTH0_SECRET_DIR, AUTH0_SECRET_COMMAND  as --secret-dir and --secret-command
   AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email
   AUTH0_AUDIT                         as --audit
   RUST_LOG                            print spans and events to stderr, such as RUST_LOG=auth0_host=debug
@@ -79,6 +82,8 @@ pub(crate) struct Globals {
     /// Hold every call to the rules in this TOML file; `auth0-host policy check` explains them [env: AUTH0_POLICY]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: secrets::SecretOptions,
     /// Trust the certificate authorities in this PEM file besides the machine's own
     #[arg(long, global = true, value_name = "FILE", help_heading = "Tenant")]
     pub(crate) ca_cert: Option<PathBuf>,
@@ -191,7 +196,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             let consequence =
                 format!("whether `{}` changed anything is unknown; look before trying again", run.action);
             let running = async move { run::run(&globals, run).await };
-            (interruptible(running, ctrl_c(), &opened, &consequence).await, exit::report_json)
+            let result = interruptible(running, ctrl_c(), &opened, &consequence).await;
+            (with_secrets_home(result, opened.connection()).await, exit::report_json)
         }
         Command::Actions(list) => {
             let listing = async move { actions::list(&globals, &list).await };
@@ -242,6 +248,24 @@ async fn interruptible(
     }
 }
 
+/// Does not end before secrets that an interrupted action had made are somewhere; a second Ctrl-C does.
+async fn with_secrets_home(
+    mut result: Result<Exit, Failure>,
+    connection: Option<&Connection>,
+) -> Result<Exit, Failure> {
+    if let (Err(Failure::Interrupted { consequence }), Some(connection)) = (&mut result, connection) {
+        tokio::select! {
+            home = secrets::bring_home(connection) => {
+                if let Err(whereabouts) = home {
+                    *consequence = format!("{consequence}; {whereabouts}");
+                }
+            }
+            () = ctrl_c() => {}
+        }
+    }
+    result
+}
+
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "auth0-host", &mut script);
@@ -251,9 +275,18 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
 
 async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, Failure> {
     let host = connect::host(globals).await?;
-    let target = connect::Target::open(&host, globals).await?;
+    let mut globals = globals.clone();
+    // The offline tenant ends with the demo, and so do the secrets that it makes.
+    let passing = std::env::temp_dir().join(format!("auth0-demo-{}", std::process::id()));
+    if globals.emulator && !globals.secrets.named(&|name| std::env::var(name).ok()) {
+        globals.secrets.secret_dir = Some(passing.clone());
+    }
+    let target = connect::Target::open(&host, &globals).await?;
     let code = crate::demo::run(args, &host, &target.connection, &target.tenant()).await;
+    let home = secrets::bring_home(&target.connection).await;
     target.close().await;
+    let _ = std::fs::remove_dir_all(&passing);
+    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
     Ok(Exit::Other(code))
 }
 

@@ -1,8 +1,8 @@
 //! `run`: one action, JSON in, JSON out.
 
-use auth0_host::{ActionSummary, RequestRecord};
+use auth0_host::{ActionSummary, CallOptions, Error, RequestRecord};
 
-use super::{Exit, Failure, Globals, connect, input, print};
+use super::{Exit, Failure, Globals, connect, input, print, secrets};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -13,6 +13,9 @@ pub(crate) struct Run {
     /// The input: a JSON object, @FILE, or - for stdin
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     input: Option<String>,
+    /// Print secrets that the tenant makes or shows, instead of handles; none goes to --secret-dir or --secret-command
+    #[arg(long)]
+    reveal: bool,
     /// Members of the input; they go over those of --input. A value that is JSON is taken as JSON, anything else as
     /// text
     #[arg(value_name = "KEY=VALUE")]
@@ -41,12 +44,20 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
         return Err(unknown(&arguments.action, &actions));
     }
     let target = connect::Target::open(&host, globals).await?;
-    let outcome = target.connection.call(&arguments.action, input).await;
+    let options = if arguments.reveal { CallOptions::new().reveal_secrets() } else { CallOptions::new() };
+    let outcome = target.connection.call_with(&arguments.action, input, options).await;
     if globals.verbose {
         outcome.requests.iter().for_each(|request| eprintln!("{}", line(request)));
     }
+    let home = secrets::bring_home(&target.connection).await;
     target.close().await;
-    print::json(&outcome.result?)?;
+    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    let result = match outcome.result {
+        // The sink has it by now.
+        Err(Error::SecretKept { outcome, .. }) => *outcome,
+        result => result,
+    };
+    print::json(&result?)?;
     Ok(Exit::Done)
 }
 

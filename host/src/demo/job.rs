@@ -564,9 +564,10 @@ fn reason_to_leave(item: &Value, options: &Options) -> Option<&'static str> {
     (!options.rotate).then_some("it is overdue (--rotate-secrets rotates it)")
 }
 
-/// Tells of a rotation, without the secret.
+/// Tells of a rotation by the handle of the new secret.
 fn rotated(application: &Value) -> String {
-    let mut did = "rotated; the new secret was dropped, since the demo has no vault to put it in".to_owned();
+    let handle = text(application, "client_secret").unwrap_or("?");
+    let mut did = format!("rotated; the secret sink has the new one: {handle}");
     if let Some(problem) = application.pointer("/stamp_error/message").and_then(Value::as_str) {
         did.push_str("; the date could not be kept: ");
         did.push_str(problem);
@@ -697,11 +698,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_is_told_without_the_secret() {
+    fn a_rotation_is_told_by_the_handle_of_the_secret() {
         let told = rotated(
-            &json!({"client_id": "x", "client_secret": "canary", "stamp_error": {"kind": "forbidden", "message": "no scope"}}),
+            &json!({"client_id": "x", "client_secret": "auth0-secret://t/clients/x/client_secret", "stamp_error": {"kind": "forbidden", "message": "no scope"}}),
         );
-        assert!(told.contains("dropped") && told.ends_with("no scope") && !told.contains("canary"), "{told}");
+        assert!(told.contains("auth0-secret://") && told.ends_with("no scope"), "{told}");
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub(crate) struct DemoArgs {
     /// Age in days from which the secret of an application is overdue.
     #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..))]
     older_than_days: u32,
-    /// Rotate overdue secrets on a real tenant too, where they are only told otherwise: nobody gets to see the new
-    /// ones.
+    /// Rotate overdue secrets on a real tenant too, where they are only told otherwise; --secret-dir or --secret-command
+    /// says where the new ones go.
     #[arg(long)]
     rotate_secrets: bool,
     /// Rotate secrets of unknown age too.

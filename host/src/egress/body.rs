@@ -53,6 +53,13 @@ impl AnswerBody {
     }
 }
 
+impl AnswerBody {
+    /// Writes down that the answer is not handed on.
+    pub(crate) fn failed(&self, code: &'static str, reason: &str) {
+        self.entry.failed(code, reason);
+    }
+}
+
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = WasiError;

@@ -2,7 +2,7 @@
 //!
 //! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the connection's policy
 //! allow it ([`crate::policy`]), is it its turn ([`governor`]), what may it carry ([`credentials`], [`token`]), and then
-//! out ([`transport`]). Nothing in here knows what an action is: the rules hold
+//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it ([`secrets`]). Nothing in here knows what an action is: the rules hold
 //! for whatever a component builds, its own mistakes and those of a hostile one included.
 
 pub(crate) mod address;
@@ -11,6 +11,7 @@ pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod governor;
 pub(crate) mod resolver;
+mod secrets;
 pub(crate) mod token;
 pub(crate) mod transport;
 
@@ -35,6 +36,7 @@ use self::{
     credentials::{Keyring, OwnAnswer},
     destination::{Destination, Destinations},
     governor::{Admission, Governor, Throttled},
+    secrets::{Expected, Holds},
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
@@ -42,6 +44,7 @@ use crate::{
     call::{CallContext, CallOptions, DENIED, RequestEntry},
     limits::RequestLimits,
     policy::Policy,
+    secrets::deliveries::Deliveries,
     telemetry,
 };
 
@@ -59,7 +62,8 @@ pub(crate) struct Egress {
     transport: Transport,
     /// How long to wait for an answer where the guest does not say.
     patience: Duration,
-    requests: AtomicU64,
+    requests: Arc<AtomicU64>,
+    deliveries: Arc<Deliveries>,
 }
 
 type Answer = Result<Response<WasiBody>, WasiError>;
@@ -71,6 +75,7 @@ impl Egress {
         transport: Transport,
         patience: Duration,
     ) -> Self {
+        let deliveries = Deliveries::new(destinations.tenant().host(), None);
         Self {
             destinations,
             policy: Policy::default(),
@@ -79,7 +84,8 @@ impl Egress {
             keyring,
             transport,
             patience,
-            requests: AtomicU64::new(0),
+            requests: Arc::default(),
+            deliveries,
         }
     }
 
@@ -87,6 +93,17 @@ impl Egress {
     pub(crate) fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
         (self.policy, self.governor, self.limits) = (policy, governor, limits);
         self
+    }
+
+    /// Puts the secrets that the tenant makes there.
+    pub(crate) fn deliver_to(mut self, deliveries: Arc<Deliveries>) -> Self {
+        self.deliveries = deliveries;
+        self
+    }
+
+    /// Returns the way of the secrets that the tenant makes.
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
     }
 
     /// Counts the requests sent so far, token requests not included.
@@ -150,6 +167,11 @@ impl Egress {
         let Parts { method, uri, headers, .. } = &head;
         if let Err(denial) = self.policy.check_request(destination, method, uri, headers, &body) {
             return deny(call, entry, format!("denied: {denial}"));
+        }
+        if destination == Destination::ManagementApi && secrets::writes_handle(&body) {
+            let reason = "denied: a handle is not a secret: the request would set one that everybody may know; to \
+                          allow it, send the secret itself";
+            return deny(call, entry, reason.to_owned());
         }
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
@@ -281,6 +303,18 @@ impl Outgoing<'_> {
 
     /// Sends as it is when it is its turn, and writes down where it got to.
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
+        let expected = self.expected_secrets(head);
+        let mut turn = None;
+        if expected.as_ref().is_some_and(|expected| expected.holds() == Holds::Made) {
+            match self.patience.before_sending(self.egress.deliveries.begin()).await {
+                Some(Ok(begun)) => turn = Some(begun),
+                Some(Err(reason)) => return deny(self.call, entry, reason.to_string()),
+                None => {
+                    entry.failed("secret-sink", "not sent: the secret sink was busy for too long");
+                    return Err(WasiError::ConnectionTimeout);
+                }
+            }
+        }
         let admission = match self.turn(head).await {
             Ok(admission) => admission,
             Err(throttled) => {
@@ -295,6 +329,16 @@ impl Outgoing<'_> {
         let connect = self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT);
         let timeouts =
             Timeouts { connect: connect.min(self.patience.to_send()), answer: self.patience.to_answer() };
+        let expected = match (expected, turn) {
+            (Some(expected), Some(turn)) => {
+                let answer = self.send_and_keep(turn, expected, entry, request, timeouts).await?;
+                if let Some(admission) = admission {
+                    self.egress.governor.observe(admission, answer.status(), answer.headers());
+                }
+                return Ok(answer);
+            }
+            (expected, _) => expected,
+        };
         let follow = |whereabouts| match whereabouts {
             Whereabouts::OnConnection => {
                 entry.sent(body.len());
@@ -313,8 +357,11 @@ impl Outgoing<'_> {
                 }
                 let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.patience);
                 let limit = self.egress.limits.response_body_bytes;
-                let wrap = |body| AnswerBody::new(body, entry, Some(between_bytes), limit).boxed_unsync();
-                Ok(response.map(wrap))
+                let response = response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit));
+                match expected {
+                    Some(expected) => secrets::hide(response, &expected, &self.egress.deliveries).await,
+                    None => Ok(response.map(|body| body.boxed_unsync())),
+                }
             }
             Err(error) => {
                 entry.failed(error.code(), error.to_string());
@@ -326,6 +373,14 @@ impl Outgoing<'_> {
 }
 
 impl Outgoing<'_> {
+    /// Tells what is to be taken out of the answer; nothing where the caller wants to see it.
+    fn expected_secrets(&self, head: &Parts) -> Option<Expected> {
+        if self.destination != Destination::ManagementApi || self.call.options.reveal_secrets {
+            return None;
+        }
+        Expected::of(&head.method, head.uri.path())
+    }
+
     /// Waits for the request's turn. Only the Management API has a pace.
     async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
         if self.destination != Destination::ManagementApi {

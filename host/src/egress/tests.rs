@@ -1,6 +1,10 @@
 //! What a server sees of the egress.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Mutex};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Mutex, atomic::AtomicBool},
+};
 
 use http::{Method, StatusCode};
 use hyper::{body::Incoming, service::service_fn};
@@ -20,6 +24,7 @@ use super::{
 use crate::{
     credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials},
     secret::Secret,
+    secrets::{SecretName, SecretSink, Sink, SinkError, SinkFuture},
 };
 
 const SECRET: &str = "canary-secret";
@@ -770,4 +775,204 @@ async fn a_name_that_leads_inside_is_refused_for_the_token_and_for_the_request()
         assert!(denial.contains("acme.auth0.com is at 10.0.0.1, a private address"), "{denial}");
         assert!(denial.contains("allowed_networks"), "{denial}");
     }
+}
+/// Keeps what it gets; refuses everything while it is broken.
+#[derive(Default)]
+struct Shelf {
+    broken: AtomicBool,
+    taken: Mutex<Vec<String>>,
+}
+
+impl SecretSink for Arc<Shelf> {
+    fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
+        Box::pin(async move {
+            if self.broken.load(Ordering::Relaxed) {
+                return Err(SinkError::engine("the shelf is broken"));
+            }
+            self.taken.lock().unwrap().push(format!("{} {}", name.id(), secret.expose()));
+            Ok(())
+        })
+    }
+}
+
+impl Server {
+    /// A tenant whose applications have the secret `canary-made`, and the way to it with a sink.
+    async fn with_shelf() -> (Self, Arc<Egress>, Arc<Shelf>) {
+        let tenant = Self::start(|_, _| {
+            Some((200, json!({"client_id": "abc", "name": "Portal", "client_secret": "canary-made"})))
+        })
+        .await;
+        let shelf = Arc::new(Shelf::default());
+        let egress = tenant.egress_into(Some(Sink(Arc::new(Arc::clone(&shelf)))));
+        (tenant, egress, shelf)
+    }
+
+    fn egress_into(&self, sink: Option<Sink>) -> Arc<Egress> {
+        let destinations = Destinations::new(self.url("").parse().unwrap(), None);
+        let keyring = Keyring::new(Some(fixed("t")), None);
+        let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+        Arc::new(egress.deliver_to(Deliveries::new("acme.eu.auth0.com", sink)))
+    }
+
+    fn rotation(&self) -> Request<WasiBody> {
+        request(Method::POST, &self.url("/api/v2/clients/abc/rotate-secret"), "")
+    }
+}
+
+const HANDLE: &str = "auth0-secret://acme.eu.auth0.com/clients/abc/client_secret";
+
+#[tokio::test]
+async fn a_secret_that_the_tenant_makes_goes_into_the_sink_and_the_guest_gets_a_handle() {
+    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let call = CallContext::default();
+    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let length = answer.headers()[header::CONTENT_LENGTH].to_str().unwrap().to_owned();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(length, body.len().to_string());
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body, json!({"client_id": "abc", "name": "Portal", "client_secret": HANDLE}));
+    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    let record = call.log.records().remove(0);
+    assert_eq!((record.status, record.error, record.sent), (Some(200), None, true));
+    assert!(record.bytes_received > 0 && egress.requests() == 1);
+
+    let shown = send(&egress, request(Method::GET, &tenant.url("/api/v2/clients/abc"), "")).await.unwrap();
+    assert!(shown.1.contains(HANDLE) && !shown.1.contains("canary"), "{shown:?}");
+    assert_eq!(shelf.taken.lock().unwrap().len(), 1, "what is only shown goes nowhere");
+}
+
+#[tokio::test]
+async fn a_caller_who_wants_to_see_a_secret_sees_it() {
+    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let call = CallContext::new(deadline, CallOptions::new().reveal_secrets());
+    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(std::str::from_utf8(&body).unwrap().contains("canary-made"));
+    assert!(shelf.taken.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_place_for_it_no_secret_is_made() {
+    let (tenant, _, _) = Server::with_shelf().await;
+    let egress = tenant.egress_into(None);
+    for path in ["/api/v2/clients/abc/rotate-secret", "/api/v2/CLIENTS/abc/rotate-secret/", "/api/v2/clients"]
+    {
+        let call = CallContext::default();
+        let ask = request(Method::POST, &tenant.url(path), "{}");
+        let error = egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
+        assert!(matches!(error, WasiError::HttpRequestDenied), "{path}: {error:?}");
+        assert!(call.denial().unwrap().contains("--reveal"), "{path}");
+    }
+    assert!(tenant.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_handle_that_is_written_back_as_a_secret_is_denied() {
+    let (tenant, egress, _) = Server::with_shelf().await;
+    let body = json!({"client_secret": HANDLE}).to_string();
+    let ask = request(Method::PATCH, &tenant.url("/api/v2/clients/abc"), &body);
+    let call = CallContext::default();
+    egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
+    assert!(call.denial().unwrap().contains("a handle is not a secret"));
+    assert!(tenant.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_after_its_request_was_sent_loses_no_secret() {
+    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let call = CallContext::default();
+    let mut sending = Box::pin(egress.send(tenant.rotation(), RequestOptions::default(), &call));
+    // The server answers 20 ms after it has seen the request.
+    while tenant.seen().is_empty() {
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut sending).await.is_err());
+    }
+    drop(sending);
+    egress.deliveries().settled().await;
+    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_after_the_call_s_time_goes_into_the_sink_all_the_same() {
+    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let time = Some(Duration::from_millis(15));
+    let options = RequestOptions { first_byte_timeout: time, ..RequestOptions::default() };
+    let error = egress.send(tenant.rotation(), options, &CallContext::default()).await.unwrap_err();
+    assert!(matches!(error, WasiError::HttpResponseTimeout | WasiError::ConnectionTimeout), "{error:?}");
+    egress.deliveries().settled().await;
+    let sent = tenant.seen().len();
+    assert_eq!(shelf.taken.lock().unwrap().len(), sent, "what was sent is kept, what was not is not made");
+}
+
+#[tokio::test]
+async fn a_secret_that_the_sink_does_not_take_is_kept_and_the_call_knows() {
+    let (tenant, egress, shelf) = Server::with_shelf().await;
+    shelf.broken.store(true, Ordering::Relaxed);
+    let call = CallContext::default();
+    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    assert_eq!(answer.status(), 200, "the rotation happened");
+    let undelivered = call.take_undelivered().unwrap();
+    assert_eq!(undelivered.names[0].to_string(), HANDLE);
+    assert!(!format!("{undelivered:?} {egress:?} {call:?}").contains("canary-made"));
+    shelf.broken.store(false, Ordering::Relaxed);
+    egress.deliveries().retry(None).await.unwrap();
+    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    assert_eq!(egress.deliveries().pending(), []);
+}
+
+#[tokio::test]
+async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
+    let tenant = Server::start(|_, _| Some((200, json!("canary-made")))).await;
+    let (_, _, shelf) = Server::with_shelf().await;
+    let egress = tenant.egress_into(Some(Sink(Arc::new(shelf))));
+    // A JSON text is JSON, and holds no member: it passes. Half of an object does not.
+    let whole = send(&egress, tenant.rotation()).await.unwrap();
+    assert_eq!(whole, (200, "\"canary-made\"".to_owned()));
+    let half =
+        Raw::start("HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{\"client_secret\":\"canary-made").await;
+    let destinations = Destinations::new(half.url("").parse().unwrap(), None);
+    let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
+    let call = CallContext::default();
+    let ask = request(Method::GET, &half.url("/api/v2/clients"), "");
+    let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
+    assert!(call.log.records()[0].error.as_ref().unwrap().contains("withheld"));
+}
+
+/// A server that answers every connection with the same octets.
+struct Raw(SocketAddr);
+
+impl Raw {
+    async fn start(answer: &'static str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Self(address)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0)
+    }
+}
+
+#[tokio::test]
+async fn a_credential_in_a_guest_s_trailers_does_not_leave() {
+    let tenant = Silent::start().await;
+    let base = format!("http://{}", tenant.address);
+    let destinations = Destinations::new(base.parse().unwrap(), None);
+    let egress =
+        Egress::new(destinations, Keyring::new(Some(fixed("t")), None), plain(), Duration::from_secs(5));
+    let (head, body) = request(Method::POST, &format!("{base}/api/v2/users"), "{}").into_parts();
+    let forged = header::HeaderValue::from_static("Bearer forged");
+    let trailers = http::HeaderMap::from_iter([(header::AUTHORIZATION, forged)]);
+    let body = body.with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync();
+    let _ = egress.send(Request::from_parts(head, body), hasty(), &CallContext::default()).await;
+    assert!(tenant.saw("POST /api/v2/users") && tenant.saw("Bearer t") && !tenant.saw("forged"));
 }

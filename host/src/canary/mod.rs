@@ -1,0 +1,212 @@
+//! Looks for the host's credentials in all that a guest ever had in its memory.
+//!
+//! The engine of this test hands out memories of its own and keeps them, so what an action has freed or overwritten with
+//! less is found too.
+
+mod memory;
+mod needles;
+
+use std::{sync::Arc, time::Duration};
+
+use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
+use rustls::RootCertStore;
+use serde_json::{Value, json};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy};
+
+use self::{memory::Keeper, needles::Needles};
+use crate::{
+    code_cache::CodeCache,
+    connection::Connection,
+    credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
+    host::EMBEDDED,
+    private_key::{PrivateKey, tests::fresh_pem},
+    runtime::{Runtime, SharedRuntime},
+    secret::Secret,
+    secrets::FileSink,
+    settings::Settings,
+};
+
+/// A name of the application that the guest does get: what the control run looks for.
+const HARMLESS: &str = "harmless-canary-in-the-environment";
+
+struct Laboratory {
+    runtime: SharedRuntime,
+    component: crate::component::ComponentInfo,
+    memories: Keeper,
+    tenant: Emulator,
+    needles: Needles,
+}
+
+impl Laboratory {
+    async fn new() -> Self {
+        let memories = Keeper::default();
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        // Every access is checked, since these memories have no guard pages.
+        config.memory_reservation(0).memory_guard_size(0).memory_may_move(true);
+        config.with_host_memory(Arc::new(memories.clone()));
+        let engine = Engine::new(&config).unwrap();
+        let (runtime, component, _) = Runtime::with_engine(engine, EMBEDDED, 8, &CodeCache::Off).unwrap();
+        let tenant = Emulator::builder().seed(Seed::demo()).start().await.unwrap();
+        let mut needles = Needles::default();
+        needles.add("the client secret", tenant.client_secret().as_bytes());
+        needles.add("the mail key", tenant.mail_api_key().as_bytes());
+        // What the tenant's tokens and our assertions begin with.
+        needles.add("a token of the tenant", br#"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIs"#);
+        needles.add("an assertion", b"eyJ0eXAiOiJKV1QiLCJhbGciOiJS");
+        Self { runtime: Arc::new(runtime), component, memories, tenant, needles }
+    }
+
+    fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Connection {
+        let settings = Settings::new(self.tenant.domain().parse().unwrap())
+            .base_url(self.tenant.base_url().parse().unwrap())
+            .audience(self.tenant.audience())
+            .credentials(Credentials::client_secret(self.tenant.client_id(), self.tenant.client_secret()))
+            .email_base_url(self.tenant.mail_base_url().parse().unwrap())
+            .email_api_key(self.tenant.mail_api_key())
+            .deadline(Duration::from_secs(5));
+        let roots = RootCertStore::empty;
+        Connection::open(Arc::clone(&self.runtime), roots, &self.component, tune(settings)).unwrap()
+    }
+
+    /// Runs an action, and names what its instances had in their memories that they must not have.
+    async fn leaks(&self, connection: &Connection, action: &str, input: &Value) -> Vec<String> {
+        let outcome = connection.call(action, input.clone()).await;
+        let memories = self.memories.take();
+        assert!(
+            memories.iter().any(|memory| memory.len() > 1 << 16),
+            "{action}: the guest ran in our memory"
+        );
+        let mut found: Vec<String> = memories
+            .iter()
+            .flat_map(|memory| self.needles.found_in(memory))
+            .map(|name| format!("{action}: {name} (memory)"))
+            .collect();
+        let told = format!("{outcome:?} {connection:?}");
+        found.extend(
+            self.needles.found_in(told.as_bytes()).iter().map(|name| format!("{action}: {name} (outcome)")),
+        );
+        found
+    }
+
+    /// All that an action may do to credentials: using them, asking for them, being shown them.
+    fn actions(&self) -> Vec<(&'static str, Value)> {
+        let own = self.tenant.client_id();
+        let clients = self.tenant.control().clients();
+        let billing =
+            clients.iter().find(|client| client["name"] == "Acme Billing").unwrap()["client_id"].clone();
+        let token = json!({"grant_type": "client_credentials"});
+        vec![
+            ("test-connection", json!({})),
+            ("list-users", json!({"per_page": 5})),
+            ("get-application", json!({"client_id": own})),
+            ("list-applications", json!({})),
+            ("custom-request", json!({"method": "GET", "path": format!("/api/v2/%63lients/{own}")})),
+            ("custom-request", json!({"method": "POST", "path": "/api/v2/clients", "body": {"name": "New"}})),
+            ("custom-request", json!({"method": "POST", "path": "/oauth/token", "body": token})),
+            ("find-stale-secrets", json!({})),
+            ("rotate-client-secret", json!({"client_id": billing})),
+            ("send-email", json!({"to": "ana@acme.example", "subject": "s", "body": "b"})),
+            ("get-user", json!({"user_id": "auth0|000000000000000000000000"})),
+            ("create-user", json!({"nonsense": true})),
+        ]
+    }
+
+    /// Adds the secrets that the tenant has made since.
+    fn learn(&mut self) {
+        for client in self.tenant.control().clients() {
+            if let Some(secret) = client["client_secret"].as_str() {
+                self.needles.add("a secret of the tenant", secret.as_bytes());
+            }
+        }
+    }
+}
+
+struct Vault(Secret, String);
+
+impl CredentialSource for Vault {
+    fn credential(&self) -> CredentialFuture<'_> {
+        let credential =
+            Credential::ClientSecret { client_id: self.1.clone(), client_secret: self.0.clone() };
+        Box::pin(std::future::ready(Ok(credential)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guest_never_has_a_credential_in_its_memory() {
+    let mut laboratory = Laboratory::new().await;
+    let pem = fresh_pem();
+    let folder = std::env::temp_dir().join(format!("auth0-canary-{}", std::process::id()));
+    let token = "eyJhbGciOiJSUzI1NiJ9.canary-of-a-token.from-elsewhere";
+    laboratory.needles.add("the static token", token.as_bytes());
+    for line in pem.expose().lines().filter(|line| line.len() == 64) {
+        laboratory.needles.add("the private key", line.as_bytes());
+    }
+    laboratory.learn();
+    let id = laboratory.tenant.client_id().to_owned();
+    let vault = Vault(laboratory.tenant.client_secret().into(), id.clone());
+    let sources = [
+        Credentials::client_secret(&id, laboratory.tenant.client_secret()),
+        Credentials::source(vault),
+        // These two are refused by the tenant: what is looked for are the paths of errors.
+        Credentials::private_key(&id, PrivateKey::from_pem(&pem).unwrap()),
+        Credentials::token(token),
+    ];
+    let mut found = Vec::new();
+    for source in sources {
+        let sink = FileSink::new(&folder);
+        let connection = laboratory.connect(|settings| settings.credentials(source).secret_sink(sink));
+        for (action, input) in laboratory.actions() {
+            found.extend(laboratory.leaks(&connection, action, &input).await);
+        }
+    }
+    let made = std::fs::read_dir(&folder).unwrap().count();
+    let _ = std::fs::remove_dir_all(&folder);
+    assert!(made > 0, "secrets were made, and are in the sink");
+    assert_eq!(found, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_has_it_one_when_the_tenant_fails_or_echoes() {
+    let laboratory = Laboratory::new().await;
+    let echo = format!("{{\"error\": \"{}\"}}", laboratory.tenant.client_secret());
+    let mut found = Vec::new();
+    for (kind, path) in [
+        (FaultKind::ExpiredToken, "/api/v2/"),
+        (FaultKind::RevokedToken, "/api/v2/"),
+        (FaultKind::ResetAfterRead, "/api/v2/"),
+        (FaultKind::Malformed, "/api/v2/"),
+        (FaultKind::Truncate, "/api/v2/"),
+        (FaultKind::ResetAfterRead, "/oauth/token"),
+        (FaultKind::Malformed, "/oauth/token"),
+        (
+            FaultKind::Status { status: 403, body: Some(echo), retry_after: None, after_processing: false },
+            "/oauth/token",
+        ),
+    ] {
+        laboratory.tenant.control().clear_faults();
+        laboratory.tenant.control().inject(Fault::new(kind).at(path));
+        let connection = laboratory.connect(|settings| settings.max_retries(0));
+        for (action, input) in laboratory.actions() {
+            found.extend(laboratory.leaks(&connection, action, &input).await);
+        }
+    }
+    assert_eq!(found, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_guest_does_get_is_found_so_the_search_can_fail() {
+    let mut laboratory = Laboratory::new().await;
+    laboratory.needles.add("the control", HARMLESS.as_bytes());
+    let connection = laboratory.connect(|settings| settings.client_id(HARMLESS));
+    let found = laboratory.leaks(&connection, "test-connection", &json!({})).await;
+    assert!(found.iter().any(|found| found.contains("the control as it is (memory)")), "{found:?}");
+    let secret = laboratory.tenant.client_secret().to_owned();
+    let options = crate::call::CallOptions::new().reveal_secrets();
+    let input = json!({"client_id": laboratory.tenant.client_id()});
+    let outcome = connection.call_with("get-application", input, options).await;
+    assert_eq!(outcome.result.unwrap()["client_secret"], secret);
+    let memories = laboratory.memories.take();
+    assert!(memories.iter().any(|memory| !laboratory.needles.found_in(memory).is_empty()), "it was revealed");
+}
