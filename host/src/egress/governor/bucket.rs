@@ -133,8 +133,12 @@ impl Bucket {
             let gone = now.saturating_duration_since(self.at);
             Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX).saturating_sub(gone)
         });
-        let opened = self.closed_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        refilled.max(opened)
+        refilled.max(self.opens_in(now))
+    }
+
+    /// Says how long a refusal still closes it.
+    pub(super) fn opens_in(&self, now: Instant) -> Duration {
+        self.closed_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// The most that can be had while requests are on their way.

@@ -111,7 +111,12 @@ impl Pace {
         }
         let ticket = self.next;
         self.next += 1;
-        let wait = self.wait(lane, ticket, now);
+        // As long as nothing is known, the answer that is on its way may free all at once.
+        let wait = if self.plan == RatePlan::Auto {
+            self.buckets.values().map(|bucket| bucket.opens_in(now)).max().unwrap_or_default()
+        } else {
+            self.wait(lane, ticket, now)
+        };
         if wait > patience {
             return Entry::TooLong(wait);
         }

@@ -76,7 +76,15 @@ async fn the_default_is_as_slow_as_the_smallest_plan_until_an_answer_tells() {
     let governor = Governor::default();
     let first = governor.ask(ROLES, Priority::Interactive, MINUTE).await.unwrap();
     let second = governor.ask(ROLES, Priority::Interactive, MINUTE).await.unwrap();
-    let waiting: Vec<_> = (0..10).map(|_| governor.spawn(ROLES, Priority::Interactive)).collect();
+    let waiting: Vec<_> = (0..10)
+        .map(|_| {
+            let governor = governor.clone();
+            // Not told to come back later: the answer may free all of them.
+            let asking =
+                async move { governor.ask(ROLES, Priority::Interactive, Duration::from_secs(1)).await };
+            tokio::spawn(async { drop(asking.await.unwrap()) })
+        })
+        .collect();
     assert_eq!(Governor::settled(&waiting).await, 0);
     governor.observe(first, StatusCode::OK, &headers(50, 48));
     assert_eq!(governor.plan(), RatePlan::Enterprise);
