@@ -138,16 +138,16 @@ impl Governor {
         let place = Place { shared: &self.0, lane, ticket, entered };
         loop {
             let now = Instant::now();
-            let turn = self.0.pace().look(lane, ticket, now);
+            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
+            let turn = self.0.pace().look(lane, ticket, left, now);
             let alarm = match turn {
                 Turn::Go(tokens) => return Ok(admission(tokens)),
+                Turn::TooLong(wait) => {
+                    drop(place);
+                    return Err(self.0.throttled(lane, wait, now));
+                }
                 Turn::Wait(alarm) => alarm,
             };
-            if until.is_some_and(|until| now >= until) {
-                let wait = self.0.pace().wait(lane, ticket, now);
-                drop(place);
-                return Err(self.0.throttled(lane, wait, now));
-            }
             match [alarm, until].into_iter().flatten().min() {
                 // Late or told to: either way it is time to look.
                 Some(alarm) => drop(tokio::time::timeout_at(alarm, wake.notified()).await),

@@ -68,6 +68,8 @@ pub(super) enum Turn {
     Go(Tokens),
     /// Look again when told to, or then.
     Wait(Option<Instant>),
+    /// Give up: the turn comes too late, after so long.
+    TooLong(Duration),
 }
 
 /// The pace of one connection.
@@ -111,14 +113,8 @@ impl Pace {
         }
         let ticket = self.next;
         self.next += 1;
-        // As long as nothing is known, the answer that is on its way may free all at once.
-        let wait = if self.plan == RatePlan::Auto {
-            self.buckets.values().map(|bucket| bucket.opens_in(now)).max().unwrap_or_default()
-        } else {
-            self.wait(lane, ticket, now)
-        };
-        if wait > patience {
-            return Entry::TooLong(wait);
+        if self.expected(lane, ticket, now) > patience {
+            return Entry::TooLong(self.wait(lane, ticket, now));
         }
         let wake = Arc::new(Notify::new());
         self.lanes.entry(lane).or_default().insert(ticket, Arc::clone(&wake));
@@ -129,11 +125,15 @@ impl Pace {
         }
     }
 
-    /// Says what a waiting request is to do now.
-    pub(super) fn look(&mut self, lane: Lane, ticket: Ticket, now: Instant) -> Turn {
+    /// Says what a waiting request that can wait for so long is to do now.
+    pub(super) fn look(&mut self, lane: Lane, ticket: Ticket, patience: Duration, now: Instant) -> Turn {
         self.advance(now);
         if let Some(tokens) = self.granted.remove(&ticket) {
             return Turn::Go(tokens);
+        }
+        // The plan turned out to be smaller, a refusal came, or the queue was slower than thought.
+        if patience.is_zero() || self.expected(lane, ticket, now) > patience {
+            return Turn::TooLong(self.wait(lane, ticket, now));
         }
         let heads = self.lanes.get(&lane).is_some_and(|queue| queue.keys().next() == Some(&ticket));
         // Only the first of a lane keeps time; the others are told when they are the first.
@@ -152,6 +152,14 @@ impl Pace {
         }
         self.dequeue(lane, ticket);
         self.advance(now);
+    }
+
+    /// As [`Pace::wait`]; as long as the plan is not known, the answer that is on its way may free all at once.
+    fn expected(&mut self, lane: Lane, ticket: Ticket, now: Instant) -> Duration {
+        if self.plan == RatePlan::Auto {
+            return self.buckets.values().map(|bucket| bucket.opens_in(now)).max().unwrap_or_default();
+        }
+        self.wait(lane, ticket, now)
     }
 
     /// Says how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for it.
@@ -237,6 +245,7 @@ impl Pace {
         for name in names {
             self.bucket(name, now).close(now + wait, now);
         }
+        self.tell_all();
     }
 
     /// Takes another plan where the size of a bucket tells one.
@@ -271,16 +280,19 @@ impl Pace {
         }
     }
 
-    /// Gives every bucket the figures of the plan, and tells everyone who keeps time by the old ones.
+    /// Gives every bucket the figures of the plan.
     fn set_rates(&mut self, now: Instant) {
         let rates: Vec<(Name, Option<Rate>)> =
             self.buckets.keys().map(|name| (*name, self.rate(*name))).collect();
         for (name, rate) in rates {
             self.bucket(name, now).set_rate(rate, now);
         }
-        for first in self.lanes.values().filter_map(|queue| queue.values().next()) {
-            first.notify_one();
-        }
+        self.tell_all();
+    }
+
+    /// Lets everyone who waits work out anew how long.
+    fn tell_all(&self) {
+        self.lanes.values().flat_map(BTreeMap::values).for_each(|wake| wake.notify_one());
     }
 
     /// Grants as many turns as there are tokens for.

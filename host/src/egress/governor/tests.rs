@@ -184,6 +184,36 @@ async fn after_a_429_nobody_goes_before_the_bucket_refills() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_cannot_wait_any_longer_is_told_when_that_turns_out_and_not_at_the_deadline() {
+    for (status, word) in [
+        (StatusCode::OK, headers(2, 1)),
+        (StatusCode::TOO_MANY_REQUESTS, {
+            let mut refusal = headers(2, 0);
+            refusal.insert("retry-after", HeaderValue::from(30));
+            refusal
+        }),
+    ] {
+        let governor = Governor::default();
+        let first = governor.ask(ROLES, Priority::Interactive, MINUTE).await.unwrap();
+        let _second = governor.ask(ROLES, Priority::Interactive, MINUTE).await.unwrap();
+        let waiting: Vec<_> = (0..100)
+            .map(|_| {
+                let governor = governor.clone();
+                let patience = Duration::from_secs(10);
+                tokio::spawn(
+                    async move { governor.ask(ROLES, Priority::Interactive, patience).await.map(drop) },
+                )
+            })
+            .collect();
+        assert_eq!(Governor::settled(&waiting).await, 0);
+        governor.observe(first, status, &word);
+        let told = Governor::settled(&waiting).await;
+        let still = if status.is_success() { 19..=21 } else { 0..=0 };
+        assert!(still.contains(&(waiting.len() - told)), "{status}: {told} told");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_used_up_holds_back_no_other() {
     let governor = Governor::new(RatePlan::Free, 10);
     for _ in 0..10 {
