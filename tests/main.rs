@@ -21,6 +21,7 @@ mod contract;
 mod credentials;
 mod demo;
 mod errors;
+mod governor;
 mod json_interface;
 mod paging;
 mod policy;

@@ -12,23 +12,39 @@ use jiff::Timestamp;
 
 /// The subscription whose limits the tenant keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Plan {
     /// 2 requests at once, 2 per second.
     Free,
+    /// Buckets per endpoint; all other endpoints share 10 requests at once, 150 per minute.
+    Essentials,
+    /// The limits of [`Plan::Essentials`].
+    Professional,
     /// 50 requests at once, 16 per second, and smaller buckets for some endpoints.
     Enterprise,
+    /// 10 requests at once, 2 per second, and the smaller buckets of [`Plan::Enterprise`].
+    EnterpriseNonProduction,
+    /// 20 requests at once, 20 per second: the smallest private cloud.
+    PrivateCloudDev,
     /// No limits, for tests that are about something else.
     #[default]
     Unlimited,
 }
 
+const NAMES: [(Plan, &str); 7] = [
+    (Plan::Free, "free"),
+    (Plan::Essentials, "essentials"),
+    (Plan::Professional, "professional"),
+    (Plan::Enterprise, "enterprise"),
+    (Plan::EnterpriseNonProduction, "enterprise-nonproduction"),
+    (Plan::PrivateCloudDev, "private-cloud-dev"),
+    (Plan::Unlimited, "unlimited"),
+];
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Free => "free",
-            Self::Enterprise => "enterprise",
-            Self::Unlimited => "unlimited",
-        })
+        let name = NAMES.iter().find(|(plan, _)| plan == self).map(|(_, name)| *name);
+        f.write_str(name.unwrap_or_default())
     }
 }
 
@@ -36,18 +52,14 @@ impl FromStr for Plan {
     type Err = UnknownPlan;
 
     fn from_str(text: &str) -> Result<Self, UnknownPlan> {
-        match text.to_ascii_lowercase().as_str() {
-            "free" => Ok(Self::Free),
-            "enterprise" => Ok(Self::Enterprise),
-            "unlimited" => Ok(Self::Unlimited),
-            _ => Err(UnknownPlan(text.to_owned())),
-        }
+        let named = NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
+        named.map(|(plan, _)| *plan).ok_or_else(|| UnknownPlan(text.to_owned()))
     }
 }
 
 /// A plan that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown plan `{0}`: one of free, enterprise, unlimited")]
+#[error("unknown plan `{0}`: one of {names}", names = NAMES.map(|(_, name)| name).join(", "))]
 pub struct UnknownPlan(String);
 
 /// A bucket's size and its refill per second.
@@ -106,24 +118,33 @@ impl Limits {
         let global = match self.plan {
             Plan::Unlimited => return Verdict::Unlimited,
             Plan::Free => rate(2.0, 2.0),
+            Plan::Essentials | Plan::Professional => minute(10.0, 150.0),
             Plan::Enterprise => rate(50.0, 16.0),
+            Plan::EnterpriseNonProduction => rate(10.0, 2.0),
+            Plan::PrivateCloudDev => rate(20.0, 20.0),
         };
-        let (passed, standing) = self.take("management", global);
-        if !passed {
+        let endpoint = self.endpoint(key);
+        // On Essentials and Professional only endpoints without a bucket of their own share one.
+        let shares = endpoint.is_none() || !matches!(self.plan, Plan::Essentials | Plan::Professional);
+        let shared = shares.then(|| self.take("management", global));
+        if let Some((false, standing)) = shared {
             return Verdict::GlobalEmpty(standing);
         }
-        if let Some((name, rate)) = self.endpoint(key) {
-            let (passed, own) = self.take(name, rate);
-            return if passed { Verdict::Pass(own) } else { Verdict::EndpointEmpty(own) };
+        match (endpoint.map(|(name, rate)| self.take(name, rate)), shared) {
+            (Some((true, own)), _) => Verdict::Pass(own),
+            (Some((false, own)), _) => Verdict::EndpointEmpty(own),
+            (None, Some((_, standing))) => Verdict::Pass(standing),
+            (None, None) => Verdict::Unlimited,
         }
-        Verdict::Pass(standing)
     }
 
     /// How many days the plan keeps the tenant's log.
     pub(crate) fn log_retention_days(&self) -> i64 {
         match self.plan {
             Plan::Free => 1,
-            Plan::Enterprise | Plan::Unlimited => 30,
+            Plan::Essentials => 5,
+            Plan::Professional => 10,
+            Plan::Enterprise | Plan::EnterpriseNonProduction | Plan::PrivateCloudDev | Plan::Unlimited => 30,
         }
     }
 
@@ -141,40 +162,23 @@ impl Limits {
         let rate = match self.plan {
             Plan::Unlimited => return Verdict::Unlimited,
             Plan::Free => rate(30.0, 30.0),
-            Plan::Enterprise => rate(100.0, 100.0),
+            Plan::Essentials | Plan::Professional => rate(25.0, 25.0),
+            // [?] Of a private cloud's development tenant and of non-production ones no figure is published: as production.
+            Plan::Enterprise | Plan::EnterpriseNonProduction | Plan::PrivateCloudDev => rate(100.0, 100.0),
         };
         let (passed, standing) = self.take("oauth/token", rate);
         if passed { Verdict::Pass(standing) } else { Verdict::GlobalEmpty(standing) }
     }
 
-    /// The endpoint buckets that are published for Free and Enterprise; per-minute figures as a share of a second.
+    /// The bucket of an endpoint; per-minute figures as a share of a second.
     fn endpoint(&self, key: &str) -> Option<(&'static str, Rate)> {
         let (method, path) = key.split_once(' ')?;
-        let read = method == "GET";
-        let minute = |burst: f64, per_minute: f64| rate(burst, per_minute / 60.0);
-        let enterprise = self.plan == Plan::Enterprise;
-        Some(match path {
-            "/organizations" if enterprise && read => ("organizations read", minute(10.0, 100.0)),
-            "/organizations/{id}" if enterprise && read => ("organization read", minute(10.0, 100.0)),
-            "/organizations/name/{name}" if enterprise => ("organization by name", minute(20.0, 200.0)),
-            "/organizations" | "/organizations/{id}" if enterprise => {
-                ("organizations write", minute(5.0, 150.0))
-            }
-            "/users/{id}/organizations" if enterprise => ("user organizations", minute(40.0, 500.0)),
-            "/emails/provider" if read => {
-                ("email provider read", if enterprise { minute(15.0, 150.0) } else { minute(5.0, 25.0) })
-            }
-            "/emails/provider" => {
-                ("email provider write", if enterprise { minute(10.0, 100.0) } else { minute(5.0, 25.0) })
-            }
-            path if path.starts_with("/email-templates") && read => {
-                ("email templates read", if enterprise { minute(15.0, 150.0) } else { minute(10.0, 50.0) })
-            }
-            path if path.starts_with("/email-templates") => {
-                ("email templates write", if enterprise { minute(10.0, 100.0) } else { minute(5.0, 25.0) })
-            }
-            _ => return None,
-        })
+        match self.plan {
+            Plan::Free => free(method, path),
+            Plan::Essentials | Plan::Professional => essentials(method, path),
+            Plan::Enterprise | Plan::EnterpriseNonProduction => enterprise(method, path),
+            Plan::PrivateCloudDev | Plan::Unlimited => None,
+        }
     }
 
     #[expect(
@@ -203,6 +207,56 @@ impl Limits {
     }
 }
 
+const fn minute(burst: f64, per_minute: f64) -> Rate {
+    rate(burst, per_minute / 60.0)
+}
+
+fn free(method: &str, path: &str) -> Option<(&'static str, Rate)> {
+    Some(match (method, path) {
+        ("GET", "/emails/provider") => ("email provider read", minute(5.0, 25.0)),
+        (_, "/emails/provider") => ("email provider write", minute(5.0, 25.0)),
+        ("GET", path) if is_template(path) => ("email templates read", minute(10.0, 50.0)),
+        (_, path) if is_template(path) => ("email templates write", minute(5.0, 25.0)),
+        _ => return None,
+    })
+}
+
+fn essentials(method: &str, path: &str) -> Option<(&'static str, Rate)> {
+    Some(match (method, path) {
+        ("GET", "/users" | "/users/{id}") => ("users read", minute(40.0, 500.0)),
+        ("POST", "/users") | ("PATCH", "/users/{id}") => ("users write", minute(20.0, 200.0)),
+        ("DELETE", "/users/{id}") => ("users delete", minute(20.0, 200.0)),
+        ("GET", "/logs" | "/logs/{id}") => ("logs read", minute(10.0, 100.0)),
+        ("GET", "/clients" | "/clients/{id}") => ("clients read", minute(5.0, 100.0)),
+        ("GET", "/connections" | "/connections/{id}") => ("connections read", minute(5.0, 50.0)),
+        ("GET", "/organizations") => ("organizations read", minute(5.0, 50.0)),
+        ("GET", "/organizations/{id}") => ("organization read", minute(20.0, 200.0)),
+        ("GET", "/organizations/name/{name}") => ("organization by name", minute(10.0, 100.0)),
+        (_, "/organizations" | "/organizations/{id}") => ("organizations write", minute(5.0, 25.0)),
+        // The same figures.
+        _ => return free(method, path),
+    })
+}
+
+fn enterprise(method: &str, path: &str) -> Option<(&'static str, Rate)> {
+    Some(match (method, path) {
+        ("GET", "/organizations") => ("organizations read", minute(10.0, 100.0)),
+        ("GET", "/organizations/{id}") => ("organization read", minute(10.0, 100.0)),
+        ("GET", "/organizations/name/{name}") => ("organization by name", minute(20.0, 200.0)),
+        (_, "/organizations" | "/organizations/{id}") => ("organizations write", minute(5.0, 150.0)),
+        ("GET", "/users/{id}/organizations") => ("user organizations", minute(40.0, 500.0)),
+        ("GET", "/emails/provider") => ("email provider read", minute(15.0, 150.0)),
+        (_, "/emails/provider") => ("email provider write", minute(10.0, 100.0)),
+        ("GET", path) if is_template(path) => ("email templates read", minute(15.0, 150.0)),
+        (_, path) if is_template(path) => ("email templates write", minute(10.0, 100.0)),
+        _ => return None,
+    })
+}
+
+fn is_template(path: &str) -> bool {
+    path.starts_with("/email-templates")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,8 +280,21 @@ mod tests {
     }
 
     #[test]
+    fn on_essentials_an_endpoint_with_its_own_bucket_uses_no_other() {
+        let mut limits = Limits::new(Plan::Essentials);
+        for _ in 0..40 {
+            assert!(matches!(limits.management("GET /users"), Verdict::Pass(s) if s.limit == 40));
+        }
+        assert!(matches!(limits.management("GET /users"), Verdict::EndpointEmpty(_)));
+        for _ in 0..10 {
+            assert!(matches!(limits.management("GET /roles"), Verdict::Pass(s) if s.limit == 10));
+        }
+        assert!(matches!(limits.management("GET /roles"), Verdict::GlobalEmpty(_)));
+    }
+
+    #[test]
     fn plans_parse_from_their_names() {
-        for plan in [Plan::Free, Plan::Enterprise, Plan::Unlimited] {
+        for (plan, _) in NAMES {
             assert_eq!(plan.to_string().parse(), Ok(plan));
         }
         assert!("gold".parse::<Plan>().unwrap_err().to_string().contains("`gold`"));

@@ -27,7 +27,7 @@ use crate::{
         Egress, GuestHttp,
         credentials::Keyring,
         destination::Destinations,
-        governor::Governor,
+        governor::{Governor, RatePlan},
         resolver::Resolver,
         token::{TokenEndpoint, TokenSource},
         transport::{Transport, tls_config},
@@ -83,6 +83,14 @@ pub struct Stats {
     pub connections_opened: u64,
     /// Tokens fetched.
     pub tokens_fetched: u64,
+    /// Requests that had to wait for their turn, to keep the tenant's rate limits.
+    pub rate_waits: u64,
+    /// How long they waited, in milliseconds, all taken together.
+    pub rate_waited_ms: u64,
+    /// Requests that were not sent since their turn would have come after the call's deadline.
+    pub rate_throttled: u64,
+    /// Answers of the tenant with status 429.
+    pub rate_refused: u64,
 }
 
 impl Connection {
@@ -110,6 +118,8 @@ impl Connection {
             audit,
             name,
             secret_sink,
+            rate_plan,
+            rate_reserve,
             ..
         } = settings;
         let facts = Facts {
@@ -143,7 +153,7 @@ impl Connection {
             transport,
             deadline,
         )
-        .govern(policy, Governor::default(), RequestLimits::from(&limits))
+        .govern(policy, Governor::new(rate_plan, rate_reserve), RequestLimits::from(&limits))
         .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),
@@ -308,13 +318,23 @@ impl Connection {
         environment
     }
 
+    /// Returns the plan whose rate limits are kept by now: the one that was set, or that the tenant's answers told.
+    pub fn rate_plan(&self) -> RatePlan {
+        self.0.egress.governor().plan()
+    }
+
     /// Returns what the connection has done so far.
     pub fn stats(&self) -> Stats {
+        let pace = self.0.egress.governor().counts();
         Stats {
             calls: self.0.calls.load(Ordering::Relaxed),
             requests: self.0.egress.requests(),
             connections_opened: self.0.egress.connections_opened(),
             tokens_fetched: self.0.egress.tokens_fetched(),
+            rate_waits: pace.waits,
+            rate_waited_ms: u64::try_from(pace.waited.as_millis()).unwrap_or(u64::MAX),
+            rate_throttled: pace.throttled,
+            rate_refused: pace.refused,
         }
     }
 }

@@ -58,7 +58,7 @@ pub use component::ComponentInfo;
 pub use connection::{Connection, Stats};
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
 pub use domain::{Domain, DomainError};
-pub use egress::governor::Priority;
+pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use limits::{Limit, Limits};

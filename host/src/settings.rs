@@ -10,6 +10,7 @@ use crate::{
     base_url::BaseUrl,
     credentials::Credentials,
     domain::Domain,
+    egress::governor::{RESERVE_PERCENT, RatePlan},
     error::SettingsError,
     limits::Limits,
     policy::Policy,
@@ -28,6 +29,8 @@ const DEFAULT_MAX_RETRIES: u32 = 2;
 const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// The component's own bound, and the ceiling of Auth0's SDKs.
 const MAX_RETRIES: u32 = 10;
+/// Half of a bucket: a connection that leaves more to others is better given a plan of its own.
+const MAX_RESERVE_PERCENT: u32 = 50;
 
 /// Tells the guest how long its call may take.
 pub(crate) const DEADLINE_VARIABLE: &str = "AUTH0_DEADLINE_MS";
@@ -64,6 +67,8 @@ pub struct Settings {
     pub(crate) instances: Instances,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) name: Option<String>,
+    pub(crate) rate_plan: RatePlan,
+    pub(crate) rate_reserve: u32,
 }
 
 impl Settings {
@@ -87,6 +92,8 @@ impl Settings {
             instances: Instances::default(),
             audit: None,
             name: None,
+            rate_plan: RatePlan::default(),
+            rate_reserve: RESERVE_PERCENT,
         }
     }
 
@@ -204,6 +211,21 @@ impl Settings {
         self
     }
 
+    /// Sets the rate limits to begin with; [`RatePlan::Auto`] where absent.
+    #[must_use]
+    pub fn rate_plan(mut self, plan: RatePlan) -> Self {
+        self.rate_plan = plan;
+        self
+    }
+
+    /// Sets how much of each bucket, in percent, is left to the tenant's log-ins and other clients; 10 where absent. Whole
+    /// tokens only: of a bucket of 2 that is none.
+    #[must_use]
+    pub fn rate_reserve(mut self, percent: u32) -> Self {
+        self.rate_reserve = percent;
+        self
+    }
+
     /// Refuses what could not be sent, before anything is.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let printable = |name, text: &str| {
@@ -234,7 +256,8 @@ impl Settings {
         }
         self.limits.check()?;
         bounded("the deadline in milliseconds", in_ms(self.deadline), 1, in_ms(MAX_DEADLINE))?;
-        bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())
+        bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())?;
+        bounded("the reserve in percent", self.rate_reserve.into(), 0, MAX_RESERVE_PERCENT.into())
     }
 
     /// Returns the guest's environment: everything but the secrets, and but for the deadline, which is each call's own.

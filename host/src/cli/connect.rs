@@ -10,10 +10,11 @@ use std::{
 
 use auth0_emulator::{Emulator, Seed};
 use auth0_host::{
-    AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Settings, SettingsError,
+    AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, RatePlan, Settings,
+    SettingsError,
 };
 
-use super::{Failure, Globals, credentials::credentials};
+use super::{Failure, Globals, credentials::credentials, emulator};
 
 /// Loads the component.
 pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
@@ -67,10 +68,15 @@ impl Target {
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
         let variable = |name: &str| std::env::var(name).ok();
         let (settings, emulator) = if globals.emulator {
-            let emulator = Emulator::builder().seed(Seed::demo()).start().await.map_err(|error| {
+            let mut builder = Emulator::builder().seed(Seed::demo());
+            if let Some(plan) = globals.plan {
+                builder = builder.plan(emulator::limits(plan)?);
+            }
+            let emulator = builder.start().await.map_err(|error| {
                 Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
             })?;
-            (emulator_settings(&emulator)?, Some(emulator))
+            let settings = emulator_settings(&emulator)?.rate_plan(globals.plan.unwrap_or_default());
+            (settings, Some(emulator))
         } else {
             (settings(globals, variable)?, None)
         };
@@ -178,6 +184,9 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
             |_| Failure::Usage("AUTH0_MAX_RETRIES: give a number from 0 to 10, such as 2".to_owned());
         settings = settings.max_retries(text.parse().map_err(number)?);
     }
+    let plan = variable("AUTH0_PLAN").map(|text| text.parse::<RatePlan>()).transpose();
+    let plan = plan.map_err(|error| Failure::Usage(format!("AUTH0_PLAN: {error}")))?;
+    settings = settings.rate_plan(globals.plan.or(plan).unwrap_or_default());
     if let Some(path) = &globals.ca_cert {
         settings = settings.ca_pem(fs::read(path).map_err(|error| unreadable("--ca-cert", path, &error))?);
     }
@@ -265,6 +274,11 @@ mod tests {
             ),
             (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_DEADLINE_MS", "0")], "milliseconds"),
             (&nothing, &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_MAX_RETRIES", "-1")], "a number"),
+            (
+                &nothing,
+                &[domain, ("AUTH0_TOKEN", "canary"), ("AUTH0_PLAN", "gold")],
+                "enterprise-nonproduction",
+            ),
             (&file, &[domain, ("AUTH0_CLIENT_ID", "id")], "/no/such/file"),
             (&key, &[domain, ("AUTH0_CLIENT_ID", "id")], "--private-key-file: /no/such/file"),
             (&token, &[domain], "--token-file: /no/such/file"),

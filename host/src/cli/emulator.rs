@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
-use auth0_emulator::{Emulator, Plan, Seed};
+use auth0_emulator::{Emulator, Plan, Seed, UnknownPlan};
+use auth0_host::RatePlan;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, print};
@@ -24,9 +25,6 @@ pub(crate) struct Serve {
     /// Begin with the users, roles and applications in this JSON file; the demo's where absent
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
-    /// Rate limits of this plan: free, enterprise or unlimited
-    #[arg(long, value_name = "PLAN")]
-    plan: Option<Plan>,
     /// Print one line of JSON when ready
     #[arg(long)]
     json: bool,
@@ -38,7 +36,7 @@ Examples:
   auth0-host emulator --tls --ca-out ca.pem --plan free --json";
 
 /// Serves until Ctrl-C or SIGTERM.
-pub(crate) async fn run(arguments: &Serve) -> Result<Exit, Failure> {
+pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exit, Failure> {
     let seed = match &arguments.seed {
         Some(path) => {
             let text = fs::read_to_string(path).map_err(|error| {
@@ -50,8 +48,8 @@ pub(crate) async fn run(arguments: &Serve) -> Result<Exit, Failure> {
         None => Seed::demo(),
     };
     let mut builder = Emulator::builder().port(arguments.port).tls(arguments.tls).seed(seed);
-    if let Some(plan) = arguments.plan {
-        builder = builder.plan(plan);
+    if let Some(plan) = plan {
+        builder = builder.plan(limits(plan)?);
     }
     // Before anything is printed: whoever reads the line may end us at once.
     let ended = ended()
@@ -118,6 +116,13 @@ fn text(emulator: &Emulator, arguments: &Serve) -> String {
         mail_api_key = emulator.mail_api_key(),
         hint = styles.dim(&format!("Then: auth0-host{ca} run list-users. Ctrl-C ends it; nothing is kept.")),
     )
+}
+
+/// Returns the offline tenant's limits of a plan.
+pub(crate) fn limits(plan: RatePlan) -> Result<Plan, Failure> {
+    let text = plan.to_string();
+    text.parse()
+        .map_err(|error: UnknownPlan| Failure::Usage(format!("--plan, of an offline tenant: {error}")))
 }
 
 /// Begins to listen for the signals that end the process, and returns a future that waits for one.

@@ -52,6 +52,7 @@ Environment:
   AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL
   AUTH0_POLICY                        as --policy
   AUTH0_CACHE                         folder for compiled code, or off; the user's cache where absent
+  AUTH0_PLAN                          as --plan: rate limits of the tenant's subscription
 
 Exit codes:
   0  done
@@ -87,6 +88,10 @@ pub(crate) struct Globals {
     /// Trust the certificate authorities in this PEM file besides the machine's own
     #[arg(long, global = true, value_name = "FILE", help_heading = "Tenant")]
     pub(crate) ca_cert: Option<PathBuf>,
+    /// The tenant's subscription, for its rate limits: free, enterprise, …; where absent, the tenant's answers tell. An
+    /// offline tenant keeps them [env: AUTH0_PLAN]
+    #[arg(long, global = true, value_name = "PLAN", help_heading = "Tenant")]
+    pub(crate) plan: Option<auth0_host::RatePlan>,
     /// Append a record of each call to this file, as a line of JSON [env: AUTH0_AUDIT]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) audit: Option<PathBuf>,
@@ -213,7 +218,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         }
         // These two end by Ctrl-C in their own ways.
         Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),
-        Command::Emulator(serve) => (emulator::run(&serve).await, exit::report_text),
+        Command::Emulator(serve) => (emulator::run(&serve, globals.plan).await, exit::report_text),
         Command::Completions { shell } => (completions(shell), exit::report_text),
     };
     opened.close().await;

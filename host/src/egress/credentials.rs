@@ -151,7 +151,7 @@ pub(crate) fn throttled(throttled: &Throttled) -> OwnAnswer {
     let body = json!({
         "statusCode": status.as_u16(),
         "error": "Too Many Requests",
-        "message": throttled.bucket,
+        "message": throttled.message,
         "errorCode": "too_many_requests",
     });
     // Whole seconds, as the header has no others.

@@ -111,6 +111,11 @@ impl Egress {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// The pace that is kept.
+    pub(crate) fn governor(&self) -> &Governor {
+        &self.governor
+    }
+
     /// Counts the tokens fetched so far.
     pub(crate) fn tokens_fetched(&self) -> u64 {
         self.keyring.tenant().map_or(0, TokenSource::fetched)
@@ -318,7 +323,7 @@ impl Outgoing<'_> {
         let admission = match self.turn(head).await {
             Ok(admission) => admission,
             Err(throttled) => {
-                entry.failed("throttled", format!("not sent: {}", throttled.bucket));
+                entry.failed("throttled", throttled.message.clone());
                 return Ok(own(credentials::throttled(&throttled)));
             }
         };
@@ -382,16 +387,21 @@ impl Outgoing<'_> {
     }
 
     /// Waits for the request's turn. Only the Management API has a pace.
+    ///
+    /// What is throttled is told to come back after the time that the guest gave it, at the earliest: there is no turn for
+    /// it before, and a guest would wait and try again in vain.
     async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
         if self.destination != Destination::ManagementApi {
             return Ok(None);
         }
-        let until = Instant::now() + self.patience.to_send();
-        let priority = self.call.options.priority;
+        let (priority, patience) = (self.call.options.priority, self.patience.to_send());
         let begun = Instant::now();
-        let admission = self.egress.governor.admit(&head.method, &head.uri, priority, until).await;
+        let admission = self.egress.governor.admit(&head.method, &head.uri, priority, patience).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
-        admission.map(Some)
+        admission.map(Some).map_err(|throttled| Throttled {
+            retry_after: throttled.retry_after.max(self.patience.to_answer()),
+            ..throttled
+        })
     }
 }
 
