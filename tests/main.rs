@@ -5,6 +5,8 @@ mod actions {
     mod applications;
     mod connections;
     mod email;
+    mod email_signed;
+    mod email_smtp;
     mod liquid;
     mod logs;
     mod messages;
@@ -25,4 +27,5 @@ mod paging;
 mod private_key;
 mod promises;
 mod readme;
+mod smtp_server;
 mod wasmtime_cli;

@@ -168,7 +168,8 @@ impl Destinations {
     fn destination(&self, method: &Method, origin: &BaseUrl, path: &str) -> Result<Destination, Denial> {
         if self.mail_override.as_ref() == Some(origin)
             && *method == Method::POST
-            && let Some(provider) = MailProvider::of_path(path)
+            && let Some(provider) =
+                MailProvider::of_path(path).filter(|provider| *provider != MailProvider::Smtp)
         {
             let held = self.mail_door.as_ref().is_some_and(|door| door.provider == provider);
             return match held || provider.takes_key() {
@@ -258,7 +259,10 @@ impl MailProvider {
             "/send" => Some(Self::Smtp),
             _ if path.starts_with("/v1.0/") => {
                 let sender = path.strip_prefix("/v1.0/users/")?.strip_suffix("/sendMail")?;
-                (!sender.is_empty() && !sender.contains('/')).then_some(Self::Microsoft365)
+                // An encoded slash would end the sender for a server that decodes before it routes.
+                let parts = |octet: &u8| matches!(octet, b'/' | b'\\');
+                let whole = !sender.is_empty() && !percent_decode(sender.as_bytes()).iter().any(parts);
+                whole.then_some(Self::Microsoft365)
             }
             _ => {
                 let domain = path.strip_prefix("/v3/")?.strip_suffix("/messages")?;
@@ -448,5 +452,143 @@ mod tests {
         assert_eq!(classify(&same_root, request), Ok(Destination::Mail(MailProvider::SendGrid)));
         let request = "POST http://127.0.0.1:8080/api/v2/users";
         assert_eq!(classify(&same_root, request), Ok(Destination::ManagementApi));
+    }
+
+    fn door(provider: MailProvider, asked: &str, leads_to: &str) -> Destinations {
+        let door = MailDoor { provider, asked: asked.parse().unwrap(), leads_to: leads_to.to_owned() };
+        production().mail_door(Some(door))
+    }
+
+    fn goes(destinations: &Destinations, request: &str) -> Result<String, String> {
+        let (method, uri) = request.split_once(' ').unwrap();
+        let uri: Uri = uri.parse().unwrap();
+        let route =
+            destinations.classify(&method.parse().unwrap(), &uri).map_err(|denial| denial.to_string())?;
+        assert!(matches!(route.destination, Destination::Mail(_)), "{request}");
+        Ok(route.uri(&uri).unwrap().to_string())
+    }
+
+    #[test]
+    fn mails_of_signed_providers_go_where_the_connection_says() {
+        let ses = "https://email.eu-west-1.amazonaws.com";
+        let ses = door(MailProvider::Ses, ses, ses);
+        let azure = "https://azure-communication-services.invalid";
+        let azure = door(MailProvider::Azure, azure, "https://acme.communication.azure.com");
+        let graph = "https://graph.microsoft.com";
+        let graph = door(MailProvider::Microsoft365, graph, graph);
+        let smtp = door(MailProvider::Smtp, "https://smtp.invalid", "smtp://smtp.acme.com:587");
+        for (destinations, request, expected) in [
+            (
+                &ses,
+                "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Ok("https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"),
+            ),
+            (
+                &ses,
+                "POST https://email.us-east-1.amazonaws.com/v2/email/outbound-emails",
+                Err("are for https://email.eu-west-1.amazonaws.com, not for"),
+            ),
+            (
+                &ses,
+                "POST https://email.eu-west-1.amazonaws.com/v2/email/identities",
+                Err("only the request that"),
+            ),
+            (
+                &ses,
+                "GET https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Err("only the request that"),
+            ),
+            (
+                &ses,
+                "POST https://email.evil.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Err("neither the tenant nor"),
+            ),
+            (
+                &azure,
+                "POST https://azure-communication-services.invalid/emails:send?api-version=2023-03-31",
+                Ok("https://acme.communication.azure.com/emails:send?api-version=2023-03-31"),
+            ),
+            (
+                &azure,
+                "POST https://azure-communication-services.invalid/emails/operations",
+                Err("only the request"),
+            ),
+            (
+                &azure,
+                "POST https://acme.communication.azure.com/emails:send?api-version=2023-03-31",
+                Err("neither the tenant nor"),
+            ),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/v1.0/users/people%40acme.com/sendMail",
+                Ok("https://graph.microsoft.com/v1.0/users/people%40acme.com/sendMail"),
+            ),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/v1.0/users/a/messages/b/sendMail",
+                Err("only the request"),
+            ),
+            (&graph, "GET https://graph.microsoft.com/v1.0/users", Err("only the request")),
+            (&graph, "POST https://graph.microsoft.com/v1.0/users/a%2Fb/sendMail", Err("only the request")),
+            (&graph, "POST https://graph.microsoft.com/beta/users/a/sendMail", Err("only the request")),
+            (&smtp, "POST https://smtp.invalid/send", Ok("smtp://smtp.acme.com:587/send")),
+            (&smtp, "POST https://smtp.invalid:25/send", Err("neither the tenant nor")),
+            (&smtp, "POST https://smtp.acme.com:587/send", Err("neither the tenant nor")),
+            (&smtp, "POST https://smtp.invalid/other", Err("only the request")),
+            (
+                &smtp,
+                "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Err("has no credentials for that"),
+            ),
+            (
+                &production(),
+                "POST https://smtp.invalid/send",
+                Err("through SMTP, and this connection has no credentials"),
+            ),
+            (
+                &production(),
+                "POST https://azure-communication-services.invalid/emails:send",
+                Err("through Azure Communication Services"),
+            ),
+            (
+                &production(),
+                "POST https://graph.microsoft.com/v1.0/users/a/sendMail",
+                Err("through Microsoft 365"),
+            ),
+        ] {
+            match (goes(destinations, request), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(hint)) => assert!(found.contains(hint), "{request}: {found}"),
+                (found, _) => panic!("{request}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_mail_override_stands_in_for_http_and_never_for_smtp() {
+        let offline = || {
+            let url = |text: &str| text.parse().unwrap();
+            Destinations::new(url("http://127.0.0.1:8080"), Some(url("http://127.0.0.1:8081")))
+        };
+        let with = |provider, asked: &str, leads_to: &str| {
+            let (asked, leads_to) = (asked.parse().unwrap(), leads_to.to_owned());
+            offline().mail_door(Some(MailDoor { provider, asked, leads_to }))
+        };
+        let azure = with(
+            MailProvider::Azure,
+            "https://azure-communication-services.invalid",
+            "https://acme.communication.azure.com",
+        );
+        let smtp = with(MailProvider::Smtp, "https://smtp.invalid", "smtp://127.0.0.1:2525");
+        for (destinations, request, expected) in [
+            (&azure, "POST http://127.0.0.1:8081/emails:send", Some("http://127.0.0.1:8081/emails:send")),
+            (&azure, "POST https://azure-communication-services.invalid/emails:send", None),
+            (&azure, "POST http://127.0.0.1:8081/v2/email/outbound-emails", None),
+            (&smtp, "POST https://smtp.invalid/send", Some("smtp://127.0.0.1:2525/send")),
+            (&smtp, "POST http://127.0.0.1:8081/send", None),
+            (&smtp, "POST http://127.0.0.1:8081/emails", Some("http://127.0.0.1:8081/emails")),
+        ] {
+            assert_eq!(goes(destinations, request).ok().as_deref(), expected, "{request}");
+        }
     }
 }

@@ -10,8 +10,8 @@ use lettre::{
     Address, Message,
     address::Envelope,
     message::{
-        Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
+        Mailbox, SinglePart,
+        header::{HeaderName, HeaderValue},
     },
 };
 use serde::Deserialize;
@@ -81,8 +81,7 @@ pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
         message = message.raw_header(HeaderValue::new(name, one_line("a header", value)?));
     }
     let message = message
-        .header(ContentType::TEXT_HTML)
-        .body(posted.html)
+        .singlepart(SinglePart::html(posted.html))
         .map_err(|error| format!("the mail cannot be put together: {error}"))?;
     Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
 }
@@ -129,7 +128,7 @@ mod tests {
         assert!(text.is_ascii(), "{text}");
         let (head, _) = text.split_once("\r\n\r\n").unwrap();
         for line in [
-            "From: \"Acme, \\\"People\\\"\" <people@acme.example>",
+            "From: =?utf-8?b?QWNtZSwgIlBlb3BsZSI=?= <people@acme.example>",
             "To: ana@acme.example",
             "X-MC-ViewContentLink: true",
             "Content-Type: text/html; charset=utf-8",

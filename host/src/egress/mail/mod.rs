@@ -172,7 +172,7 @@ impl Outgoing<'_> {
         match signed {
             Ok(()) => self.once(entry, &head, body).await,
             Err(problem) => {
-                entry.failed(format!("not sent: it could not be signed: {problem}"));
+                entry.failed("signature", format!("not sent: it could not be signed: {problem}"));
                 Err(WasiError::InternalError(Some("the request could not be signed".to_owned())))
             }
         }
@@ -183,7 +183,7 @@ impl Outgoing<'_> {
         let letter = match letter::read(body) {
             Ok(letter) => letter,
             Err(problem) => {
-                entry.failed(format!("not sent: {problem}"));
+                entry.failed("body", format!("not sent: {problem}"));
                 return Ok(own(answer(422, &problem)));
             }
         };
@@ -211,7 +211,7 @@ impl Outgoing<'_> {
                 super::deny(self.call, entry, reason)
             }
             Err(error) => {
-                entry.failed(error.to_string());
+                entry.failed(error.code(), error.to_string());
                 Err(error.to_wasi())
             }
         }
