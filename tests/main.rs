@@ -5,6 +5,8 @@ mod actions {
     mod applications;
     mod connections;
     mod email;
+    mod email_signed;
+    mod email_smtp;
     mod liquid;
     mod logs;
     mod messages;
@@ -30,4 +32,5 @@ mod promises;
 mod readme;
 mod sandbox;
 mod secret_sink;
+mod smtp_server;
 mod wasmtime_cli;

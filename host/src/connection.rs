@@ -28,6 +28,7 @@ use crate::{
         credentials::Keyring,
         destination::Destinations,
         governor::{Governor, RatePlan},
+        mail::{Mailer, Surroundings},
         resolver::Resolver,
         token::{TokenEndpoint, TokenSource},
         transport::{Transport, tls_config},
@@ -108,7 +109,7 @@ impl Connection {
             credentials,
             audience,
             base_url,
-            email_api_key,
+            email_credentials,
             email_base_url,
             ca_pem,
             deadline,
@@ -137,7 +138,8 @@ impl Connection {
             roots()
         };
         let resolver = Resolver::new(policy.addresses().clone());
-        let transport = Transport::new(tls_config(roots, ca_pem.as_deref())?, resolver, limits.header_bytes);
+        let tls = tls_config(roots, ca_pem.as_deref())?;
+        let transport = Transport::new(tls, resolver.clone(), limits.header_bytes);
         let audience = audience.unwrap_or_else(|| format!("https://{domain}/api/v2/"));
         let endpoint = TokenEndpoint {
             uri: format!("{tenant}/oauth/token")
@@ -147,12 +149,21 @@ impl Connection {
             transport: transport.clone(),
         };
         let source = TokenSource::new(credentials, endpoint, &domain);
+        let surroundings = Surroundings {
+            transport: &transport,
+            resolver: &resolver,
+            stand_in: email_base_url.as_ref(),
+            ca_pem: ca_pem.as_deref(),
+            tenant: &domain,
+        };
+        let (email_api_key, mailer) = Mailer::open(email_credentials, surroundings)?;
         let egress = Egress::new(
-            Destinations::new(tenant, email_base_url),
+            Destinations::new(tenant, email_base_url).mail_door(mailer.as_ref().map(Mailer::door)),
             Keyring::new(source, email_api_key),
             transport,
             deadline,
         )
+        .mailer(mailer)
         .govern(policy, Governor::new(rate_plan, rate_reserve), RequestLimits::from(&limits))
         .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {

@@ -13,6 +13,7 @@ use crate::{
     egress::governor::{RESERVE_PERCENT, RatePlan},
     error::SettingsError,
     limits::Limits,
+    mail_credentials::MailCredentials,
     policy::Policy,
     runtime::Instances,
     secret::Secret,
@@ -54,7 +55,7 @@ pub struct Settings {
     pub(crate) credentials: Credentials,
     pub(crate) audience: Option<String>,
     pub(crate) base_url: Option<BaseUrl>,
-    pub(crate) email_api_key: Option<Secret>,
+    pub(crate) email_credentials: Option<MailCredentials>,
     pub(crate) email_base_url: Option<BaseUrl>,
     pub(crate) ca_pem: Option<Vec<u8>>,
     pub(crate) custom_domain: Option<Domain>,
@@ -79,7 +80,7 @@ impl Settings {
             credentials: Credentials::None,
             audience: None,
             base_url: None,
-            email_api_key: None,
+            email_credentials: None,
             email_base_url: None,
             ca_pem: None,
             custom_domain: None,
@@ -118,14 +119,20 @@ impl Settings {
         self
     }
 
-    /// Sets the key of the tenant's mail provider.
+    /// Sets the key of the tenant's mail provider; [`MailCredentials`] has the providers that want more than a key.
     #[must_use]
-    pub fn email_api_key(mut self, key: impl Into<Secret>) -> Self {
-        self.email_api_key = Some(key.into());
+    pub fn email_api_key(self, key: impl Into<Secret>) -> Self {
+        self.email_credentials(MailCredentials::api_key(key))
+    }
+
+    /// Sets how the host proves to the tenant's mail provider who it is.
+    #[must_use]
+    pub fn email_credentials(mut self, credentials: MailCredentials) -> Self {
+        self.email_credentials = Some(credentials);
         self
     }
 
-    /// Reaches the mail provider at another address.
+    /// Reaches the mail provider at another address. An SMTP server is not meant: it has its own.
     #[must_use]
     pub fn email_base_url(mut self, url: BaseUrl) -> Self {
         self.email_base_url = Some(url);
@@ -245,8 +252,8 @@ impl Settings {
             }
             Credentials::PrivateKey { client_id, .. } => printable("the client id", client_id)?,
         }
-        if let Some(key) = &self.email_api_key {
-            printable("the mail provider's key", key.expose())?;
+        if let Some(credentials) = &self.email_credentials {
+            credentials.check()?;
         }
         if let Some(client_id) = &self.client_id {
             printable("the client id", client_id)?;

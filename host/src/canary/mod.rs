@@ -19,6 +19,7 @@ use crate::{
     connection::Connection,
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
     host::EMBEDDED,
+    policy::PermittedActions,
     private_key::{PrivateKey, tests::fresh_pem},
     runtime::{Runtime, SharedRuntime},
     secret::Secret,
@@ -67,7 +68,14 @@ impl Laboratory {
             .email_api_key(self.tenant.mail_api_key())
             .deadline(Duration::from_secs(5));
         let roots = RootCertStore::empty;
-        Connection::open(Arc::clone(&self.runtime), roots, &self.component, tune(settings)).unwrap()
+        Connection::open(
+            Arc::clone(&self.runtime),
+            roots,
+            &self.component,
+            PermittedActions::All,
+            tune(settings),
+        )
+        .unwrap()
     }
 
     /// Runs an action, and names what its instances had in their memories that they must not have.

@@ -14,7 +14,10 @@ use std::{
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
-use super::address::{AddressRules, Prohibited, literal};
+use super::{
+    address::{AddressRules, Prohibited, literal},
+    transport::TransportError,
+};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Lookup = dyn Fn(String) -> BoxFuture<io::Result<Vec<IpAddr>>> + Send + Sync;
@@ -84,6 +87,29 @@ impl Resolver {
             (false, _) => Ok(usable),
             (true, Some(prohibited)) => Err(prohibited.into()),
             (true, None) => Err(ResolveError::NoAddress),
+        }
+    }
+}
+
+impl Resolver {
+    /// Finds a server of a protocol other than HTTP by the same rules.
+    pub(crate) async fn server(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+        let usable = match literal(host) {
+            Some(address) => {
+                self.check_literal(host)?;
+                vec![address]
+            }
+            None => self.resolve(host).await?,
+        };
+        Ok(usable.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+}
+
+impl From<ResolveError> for TransportError {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Prohibited(prohibited) => Self::Prohibited(prohibited),
+            ResolveError::Lookup(_) | ResolveError::NoAddress => Self::Dns(error.to_string()),
         }
     }
 }

@@ -374,7 +374,9 @@ fn deepest(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// Walks down an error. `io::Error` hides the error that it wraps from `source()`, so it is opened by hand.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         match wrapped {

@@ -36,6 +36,7 @@ struct Kept {
 }
 
 /// Held while a secret may be under way to this sink.
+#[derive(Debug)]
 pub(crate) struct Turn {
     sink: Sink,
     _alone: OwnedMutexGuard<()>,
