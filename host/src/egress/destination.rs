@@ -195,8 +195,9 @@ impl Destinations {
                 _ => Err(Denial::TenantPath),
             };
         }
-        if self.mail_override.is_none()
-            && let Some(provider) = MailProvider::of_origin(origin)
+        // Nothing stands in for SMTP.
+        if let Some(provider) = MailProvider::of_origin(origin)
+            && (self.mail_override.is_none() || provider == MailProvider::Smtp)
         {
             if !provider.takes_key() {
                 let held = self.mail_door.as_ref().filter(|door| door.provider == provider);
