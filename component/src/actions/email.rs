@@ -2,7 +2,8 @@
 //!
 //! The Management API cannot send an arbitrary mail (facts, section 8), so the connector does what Auth0's Flows do:
 //! it reads which provider the tenant has, renders the templates in Auth0's Liquid, and hands the mail to that
-//! provider. The provider's key comes from `AUTH0_EMAIL_API_KEY` or, better, from the host on the way out.
+//! provider. The provider's key comes from `AUTH0_EMAIL_API_KEY` or, better, from the host on the way out; what some
+//! providers want instead of a key (a signature, a token, SMTP) comes from the host only.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use crate::mail::{
     Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind, Template,
     TemplateError, UnixSeconds,
 };
-use crate::settings::Origin;
+use crate::settings::{Credentials, Origin};
 
 /// Longest subject, before rendering (facts, section 8: Flows "Send email").
 const LONGEST_SUBJECT: usize = 255;
@@ -195,11 +196,15 @@ fn add_tenant(
 
 fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> Result<Value, Error> {
     let settings = client.settings;
+    let own = settings.email_api_key.is_some() || settings.credentials != Credentials::Host;
+    if let Some(work) = provider.host_adds().filter(|_| own) {
+        return Err(Error::Rejected(Problem::new(no_host(provider, work))));
+    }
     let key = settings.email_api_key.as_ref().map(|key| key.expose());
     let delivery = provider.delivery(message, key).map_err(|error| Error::invalid(error.to_string()))?;
     let origin = match &settings.email_origin {
-        Some(origin) => origin.clone(),
-        None => Origin { tls: true, authority: delivery.origin.trim_start_matches("https://").to_owned() },
+        Some(origin) if provider.is_http() => origin.clone(),
+        _ => Origin { tls: true, authority: delivery.origin.trim_start_matches("https://").to_owned() },
     };
     let bytes = delivery.bytes();
     if bytes > LARGEST_MAIL {
@@ -209,11 +214,27 @@ fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> R
             provider.name()
         )));
     }
-    let response = client.send_raw(&delivery.request, &origin)?;
-    match provider.read_answer(response.status, &response.body) {
+    let response =
+        client.send_raw(&delivery.request, &origin).map_err(|error| match (error, provider.host_adds()) {
+            // A host that does not know the name asks the DNS for it in vain.
+            (Error::Unreachable(problem), Some(work)) if origin.authority.ends_with(".invalid") => {
+                let message = format!("{} ({})", no_host(provider, work), problem.message);
+                Error::Unreachable(Problem { message, ..problem })
+            }
+            (error, _) => error,
+        })?;
+    match provider.read_answer(&response) {
         Ok(()) => Ok(json!({ "success": true })),
         Err(refusal) => Err(refused(&refusal, response.wait_ms(client.unix_ms()))),
     }
+}
+
+fn no_host(provider: &Provider, work: &str) -> String {
+    format!(
+        "the tenant's mail provider `{}` needs {work}, which the host adds outside of the component: use a host that does \
+         and that holds the credentials, such as auth0-host, instead of credentials in the component's environment",
+        provider.name()
+    )
 }
 
 fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
@@ -221,7 +242,8 @@ fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
     match refusal.kind() {
         RefusalKind::Unauthenticated => Error::Unauthenticated(Problem {
             message: format!(
-                "{}; check AUTH0_EMAIL_API_KEY, the key of the tenant's mail provider",
+                "{}; check the credentials of the tenant's mail provider (AUTH0_EMAIL_API_KEY, or what the host has of \
+                 them)",
                 problem.message
             ),
             ..problem
@@ -240,8 +262,8 @@ pub const ACTIONS: &[Action] = &[Action {
     id: "send-email",
     title: "Send an e-mail",
     description: "Renders subject and body with Liquid in Auth0's dialect and sends them through the tenant's own, enabled \
-                  mail provider: SendGrid, Mailgun, Mandrill, SparkPost or Resend. Variables: user.* (of user_id), \
-                  custom_vars.*, tenant, and friendly_name, support_email, support_url of the tenant (read:tenant_settings). \
+                  mail provider: SendGrid, Mailgun, Mandrill, SparkPost, Resend, Amazon SES, Azure Communication Services, \
+                  Microsoft 365 or SMTP. Variables: user.* (of user_id), custom_vars.*, tenant, and friendly_name, support_email, support_url of the tenant (read:tenant_settings). \
                   Success means that the provider accepted it. A template error names line and tag.",
     group: "email",
     effect: Effect::Send,
@@ -255,6 +277,7 @@ pub const ACTIONS: &[Action] = &[Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::SendError;
     use crate::client::tests::{Script, answer, run};
 
     fn provider(from: Value) -> Value {
@@ -360,5 +383,29 @@ mod tests {
         );
         let resend = json!({"name": "resend", "default_from_address": "c@d.example"});
         assert!(send(resend, page, vars, vec![(200, json!({}))]).0.is_ok());
+    }
+
+    #[test]
+    fn what_only_a_host_can_add_is_asked_for_by_name() {
+        let smtp = json!({"name": "smtp", "default_from_address": "c@d.example"});
+        for variable in [("AUTH0_EMAIL_API_KEY", "canary"), ("AUTH0_TOKEN", "canary")] {
+            let mut script = Script::default();
+            script.answers.push_back(answer(200, smtp.clone()));
+            let input = json!({"to": "a@b.example", "subject": "s", "body": "b"});
+            let error = run(&[variable], &mut script, "send-email", input).unwrap_err();
+            assert_eq!((error.kind(), script.seen.len()), ("rejected", 1), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("`smtp` needs the SMTP connection") && !text.contains("canary"), "{error}");
+        }
+        // A host that holds the credentials but does not know the name looks it up in vain.
+        let mut script = Script::default();
+        script.answers.push_back(answer(200, smtp));
+        for _ in 0..3 {
+            script.answers.push_back(Err(SendError::NotSent("the name does not resolve".to_owned())));
+        }
+        let input = json!({"to": "a@b.example", "subject": "s", "body": "b"});
+        let error = run(&[], &mut script, "send-email", input).unwrap_err();
+        assert_eq!(error.kind(), "unreachable", "{error}");
+        assert!(error.to_string().contains("needs the SMTP connection"), "{error}");
     }
 }

@@ -1,25 +1,42 @@
-//! The mail providers that take a message over one HTTP request.
+//! The mail providers of Auth0, each as one HTTP request.
 //!
 //! A provider here is a pure shape: it says what to send where, and reads what came back. Sending is the caller's
-//! part, and so is the key, which normally stays with the host: a [`Delivery`] without a key is complete but for the
-//! one place where the host puts it.
+//! part, and so is the key, which normally stays with the host: a [`Delivery`] without a key is complete but for what
+//! the host puts on it. Some providers want more than a key – a signature, a token, a protocol other than HTTP – and
+//! that only a host can give ([`Provider::host_adds`]).
 //!
-//! The origins are constants. Nothing in a tenant's settings or in a message can choose the server that gets the mail
-//! and the key; of the path, Mailgun's domain is the only part that varies, and it is checked.
+//! The origins are constants, but for the region of Amazon SES, which is checked. Nothing in a tenant's settings or in a
+//! message can choose the server that gets the mail and the key: where that server is a customer's own (Azure's
+//! endpoint, the SMTP server), the request goes to a name that no DNS has, and the host's settings say where that is.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::message::{Mailbox, Message, MessageError, is_host_name};
 use super::refusal::{Refusal, RefusalKind};
-use crate::core::paging::set;
+use crate::core::path::encode;
 use crate::core::request::{Method, Request};
+use crate::core::response::Response;
 
 /// The providers that work, for errors that teach.
-const SUPPORTED: &str = "sendgrid, mailgun, mandrill, sparkpost or resend";
+const SUPPORTED: &str = "sendgrid, mailgun, mandrill, sparkpost, resend, ses, azure_cs, ms365 or smtp";
+
+/// Stands for the endpoint of the customer's Azure Communication Services, which only the host knows. No name under
+/// `.invalid` ever resolves (RFC 6761, section 6.4).
+const AZURE_ORIGIN: &str = "https://azure-communication-services.invalid";
+
+/// Stands for the customer's SMTP server, which only the host knows and can speak to.
+const SMTP_ORIGIN: &str = "https://smtp.invalid";
+
+/// The version of Azure's API that [`body::azure`] is written to.
+const AZURE_API_VERSION: &str = "2023-03-31";
+
+/// The headers that Auth0 lets a tenant add to mails over SMTP (facts, section 8).
+const SMTP_HEADERS: &[&str] = &["X-MC-ViewContentLink", "X-SES-Configuration-Set"];
 
 /// A tenant's mail provider that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +89,10 @@ enum Service {
     Mandrill { view_content_link: Option<bool> },
     SparkPost { region: Region },
     Resend,
+    Ses { region: String, configuration_set: Option<String> },
+    Azure,
+    Microsoft365,
+    Smtp { headers: Map<String, Value> },
 }
 
 /// A tenant's enabled mail provider.
@@ -89,7 +110,7 @@ pub struct Provider {
 #[non_exhaustive]
 pub struct Delivery {
     /// Scheme and host: `https://api.sendgrid.com`.
-    pub origin: &'static str,
+    pub origin: Cow<'static, str>,
     /// What goes there: path, body and, where there is a key, the header `authorization`.
     pub request: Request,
 }
@@ -156,6 +177,13 @@ impl Provider {
             }
             "sparkpost" => Service::SparkPost { region: region(settings)? },
             "resend" => Service::Resend,
+            "ses" => Service::Ses {
+                region: aws_region(settings)?,
+                configuration_set: configuration_set(settings)?,
+            },
+            "azure_cs" => Service::Azure,
+            "ms365" => Service::Microsoft365,
+            "smtp" => Service::Smtp { headers: smtp_headers(settings)? },
             other => {
                 let missing = missing(other);
                 return Err(ProviderError::Unsupported { name: shown(other), missing });
@@ -173,7 +201,31 @@ impl Provider {
             Service::Mandrill { .. } => "mandrill",
             Service::SparkPost { .. } => "sparkpost",
             Service::Resend => "resend",
+            Service::Ses { .. } => "ses",
+            Service::Azure => "azure_cs",
+            Service::Microsoft365 => "ms365",
+            Service::Smtp { .. } => "smtp",
         }
+    }
+
+    /// Names what a host must add for this provider, where a key in the component's environment would not do.
+    pub fn host_adds(&self) -> Option<&'static str> {
+        match self.service {
+            Service::Ses { .. } => Some("a signature of AWS (Signature Version 4)"),
+            Service::Azure => Some("the endpoint and an HMAC signature"),
+            Service::Microsoft365 => Some("a token of Microsoft Entra ID"),
+            Service::Smtp { .. } => Some("the SMTP connection"),
+            Service::SendGrid
+            | Service::Mailgun { .. }
+            | Service::Mandrill { .. }
+            | Service::SparkPost { .. }
+            | Service::Resend => None,
+        }
+    }
+
+    /// Whether the provider is spoken to in HTTP, so that another HTTP server can stand in for it.
+    pub fn is_http(&self) -> bool {
+        !matches!(self.service, Service::Smtp { .. })
     }
 
     /// Reads the sender that the tenant has set for mails that name none.
@@ -191,8 +243,8 @@ impl Provider {
     }
 
     /// Returns scheme and host of the provider's API.
-    pub fn origin(&self) -> &'static str {
-        match &self.service {
+    pub fn origin(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match &self.service {
             Service::SendGrid => "https://api.sendgrid.com",
             Service::Mailgun { region: Region::Us, .. } => "https://api.mailgun.net",
             Service::Mailgun { region: Region::Eu, .. } => "https://api.eu.mailgun.net",
@@ -200,13 +252,20 @@ impl Provider {
             Service::SparkPost { region: Region::Us } => "https://api.sparkpost.com",
             Service::SparkPost { region: Region::Eu } => "https://api.eu.sparkpost.com",
             Service::Resend => "https://api.resend.com",
-        }
+            Service::Ses { region, .. } => {
+                return Cow::Owned(format!("https://email.{region}.amazonaws.com"));
+            }
+            Service::Azure => AZURE_ORIGIN,
+            Service::Microsoft365 => "https://graph.microsoft.com",
+            Service::Smtp { .. } => SMTP_ORIGIN,
+        })
     }
 
     /// Shapes the request that hands a message over.
     ///
     /// Without a key the request lacks only the header `authorization`: `Bearer KEY` for SendGrid and Resend, the bare
-    /// key for SparkPost, `Basic base64("api:KEY")` for Mailgun. For Mandrill it lacks the member `key` of the body.
+    /// key for SparkPost, `Basic base64("api:KEY")` for Mailgun. For Mandrill it lacks the member `key` of the body. The
+    /// others, which take no key, lack what [`Provider::host_adds`] names.
     ///
     /// # Errors
     ///
@@ -218,18 +277,31 @@ impl Provider {
         let bearer = || key.map(|key| format!("Bearer {key}"));
         let post = |path: &str| Request::at(Method::Post, path);
         let (mut request, authorization) = match &self.service {
-            Service::SendGrid => (post("/v3/mail/send").json(&sendgrid(message)), bearer()),
+            Service::SendGrid => (post("/v3/mail/send").json(&body::sendgrid(message)), bearer()),
             Service::Mailgun { domain, .. } => (
-                mailgun(post(&format!("/v3/{domain}/messages")), message),
+                body::mailgun(post(&format!("/v3/{domain}/messages")), message),
                 key.map(|key| format!("Basic {}", STANDARD.encode(format!("api:{key}")))),
             ),
             Service::Mandrill { view_content_link } => {
-                (post("/api/1.0/messages/send").json(&mandrill(message, *view_content_link, key)), None)
+                (post("/api/1.0/messages/send").json(&body::mandrill(message, *view_content_link, key)), None)
             }
             Service::SparkPost { .. } => {
-                (post("/api/v1/transmissions").json(&sparkpost(message)), key.map(str::to_owned))
+                (post("/api/v1/transmissions").json(&body::sparkpost(message)), key.map(str::to_owned))
             }
-            Service::Resend => (post("/emails").json(&resend(message)), bearer()),
+            Service::Resend => (post("/emails").json(&body::resend(message)), bearer()),
+            Service::Ses { configuration_set, .. } => (
+                post("/v2/email/outbound-emails").json(&body::ses(message, configuration_set.as_deref())),
+                None,
+            ),
+            Service::Azure => (
+                post("/emails:send").query("api-version", AZURE_API_VERSION).json(&body::azure(message)),
+                None,
+            ),
+            Service::Microsoft365 => {
+                let sender = encode(message.from().address().as_str());
+                (post(&format!("/v1.0/users/{sender}/sendMail")).json(&body::microsoft365(message)), None)
+            }
+            Service::Smtp { headers } => (post("/send").json(&body::smtp(message, headers)), None),
         };
         request.headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
         Ok(Delivery { origin: self.origin(), request })
@@ -240,11 +312,12 @@ impl Provider {
     /// # Errors
     ///
     /// Answers a [`Refusal`] with the provider's own words.
-    pub fn read_answer(&self, status: u16, body: &[u8]) -> Result<(), Refusal> {
-        let body: Value = serde_json::from_slice(body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
-        if !(200..300).contains(&status) {
-            return Err(Refusal::from_answer(status, &body));
+    pub fn read_answer(&self, response: &Response) -> Result<(), Refusal> {
+        let status = response.status;
+        let body: Value = serde_json::from_slice(&response.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&response.body).into_owned()));
+        if !response.is_success() {
+            return Err(Refusal::from_answer(status, response.header("x-amzn-errortype"), &body));
         }
         match self.service {
             Service::Mandrill { .. } => read_recipients(status, &body),
@@ -258,7 +331,20 @@ impl Provider {
                     }
                 }
             }
-            Service::SendGrid | Service::Mailgun { .. } | Service::Resend => Ok(()),
+            // An operation that is over by the time of the answer has failed: one that goes well takes longer.
+            Service::Azure => match body.get("status").and_then(Value::as_str) {
+                Some(verdict @ ("Failed" | "Canceled")) => {
+                    let message = body.pointer("/error/message").and_then(Value::as_str).unwrap_or(verdict);
+                    Err(Refusal::new(RefusalKind::Rejected, status, message))
+                }
+                _ => Ok(()),
+            },
+            Service::SendGrid
+            | Service::Mailgun { .. }
+            | Service::Resend
+            | Service::Ses { .. }
+            | Service::Microsoft365
+            | Service::Smtp { .. } => Ok(()),
         }
     }
 }
@@ -280,17 +366,53 @@ fn region(settings: &Value) -> Result<Region, ProviderError> {
     }
 }
 
+/// Reads the region of Amazon SES: one label of a host name.
+fn aws_region(settings: &Value) -> Result<String, ProviderError> {
+    let region = credential(settings, "region").and_then(Value::as_str).unwrap_or_default();
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    // The longest so far, `ap-northeast-1` and `us-gov-west-1`, have 14; a label of a host name has 63 at most.
+    if region.len() > 63 || region.split('-').any(str::is_empty) || !region.bytes().all(legal) {
+        return Err(ProviderError::Malformed {
+            field: "credentials.region",
+            rule: "is not a region of AWS, such as eu-west-1",
+        });
+    }
+    Ok(region.to_owned())
+}
+
+fn configuration_set(settings: &Value) -> Result<Option<String>, ProviderError> {
+    match settings.pointer("/settings/message/configuration_set_name") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => Ok(Some(name.clone())),
+        Some(_) => Err(ProviderError::Malformed {
+            field: "settings.message.configuration_set_name",
+            rule: "is not a text",
+        }),
+    }
+}
+
+fn smtp_headers(settings: &Value) -> Result<Map<String, Value>, ProviderError> {
+    let mut headers = Map::new();
+    for name in SMTP_HEADERS {
+        match settings.pointer("/settings/headers").and_then(|headers| headers.get(name)) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(value)) if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+                headers.insert((*name).to_owned(), value.as_str().into());
+            }
+            Some(_) => {
+                return Err(ProviderError::Malformed {
+                    field: "settings.headers",
+                    rule: "has a value that cannot stand in a header",
+                });
+            }
+        }
+    }
+    Ok(headers)
+}
+
 /// Says what this version lacks for a provider that Auth0 knows.
 fn missing(name: &str) -> &'static str {
     match name {
-        "ses" => "needs AWS Signature V4 signing, which this version does not have",
-        "azure_cs" => {
-            "needs HMAC signing with the access key of Azure Communication Services, which this version does not have"
-        }
-        "ms365" => {
-            "needs a token from Microsoft Entra ID for Microsoft Graph, which this version does not fetch"
-        }
-        "smtp" => "needs a raw TCP connection, which a component that may only use HTTP does not have",
         "custom" => "runs in an Auth0 Action of the tenant, which no API call can start",
         _ => "is a provider that this version does not know",
     }
@@ -298,122 +420,6 @@ fn missing(name: &str) -> &'static str {
 
 fn shown(name: &str) -> String {
     super::refusal::cut(name, 40)
-}
-
-fn mailbox_json(mailbox: &Mailbox) -> Value {
-    match mailbox.name() {
-        Some(name) => json!({"email": mailbox.address().as_str(), "name": name}),
-        None => json!({"email": mailbox.address().as_str()}),
-    }
-}
-
-/// <https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send>
-fn sendgrid(message: &Message) -> Value {
-    let to: Vec<Value> = message.to().iter().map(mailbox_json).collect();
-    json!({
-        "personalizations": [{"to": to}],
-        "from": mailbox_json(message.from()),
-        "subject": message.subject(),
-        "content": [{"type": "text/html", "value": message.html()}],
-    })
-}
-
-/// <https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages>
-fn mailgun(request: Request, message: &Message) -> Request {
-    let from = message.from().to_string();
-    let to: Vec<String> = message.to().iter().map(Mailbox::to_string).collect();
-    let mut fields = vec![("from", from.as_str())];
-    fields.extend(to.iter().map(|to| ("to", to.as_str())));
-    fields.extend([("subject", message.subject()), ("html", message.html())]);
-    request.form(&fields)
-}
-
-/// <https://mailchimp.com/developer/transactional/api/messages/send-new-message/>
-fn mandrill(message: &Message, view_content_link: Option<bool>, key: Option<&str>) -> Value {
-    let to: Vec<Value> = message
-        .to()
-        .iter()
-        .map(|mailbox| {
-            let mut to = mailbox_json(mailbox);
-            set(&mut to, "type", json!("to"));
-            to
-        })
-        .collect();
-    // Merge tags (`*|NAME|*`) are not Liquid: what a user has in a profile must not become one.
-    let mut content = json!({
-        "from_email": message.from().address().as_str(),
-        "to": to,
-        "subject": message.subject(),
-        "html": message.html(),
-        "merge": false,
-    });
-    if let Some(name) = message.from().name() {
-        set(&mut content, "from_name", json!(name));
-    }
-    if let Some(wanted) = view_content_link {
-        set(&mut content, "view_content_link", json!(wanted));
-    }
-    let mut body = json!({});
-    if let Some(key) = key {
-        set(&mut body, "key", json!(key));
-    }
-    set(&mut body, "message", content);
-    body
-}
-
-/// <https://developers.sparkpost.com/api/transmissions/>
-fn sparkpost(message: &Message) -> Value {
-    let recipients: Vec<Value> =
-        message.to().iter().map(|mailbox| json!({"address": mailbox_json(mailbox)})).collect();
-    let mut from = mailbox_json(message.from());
-    if let Some(name) = message.from().name() {
-        set(&mut from, "name", json!(without_substitutions(name)));
-    }
-    json!({
-        // Welcome mails and links to log in are no marketing: they must reach people who unsubscribed from that.
-        "options": {"transactional": true},
-        "recipients": recipients,
-        "content": {
-            "from": from,
-            "subject": without_substitutions(message.subject()),
-            "html": without_substitutions(message.html()),
-        },
-    })
-}
-
-/// Keeps SparkPost from running its own template language over a page that is rendered already: `{{ … }}` from a
-/// user's profile would otherwise be evaluated there
-/// (<https://developers.sparkpost.com/api/template-language/>). Where a lone brace stands before such a place, as in
-/// `{}}`, a blank parts them, since three braces would mean something else.
-fn without_substitutions(text: &str) -> String {
-    const OPEN: &str = "{{opening_double_curly()}}";
-    const CLOSE: &str = "{{closing_double_curly()}}";
-
-    let mut escaped = String::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let next = [rest.find("{{"), rest.find("}}")].into_iter().flatten().min();
-        let Some((before, after)) = next.and_then(|at| rest.split_at_checked(at)) else { break };
-        escaped.push_str(before);
-        if escaped.ends_with('{') {
-            escaped.push(' ');
-        }
-        escaped.push_str(if after.starts_with("{{") { OPEN } else { CLOSE });
-        rest = after.get(2..).unwrap_or_default();
-    }
-    escaped.push_str(rest);
-    escaped
-}
-
-/// <https://resend.com/docs/api-reference/emails/send-email>
-fn resend(message: &Message) -> Value {
-    let to: Vec<String> = message.to().iter().map(Mailbox::to_string).collect();
-    json!({
-        "from": message.from().to_string(),
-        "to": to,
-        "subject": message.subject(),
-        "html": message.html(),
-    })
 }
 
 /// Mandrill answers 200 with one verdict a recipient.
@@ -440,5 +446,6 @@ fn read_recipients(status: u16, body: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
+mod body;
 #[cfg(test)]
 mod tests;

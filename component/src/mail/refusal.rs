@@ -54,8 +54,8 @@ impl Refusal {
         Self { kind, status, message }
     }
 
-    /// Reads an answer with a status other than 2xx.
-    pub(super) fn from_answer(status: u16, body: &Value) -> Self {
+    /// Reads an answer with a status other than 2xx. `code` is the error's name where a header has it (AWS).
+    pub(super) fn from_answer(status: u16, code: Option<&str>, body: &Value) -> Self {
         let by_status = match status {
             401 => RefusalKind::Unauthenticated,
             403 => RefusalKind::Forbidden,
@@ -65,9 +65,23 @@ impl Refusal {
             400..=499 => RefusalKind::Rejected,
             _ => RefusalKind::Unexpected,
         };
-        // Mandrill answers 500 to most of what is the caller's fault, Resend 403 to a wrong key.
-        let kind = match body.get("name").and_then(Value::as_str) {
-            Some("Invalid_Key" | "invalid_api_key" | "missing_api_key") => RefusalKind::Unauthenticated,
+        // AWS may put a URL behind the name.
+        let code = code.and_then(|code| code.split(':').next());
+        // Mandrill answers 500 to most of what is the caller's fault, Resend and AWS 403 to a wrong key.
+        let kind = match code.or_else(|| body.get("name").and_then(Value::as_str)) {
+            Some(
+                "Invalid_Key"
+                | "invalid_api_key"
+                | "missing_api_key"
+                | "UnrecognizedClientException"
+                | "InvalidSignatureException"
+                | "SignatureDoesNotMatch"
+                | "MissingAuthenticationTokenException"
+                | "IncompleteSignatureException"
+                | "InvalidClientTokenId"
+                | "ExpiredTokenException",
+            ) => RefusalKind::Unauthenticated,
+            Some("LimitExceededException" | "ThrottlingException") => RefusalKind::Throttled,
             Some("ValidationError" | "Unknown_Subaccount" | "Unknown_Template") => RefusalKind::Rejected,
             Some("PaymentRequired" | "PoorReputation") => RefusalKind::Forbidden,
             _ => by_status,
@@ -101,7 +115,7 @@ fn verdict(kind: RefusalKind) -> &'static str {
 }
 
 /// Finds the message in an answer: `{"errors":[{"message","description"?,"field"?}]}` of SendGrid and SparkPost,
-/// `{"message"}` of the others, or a plain text.
+/// `{"error":{"code","message"}}` of Azure and Graph, `{"message"}` of the others, or a plain text.
 fn words(body: &Value) -> String {
     if let Value::String(text) = body {
         // A page of a proxy says nothing that fits in a line.
@@ -117,6 +131,12 @@ fn words(body: &Value) -> String {
             })
         };
         return errors.iter().filter_map(one).collect::<Vec<_>>().join("; ");
+    }
+    if let Some(error) = body.get("error").filter(|error| error.is_object()) {
+        return match (text(error, "code"), text(error, "message")) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (code, message) => message.or(code).unwrap_or_default(),
+        };
     }
     text(body, "message").or_else(|| text(body, "error")).unwrap_or_default()
 }

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::super::message::Message;
 use super::super::refusal::RefusalKind;
+use super::body::without_substitutions;
 use super::*;
 
 const KEY: &str = "SG.very-secret-key";
@@ -37,6 +38,10 @@ fn all() -> Vec<Provider> {
         json!({"name": "sparkpost", "credentials": {}}),
         json!({"name": "sparkpost", "credentials": {"region": "eu"}}),
         json!({"name": "resend"}),
+        json!({"name": "ses", "credentials": {"region": "eu-west-1"}}),
+        json!({"name": "azure_cs", "credentials": {}}),
+        json!({"name": "ms365", "credentials": {}}),
+        json!({"name": "smtp", "credentials": {"smtp_host": "evil.example", "smtp_port": 25}}),
     ]
     .iter()
     .map(provider)
@@ -55,10 +60,15 @@ fn each_provider_has_its_own_door_and_lock() {
         ("https://api.sparkpost.com", "/api/v1/transmissions", Some(KEY)),
         ("https://api.eu.sparkpost.com", "/api/v1/transmissions", Some(KEY)),
         ("https://api.resend.com", "/emails", Some(&bearer)),
+        ("https://email.eu-west-1.amazonaws.com", "/v2/email/outbound-emails", None),
+        ("https://azure-communication-services.invalid", "/emails:send?api-version=2023-03-31", None),
+        ("https://graph.microsoft.com", "/v1.0/users/no-reply%40shop.example/sendMail", None),
+        // Not where the tenant's settings say: the host knows the server that its password is for.
+        ("https://smtp.invalid", "/send", None),
     ];
     for (provider, (origin, path, lock)) in all().iter().zip(table) {
         let delivery = provider.delivery(&message(), Some(KEY)).unwrap();
-        assert_eq!((delivery.origin, delivery.request.path.as_str()), (origin, path));
+        assert_eq!((delivery.origin.as_ref(), delivery.request.path_and_query().as_str()), (origin, path));
         assert_eq!(authorization(&delivery), lock, "{origin}");
         assert_eq!(provider.origin(), origin);
     }
@@ -153,6 +163,88 @@ fn bodies_are_what_each_provider_documents() {
             "subject": "Hi & bye", "html": "<p>ü {{x}}</p>",
         })
     );
+    assert_eq!(
+        json(7),
+        json!({
+            "FromEmailAddress": "\"Shop, Inc\" <no-reply@shop.example>",
+            "Destination": {"ToAddresses": ["Ada <ada@example.com>", "eve@example.com"]},
+            "Content": {"Simple": {
+                "Subject": {"Data": "Hi & bye", "Charset": "UTF-8"},
+                "Body": {"Html": {"Data": "<p>ü {{x}}</p>", "Charset": "UTF-8"}},
+            }},
+        })
+    );
+    assert_eq!(
+        json(8),
+        json!({
+            "senderAddress": "no-reply@shop.example",
+            "content": {"subject": "Hi & bye", "html": "<p>ü {{x}}</p>"},
+            "recipients": {"to": [{"address": "ada@example.com", "displayName": "Ada"}, {"address": "eve@example.com"}]},
+        })
+    );
+    assert_eq!(
+        json(9),
+        json!({
+            "message": {
+                "subject": "Hi & bye",
+                "body": {"contentType": "HTML", "content": "<p>ü {{x}}</p>"},
+                "from": {"emailAddress": {"address": "no-reply@shop.example", "name": "Shop, Inc"}},
+                "toRecipients": [
+                    {"emailAddress": {"address": "ada@example.com", "name": "Ada"}},
+                    {"emailAddress": {"address": "eve@example.com"}},
+                ],
+            },
+            "saveToSentItems": false,
+        })
+    );
+    assert_eq!(
+        json(10),
+        json!({
+            "from": {"email": "no-reply@shop.example", "name": "Shop, Inc"},
+            "to": [{"email": "ada@example.com", "name": "Ada"}, {"email": "eve@example.com"}],
+            "subject": "Hi & bye", "html": "<p>ü {{x}}</p>", "headers": {},
+        })
+    );
+}
+
+#[test]
+fn names_in_other_scripts_reach_ses_in_seven_bits() {
+    let long = "ü".repeat(60);
+    for (name, expected) in [
+        ("Ada", "Ada <a@b.co>"),
+        ("Zoë", "=?UTF-8?B?Wm/Dqw==?= <a@b.co>"),
+        // 45 octets hold 22 characters of two.
+        (
+            &long,
+            &format!(
+                "=?UTF-8?B?{0}?= =?UTF-8?B?{0}?= =?UTF-8?B?{1}?= <a@b.co>",
+                STANDARD.encode("ü".repeat(22)),
+                STANDARD.encode("ü".repeat(16))
+            ),
+        ),
+    ] {
+        let from = Mailbox::new(Some(name), "a@b.co".parse().unwrap()).unwrap();
+        let message = Message::new(from.clone(), vec![from], "s", "h").unwrap();
+        let body = parsed(&all()[7].delivery(&message, None).unwrap());
+        assert_eq!(body["FromEmailAddress"], *expected);
+        assert!(expected.split(' ').all(|word| word.len() <= 75), "{expected}");
+    }
+}
+
+#[test]
+fn a_provider_s_own_settings_go_with_the_mail() {
+    let ses = provider(&json!({
+        "name": "ses", "credentials": {"region": "us-gov-west-1"},
+        "settings": {"message": {"configuration_set_name": "opens"}},
+    }));
+    assert_eq!(ses.origin(), "https://email.us-gov-west-1.amazonaws.com");
+    assert_eq!(parsed(&ses.delivery(&message(), None).unwrap())["ConfigurationSetName"], "opens");
+    let smtp = provider(&json!({
+        "name": "smtp",
+        "settings": {"headers": {"X-MC-ViewContentLink": "true", "X-SES-Configuration-Set": null, "Bcc": "eve@b.co"}},
+    }));
+    let body = parsed(&smtp.delivery(&message(), None).unwrap());
+    assert_eq!(body["headers"], json!({"X-MC-ViewContentLink": "true"}), "no other header");
 }
 
 #[test]
@@ -198,13 +290,23 @@ fn a_default_sender_that_is_none_fails_only_where_it_is_asked_for() {
 fn settings_that_cannot_work_say_why() {
     let table = [
         (
-            json!({"name": "ses"}),
-            "ses needs AWS Signature V4 signing, which this version does not have; use sendgrid, mailgun, mandrill, sparkpost or resend",
+            json!({"name": "custom"}),
+            "custom runs in an Auth0 Action of the tenant, which no API call can start; use sendgrid, mailgun, mandrill, \
+             sparkpost, resend, ses, azure_cs, ms365 or smtp",
         ),
-        (json!({"name": "azure_cs"}), "HMAC signing"),
-        (json!({"name": "ms365"}), "Microsoft Graph"),
-        (json!({"name": "smtp"}), "TCP"),
-        (json!({"name": "custom"}), "Action"),
+        (json!({"name": "ses"}), "`credentials.region` is not a region of AWS"),
+        (json!({"name": "ses", "credentials": {"region": "eu-west-1.evil.example/"}}), "credentials.region"),
+        (json!({"name": "ses", "credentials": {"region": "-"}}), "credentials.region"),
+        (json!({"name": "ses", "credentials": {"region": "eu@evil"}}), "credentials.region"),
+        (
+            json!({"name": "ses", "credentials": {"region": "eu-west-1"},
+                   "settings": {"message": {"configuration_set_name": 1}}}),
+            "configuration_set_name",
+        ),
+        (
+            json!({"name": "smtp", "settings": {"headers": {"X-MC-ViewContentLink": "true\r\nBcc: eve@b.co"}}}),
+            "`settings.headers` has a value that cannot stand in a header",
+        ),
         (json!({"name": "pigeon\r\n"}), "pigeon is a provider that this version does not know"),
         (json!({"name": "sendgrid", "enabled": false}), "disabled"),
         (json!({"name": "ses", "enabled": false}), "`ses` is disabled"),
@@ -226,6 +328,14 @@ fn settings_that_cannot_work_say_why() {
         let error = Provider::from_settings(&settings).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains(char::is_control), "{settings}: {error}");
     }
+}
+
+fn response(status: u16, body: &[u8]) -> Response {
+    Response { status, body: body.to_vec(), ..Response::default() }
+}
+
+fn region(name: &str) -> &str {
+    if name == "ses" { "eu-west-1" } else { "eu" }
 }
 
 #[test]
@@ -345,12 +455,49 @@ fn answers_are_read_in_each_providers_words() {
             r#"{"name":"missing_required_field","message":"Missing `to`\nfield"}"#,
             Some((Rejected, "Missing `to` field")),
         ),
+        ("ses", 200, r#"{"MessageId":"1"}"#, None),
+        (
+            "ses",
+            403,
+            r#"{"message":"not authorized to perform ses:SendEmail"}"#,
+            Some((Forbidden, "not authorized to perform ses:SendEmail")),
+        ),
+        (
+            "ses",
+            400,
+            r#"{"message":"Email address is not verified."}"#,
+            Some((Rejected, "Email address is not verified.")),
+        ),
+        ("azure_cs", 202, r#"{"id":"1","status":"Running"}"#, None),
+        (
+            "azure_cs",
+            202,
+            r#"{"id":"1","status":"Failed","error":{"code":"EmailDropped","message":"all recipients are suppressed"}}"#,
+            Some((Rejected, "all recipients are suppressed")),
+        ),
+        (
+            "azure_cs",
+            401,
+            r#"{"error":{"code":"Denied","message":"Denied by the resource provider."}}"#,
+            Some((Unauthenticated, "Denied: Denied by the resource provider.")),
+        ),
+        ("ms365", 202, "", None),
+        (
+            "ms365",
+            403,
+            r#"{"error":{"code":"ErrorAccessDenied","message":"Access is denied."}}"#,
+            Some((Forbidden, "ErrorAccessDenied: Access is denied.")),
+        ),
+        ("smtp", 200, r#"{"message":"250 queued"}"#, None),
+        ("smtp", 422, r#"{"message":"550 no such user"}"#, Some((Rejected, "550 no such user"))),
         ("resend", 302, "", Some((Unexpected, "no message"))),
         ("resend", 408, "", Some((Unavailable, "no message"))),
     ];
     for (name, status, body, expected) in table {
-        let provider = provider(&json!({"name": name, "credentials": {"domain": "mg.shop.example"}}));
-        let answer = provider.read_answer(*status, body.as_bytes());
+        let provider = provider(
+            &json!({"name": name, "credentials": {"domain": "mg.shop.example", "region": region(name)}}),
+        );
+        let answer = provider.read_answer(&response(*status, body.as_bytes()));
         let found = answer.as_ref().err().map(|refusal| (refusal.kind(), refusal.message()));
         assert_eq!(found, *expected, "{name} {status} {body}");
         if let Err(refusal) = answer {
@@ -362,7 +509,26 @@ fn answers_are_read_in_each_providers_words() {
 #[test]
 fn a_long_answer_is_cut() {
     let body = json!({"message": "x".repeat(10_000)}).to_string();
-    let refusal = provider(&json!({"name": "resend"})).read_answer(400, body.as_bytes()).unwrap_err();
+    let refusal =
+        provider(&json!({"name": "resend"})).read_answer(&response(400, body.as_bytes())).unwrap_err();
     assert_eq!(refusal.message().chars().count(), 401);
-    assert!(provider(&json!({"name": "resend"})).read_answer(400, &[0xff, 0xfe]).is_err());
+    assert!(provider(&json!({"name": "resend"})).read_answer(&response(400, &[0xff, 0xfe])).is_err());
+}
+
+#[test]
+fn aws_names_its_errors_in_a_header() {
+    use RefusalKind::*;
+    let ses = &all()[7];
+    for (status, name, kind) in [
+        (403, "SignatureDoesNotMatch:http://internal.amazon.com/coral/", Unauthenticated),
+        (403, "UnrecognizedClientException", Unauthenticated),
+        (403, "AccessDeniedException", Forbidden),
+        (400, "LimitExceededException", Throttled),
+        (400, "MessageRejected", Rejected),
+        (429, "TooManyRequestsException", Throttled),
+    ] {
+        let headers = vec![("x-amzn-errortype".to_owned(), name.to_owned())];
+        let response = Response { headers, ..response(status, b"{\"message\":\"m\"}") };
+        assert_eq!(ses.read_answer(&response).unwrap_err().kind(), kind, "{name}");
+    }
 }
