@@ -85,7 +85,7 @@ impl SeenRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mail {
-    /// `sendgrid`, `mailgun`, `mandrill`, `sparkpost` or `resend`.
+    /// `sendgrid`, `mailgun`, `mandrill`, `sparkpost`, `resend`, `ses`, `azure_cs` or `ms365`.
     pub provider: String,
     /// The sender's address.
     pub from: String,
@@ -198,7 +198,10 @@ impl Control {
 
     /// Makes every token issued so far an expired one.
     pub fn expire_tokens(&self) {
-        self.tenant(|tenant| tenant.tokens.expire_all());
+        self.tenant(|tenant| {
+            tenant.tokens.expire_all();
+            tenant.graph_tokens.clear();
+        });
     }
 
     /// Sets how long tokens issued from now on live, in seconds; a day at start.

@@ -25,7 +25,8 @@
 //! operations of the Management API (`src/operations.json` lists them with their scopes and schemas): users and what hangs
 //! on them, roles, permissions, applications, connections, organizations, logs, settings, mail, tickets and jobs. An
 //! operation outside this list answers 404 like any unknown path. A second listener stands in for the HTTP APIs of
-//! SendGrid, Mailgun, Mandrill, SparkPost and Resend.
+//! SendGrid, Mailgun, Mandrill, SparkPost, Resend, Amazon SES, Azure Communication Services and Microsoft 365; signatures
+//! are verified.
 //!
 //! Ids repeat from run to run; secrets, tokens and the signing key never do.
 //!
@@ -91,6 +92,7 @@ mod users;
 pub use control::{Control, Counters, Listener, Mail, SeenRequest, Session};
 pub use faults::{Chance, Fault, FaultKind};
 pub use limits::{Plan, UnknownPlan};
+pub use mail::MailAccounts;
 pub use seed::{
     Seed, SeedClient, SeedConnection, SeedError, SeedLog, SeedOrganization, SeedResourceServer, SeedRole,
     SeedUser,

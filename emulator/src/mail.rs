@@ -1,5 +1,9 @@
 //! Stand-ins for the mail providers' HTTP APIs, and the outbox that they fill.
 
+mod azure;
+mod microsoft365;
+mod ses;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{StatusCode, header};
@@ -14,6 +18,40 @@ use crate::{ids, time};
 
 /// An address that Mandrill's stand-in rejects, as a real account does for addresses on its deny list.
 const REJECTED_LOCAL_PART: &str = "rejected";
+
+/// Accounts with the mail providers that want more than a key. The secret of each is the key of all stand-ins.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MailAccounts {
+    /// Of Amazon SES: the id of the access key. Any region will do.
+    pub ses_access_key_id: &'static str,
+    /// Of Azure Communication Services: endpoint and access key.
+    pub azure_connection_string: String,
+    /// Of Microsoft 365: the directory.
+    pub ms365_tenant_id: &'static str,
+    /// Of Microsoft 365: the application.
+    pub ms365_client_id: &'static str,
+}
+
+impl MailAccounts {
+    pub(crate) fn new(origin: &str, key: &str) -> Self {
+        Self {
+            ses_access_key_id: ses::ACCESS_KEY_ID,
+            azure_connection_string: format!("endpoint={origin};accesskey={}", STANDARD.encode(key)),
+            ms365_tenant_id: microsoft365::TENANT_ID,
+            ms365_client_id: microsoft365::CLIENT_ID,
+        }
+    }
+}
+
+/// Leaves out the connection string: it has the key in it.
+impl std::fmt::Debug for MailAccounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailAccounts")
+            .field("ses_access_key_id", &self.ses_access_key_id)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Answers a request to the mail listener.
 pub(crate) fn answer(shared: &Shared, incomer: &Incomer) -> Outcome {
@@ -30,6 +68,16 @@ pub(crate) fn answer(shared: &Shared, incomer: &Incomer) -> Outcome {
         }
         ["api", "v1", "transmissions"] if post => ("/api/v1/transmissions", sparkpost(&mut tenant, incomer)),
         ["emails"] if post => ("/emails", resend(&mut tenant, incomer)),
+        ["v2", "email", "outbound-emails"] if post => {
+            ("/v2/email/outbound-emails", ses::answer(&mut tenant, incomer))
+        }
+        ["emails:send"] if post => ("/emails:send", azure::answer(&mut tenant, incomer)),
+        [directory, "oauth2", "v2.0", "token"] if post => {
+            ("/{tenant}/oauth2/v2.0/token", microsoft365::token(&mut tenant, incomer, directory))
+        }
+        ["v1.0", "users", sender, "sendMail"] if post => {
+            ("/v1.0/users/{id}/sendMail", microsoft365::answer(&mut tenant, incomer, sender))
+        }
         _ => {
             return Answer::json(StatusCode::NOT_FOUND, json!({"message": "Not Found"})).into();
         }

@@ -14,6 +14,7 @@ use crate::control::{Control, Listener, SeenRequest};
 use crate::faults::Faults;
 use crate::keys::Keys;
 use crate::limits::Plan;
+use crate::mail::MailAccounts;
 use crate::seed::{Seed, SeedError};
 use crate::tenant::Tenant;
 use crate::tls::Certificate;
@@ -290,6 +291,11 @@ impl Emulator {
     /// The key that the stand-ins accept.
     pub fn mail_api_key(&self) -> &str {
         &self.mail_api_key
+    }
+
+    /// What the stand-ins know of mail providers that want more than a key.
+    pub fn mail_accounts(&self) -> MailAccounts {
+        MailAccounts::new(&self.shared.mail_base_url, &self.mail_api_key)
     }
 
     /// With TLS: the PEM of the CA that signed the server's certificate.

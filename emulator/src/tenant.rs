@@ -44,6 +44,8 @@ pub(crate) struct Tenant {
     pub(crate) email_templates: BTreeMap<String, Object>,
     pub(crate) management_client: String,
     pub(crate) mail_api_key: String,
+    /// Tokens for Microsoft Graph that are good.
+    pub(crate) graph_tokens: Vec<String>,
     pub(crate) outbox: Vec<Mail>,
     pub(crate) counts: Counters,
     /// How long writes stay invisible to search and to the logs.
@@ -177,6 +179,7 @@ impl Tenant {
             email_templates: BTreeMap::new(),
             management_client: String::new(),
             mail_api_key,
+            graph_tokens: Vec::new(),
             outbox: Vec::new(),
             counts: Counters::default(),
             index_delay: Duration::ZERO,
