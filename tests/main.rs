@@ -5,6 +5,7 @@ mod actions {
     mod applications;
     mod connections;
     mod email;
+    mod email_signed;
     mod liquid;
     mod logs;
     mod messages;

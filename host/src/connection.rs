@@ -28,6 +28,7 @@ use crate::{
         credentials::Keyring,
         destination::Destinations,
         governor::Governor,
+        mail::{Mailer, Surroundings},
         token::{TokenEndpoint, TokenSource},
         transport::{Transport, tls_config},
     },
@@ -94,7 +95,7 @@ impl Connection {
             credentials,
             audience,
             base_url,
-            email_api_key,
+            email_credentials,
             email_base_url,
             ca_pem,
             deadline,
@@ -129,12 +130,20 @@ impl Connection {
             transport: transport.clone(),
         };
         let source = TokenSource::new(credentials, endpoint, &domain);
+        let surroundings = Surroundings {
+            transport: &transport,
+            stand_in: email_base_url.as_ref(),
+            ca_pem: ca_pem.as_deref(),
+            tenant: &domain,
+        };
+        let (email_api_key, mailer) = Mailer::open(email_credentials, surroundings)?;
         let egress = Egress::new(
-            Destinations::new(tenant, email_base_url),
+            Destinations::new(tenant, email_base_url).mail_door(mailer.as_ref().map(Mailer::door)),
             Keyring::new(source, email_api_key),
             transport,
             deadline,
         )
+        .mailer(mailer)
         .govern(policy.clone(), Governor::default(), RequestLimits::from(&limits));
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),

@@ -148,6 +148,12 @@ pub enum SettingsError {
         /// The most that is allowed.
         most: u64,
     },
+    /// The mail provider's credentials could not be used.
+    #[error("the mail provider's credentials: {problem}")]
+    Mail {
+        /// What is wrong.
+        problem: String,
+    },
     /// The extra certificates could not be read.
     #[error("the extra CA certificates: {problem}")]
     Ca {

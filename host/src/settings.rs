@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     audit::AuditSink, base_url::BaseUrl, credentials::Credentials, domain::Domain, error::SettingsError,
-    limits::Limits, policy::Policy, runtime::Instances, secret::Secret,
+    limits::Limits, mail_credentials::MailCredentials, policy::Policy, runtime::Instances, secret::Secret,
 };
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
@@ -43,7 +43,7 @@ pub struct Settings {
     pub(crate) credentials: Credentials,
     pub(crate) audience: Option<String>,
     pub(crate) base_url: Option<BaseUrl>,
-    pub(crate) email_api_key: Option<Secret>,
+    pub(crate) email_credentials: Option<MailCredentials>,
     pub(crate) email_base_url: Option<BaseUrl>,
     pub(crate) ca_pem: Option<Vec<u8>>,
     pub(crate) custom_domain: Option<Domain>,
@@ -65,7 +65,7 @@ impl Settings {
             credentials: Credentials::None,
             audience: None,
             base_url: None,
-            email_api_key: None,
+            email_credentials: None,
             email_base_url: None,
             ca_pem: None,
             custom_domain: None,
@@ -101,14 +101,20 @@ impl Settings {
         self
     }
 
-    /// Sets the key of the tenant's mail provider.
+    /// Sets the key of the tenant's mail provider; [`MailCredentials`] has the providers that want more than a key.
     #[must_use]
-    pub fn email_api_key(mut self, key: impl Into<Secret>) -> Self {
-        self.email_api_key = Some(key.into());
+    pub fn email_api_key(self, key: impl Into<Secret>) -> Self {
+        self.email_credentials(MailCredentials::api_key(key))
+    }
+
+    /// Sets how the host proves to the tenant's mail provider who it is.
+    #[must_use]
+    pub fn email_credentials(mut self, credentials: MailCredentials) -> Self {
+        self.email_credentials = Some(credentials);
         self
     }
 
-    /// Reaches the mail provider at another address.
+    /// Reaches the mail provider at another address. An SMTP server is not meant: it has its own.
     #[must_use]
     pub fn email_base_url(mut self, url: BaseUrl) -> Self {
         self.email_base_url = Some(url);
@@ -205,8 +211,8 @@ impl Settings {
             }
             Credentials::PrivateKey { client_id, .. } => printable("the client id", client_id)?,
         }
-        if let Some(key) = &self.email_api_key {
-            printable("the mail provider's key", key.expose())?;
+        if let Some(credentials) = &self.email_credentials {
+            credentials.check()?;
         }
         if let Some(client_id) = &self.client_id {
             printable("the client id", client_id)?;

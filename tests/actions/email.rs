@@ -107,16 +107,10 @@ async fn a_provider_that_cannot_be_used_is_rejected_by_name_and_nothing_is_sent(
             json!({"name": "sendgrid", "enabled": false, "default_from_address": "a@b.example", "credentials": {"api_key": "k"}}),
             "sendgrid",
         ),
-        (provider("ses", json!({"accessKeyId": "a", "secretAccessKey": "b", "region": "c"})), "ses"),
         (
-            provider(
-                "smtp",
-                json!({"smtp_host": "h", "smtp_port": 25, "smtp_user": "u", "smtp_pass": "canary"}),
-            ),
-            "smtp",
+            provider("ses", json!({"accessKeyId": "a", "secretAccessKey": "canary", "region": "../x"})),
+            "not a region of AWS",
         ),
-        (provider("azure_cs", json!({"connectionString": "canary"})), "azure_cs"),
-        (provider("ms365", json!({"tenantId": "t", "clientId": "c", "clientSecret": "canary"})), "ms365"),
         (provider("custom", json!({})), "custom"),
         (
             json!({"name": "sendgrid", "enabled": true, "credentials": {"api_key": "k"}}),
@@ -130,6 +124,27 @@ async fn a_provider_that_cannot_be_used_is_rejected_by_name_and_nothing_is_sent(
         assert!(error.message.contains(hint), "{provider}: {error}");
         assert!(!error.to_string().contains("canary"), "{error}");
         assert_eq!(tenant.mail_requests().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_the_connection_has_no_credentials_for_is_denied_by_name() {
+    for (name, credentials, hint) in [
+        (
+            "ses",
+            json!({"accessKeyId": "a", "secretAccessKey": "canary", "region": "eu-west-1"}),
+            "Amazon SES",
+        ),
+        ("azure_cs", json!({"connectionString": "canary"}), "Azure Communication Services"),
+        ("ms365", json!({"tenantId": "t", "clientId": "c", "clientSecret": "canary"}), "Microsoft 365"),
+        ("smtp", json!({"smtp_host": "h", "smtp_port": 25, "smtp_user": "u", "smtp_pass": "canary"}), "SMTP"),
+    ] {
+        let tenant = Tenant::start().await;
+        tenant.control.set_email_provider(provider(name, credentials));
+        let error = tenant.refused("send-email", mail()).await;
+        assert_eq!(error.kind, ErrorKind::Denied, "{name}: {error}");
+        assert!(error.message.contains(&format!("through {hint}, and this connection has no")), "{error}");
+        assert_eq!(tenant.mail_requests().len(), 0, "{name}");
     }
 }
 

@@ -13,7 +13,7 @@ use auth0_host::{
     AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, Settings, SettingsError,
 };
 
-use super::{Failure, Globals, credentials::credentials};
+use super::{Failure, Globals, credentials::credentials, mail::mail_credentials};
 
 /// Loads the component.
 pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
@@ -139,8 +139,8 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     if let Some(domain) = variable("AUTH0_CUSTOM_DOMAIN") {
         settings = settings.custom_domain(parse_domain("AUTH0_CUSTOM_DOMAIN", &domain)?);
     }
-    if let Some(key) = variable("AUTH0_EMAIL_API_KEY") {
-        settings = settings.email_api_key(key);
+    if let Some(credentials) = mail_credentials(&variable)? {
+        settings = settings.email_credentials(credentials);
     }
     if let Some(url) = variable("AUTH0_EMAIL_BASE_URL") {
         settings = settings.email_base_url(parse_url("AUTH0_EMAIL_BASE_URL", &url)?);

@@ -6,6 +6,7 @@ mod credentials;
 mod emulator;
 mod exit;
 mod input;
+mod mail;
 mod print;
 mod run;
 mod secret_file;
@@ -42,7 +43,8 @@ Environment:
                                       PS256) and AUTH0_PRIVATE_KEY_ID say how it is registered
   AUTH0_TOKEN                         a Management API token instead
   AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE  files that hold them
-  AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email
+  AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email; SES, Azure, Microsoft 365 and
+                                      SMTP have AUTH0_EMAIL_SES_…, _AZURE_…, _MS365_…, _SMTP_… (docs/email.md)
   AUTH0_AUDIT                         as --audit
   RUST_LOG                            print spans and events to stderr, such as RUST_LOG=auth0_host=debug
   AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL

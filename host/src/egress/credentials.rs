@@ -74,6 +74,8 @@ impl Keyring {
                 }
                 None
             }
+            // What these want is more than a key.
+            MailProvider::Ses | MailProvider::Azure | MailProvider::Microsoft365 | MailProvider::Smtp => None,
         };
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, value);

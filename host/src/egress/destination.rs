@@ -10,12 +10,30 @@ use http::{Method, Uri, uri::PathAndQuery};
 
 use crate::base_url::BaseUrl;
 
+/// The name that the component posts mails for Azure to; the endpoint is the customer's own. Names under `.invalid` never
+/// resolve (RFC 6761, section 6.4), so no request reaches one by mistake. The component has the same constants.
+pub(crate) const AZURE_STAND_IN: &str = "azure-communication-services.invalid";
+/// The name that the component posts mails for SMTP to.
+pub(crate) const SMTP_STAND_IN: &str = "smtp.invalid";
+
 /// Where requests of one connection may go.
 #[derive(Clone, Debug)]
 pub(crate) struct Destinations {
     tenant: BaseUrl,
     /// Stands in for all mail providers.
     mail_override: Option<BaseUrl>,
+    /// The mail provider that the connection has more than a key for.
+    mail_door: Option<MailDoor>,
+}
+
+/// Where mails for one provider go.
+#[derive(Clone, Debug)]
+pub(crate) struct MailDoor {
+    pub(crate) provider: MailProvider,
+    /// What the component asks for: the provider's own address, or a name that stands for a customer's server.
+    pub(crate) asked: BaseUrl,
+    /// Scheme, host and port of where that is.
+    pub(crate) leads_to: String,
 }
 
 /// The way that a request may take.
@@ -24,18 +42,16 @@ pub(crate) struct Route {
     pub(crate) destination: Destination,
     /// Where that is, in the one spelling that this connection uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
     /// would be another key of the connection pool and another name to the resolver's rules.
-    origin: BaseUrl,
+    origin: String,
 }
 
 impl Route {
     /// Writes the URI to send to: the destination's own spelling, and the path and query as they were asked for.
     pub(crate) fn uri(&self, asked: &Uri) -> Result<Uri, http::Error> {
         let path = asked.path_and_query().map_or("/", PathAndQuery::as_str);
-        Uri::builder()
-            .scheme(self.origin.scheme())
-            .authority(self.origin.authority())
-            .path_and_query(path)
-            .build()
+        format!("{}{}{path}", self.origin, if path.starts_with('/') { "" } else { "/" })
+            .parse()
+            .map_err(http::Error::from)
     }
 }
 
@@ -60,6 +76,11 @@ pub(crate) enum MailProvider {
     Mandrill,
     SparkPost,
     Resend,
+    Ses,
+    Azure,
+    Microsoft365,
+    /// Over the host: the component has HTTP only.
+    Smtp,
 }
 
 /// Why a request does not leave.
@@ -73,6 +94,8 @@ pub(crate) enum Denial {
     DotSegment,
     /// A provider's other functions.
     MailPath { provider: MailProvider },
+    /// A provider that wants more than a key, and the connection has nothing for it, or something for elsewhere.
+    MailDoor { provider: MailProvider, asked: BaseUrl, held: Option<BaseUrl> },
 }
 
 impl fmt::Display for Denial {
@@ -84,15 +107,32 @@ impl fmt::Display for Denial {
             Self::Method => f.write_str("denied: only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
             Self::DotSegment => f.write_str("denied: the path has a dot segment or a backslash"),
             Self::MailPath { provider } => {
-                write!(f, "denied: of {provider:?} only the request that sends a mail is allowed")
+                write!(f, "denied: of {provider} only the request that sends a mail is allowed")
             }
+            Self::MailDoor { provider, asked, held: Some(held) } => {
+                write!(
+                    f,
+                    "denied: the connection's credentials for {provider} are for {held}, not for {asked}"
+                )
+            }
+            Self::MailDoor { provider, held: None, .. } => write!(
+                f,
+                "denied: the tenant sends its mails through {provider}, and this connection has no credentials for that; to \
+                 allow it, set them (see docs/email.md)"
+            ),
         }
     }
 }
 
 impl Destinations {
     pub(crate) fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
-        Self { tenant, mail_override }
+        Self { tenant, mail_override, mail_door: None }
+    }
+
+    /// Lets mails out to one provider more.
+    pub(crate) fn mail_door(mut self, door: Option<MailDoor>) -> Self {
+        self.mail_door = door;
+        self
     }
 
     /// Tells what a request is for, or why it stays.
@@ -111,15 +151,31 @@ impl Destinations {
         if has_dot_segment(uri.path()) {
             return Err(Denial::DotSegment);
         }
-        self.destination(method, &origin, uri.path()).map(|destination| Route { destination, origin })
+        let sends = |provider| *method == Method::POST && MailProvider::of_path(uri.path()) == Some(provider);
+        if let Some(MailDoor { provider, asked, leads_to }) = &self.mail_door
+            && *asked == origin
+            && (self.mail_override.is_none() || *provider == MailProvider::Smtp)
+        {
+            return match sends(*provider) {
+                true => Ok(Route { destination: Destination::Mail(*provider), origin: leads_to.clone() }),
+                false => Err(Denial::MailPath { provider: *provider }),
+            };
+        }
+        let destination = self.destination(method, &origin, uri.path())?;
+        Ok(Route { destination, origin: origin.to_string() })
     }
 
     fn destination(&self, method: &Method, origin: &BaseUrl, path: &str) -> Result<Destination, Denial> {
         if self.mail_override.as_ref() == Some(origin)
             && *method == Method::POST
-            && let Some(provider) = MailProvider::of_path(path)
+            && let Some(provider) =
+                MailProvider::of_path(path).filter(|provider| *provider != MailProvider::Smtp)
         {
-            return Ok(Destination::Mail(provider));
+            let held = self.mail_door.as_ref().is_some_and(|door| door.provider == provider);
+            return match held || provider.takes_key() {
+                true => Ok(Destination::Mail(provider)),
+                false => Err(Denial::MailDoor { provider, asked: origin.clone(), held: None }),
+            };
         }
         if self.tenant == *origin {
             return Ok(if path.starts_with("/api/v2/") {
@@ -130,9 +186,15 @@ impl Destinations {
                 Destination::TenantOther
             });
         }
-        if self.mail_override.is_none()
-            && let Some(provider) = MailProvider::of_origin(origin)
+        // Nothing stands in for SMTP.
+        if let Some(provider) = MailProvider::of_origin(origin)
+            && (self.mail_override.is_none() || provider == MailProvider::Smtp)
         {
+            if !provider.takes_key() {
+                let held = self.mail_door.as_ref().filter(|door| door.provider == provider);
+                let held = held.map(|door| door.asked.clone());
+                return Err(Denial::MailDoor { provider, asked: origin.clone(), held });
+            }
             return if *method == Method::POST && MailProvider::of_path(path) == Some(provider) {
                 Ok(Destination::Mail(provider))
             } else {
@@ -140,6 +202,22 @@ impl Destinations {
             };
         }
         Err(Denial::Destination { origin: origin.to_string() })
+    }
+}
+
+impl fmt::Display for MailProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SendGrid => "SendGrid",
+            Self::Mailgun => "Mailgun",
+            Self::Mandrill => "Mandrill",
+            Self::SparkPost => "SparkPost",
+            Self::Resend => "Resend",
+            Self::Ses => "Amazon SES",
+            Self::Azure => "Azure Communication Services",
+            Self::Microsoft365 => "Microsoft 365",
+            Self::Smtp => "SMTP",
+        })
     }
 }
 
@@ -155,8 +233,19 @@ impl MailProvider {
             "mandrillapp.com" => Some(Self::Mandrill),
             "api.sparkpost.com" | "api.eu.sparkpost.com" => Some(Self::SparkPost),
             "api.resend.com" => Some(Self::Resend),
-            _ => None,
+            "graph.microsoft.com" => Some(Self::Microsoft365),
+            AZURE_STAND_IN => Some(Self::Azure),
+            SMTP_STAND_IN => Some(Self::Smtp),
+            host => {
+                let region = host.strip_prefix("email.")?.strip_suffix(".amazonaws.com")?;
+                (!region.contains('.')).then_some(Self::Ses)
+            }
         }
+    }
+
+    /// Whether a key is all that it wants. Without one it is asked all the same, and says what is missing.
+    fn takes_key(self) -> bool {
+        !matches!(self, Self::Ses | Self::Azure | Self::Microsoft365 | Self::Smtp)
     }
 
     /// Knows the provider by the path that sends a mail.
@@ -166,6 +255,16 @@ impl MailProvider {
             "/api/1.0/messages/send" | "/api/1.0/messages/send.json" => Some(Self::Mandrill),
             "/api/v1/transmissions" | "/api/v1/transmissions/" => Some(Self::SparkPost),
             "/emails" => Some(Self::Resend),
+            "/v2/email/outbound-emails" => Some(Self::Ses),
+            "/emails:send" => Some(Self::Azure),
+            "/send" => Some(Self::Smtp),
+            _ if path.starts_with("/v1.0/") => {
+                let sender = path.strip_prefix("/v1.0/users/")?.strip_suffix("/sendMail")?;
+                // An encoded slash would end the sender for a server that decodes before it routes.
+                let parts = |octet: &u8| matches!(octet, b'/' | b'\\');
+                let whole = !sender.is_empty() && !percent_decode(sender.as_bytes()).iter().any(parts);
+                whole.then_some(Self::Microsoft365)
+            }
             _ => {
                 let domain = path.strip_prefix("/v3/")?.strip_suffix("/messages")?;
                 (!domain.is_empty() && !domain.contains('/')).then_some(Self::Mailgun)
@@ -354,5 +453,143 @@ mod tests {
         assert_eq!(classify(&same_root, request), Ok(Destination::Mail(MailProvider::SendGrid)));
         let request = "POST http://127.0.0.1:8080/api/v2/users";
         assert_eq!(classify(&same_root, request), Ok(Destination::ManagementApi));
+    }
+
+    fn door(provider: MailProvider, asked: &str, leads_to: &str) -> Destinations {
+        let door = MailDoor { provider, asked: asked.parse().unwrap(), leads_to: leads_to.to_owned() };
+        production().mail_door(Some(door))
+    }
+
+    fn goes(destinations: &Destinations, request: &str) -> Result<String, String> {
+        let (method, uri) = request.split_once(' ').unwrap();
+        let uri: Uri = uri.parse().unwrap();
+        let route =
+            destinations.classify(&method.parse().unwrap(), &uri).map_err(|denial| denial.to_string())?;
+        assert!(matches!(route.destination, Destination::Mail(_)), "{request}");
+        Ok(route.uri(&uri).unwrap().to_string())
+    }
+
+    #[test]
+    fn mails_of_signed_providers_go_where_the_connection_says() {
+        let ses = "https://email.eu-west-1.amazonaws.com";
+        let ses = door(MailProvider::Ses, ses, ses);
+        let azure = "https://azure-communication-services.invalid";
+        let azure = door(MailProvider::Azure, azure, "https://acme.communication.azure.com");
+        let graph = "https://graph.microsoft.com";
+        let graph = door(MailProvider::Microsoft365, graph, graph);
+        let smtp = door(MailProvider::Smtp, "https://smtp.invalid", "smtp://smtp.acme.com:587");
+        for (destinations, request, expected) in [
+            (
+                &ses,
+                "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Ok("https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"),
+            ),
+            (
+                &ses,
+                "POST https://email.us-east-1.amazonaws.com/v2/email/outbound-emails",
+                Err("are for https://email.eu-west-1.amazonaws.com, not for"),
+            ),
+            (
+                &ses,
+                "POST https://email.eu-west-1.amazonaws.com/v2/email/identities",
+                Err("only the request that"),
+            ),
+            (
+                &ses,
+                "GET https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Err("only the request that"),
+            ),
+            (
+                &ses,
+                "POST https://email.evil.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Err("neither the tenant nor"),
+            ),
+            (
+                &azure,
+                "POST https://azure-communication-services.invalid/emails:send?api-version=2023-03-31",
+                Ok("https://acme.communication.azure.com/emails:send?api-version=2023-03-31"),
+            ),
+            (
+                &azure,
+                "POST https://azure-communication-services.invalid/emails/operations",
+                Err("only the request"),
+            ),
+            (
+                &azure,
+                "POST https://acme.communication.azure.com/emails:send?api-version=2023-03-31",
+                Err("neither the tenant nor"),
+            ),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/v1.0/users/people%40acme.com/sendMail",
+                Ok("https://graph.microsoft.com/v1.0/users/people%40acme.com/sendMail"),
+            ),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/v1.0/users/a/messages/b/sendMail",
+                Err("only the request"),
+            ),
+            (&graph, "GET https://graph.microsoft.com/v1.0/users", Err("only the request")),
+            (&graph, "POST https://graph.microsoft.com/v1.0/users/a%2Fb/sendMail", Err("only the request")),
+            (&graph, "POST https://graph.microsoft.com/beta/users/a/sendMail", Err("only the request")),
+            (&smtp, "POST https://smtp.invalid/send", Ok("smtp://smtp.acme.com:587/send")),
+            (&smtp, "POST https://smtp.invalid:25/send", Err("neither the tenant nor")),
+            (&smtp, "POST https://smtp.acme.com:587/send", Err("neither the tenant nor")),
+            (&smtp, "POST https://smtp.invalid/other", Err("only the request")),
+            (
+                &smtp,
+                "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+                Err("has no credentials for that"),
+            ),
+            (
+                &production(),
+                "POST https://smtp.invalid/send",
+                Err("through SMTP, and this connection has no credentials"),
+            ),
+            (
+                &production(),
+                "POST https://azure-communication-services.invalid/emails:send",
+                Err("through Azure Communication Services"),
+            ),
+            (
+                &production(),
+                "POST https://graph.microsoft.com/v1.0/users/a/sendMail",
+                Err("through Microsoft 365"),
+            ),
+        ] {
+            match (goes(destinations, request), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(hint)) => assert!(found.contains(hint), "{request}: {found}"),
+                (found, _) => panic!("{request}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_mail_override_stands_in_for_http_and_never_for_smtp() {
+        let offline = || {
+            let url = |text: &str| text.parse().unwrap();
+            Destinations::new(url("http://127.0.0.1:8080"), Some(url("http://127.0.0.1:8081")))
+        };
+        let with = |provider, asked: &str, leads_to: &str| {
+            let (asked, leads_to) = (asked.parse().unwrap(), leads_to.to_owned());
+            offline().mail_door(Some(MailDoor { provider, asked, leads_to }))
+        };
+        let azure = with(
+            MailProvider::Azure,
+            "https://azure-communication-services.invalid",
+            "https://acme.communication.azure.com",
+        );
+        let smtp = with(MailProvider::Smtp, "https://smtp.invalid", "smtp://127.0.0.1:2525");
+        for (destinations, request, expected) in [
+            (&azure, "POST http://127.0.0.1:8081/emails:send", Some("http://127.0.0.1:8081/emails:send")),
+            (&azure, "POST https://azure-communication-services.invalid/emails:send", None),
+            (&azure, "POST http://127.0.0.1:8081/v2/email/outbound-emails", None),
+            (&smtp, "POST https://smtp.invalid/send", Some("smtp://127.0.0.1:2525/send")),
+            (&smtp, "POST http://127.0.0.1:8081/send", None),
+            (&smtp, "POST http://127.0.0.1:8081/emails", Some("http://127.0.0.1:8081/emails")),
+        ] {
+            assert_eq!(goes(destinations, request).ok().as_deref(), expected, "{request}");
+        }
     }
 }

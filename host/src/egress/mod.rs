@@ -9,6 +9,7 @@ mod body;
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod governor;
+pub(crate) mod mail;
 pub(crate) mod token;
 pub(crate) mod transport;
 
@@ -33,6 +34,7 @@ use self::{
     credentials::{Keyring, OwnAnswer},
     destination::{Destination, Destinations},
     governor::{Admission, Governor, Throttled},
+    mail::Mailer,
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
@@ -54,6 +56,7 @@ pub(crate) struct Egress {
     governor: Governor,
     limits: RequestLimits,
     keyring: Keyring,
+    mailer: Option<Mailer>,
     transport: Transport,
     /// How long to wait for an answer where the guest does not say.
     patience: Duration,
@@ -75,6 +78,7 @@ impl Egress {
             governor: Governor::default(),
             limits: RequestLimits::default(),
             keyring,
+            mailer: None,
             transport,
             patience,
             requests: AtomicU64::new(0),
@@ -87,9 +91,24 @@ impl Egress {
         self
     }
 
+    /// Sends mails with more than a key.
+    pub(crate) fn mailer(mut self, mailer: Option<Mailer>) -> Self {
+        self.mailer = mailer;
+        self
+    }
+
+    /// Whether the host authenticates, so that the guest must not.
+    fn authenticates(&self) -> bool {
+        self.keyring.holds_any() || self.mailer.is_some()
+    }
+
     /// Counts the requests sent so far, token requests not included.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts the tokens fetched so far.
@@ -99,7 +118,7 @@ impl Egress {
 
     /// Counts the connections opened so far.
     pub(crate) fn connections_opened(&self) -> u64 {
-        self.transport.connections_opened()
+        self.transport.connections_opened() + self.mailer.as_ref().map_or(0, Mailer::connections_opened)
     }
 
     /// Sends one request of a guest.
@@ -151,7 +170,7 @@ impl Egress {
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
-        if self.keyring.holds_any() {
+        if self.authenticates() {
             head.headers.remove(header::AUTHORIZATION);
         }
         let outgoing = Outgoing { egress: self, options, patience, call, destination };
@@ -160,8 +179,9 @@ impl Egress {
                 outgoing.with_token(source, entry, head, &body).await
             }
             (Destination::Mail(provider), _) => {
+                mail::keep_plain_headers(&mut head.headers);
                 self.keyring.apply_mail_key(provider, &mut head.headers, &mut body);
-                outgoing.once(entry, &head, &body).await
+                outgoing.mail(provider, entry, head, &body).await
             }
             (Destination::ManagementApi | Destination::TokenEndpoint | Destination::TenantOther, _) => {
                 outgoing.once(entry, &head, &body).await
@@ -254,7 +274,7 @@ impl Outgoing<'_> {
     ) -> Answer {
         let token = match self.patience.for_token(source.token()).await {
             Ok(token) => token,
-            Err(error) => return without_token(&entry, &error),
+            Err(error) => return self.without_token(&entry, &error),
         };
         authorize(&mut head, &token);
         let answer = self.once(entry, &head, body).await?;
@@ -272,7 +292,21 @@ impl Outgoing<'_> {
                 authorize(&mut head, &token);
                 self.once(entry, &head, body).await
             }
-            Err(error) => without_token(&entry, &error),
+            Err(error) => self.without_token(&entry, &error),
+        }
+    }
+
+    /// Says why a request was not sent, in a form that the guest makes a good error of.
+    fn without_token(&self, entry: &RequestEntry, error: &TokenError) -> Answer {
+        entry.failed("no-token", error.to_string());
+        match error {
+            TokenError::NoCredential(error) => Ok(own(credentials::lacking_management(*error))),
+            TokenError::Refused(refusal) if matches!(self.destination, Destination::Mail(_)) => {
+                mail::refused(refusal)
+            }
+            TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
+            TokenError::NotReached(error) => Err(not_sent(error)),
+            TokenError::Late => Err(WasiError::ConnectionTimeout),
         }
     }
 
@@ -295,7 +329,7 @@ impl Outgoing<'_> {
         let follow = |whereabouts| match whereabouts {
             Whereabouts::OnConnection => {
                 entry.sent(body.len());
-                self.egress.requests.fetch_add(1, Ordering::Relaxed);
+                self.egress.count_request();
             }
             Whereabouts::HandedBack => {
                 entry.handed_back();
@@ -333,17 +367,6 @@ impl Outgoing<'_> {
         let admission = self.egress.governor.admit(&head.method, &head.uri, priority, until).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
         admission.map(Some)
-    }
-}
-
-/// Says why a request was not sent, in a form that the guest makes a good error of.
-fn without_token(entry: &RequestEntry, error: &TokenError) -> Answer {
-    entry.failed("no-token", error.to_string());
-    match error {
-        TokenError::NoCredential(error) => Ok(own(credentials::lacking_management(*error))),
-        TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
-        TokenError::NotReached(error) => Err(not_sent(error)),
-        TokenError::Late => Err(WasiError::ConnectionTimeout),
     }
 }
 
@@ -389,7 +412,7 @@ impl WasiHttpHooks for GuestHttp {
     /// Forbids `Authorization` where the host authenticates. This hook covers trailers too, which
     /// `is_forbidden_header` does not (GHSA-jxcf-8qw5-5c33).
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        let authenticates = self.egress.as_ref().is_none_or(|egress| egress.keyring.holds_any());
+        let authenticates = self.egress.as_ref().is_none_or(|egress| egress.authenticates());
         Arc::new(move |name: &HeaderName| {
             DEFAULT_FORBIDDEN_HEADERS.contains(name) || (authenticates && *name == header::AUTHORIZATION)
         })

@@ -361,7 +361,9 @@ fn deepest(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// Walks down an error. `io::Error` hides the error that it wraps from `source()`, so it is opened by hand.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         match wrapped {
@@ -445,6 +447,16 @@ impl Service<Name> for Resolver {
             if found.is_empty() { Err(ResolveError::NoAddress) } else { Ok(found.into_iter()) }
         })
     }
+}
+
+/// Looks a server up by the rules of this transport, for a protocol other than HTTP.
+pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, TransportError> {
+    let dns = |error: &dyn StdError| TransportError::Dns(error.to_string());
+    let name: Name = host
+        .parse()
+        .map_err(|error: hyper_util::client::legacy::connect::dns::InvalidNameError| dns(&error))?;
+    let found = Resolver.call(name).await.map_err(|error| dns(&error))?;
+    Ok(found.map(|address| SocketAddr::new(address.ip(), port)).collect())
 }
 
 /// Loads the certificate authorities that this machine trusts.

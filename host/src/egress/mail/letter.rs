@@ -1,0 +1,174 @@
+//! What the component posts for SMTP, made MIME of.
+//!
+//! The component checks addresses and subjects too; here it is not trusted to have done so. A line break in a name or
+//! a subject would be a header of the sender's choice, and one in an address a command of the SMTP session.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use lettre::{
+    Address, Message,
+    address::Envelope,
+    message::{
+        Mailbox, SinglePart,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use serde::Deserialize;
+
+/// The headers that Auth0 lets a tenant add to mails over SMTP (Management API, `PATCH /emails/provider`).
+const OWN_HEADERS: &[&str] = &["X-MC-ViewContentLink", "X-SES-Configuration-Set"];
+
+/// Most recipients: what every server must take (RFC 5321, section 4.5.3.1.8).
+const MAX_RECIPIENTS: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Posted {
+    from: Person,
+    to: Vec<Person>,
+    subject: String,
+    html: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    email: String,
+    name: Option<String>,
+}
+
+impl Person {
+    fn mailbox(self) -> Result<Mailbox, String> {
+        let name = self.name.map(|name| one_line("a name", name)).transpose()?;
+        // ASCII only: SMTPUTF8 is spoken by few servers, and domains have Punycode.
+        let address = self.email.parse::<Address>().ok().filter(|_| self.email.is_ascii());
+        let address = address.ok_or("an address is not one, or is not ASCII")?;
+        Ok(Mailbox::new(name, address))
+    }
+}
+
+/// A mail as it goes over the wire.
+pub(super) struct Letter {
+    pub(super) envelope: Envelope,
+    pub(super) text: Vec<u8>,
+}
+
+/// Reads what the component has posted.
+pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
+    let posted: Posted = serde_json::from_slice(body)
+        .map_err(|error| format!("the mail is not in the host's form: {error}"))?;
+    if posted.to.len() > MAX_RECIPIENTS {
+        return Err(format!("a mail to {} recipients: at most {MAX_RECIPIENTS}", posted.to.len()));
+    }
+    let from = posted.from.mailbox()?;
+    // The sender's domain makes it unique, as RFC 5322 (section 3.6.4) recommends; this machine's name is nobody's
+    // business.
+    let message_id = format!("<{}@{}>", unique()?, from.email.domain());
+    let mut message = Message::builder()
+        .from(from)
+        .subject(one_line("the subject", posted.subject)?)
+        .message_id(Some(message_id));
+    for person in posted.to {
+        message = message.to(person.mailbox()?);
+    }
+    for (name, value) in posted.headers {
+        let known = OWN_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(&name));
+        let known = known.ok_or_else(|| format!("a header other than {}", OWN_HEADERS.join(" and ")))?;
+        let name = HeaderName::new_from_ascii((*known).to_owned()).map_err(|error| error.to_string())?;
+        message = message.raw_header(HeaderValue::new(name, one_line("a header", value)?));
+    }
+    let message = message
+        .singlepart(SinglePart::html(posted.html))
+        .map_err(|error| format!("the mail cannot be put together: {error}"))?;
+    Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
+}
+
+fn one_line(what: &str, text: String) -> Result<String, String> {
+    let breaks = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+    if text.chars().any(breaks) {
+        Err(format!("{what} has control characters or line breaks"))
+    } else {
+        Ok(text)
+    }
+}
+
+fn unique() -> Result<String, String> {
+    let mut random = [0; 16];
+    SystemRandom::new().fill(&mut random).map_err(|_| "there is no randomness".to_owned())?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn posted() -> Value {
+        json!({
+            "from": {"email": "people@acme.example", "name": "Acme, \"People\""},
+            "to": [{"email": "ana@acme.example"}], "subject": "Zoë's link", "html": "<p>ü\n.\n</p>",
+            "headers": {"X-MC-ViewContentLink": "true"},
+        })
+    }
+
+    fn text(posted: &Value) -> Result<String, String> {
+        read(posted.to_string().as_bytes()).map(|letter| String::from_utf8(letter.text).unwrap())
+    }
+
+    #[test]
+    fn a_mail_becomes_mime_in_seven_bits() {
+        let letter = read(posted().to_string().as_bytes()).unwrap();
+        assert_eq!(letter.envelope.from().unwrap().to_string(), "people@acme.example");
+        assert_eq!(letter.envelope.to().len(), 1);
+        let text = text(&posted()).unwrap();
+        assert!(text.is_ascii(), "{text}");
+        let (head, _) = text.split_once("\r\n\r\n").unwrap();
+        for line in [
+            "From: =?utf-8?b?QWNtZSwgIlBlb3BsZSI=?= <people@acme.example>",
+            "To: ana@acme.example",
+            "X-MC-ViewContentLink: true",
+            "Content-Type: text/html; charset=utf-8",
+            "MIME-Version: 1.0",
+        ] {
+            assert!(head.lines().any(|found| found == line), "{line} is not in {head}");
+        }
+        assert!(head.contains("\r\nDate: ") && head.contains("@acme.example>\r\n"), "{head}");
+        let id = |text: &str| text.lines().find(|line| line.starts_with("Message-ID: ")).map(str::to_owned);
+        assert!(id(&text).is_some());
+        assert_ne!(id(&text), id(&self::text(&posted()).unwrap()), "each mail has its own id");
+    }
+
+    #[test]
+    fn nothing_in_a_mail_adds_a_header_or_a_command() {
+        let with = |pointer: &str, value: Value| {
+            let mut posted = posted();
+            *posted.pointer_mut(pointer).unwrap() = value;
+            posted
+        };
+        for (posted, hint) in [
+            (with("/subject", json!("x\r\nBcc: eve@evil.example")), "the subject has control characters"),
+            (with("/subject", json!("x\u{2028}y")), "the subject has control characters"),
+            (with("/from/name", json!("x\r\nBcc: eve@evil.example")), "a name has control characters"),
+            (with("/from/email", json!("a@b.example>\r\nRCPT TO:<eve@evil.example")), "an address"),
+            (with("/to/0/email", json!("a@b.example\r\nRCPT TO:<eve@evil.example>")), "an address"),
+            (with("/to/0/email", json!("a@b.example> SIZE=1")), "an address"),
+            (with("/to/0/email", json!("ünï@b.example")), "an address"),
+            (with("/to", json!([])), "put together"),
+            (with("/to", json!(vec![json!({"email": "a@b.example"}); 101])), "at most 100"),
+            (
+                with("/headers", json!({"X-SES-Configuration-Set": "x\r\nBcc: eve@evil.example"})),
+                "a header has",
+            ),
+            (with("/headers", json!({"Bcc": "eve@evil.example"})), "a header other than"),
+            (with("/headers", json!({"Sender": "eve@evil.example"})), "a header other than"),
+            (json!({"from": {"email": "a@b.example"}, "raw": "x"}), "not in the host's form"),
+        ] {
+            let problem = text(&posted).unwrap_err();
+            assert!(problem.contains(hint) && !problem.contains("evil"), "{posted}: {problem}");
+        }
+    }
+}
