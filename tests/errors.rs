@@ -125,8 +125,12 @@ async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
     assert_eq!(tenant.seen().len(), 1, "waiting for longer than the deadline is the engine's to do");
     tenant.control.clear_faults();
     tenant.control.reset_counters();
-    tenant.control.inject(Fault::new(throttle(None, Some(600))).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
+    assert_eq!(error.kind, ErrorKind::Throttled);
+    assert_eq!(tenant.seen().len(), 0, "the connection has been told: nobody asks again before that");
+    let another = tenant.connect(|settings| settings.deadline(Duration::from_secs(5)));
+    tenant.control.inject(Fault::new(throttle(None, Some(600))).at("/api/v2/"));
+    let error = refused(&another, "get-user", json!({"user_id": "auth0|x"})).await;
     let wait = error.retry_after_ms.unwrap();
     assert!((590_000..=600_000).contains(&wait), "x-ratelimit-reset where there is no Retry-After: {wait}");
 }
