@@ -216,7 +216,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         }
         Command::Policy(policy::Command::Check(check)) => {
             let checking = async move { policy::check(&globals, &check).await };
-            (interruptible(checking, ctrl_c(), NOTHING).await, exit::report_text)
+            (interruptible(checking, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         // These two end by Ctrl-C in their own ways.
         Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),
