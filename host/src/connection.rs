@@ -28,12 +28,13 @@ use crate::{
         credentials::Keyring,
         destination::Destinations,
         governor::Governor,
+        resolver::Resolver,
         token::{TokenEndpoint, TokenSource},
         transport::{Transport, tls_config},
     },
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
     limits::{Limits, RequestLimits},
-    policy::Policy,
+    policy::PermittedActions,
     runtime::{Guest, Instances, Reuse, SharedRuntime},
     settings::{DEADLINE_VARIABLE, Settings},
     telemetry::CallId,
@@ -51,7 +52,7 @@ struct Inner {
     runtime: SharedRuntime,
     domain: Domain,
     environment: Vec<(String, String)>,
-    policy: Policy,
+    actions: PermittedActions,
     limits: Limits,
     instances: Instances,
     /// Calls that may be under way.
@@ -85,6 +86,7 @@ impl Connection {
         runtime: SharedRuntime,
         roots: impl FnOnce() -> RootCertStore,
         component: &ComponentInfo,
+        actions: PermittedActions,
         settings: Settings,
     ) -> Result<Self, Error> {
         settings.check()?;
@@ -119,7 +121,9 @@ impl Connection {
         } else {
             roots()
         };
-        let transport = Transport::new(tls_config(roots, ca_pem.as_deref())?, limits.header_bytes);
+        let resolver = Resolver::new(policy.addresses().clone());
+        let tls = tls_config(roots, ca_pem.as_deref())?;
+        let transport = Transport::with_resolver(tls, limits.header_bytes, resolver);
         let audience = audience.unwrap_or_else(|| format!("https://{domain}/api/v2/"));
         let endpoint = TokenEndpoint {
             uri: format!("{tenant}/oauth/token")
@@ -135,14 +139,14 @@ impl Connection {
             transport,
             deadline,
         )
-        .govern(policy.clone(), Governor::default(), RequestLimits::from(&limits));
+        .govern(policy, Governor::default(), RequestLimits::from(&limits));
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),
             turns: Semaphore::new(limits.concurrent_calls),
             runtime,
             domain,
             environment,
-            policy,
+            actions,
             limits,
             instances,
             egress: Arc::new(egress),
@@ -211,7 +215,7 @@ impl Connection {
             Error::Action(ActionError::new(ErrorKind::Denied, reason))
         };
         inner.journal.ready().map_err(|error| denied(format!("denied: {error}")))?;
-        inner.policy.check_action(action).map_err(|denial| denied(format!("denied: {denial}")))?;
+        inner.actions.check(action).map_err(|denial| denied(format!("denied: {denial}")))?;
         let _turn = self.turn(context).await?;
         let limit = context.left().saturating_add(GRACE);
         let wait = inner.limits.queue.min(context.left());

@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{base_url::BaseUrlError, domain::DomainError, limits::Limit};
+use crate::{base_url::BaseUrlError, domain::DomainError, limits::Limit, policy::PolicyError};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,9 @@ pub enum SettingsError {
     /// Not a base URL.
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
+    /// The policy does not fit this component.
+    #[error("the policy: {0}")]
+    Policy(PolicyError),
     /// A setting is empty, or has characters that no header and no environment variable can carry.
     #[error("{name} is empty or has characters that cannot be sent")]
     Value {

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
+    thread,
 };
 
 use rustls::RootCertStore;
@@ -13,7 +14,8 @@ use crate::{
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     connection::Connection,
     egress::transport::machine_roots,
-    error::Error,
+    error::{Error, SettingsError},
+    policy::PermittedActions,
     runtime::{DEFAULT_INSTANCES, HostStats, Runtime, SharedRuntime},
     settings::Settings,
 };
@@ -31,6 +33,8 @@ struct Inner {
     code: CodeReport,
     /// Read from the machine once, when the first connection over TLS is made.
     roots: OnceLock<RootCertStore>,
+    /// Asked of the component once, when the first connection has a policy about actions.
+    actions: OnceLock<Vec<ActionSummary>>,
 }
 
 impl Host {
@@ -57,10 +61,32 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] where a setting cannot be used.
+    /// [`Error::Settings`] where a setting cannot be used, or the policy names actions that the component has not;
+    /// those of the runtime where the component has to be asked for its actions.
     pub fn connect(&self, settings: Settings) -> Result<Connection, Error> {
         let roots = || self.0.roots.get_or_init(machine_roots).clone();
-        Connection::open(Arc::clone(&self.0.runtime), roots, &self.0.component, settings)
+        let actions = match settings.policy.is_about_actions() {
+            true => settings.policy.permit(self.known_actions()?).map_err(SettingsError::Policy)?,
+            false => PermittedActions::All,
+        };
+        Connection::open(Arc::clone(&self.0.runtime), roots, &self.0.component, actions, settings)
+    }
+
+    /// Asks the component for its actions, on a thread of its own: the caller may be on one of a runtime, which cannot
+    /// wait for a future.
+    fn known_actions(&self) -> Result<&[ActionSummary], Error> {
+        if let Some(actions) = self.0.actions.get() {
+            return Ok(actions);
+        }
+        let ask = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            runtime.map_err(|error| Error::Engine(error.into()))?.block_on(self.0.runtime.list())
+        };
+        let answer = thread::scope(|scope| scope.spawn(ask).join());
+        let panicked =
+            || Error::Engine(wasmtime::Error::msg("the thread that asks for the actions panicked"));
+        let actions = answer.map_err(|_| panicked())??;
+        Ok(self.0.actions.get_or_init(|| actions))
     }
 
     /// Lists the actions, in the order of their families.
@@ -162,7 +188,13 @@ impl HostBuilder {
             Source::Bytes(bytes) => Runtime::new(bytes, calls, cache)?,
             Source::File(path) => Runtime::new(&read(path)?, calls, cache)?,
         };
-        Ok(Host(Arc::new(Inner { runtime: Arc::new(runtime), component, code, roots: OnceLock::new() })))
+        Ok(Host(Arc::new(Inner {
+            runtime: Arc::new(runtime),
+            component,
+            code,
+            roots: OnceLock::new(),
+            actions: OnceLock::new(),
+        })))
     }
 
     /// Compiles the component on a thread for blocking work of the current tokio runtime.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use http::{Method, Uri, uri::PathAndQuery};
 
-use crate::base_url::BaseUrl;
+use crate::{base_url::BaseUrl, policy::CHANGE_PASSWORD};
 
 /// Where requests of one connection may go.
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ pub(crate) enum Destination {
     ManagementApi,
     /// The tenant's token endpoint: answered by the host where it holds the credentials.
     TokenEndpoint,
-    /// Another path of the tenant: gets no credentials.
-    TenantOther,
+    /// The tenant's request for a password reset mail, which takes no credentials: gets none.
+    ChangePassword,
     /// The mail-sending path of a provider: gets that provider's key.
     Mail(MailProvider),
 }
@@ -71,6 +71,8 @@ pub(crate) enum Denial {
     Method,
     /// A path with a segment that servers resolve: what it names is not what it seems.
     DotSegment,
+    /// The tenant's other paths: log-in, sign-up, what is for browsers.
+    TenantPath,
     /// A provider's other functions.
     MailPath { provider: MailProvider },
 }
@@ -83,6 +85,9 @@ impl fmt::Display for Denial {
             }
             Self::Method => f.write_str("denied: only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
             Self::DotSegment => f.write_str("denied: the path has a dot segment or a backslash"),
+            Self::TenantPath => {
+                write!(f, "denied: of the tenant only /api/v2/… and POST {CHANGE_PASSWORD} can be reached")
+            }
             Self::MailPath { provider } => {
                 write!(f, "denied: of {provider:?} only the request that sends a mail is allowed")
             }
@@ -122,13 +127,12 @@ impl Destinations {
             return Ok(Destination::Mail(provider));
         }
         if self.tenant == *origin {
-            return Ok(if path.starts_with("/api/v2/") {
-                Destination::ManagementApi
-            } else if path == "/oauth/token" && *method == Method::POST {
-                Destination::TokenEndpoint
-            } else {
-                Destination::TenantOther
-            });
+            return match path {
+                "/oauth/token" if *method == Method::POST => Ok(Destination::TokenEndpoint),
+                CHANGE_PASSWORD if *method == Method::POST => Ok(Destination::ChangePassword),
+                _ if path.starts_with("/api/v2/") => Ok(Destination::ManagementApi),
+                _ => Err(Denial::TenantPath),
+            };
         }
         if self.mail_override.is_none()
             && let Some(provider) = MailProvider::of_origin(origin)
@@ -144,6 +148,21 @@ impl Destinations {
 }
 
 impl MailProvider {
+    /// All of them, for the policy.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::SendGrid, Self::Mailgun, Self::Mandrill, Self::SparkPost, Self::Resend];
+
+    /// Returns the name that Auth0 gives it (`GET /api/v2/emails/provider`).
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SendGrid => "sendgrid",
+            Self::Mailgun => "mailgun",
+            Self::Mandrill => "mandrill",
+            Self::SparkPost => "sparkpost",
+            Self::Resend => "resend",
+        }
+    }
+
     /// Knows the provider by its host (the regions of the contract's first version).
     fn of_origin(origin: &BaseUrl) -> Option<Self> {
         if origin.scheme() != "https" || origin.port() != 443 {
@@ -240,10 +259,7 @@ mod tests {
             ("GET https://acme.eu.auth0.com/api/v2/users", Destination::ManagementApi),
             ("GET https://ACME.eu.auth0.com:443/api/v2/users", Destination::ManagementApi),
             ("POST https://acme.eu.auth0.com/oauth/token", Destination::TokenEndpoint),
-            ("GET https://acme.eu.auth0.com/oauth/token", Destination::TenantOther),
-            ("POST https://acme.eu.auth0.com/dbconnections/change_password", Destination::TenantOther),
-            ("GET https://acme.eu.auth0.com/api/v2", Destination::TenantOther),
-            ("GET https://acme.eu.auth0.com/API/v2/users", Destination::TenantOther),
+            ("POST https://acme.eu.auth0.com/dbconnections/change_password", Destination::ChangePassword),
             ("GET https://acme.eu.auth0.com/api/v2/users/auth0%7Ca%2Fb", Destination::ManagementApi),
             ("GET https://acme.eu.auth0.com/api/v2/users/ad%7CCORP%5Cana", Destination::ManagementApi),
             (
@@ -275,8 +291,6 @@ mod tests {
                 "https://ACME.eu.Auth0.com:0443/api/v2/a%7Cb?q=%20A",
                 "https://acme.eu.auth0.com/api/v2/a%7Cb?q=%20A",
             ),
-            (production(), "HTTPS://acme.eu.auth0.com", "https://acme.eu.auth0.com/"),
-            (production(), "https://acme.eu.auth0.com?a=1", "https://acme.eu.auth0.com/?a=1"),
             (offline, "http://LOCALHOST:08080/api/v2/users", "http://localhost:8080/api/v2/users"),
         ] {
             let asked: Uri = asked.parse().unwrap();
@@ -300,6 +314,19 @@ mod tests {
             "GET https://[::ffff:127.0.0.1]/api/v2/users",
             "GET https://xn--cme-5cd.eu.auth0.com/api/v2/users",
             "GET ftp://acme.eu.auth0.com/api/v2/users",
+            "GET https://acme.eu.auth0.com/",
+            "GET https://acme.eu.auth0.com/api/v2",
+            "GET https://acme.eu.auth0.com/API/v2/users",
+            "GET https://acme.eu.auth0.com/api%2Fv2/users",
+            "GET https://acme.eu.auth0.com//api/v2/users",
+            "GET https://acme.eu.auth0.com/oauth/token",
+            "POST https://acme.eu.auth0.com/oauth/token/",
+            "POST https://acme.eu.auth0.com/oauth/revoke",
+            "GET https://acme.eu.auth0.com/userinfo",
+            "POST https://acme.eu.auth0.com/dbconnections/signup",
+            "GET https://acme.eu.auth0.com/dbconnections/change_password",
+            "POST https://acme.eu.auth0.com/dbconnections/change_password/",
+            "POST https://acme.eu.auth0.com/dbconnections/Change_Password",
             "GET https://acme.eu.auth0.com/api/v2/../../oauth/token",
             "GET https://acme.eu.auth0.com/api/v2/./users",
             "GET https://acme.eu.auth0.com/api/v2/%2e%2e/x",

@@ -5,10 +5,12 @@
 //! out ([`transport`]). Nothing in here knows what an action is: the rules hold
 //! for whatever a component builds, its own mistakes and those of a hostile one included.
 
+pub(crate) mod address;
 mod body;
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod governor;
+pub(crate) mod resolver;
 pub(crate) mod token;
 pub(crate) mod transport;
 
@@ -130,7 +132,7 @@ impl Egress {
                 .before_sending(body::collect(body, limit))
                 .await
                 .ok_or(WasiError::ConnectionTimeout)??;
-            return broker(source, patience).await;
+            return broker(source, patience, call).await;
         }
         let entry = call.log.open(&head.method, &head.uri);
         let mut body =
@@ -145,7 +147,8 @@ impl Egress {
                     return Err(WasiError::ConnectionTimeout);
                 }
             };
-        if let Err(denial) = self.policy.check_request(destination, &head.method, &head.uri, &body) {
+        let Parts { method, uri, headers, .. } = &head;
+        if let Err(denial) = self.policy.check_request(destination, method, uri, headers, &body) {
             return deny(call, entry, format!("denied: {denial}"));
         }
         // The length is counted anew from what is really sent.
@@ -163,7 +166,7 @@ impl Egress {
                 self.keyring.apply_mail_key(provider, &mut head.headers, &mut body);
                 outgoing.once(entry, &head, &body).await
             }
-            (Destination::ManagementApi | Destination::TokenEndpoint | Destination::TenantOther, _) => {
+            (Destination::ManagementApi | Destination::TokenEndpoint | Destination::ChangePassword, _) => {
                 outgoing.once(entry, &head, &body).await
             }
         }
@@ -178,12 +181,12 @@ fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
 }
 
 /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
-async fn broker(source: &TokenSource, patience: Patience) -> Answer {
+async fn broker(source: &TokenSource, patience: Patience, call: &CallContext) -> Answer {
     match patience.for_token(source.token()).await {
         Ok(token) => Ok(own(credentials::describe_token(&token))),
         Err(TokenError::NoCredential(error)) => Ok(own(credentials::lacking_oauth(error))),
         Err(TokenError::Refused(refusal)) => Ok(own(credentials::refused_oauth(&refusal))),
-        Err(TokenError::NotReached(error)) => Err(not_sent(&error)),
+        Err(TokenError::NotReached(error)) => Err(not_sent(call, &error)),
         Err(TokenError::Late) => Err(WasiError::ConnectionTimeout),
     }
 }
@@ -254,7 +257,7 @@ impl Outgoing<'_> {
     ) -> Answer {
         let token = match self.patience.for_token(source.token()).await {
             Ok(token) => token,
-            Err(error) => return without_token(&entry, &error),
+            Err(error) => return without_token(self.call, &entry, &error),
         };
         authorize(&mut head, &token);
         let answer = self.once(entry, &head, body).await?;
@@ -272,7 +275,7 @@ impl Outgoing<'_> {
                 authorize(&mut head, &token);
                 self.once(entry, &head, body).await
             }
-            Err(error) => without_token(&entry, &error),
+            Err(error) => without_token(self.call, &entry, &error),
         }
     }
 
@@ -315,6 +318,7 @@ impl Outgoing<'_> {
             }
             Err(error) => {
                 entry.failed(error.code(), error.to_string());
+                keep_denial(self.call, &error);
                 Err(error.to_wasi())
             }
         }
@@ -337,12 +341,12 @@ impl Outgoing<'_> {
 }
 
 /// Says why a request was not sent, in a form that the guest makes a good error of.
-fn without_token(entry: &RequestEntry, error: &TokenError) -> Answer {
+fn without_token(call: &CallContext, entry: &RequestEntry, error: &TokenError) -> Answer {
     entry.failed("no-token", error.to_string());
     match error {
         TokenError::NoCredential(error) => Ok(own(credentials::lacking_management(*error))),
         TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
-        TokenError::NotReached(error) => Err(not_sent(error)),
+        TokenError::NotReached(error) => Err(not_sent(call, error)),
         TokenError::Late => Err(WasiError::ConnectionTimeout),
     }
 }
@@ -355,8 +359,16 @@ fn authorize(head: &mut Parts, token: &Token) {
 
 /// A token request that was lost says nothing about the guest's request, which was not sent. A code that reads as
 /// "sent, no answer" would turn a create into `outcome-unknown`.
-fn not_sent(error: &TransportError) -> WasiError {
+fn not_sent(call: &CallContext, error: &TransportError) -> WasiError {
+    keep_denial(call, error);
     if error.may_have_been_sent() { WasiError::ConnectionTimeout } else { error.to_wasi() }
+}
+
+/// Where an address was refused, the guest learns that and no more; the call's error says which rule it was.
+fn keep_denial(call: &CallContext, error: &TransportError) {
+    if let TransportError::Prohibited(_) = error {
+        call.denied(error.to_string());
+    }
 }
 
 fn own(answer: OwnAnswer) -> Response<WasiBody> {

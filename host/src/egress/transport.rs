@@ -10,7 +10,6 @@
 use std::{
     error::Error as StdError,
     fmt, io,
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -28,7 +27,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{HttpConnector, capture_connection, dns::Name},
+        connect::{HttpConnector, capture_connection},
     },
     rt::{TokioExecutor, TokioTimer},
 };
@@ -39,7 +38,12 @@ use rustls::{
 use tower_service::Service;
 use wasmtime_wasi_http::Error as WasiError;
 
+use super::{
+    address::Prohibited,
+    resolver::{ResolveError, Resolver},
+};
 use crate::{
+    call::DENIED,
     error::{Error, SettingsError},
     telemetry,
 };
@@ -87,6 +91,8 @@ pub(crate) enum Whereabouts {
 pub(crate) enum TransportError {
     /// The name does not resolve.
     Dns(String),
+    /// The name leads where no connection may be opened to. Nothing was sent.
+    Prohibited(Prohibited),
     /// Nobody listens there.
     Refused,
     /// No way to there.
@@ -117,6 +123,7 @@ impl TransportError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Dns(_) => "dns",
+            Self::Prohibited(_) => DENIED,
             Self::Refused => "refused",
             Self::Unroutable(_) => "unroutable",
             Self::ConnectTimeout => "connect-timeout",
@@ -133,6 +140,7 @@ impl TransportError {
     pub(crate) fn to_wasi(&self) -> WasiError {
         match self {
             Self::Dns(reason) => WasiError::DnsError { rcode: Some(reason.clone()), info_code: None },
+            Self::Prohibited(_) => WasiError::DestinationIpProhibited,
             Self::Refused => WasiError::ConnectionRefused,
             Self::Unroutable(_) => WasiError::DestinationIpUnroutable,
             Self::ConnectTimeout => WasiError::ConnectionTimeout,
@@ -150,6 +158,7 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dns(reason) => write!(f, "the name does not resolve: {reason}"),
+            Self::Prohibited(prohibited) => write!(f, "denied: {prohibited}"),
             Self::Refused => f.write_str("the connection was refused"),
             Self::Unroutable(reason) => write!(f, "there is no route: {reason}"),
             Self::ConnectTimeout => f.write_str("the connection took too long"),
@@ -180,13 +189,21 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
+    /// Connects to public addresses, and to this machine where a URL says so.
+    #[cfg(test)]
     pub(crate) fn new(tls: ClientConfig, header_bytes: usize) -> Self {
-        Self::with_ping(tls, header_bytes, Ping { interval: PING_INTERVAL, timeout: PING_TIMEOUT })
+        Self::with_resolver(tls, header_bytes, Resolver::public())
     }
 
-    fn with_ping(tls: ClientConfig, header_bytes: usize, ping: Ping) -> Self {
+    /// Connects to what the resolver lets through.
+    pub(crate) fn with_resolver(tls: ClientConfig, header_bytes: usize, resolver: Resolver) -> Self {
+        let ping = Ping { interval: PING_INTERVAL, timeout: PING_TIMEOUT };
+        Self::with_ping(tls, header_bytes, resolver, ping)
+    }
+
+    fn with_ping(tls: ClientConfig, header_bytes: usize, resolver: Resolver, ping: Ping) -> Self {
         let opened = Arc::new(AtomicU64::new(0));
-        let mut tcp = HttpConnector::new_with_resolver(Resolver);
+        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let https = HttpsConnectorBuilder::new()
@@ -208,7 +225,7 @@ impl Transport {
             .http2_keep_alive_while_idle(true)
             // Repeated in `send`, which must know on which connection a request is.
             .retry_canceled_requests(false)
-            .build(Connector { https, opened: Arc::clone(&opened) });
+            .build(Connector { https, resolver, opened: Arc::clone(&opened) });
         Self { client, opened }
     }
 
@@ -320,7 +337,10 @@ fn classify(error: &hyper_util::client::legacy::Error, on_connection: bool) -> T
     let mut io_kind = None;
     for cause in causes(error) {
         if let Some(cause) = cause.downcast_ref::<ResolveError>() {
-            return TransportError::Dns(cause.to_string());
+            return match cause {
+                ResolveError::Prohibited(prohibited) => TransportError::Prohibited(prohibited.clone()),
+                _ => TransportError::Dns(cause.to_string()),
+            };
         }
         if cause.is::<ConnectTimedOut>() {
             return TransportError::ConnectTimeout;
@@ -380,6 +400,7 @@ pub(crate) fn body_error(error: &hyper::Error) -> TransportError {
 #[derive(Clone, Debug)]
 struct Connector {
     https: HttpsConnector<HttpConnector<Resolver>>,
+    resolver: Resolver,
     opened: Arc<AtomicU64>,
 }
 
@@ -401,6 +422,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        // An address in the URL is connected to without a lookup.
+        if let Err(prohibited) = self.resolver.check_literal(uri.host().unwrap_or_default()) {
+            return Box::pin(async { Err(ResolveError::from(prohibited).into()) });
+        }
         let connecting = self.https.call(uri);
         let opened = Arc::clone(&self.opened);
         let begun = Instant::now();
@@ -410,39 +435,6 @@ impl Service<Uri> for Connector {
             opened.fetch_add(1, Ordering::Relaxed);
             telemetry::connection_opened(begun);
             Ok(stream)
-        })
-    }
-}
-
-/// Resolves names, and keeps `localhost` on this machine, since plain HTTP is allowed to it.
-#[derive(Clone, Copy, Debug)]
-struct Resolver;
-
-#[derive(Debug, thiserror::Error)]
-enum ResolveError {
-    #[error("{0}")]
-    Lookup(#[from] io::Error),
-    #[error("no usable address")]
-    NoAddress,
-}
-
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = ResolveError;
-    type Future = BoxFuture<Result<Self::Response, ResolveError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        Box::pin(async move {
-            // The port is the connector's to set.
-            let mut found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if name.as_str().eq_ignore_ascii_case("localhost") {
-                found.retain(|address| address.ip().is_loopback());
-            }
-            if found.is_empty() { Err(ResolveError::NoAddress) } else { Ok(found.into_iter()) }
         })
     }
 }
@@ -696,7 +688,8 @@ mod tests {
         let (relay, swallow) = relay(([127, 0, 0, 1], origin.port_u16().unwrap()).into()).await;
         let tls = tls_config(RootCertStore::empty(), server.ca_pem().map(str::as_bytes)).unwrap();
         let brief = Duration::from_millis(200);
-        let transport = Transport::with_ping(tls, HEADER_BYTES, Ping { interval: brief, timeout: brief });
+        let ping = Ping { interval: brief, timeout: brief };
+        let transport = Transport::with_ping(tls, HEADER_BYTES, Resolver::public(), ping);
         let roomy = Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(5) };
         let url = format!("https://127.0.0.1:{}/.well-known/jwks.json", relay.port());
         let answer = transport.send(get(&url), roomy, |_| ()).await.unwrap();

@@ -1,0 +1,124 @@
+//! Which actions a policy leaves, once it is known which there are.
+
+use std::collections::BTreeMap;
+
+use super::{ActionPattern, Located, Policy, PolicyDenial, PolicyError, Rules};
+use crate::action::{ActionSummary, Effect};
+
+/// The action that sends any request. Its effect is that of the request, so `read_only` leaves it to the method.
+const CUSTOM_REQUEST: &str = "custom-request";
+
+/// What is to be said to each action.
+#[derive(Clone, Debug)]
+pub(crate) enum PermittedActions {
+    /// No rule is about actions.
+    All,
+    /// The answer for each action there is.
+    Known(BTreeMap<String, Result<(), PolicyDenial>>),
+}
+
+impl PermittedActions {
+    /// Tells whether an action may be run.
+    pub(crate) fn check(&self, action: &str) -> Result<(), PolicyDenial> {
+        match self {
+            Self::All => Ok(()),
+            Self::Known(actions) => actions.get(action).cloned().unwrap_or_else(|| {
+                Err(PolicyDenial::new(
+                    "the policy has rules about actions, and this component lists no such action",
+                    "check the action's id: `auth0-host actions` lists all of them",
+                ))
+            }),
+        }
+    }
+}
+
+impl Policy {
+    /// Whether the component has to be asked which actions there are.
+    pub(crate) fn is_about_actions(&self) -> bool {
+        self.read_only || self.actions != Rules::default()
+    }
+
+    /// Works out what the rules about actions mean for the actions that there are.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] for a rule that is about no action, or has no effect.
+    pub(crate) fn permit(&self, all: &[ActionSummary]) -> Result<PermittedActions, PolicyError> {
+        let mut named = self.actions.allow.iter().flatten().chain(&self.actions.deny);
+        if let Some(rule) = named.find(|rule| !all.iter().any(|action| rule.value.matches(&action.id))) {
+            let kind =
+                if rule.value.exact().is_some() { "there is no such action" } else { "it matches no action" };
+            let hint = near(&rule.value.to_string(), all);
+            return Err(rule.error(format!("{rule}: {kind}{hint}; `auth0-host actions` lists all of them")));
+        }
+        let decisions: Vec<_> = all.iter().map(|action| (action, self.decide(action))).collect();
+        for rule in self.actions.allow.iter().flatten() {
+            let mut about = decisions.iter().filter(|(action, _)| rule.value.matches(&action.id));
+            if !about.clone().any(|(_, decision)| decision.is_ok()) {
+                let reason = about.find_map(|(_, decision)| decision.as_ref().err());
+                let reason = reason.map_or("", |denial| denial.rule());
+                return Err(rule.error(format!("{rule} has no effect: {reason}")));
+            }
+        }
+        for rule in &self.actions.deny {
+            let takes_away =
+                |action: &ActionSummary| rule.value.matches(&action.id) && self.allows(&action.id);
+            if !all.iter().any(takes_away) {
+                return Err(
+                    rule.error(format!("{rule} has no effect: nothing of it is allowed in the first place"))
+                );
+            }
+        }
+        if !decisions.iter().any(|(_, decision)| decision.is_ok()) {
+            return Err(PolicyError::new("no action is left that may be run"));
+        }
+        if !self.is_about_actions() {
+            return Ok(PermittedActions::All);
+        }
+        let known = decisions.into_iter().map(|(action, decision)| (action.id.clone(), decision));
+        Ok(PermittedActions::Known(known.collect()))
+    }
+
+    fn allows(&self, id: &str) -> bool {
+        let matches = |rules: &[Located<ActionPattern>]| rules.iter().any(|rule| rule.value.matches(id));
+        self.actions.allow.as_deref().is_none_or(matches)
+    }
+
+    fn decide(&self, action: &ActionSummary) -> Result<(), PolicyDenial> {
+        let ActionSummary { id, effect, .. } = action;
+        if let Some(rule) = self.actions.deny.iter().find(|rule| rule.value.matches(id)) {
+            return Err(PolicyDenial::new(
+                format!("the action `{id}` is denied by the policy's rule {rule}"),
+                "change that rule",
+            ));
+        }
+        if !self.allows(id) {
+            return Err(PolicyDenial::new(
+                format!("no rule of the policy allows the action `{id}`"),
+                format!("add \"{id}\" to `allow` of [actions]"),
+            ));
+        }
+        if self.read_only && *effect != Effect::Read && id != CUSTOM_REQUEST {
+            return Err(PolicyDenial::new(
+                format!("the policy is read-only, and the effect of the action `{id}` is {effect}"),
+                "set `read_only` to false",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Names actions that share a word with a pattern.
+fn near(pattern: &str, all: &[ActionSummary]) -> String {
+    let words: Vec<&str> = pattern.split(['-', '*']).filter(|word| word.len() > 2).collect();
+    let shares = |id: &str| {
+        id.split('-')
+            .filter(|word| words.iter().any(|own| word.starts_with(own) || own.starts_with(word)))
+            .count()
+    };
+    let mut near: Vec<_> = all.iter().map(|action| (shares(&action.id), action.id.as_str())).collect();
+    near.retain(|(count, _)| *count > 0);
+    near.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let near: Vec<&str> = near.into_iter().take(3).map(|(_, id)| id).collect();
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) }
+}

@@ -1,0 +1,129 @@
+//! What the path of a request may mean.
+//!
+//! A policy and a server that decode a path differently are the oldest way around a policy. So a path with encodings
+//! that can be read in more than one way has several readings here: a rule that allows must allow every one of them,
+//! a rule that restricts holds where it meets any one.
+
+use crate::egress::destination::percent_decode;
+
+/// The rounds of decoding that are looked at. What still changes after them is refused before
+/// ([`crate::egress::destination`]), and no proxy is known that does more than two.
+const ROUNDS: usize = 4;
+
+/// The readings of one path, each in decoded segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestPath {
+    /// As a server may read it that follows RFC 3986, or decodes `%2F` too early, or decodes twice.
+    pub(super) readings: Vec<Vec<String>>,
+    /// The same with backslashes as slashes. Ids of Active Directory have them (`ad|CORP\ana`), so what allows does not
+    /// ask for this.
+    pub(super) suspicions: Vec<Vec<String>>,
+}
+
+impl RequestPath {
+    /// Reads a path.
+    ///
+    /// # Errors
+    ///
+    /// A phrase for a path that no operation of the API has.
+    pub(super) fn read(path: &str) -> Result<Self, &'static str> {
+        let Some(below_root) = path.strip_prefix('/') else { return Err("does not begin with a slash") };
+        let mut raw: Vec<Vec<u8>> = Vec::new();
+        for segment in below_root.split('/') {
+            if segment.is_empty() {
+                return Err("has an empty segment");
+            }
+            // Path parameters (`/users;x/…`): some servers drop them before they route.
+            if segment.contains(';') {
+                return Err("has a semicolon that is not encoded");
+            }
+            if !percent_signs_encode(segment) {
+                return Err("has a `%` that encodes nothing");
+            }
+            raw.push(segment.as_bytes().to_vec());
+        }
+        let mut read = Self { readings: Vec::new(), suspicions: Vec::new() };
+        for _ in 0..ROUNDS {
+            let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
+            if decoded == raw && !read.readings.is_empty() {
+                break;
+            }
+            let texts = decoded
+                .iter()
+                .map(|segment| match std::str::from_utf8(segment) {
+                    Ok(text) if text.chars().any(char::is_control) => Err("has a control character"),
+                    Ok(text) => Ok(text.to_owned()),
+                    Err(_) => Err("decodes to what is no UTF-8"),
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            read.suspicions.push(split(&texts, &['/', '\\']));
+            read.readings.push(split(&texts, &['/']));
+            read.readings.push(texts);
+            raw = decoded;
+        }
+        read.readings.dedup();
+        Ok(read)
+    }
+}
+
+fn split(segments: &[String], separators: &[char]) -> Vec<String> {
+    let pieces = segments.iter().flat_map(|segment| segment.split(separators));
+    pieces.filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+}
+
+fn percent_signs_encode(segment: &str) -> bool {
+    segment.split('%').skip(1).all(|after| {
+        let mut digits = after.bytes();
+        digits.next().is_some_and(|digit| digit.is_ascii_hexdigit())
+            && digits.next().is_some_and(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_path_has_one_reading() {
+        for (path, expected) in [
+            ("/api/v2/users", &["api", "v2", "users"][..]),
+            ("/api/v2/users/auth0%7C1", &["api", "v2", "users", "auth0|1"]),
+            ("/api/v2/users/%C3%A9@x:y", &["api", "v2", "users", "é@x:y"]),
+        ] {
+            assert_eq!(RequestPath::read(path).unwrap().readings, [expected], "{path}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_that_can_be_read_twice_is_read_twice() {
+        let read = RequestPath::read("/api/v2/users/a%2Froles").unwrap();
+        assert!(read.readings.contains(&["api", "v2", "users", "a/roles"].map(str::to_owned).to_vec()));
+        assert!(read.readings.contains(&["api", "v2", "users", "a", "roles"].map(str::to_owned).to_vec()));
+        let read = RequestPath::read("/api/v2/users/a%252Froles").unwrap();
+        assert!(read.readings.contains(&["api", "v2", "users", "a", "roles"].map(str::to_owned).to_vec()));
+        let read = RequestPath::read("/api/v2/users/ad%7CCORP%5Cana").unwrap();
+        assert_eq!(read.readings, [["api", "v2", "users", "ad|CORP\\ana"]]);
+        assert_eq!(read.suspicions, [["api", "v2", "users", "ad|CORP", "ana"]]);
+    }
+
+    #[test]
+    fn a_path_that_no_operation_has_is_refused() {
+        for path in [
+            "",
+            "*",
+            "/",
+            "/api/v2/",
+            "/api/v2//users",
+            "/api/v2/users/",
+            "/api/v2/users;a=b/x",
+            "/api/v2/users/%zz",
+            "/api/v2/users/%",
+            "/api/v2/users/%0d%0ax",
+            "/api/v2/users/%2500",
+            "/api/v2/users/%c0%ae",
+            "/api/v2/users/%25c0",
+        ] {
+            assert!(RequestPath::read(path).is_err(), "{path} was taken");
+        }
+    }
+}

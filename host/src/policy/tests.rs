@@ -1,0 +1,380 @@
+//! What the file says is what happens, and ways around it are not.
+
+use http::{HeaderMap, Method, Uri, header};
+
+use super::*;
+use crate::{
+    action::{ActionSummary, Effect},
+    egress::destination::Destination,
+};
+
+fn policy(text: &str) -> Policy {
+    Policy::from_toml(text).unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+fn json() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+    headers
+}
+
+fn check(policy: &Policy, request: &str, headers: &HeaderMap, body: &str) -> Result<(), PolicyDenial> {
+    let (method, path) = request.split_once(' ').unwrap();
+    let method: Method = method.parse().unwrap();
+    let uri: Uri = format!("https://acme.eu.auth0.com{path}").parse().unwrap();
+    let destination =
+        if path == CHANGE_PASSWORD { Destination::ChangePassword } else { Destination::ManagementApi };
+    policy.check_request(destination, &method, &uri, headers, body.as_bytes())
+}
+
+fn allowed(policy: &Policy, request: &str) -> bool {
+    check(policy, request, &json(), "").is_ok()
+}
+
+#[test]
+fn an_allow_list_lets_through_what_it_names_in_every_reading_of_the_path() {
+    let policy = policy(
+        "[requests]\nallow = ['GET /api/v2/users', 'DELETE /api/v2/users/{id}', 'GET,POST /api/v2/users/{id}/roles']",
+    );
+    for (request, expected) in [
+        ("GET /api/v2/users", true),
+        ("HEAD /api/v2/users", true),
+        ("GET /api/v2/users?q=/api/v2/clients&page=0", true),
+        ("DELETE /api/v2/users/auth0%7C1", true),
+        ("DELETE /api/v2/users/auth0|1", true),
+        ("DELETE /api/v2/users/ad%7CCORP%5Cana", true),
+        ("DELETE /api/v2/users/a%20b", true),
+        ("POST /api/v2/users/auth0%7C1/roles", true),
+        ("GET /api/v2/%75sers", true),
+        ("POST /api/v2/users", false),
+        ("DELETE /api/v2/users", false),
+        ("DELETE /api/v2/users/", false),
+        ("DELETE /api/v2/users/auth0%7C1/", false),
+        ("DELETE /api/v2/users//auth0%7C1", false),
+        ("DELETE /api/v2//users/auth0%7C1", false),
+        ("DELETE /api/v2/users/auth0%7C1/roles", false),
+        ("DELETE /api/v2/users/auth0%7C1%2Froles", false),
+        ("DELETE /api/v2/users/auth0%7C1%2froles", false),
+        ("DELETE /api/v2/users/auth0%7C1%252Froles", false),
+        ("DELETE /api/v2/users/auth0%7C1%25252Froles", false),
+        ("DELETE /api/v2/users/x;y", false),
+        ("DELETE /api/v2/users;x/auth0%7C1", false),
+        ("DELETE /api/v2/users/%00", false),
+        ("DELETE /api/v2/users/%c0%af", false),
+        ("DELETE /api/v2/users/%zz", false),
+        ("GET /api/v2/USERS", false),
+        ("GET /api/v2/users-by-email", false),
+        ("GET /api/v2/users%3Fq=1", false),
+        ("GET /api/v2/users%23", false),
+        ("GET /api/v2/clients", false),
+        ("PATCH /api/v2/users", false),
+        ("OPTIONS /api/v2/users", false),
+        ("get /api/v2/users", false),
+        ("GET /api/v2/users?_method=DELETE", false),
+        ("GET /api/v2/users?a=1&%5Fmethod=DELETE", false),
+        ("GET /api/v2/users?_METHOD=DELETE", false),
+        ("POST /dbconnections/change_password", false),
+    ] {
+        assert_eq!(allowed(&policy, request), expected, "{request}");
+    }
+}
+
+#[test]
+fn a_deny_list_holds_in_any_reading_of_the_path() {
+    let policy = policy("[requests]\ndeny = ['* /api/v2/clients/**', 'DELETE,POST /api/v2/users/*/roles']");
+    for (request, expected) in [
+        ("GET /api/v2/users", true),
+        ("GET /api/v2/clients-x", true),
+        ("GET /api/v2/users/a/roles", true),
+        ("POST /dbconnections/change_password", true),
+        ("GET /api/v2/clients", false),
+        ("GET /api/v2/clients/a/credentials", false),
+        ("GET /api/v2/Clients", false),
+        ("GET /api/v2/%63lients", false),
+        ("GET /api/v2/%2563lients", false),
+        ("GET /api/v2/clients%2Fa", false),
+        ("GET /api/v2/clients%252Fa", false),
+        ("GET /api/v2/clients%5Ca", false),
+        ("GET /api/v2/%2Fclients", false),
+        ("GET /api/v2/clients;x", false),
+        ("HEAD /api/v2/clients", false),
+        ("DELETE /api/v2/users/a/roles", false),
+        ("DELETE /api/v2/users/a/ROLES", false),
+        ("POST /api/v2/users/a%2Froles", false),
+    ] {
+        assert_eq!(allowed(&policy, request), expected, "{request}");
+    }
+}
+
+#[test]
+fn a_header_that_names_another_request_is_refused_by_every_policy() {
+    for (name, expected) in [
+        ("X-HTTP-Method-Override", false),
+        ("x-http-method", false),
+        ("x-method-override", false),
+        ("x-original-url", false),
+        ("X-Rewrite-URL", false),
+        ("x-forwarded-host", false),
+        ("forwarded", false),
+        ("x-correlation-id", true),
+    ] {
+        let mut headers = json();
+        headers.insert(name.parse::<HeaderName>().unwrap(), "DELETE".parse().unwrap());
+        let result = check(&Policy::default(), "POST /api/v2/users", &headers, "{}");
+        assert_eq!(result.is_ok(), expected, "{name}");
+    }
+}
+
+#[test]
+fn fields_restrict_whatever_else_is_allowed() {
+    let policy = policy(
+        "[requests]\nallow = ['* /api/v2/**']\n[fields]\n'PATCH,PUT /api/v2/users/{id}' = ['blocked', 'app_metadata.plan']\n\
+         'POST /api/v2/users/*/revoke-access' = []",
+    );
+    let user = "PATCH /api/v2/users/auth0%7C1";
+    for (request, body, expected) in [
+        (user, "{\"blocked\":true}", true),
+        (user, "{\"app_metadata\":{\"plan\":\"gold\"}}", true),
+        (user, "", true),
+        (user, "{\"email\":\"x\"}", false),
+        (user, "{\"app_metadata\":{\"roles\":[]}}", false),
+        (user, "[]", false),
+        ("PUT /api/v2/users/auth0%7C1", "{\"email\":\"x\"}", false),
+        ("PATCH /api/v2/Users/auth0%7C1", "{\"email\":\"x\"}", false),
+        ("PATCH /api/v2/users%2Fauth0%7C1", "{\"email\":\"x\"}", false),
+        ("PATCH /api/v2/users%252Fauth0%7C1", "{\"email\":\"x\"}", false),
+        ("PATCH /api/v2/users%5Cauth0%7C1", "{\"email\":\"x\"}", false),
+        ("PATCH /api/v2/clients/a", "{\"email\":\"x\"}", true),
+        ("POST /api/v2/users", "{\"email\":\"x\"}", true),
+        ("POST /api/v2/users/a/revoke-access", "", true),
+        ("POST /api/v2/users/a/revoke-access", "{}", true),
+        ("POST /api/v2/users/a/revoke-access", "{\"session_id\":\"x\"}", false),
+    ] {
+        let result = check(&policy, request, &json(), body);
+        assert_eq!(result.is_ok(), expected, "{request} {body}: {result:?}");
+    }
+    let mut form = HeaderMap::new();
+    form.insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+    assert!(check(&policy, user, &form, "blocked=true").is_err());
+    assert!(check(&policy, user, &form, "{\"blocked\":\"&email=x&\"}").is_err());
+    let error = check(&policy, user, &json(), "{\"email\":\"x\"}").unwrap_err().to_string();
+    for part in ["`email`", "PATCH,PUT /api/v2/users/{id}", "line 4", "blocked, app_metadata.plan"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_read_only_policy_lets_no_write_and_no_mail_out() {
+    let policy = policy("read_only = true");
+    for (request, expected) in [
+        ("GET /api/v2/users", true),
+        ("HEAD /api/v2/users", true),
+        ("POST /api/v2/users", false),
+        ("POST /api/v2/jobs/users-exports", false),
+        ("PATCH /api/v2/users/x", false),
+        ("PUT /api/v2/x", false),
+        ("DELETE /api/v2/users/x", false),
+        ("POST /dbconnections/change_password", false),
+    ] {
+        assert_eq!(allowed(&policy, request), expected, "{request}");
+    }
+    assert!(policy.check_mail(MailProvider::SendGrid).is_err());
+}
+
+#[test]
+fn mail_leaves_through_the_provider_that_is_named() {
+    for (text, sendgrid, resend) in [
+        ("mail_provider = 'none'", false, false),
+        ("mail_provider = 'resend'", false, true),
+        ("allow_loopback = true", true, true),
+    ] {
+        let policy = policy(text);
+        assert_eq!(policy.check_mail(MailProvider::SendGrid).is_ok(), sendgrid, "{text}");
+        assert_eq!(policy.check_mail(MailProvider::Resend).is_ok(), resend, "{text}");
+    }
+}
+
+#[test]
+fn a_guest_reaches_no_token_endpoint() {
+    let uri: Uri = "https://acme.eu.auth0.com/oauth/token".parse().unwrap();
+    let result =
+        Policy::default().check_request(Destination::TokenEndpoint, &Method::POST, &uri, &json(), b"");
+    assert!(result.is_err());
+}
+
+#[test]
+fn what_would_not_be_enforced_is_refused_where_it_stands() {
+    for (text, place, hint) in [
+        ("", None, "no rule in it"),
+        ("# nothing", None, "no rule in it"),
+        ("read_only = false", None, "no rule in it"),
+        ("[actions]", None, "no rule in it"),
+        ("read_only = true\nreadonly = true", Some((2, 1)), "unknown field `readonly`"),
+        ("read_only = 'yes'", Some((1, 13)), "boolean"),
+        ("read_only = true\nread_only = true", Some((2, 1)), "duplicate key"),
+        ("read_only = ", Some((1, 13)), ""),
+        ("[actions]\nallow = 'get-user'", Some((2, 9)), "sequence"),
+        (
+            "[actions]\nallows = ['get-user']",
+            Some((2, 1)),
+            "unknown field `allows`, expected `allow` or `deny`",
+        ),
+        ("[actions]\nallow = []", Some((2, 9)), "empty list"),
+        ("[actions]\nallow = ['get-user', 'Get-User']", Some((2, 22)), "small letters"),
+        ("[actions]\nallow = ['get-user', 'get-user']", Some((2, 22)), "twice"),
+        ("[actions]\nallow = ['get-*']\ndeny = ['get-*']", Some((3, 9)), "denied and allowed"),
+        ("[requests]\nallow = []", Some((2, 9)), "empty list"),
+        ("[requests]\nallow = ['GET /users']", Some((2, 10)), "/api/v2/"),
+        (
+            "[requests]\nallow = [\n  'GET /api/v2/users',\n  'FETCH /api/v2/users',\n]",
+            Some((4, 3)),
+            "no method `FETCH`",
+        ),
+        ("[requests]\nallow = ['GET /api/v2/users*']", Some((2, 10)), "whole one"),
+        ("[requests]\nallow = ['GET /api/v2/**', 'GET /api/v2/**']", Some((2, 28)), "twice"),
+        (
+            "[requests]\nallow = ['GET /api/v2/**']\ndeny = ['GET /api/v2/**']",
+            Some((3, 9)),
+            "denied and allowed",
+        ),
+        (
+            "[requests]\nallow = ['GET /api/v2/users']\ndeny = ['* /api/v2/**']",
+            Some((2, 10)),
+            "denies all of it",
+        ),
+        (
+            "[requests]\nallow = ['GET /api/v2/**']\ndeny = ['POST /api/v2/users']",
+            Some((3, 9)),
+            "in the first place",
+        ),
+        (
+            "[requests]\nallow = ['GET /api/v2/users']\ndeny = ['GET /api/v2/clients']",
+            Some((3, 9)),
+            "in the first place",
+        ),
+        ("read_only = true\n[requests]\nallow = ['POST /api/v2/users']", Some((3, 10)), "read-only"),
+        ("read_only = true\nmail_provider = 'resend'", Some((2, 17)), "contradict"),
+        ("mail_provider = 'pigeon'", Some((1, 17)), "none, sendgrid, mailgun"),
+        ("[fields]\n'GET /api/v2/users' = ['x']", Some((2, 1)), "GET"),
+        ("[fields]\n'* /api/v2/users' = ['x']", Some((2, 1)), "GET"),
+        ("[fields]\n'POST /api/v2/users' = ['x.']", Some((2, 25)), "no field"),
+        ("[fields]\n'POST /api/v2/users' = ['x', 'x']", Some((2, 30)), "twice"),
+        ("[fields]\n'POST /api/v2/users' = ['x', 'x.y']", Some((2, 30)), "a part of"),
+        ("[fields]\n'POST,PUT /api/v2/a' = []\n'PUT,POST /api/v2/a' = []", Some((3, 1)), "twice"),
+        ("read_only = true\n[fields]\n'POST /api/v2/users' = ['x']", Some((3, 1)), "read-only"),
+        (
+            "[requests]\nallow = ['GET /api/v2/**']\n[fields]\n'POST /api/v2/users' = ['x']",
+            Some((4, 1)),
+            "no request that it is about",
+        ),
+        (
+            "[requests]\ndeny = ['POST /api/v2/**']\n[fields]\n'POST /api/v2/users' = ['x']",
+            Some((4, 1)),
+            "denies all of it",
+        ),
+        ("allowed_networks = ['10.1.0.0/8']", Some((1, 21)), "begins at 10.0.0.0"),
+        ("allowed_networks = ['1.1.1.0/24']", Some((1, 21)), "public"),
+        ("allowed_networks = ['10.0.0.0/8', '10.0.0.0/8']", Some((1, 35)), "twice"),
+        ("allow_loopback = 1", Some((1, 18)), "boolean"),
+    ] {
+        let error = Policy::from_toml(text).expect_err(text);
+        assert_eq!(error.position(), place, "{text:?}: {error}");
+        assert!(error.to_string().contains(hint), "{text:?}: {error}");
+        if let Some((line, column)) = place {
+            assert!(error.to_string().starts_with(&format!("line {line}, column {column}: ")), "{error}");
+        }
+    }
+}
+
+fn actions() -> Vec<ActionSummary> {
+    [
+        ("list-users", Effect::Read),
+        ("get-user", Effect::Read),
+        ("update-user", Effect::Update),
+        ("delete-user", Effect::Delete),
+        ("send-email", Effect::Send),
+        ("custom-request", Effect::Delete),
+    ]
+    .map(|(id, effect)| ActionSummary {
+        id: id.to_owned(),
+        title: String::new(),
+        group: String::new(),
+        effect,
+    })
+    .to_vec()
+}
+
+#[test]
+fn rules_about_actions_leave_the_actions_that_they_say() {
+    for (text, expected) in [
+        ("[actions]\nallow = ['get-*', 'update-user']", &["get-user", "update-user"][..]),
+        ("[actions]\ndeny = ['*-user']", &["list-users", "send-email", "custom-request"]),
+        ("[actions]\nallow = ['*-user']\ndeny = ['delete-*']", &["get-user", "update-user"]),
+        ("read_only = true", &["list-users", "get-user", "custom-request"]),
+        ("read_only = true\n[actions]\nallow = ['*user*']", &["list-users", "get-user"]),
+        ("read_only = true\n[actions]\ndeny = ['custom-request']", &["list-users", "get-user"]),
+    ] {
+        let permitted = policy(text).permit(&actions()).unwrap();
+        let left: Vec<String> =
+            actions().into_iter().map(|action| action.id).filter(|id| permitted.check(id).is_ok()).collect();
+        assert_eq!(left, expected, "{text}");
+        assert!(permitted.check("Delete-User").is_err() && permitted.check("").is_err(), "{text}");
+    }
+    assert!(matches!(Policy::default().permit(&actions()).unwrap(), PermittedActions::All));
+    assert!(!policy("[requests]\ndeny = ['DELETE /api/v2/**']").is_about_actions());
+}
+
+#[test]
+fn a_rule_about_actions_that_does_nothing_is_refused_where_it_stands() {
+    for (text, line, hint) in [
+        ("[actions]\nallow = ['get-usr']", 2, "no such action; did you mean get-user"),
+        ("[actions]\ndeny = ['destroy-*']", 2, "matches no action"),
+        (
+            "[actions]\nallow = ['get-user']\ndeny = ['get-*']",
+            2,
+            "denied by the policy's rule `get-*` (line 3)",
+        ),
+        ("[actions]\nallow = ['get-user']\ndeny = ['delete-user']", 3, "in the first place"),
+        ("read_only = true\n[actions]\nallow = ['get-user', 'delete-user']", 3, "read-only"),
+    ] {
+        let error = policy(text).permit(&actions()).unwrap_err();
+        assert_eq!(error.position().map(|(line, _)| line), Some(line), "{text}: {error}");
+        assert!(error.to_string().contains(hint), "{text}: {error}");
+    }
+    let error = policy("[actions]\ndeny = ['*']").permit(&actions()).unwrap_err().to_string();
+    assert!(error.contains("no action is left"), "{error}");
+}
+
+#[test]
+fn the_builder_says_the_same_as_the_file() {
+    let built = Policy::builder()
+        .allow_action("get-*")
+        .deny_action("get-log")
+        .allow_request("GET,PATCH /api/v2/users/{id}")
+        .deny_request("PATCH /api/v2/users/me")
+        .fields("PATCH /api/v2/users/{id}", ["blocked"])
+        .mail_provider("none")
+        .allow_loopback()
+        .allow_network("10.0.0.0/8")
+        .build()
+        .unwrap();
+    let read = policy(
+        "mail_provider = 'none'\nallow_loopback = true\nallowed_networks = ['10.0.0.0/8']\n\
+         [actions]\nallow = ['get-*']\ndeny = ['get-log']\n\
+         [requests]\nallow = ['GET,PATCH /api/v2/users/{id}']\ndeny = ['PATCH /api/v2/users/me']\n\
+         [fields]\n'PATCH /api/v2/users/{id}' = ['blocked']",
+    );
+    for (request, body) in [
+        ("GET /api/v2/users/x", ""),
+        ("GET /api/v2/users", ""),
+        ("PATCH /api/v2/users/me", "{}"),
+        ("PATCH /api/v2/users/x", "{\"blocked\":true}"),
+        ("PATCH /api/v2/users/x", "{\"email\":1}"),
+    ] {
+        let (built, read) = (check(&built, request, &json(), body), check(&read, request, &json(), body));
+        assert_eq!(built.is_ok(), read.is_ok(), "{request} {body}");
+    }
+    assert_eq!(built.addresses, read.addresses);
+    assert_eq!(built.mail, read.mail);
+    assert!(Policy::builder().read_only().fields("PUT /api/v2/x", ["a"]).build().is_err());
+}
