@@ -22,6 +22,7 @@ mod demo;
 mod errors;
 mod json_interface;
 mod paging;
+mod policy;
 mod private_key;
 mod promises;
 mod readme;

@@ -169,6 +169,20 @@ fn without_time(user: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn every_action_that_reads_runs_under_a_read_only_policy() {
+    let number = inputs(&Tenant::start().await).len();
+    let tenant = Tenant::start().await;
+    let read_only = auth0_host::Policy::builder().read_only().build().unwrap();
+    let connection = tenant.connect(|settings| settings.policy(read_only));
+    for at in 0..number {
+        let (action, input) = inputs(&tenant).remove(at);
+        let reads = host().describe(action).await.unwrap().effect == Effect::Read;
+        let result = connection.run(action, input).await;
+        assert_eq!(result.is_ok(), reads, "{action}: {result:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_action_that_reads_changes_nothing() {
     let number = inputs(&Tenant::start().await).len();
     for at in 0..number {

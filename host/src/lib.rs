@@ -59,7 +59,7 @@ pub use egress::governor::Priority;
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use limits::{Limit, Limits};
-pub use policy::{Policy, PolicyBuilder, PolicyDenial, PolicyError};
+pub use policy::{Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport};
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};
 pub use secret::Secret;

@@ -1,7 +1,7 @@
 //! From options and environment to a connection.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -69,6 +69,7 @@ impl Target {
         } else {
             (settings(globals, variable)?, None)
         };
+        let settings = with_policy(settings, globals, std::env::var_os("AUTH0_POLICY"))?;
         let audit = audit(globals, variable)?;
         let settings = match &audit {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
@@ -96,6 +97,19 @@ impl Target {
         if let Some(emulator) = self.emulator {
             emulator.shutdown().await;
         }
+    }
+}
+
+/// Adds the policy that the option or the environment names. A name that is no UTF-8 names one too.
+fn with_policy(
+    settings: Settings,
+    globals: &Globals,
+    variable: Option<OsString>,
+) -> Result<Settings, Failure> {
+    let named = variable.filter(|path| !path.is_empty()).map(PathBuf::from);
+    match globals.policy.clone().or(named) {
+        Some(path) => Ok(settings.policy(super::policy::read(&path)?)),
+        None => Ok(settings),
     }
 }
 

@@ -6,6 +6,7 @@ mod credentials;
 mod emulator;
 mod exit;
 mod input;
+mod policy;
 mod print;
 mod run;
 mod secret_file;
@@ -46,6 +47,7 @@ Environment:
   AUTH0_AUDIT                         as --audit
   RUST_LOG                            print spans and events to stderr, such as RUST_LOG=auth0_host=debug
   AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL
+  AUTH0_POLICY                        as --policy
   AUTH0_CACHE                         folder for compiled code, or off; the user's cache where absent
 
 Exit codes:
@@ -74,6 +76,9 @@ pub(crate) struct Globals {
     pub(crate) emulator: bool,
     #[command(flatten)]
     pub(crate) credentials: credentials::CredentialFiles,
+    /// Hold every call to the rules in this TOML file; `auth0-host policy check` explains them [env: AUTH0_POLICY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// Trust the certificate authorities in this PEM file besides the machine's own
     #[arg(long, global = true, value_name = "FILE", help_heading = "Tenant")]
     pub(crate) ca_cert: Option<PathBuf>,
@@ -102,6 +107,9 @@ enum Command {
     Actions(actions::List),
     /// Say what an action does and what it takes
     Describe(actions::Describe),
+    /// Explain a policy file, or test it
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Run the main job: joiners, movers and leavers from a CSV file
     Demo(crate::demo::DemoArgs),
     /// Serve an offline tenant until Ctrl-C
@@ -192,6 +200,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Describe(describe) => {
             let describing = async move { actions::describe(&globals, &describe).await };
             (interruptible(describing, ctrl_c(), &opened, NOTHING).await, exit::report_text)
+        }
+        Command::Policy(policy::Command::Check(check)) => {
+            let checking = async move { policy::check(&globals, &check).await };
+            (interruptible(checking, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         // These two end by Ctrl-C in their own ways.
         Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),

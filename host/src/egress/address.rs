@@ -65,6 +65,11 @@ impl Network {
         width == other_width && first_bits(base, behind) == first_bits(address, behind)
     }
 
+    /// Whether it has every address of its kind.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
         self.contains(other.base) || other.contains(self.base)
     }

@@ -9,8 +9,10 @@ use rustls::RootCertStore;
 use serde_json::{Value, json};
 
 use super::{
+    address::AddressRules,
     credentials::Keyring,
     destination::Destinations,
+    resolver::Resolver,
     token::{ClientCredentials, Proof, TokenCache, TokenEndpoint, TokenSource},
     transport::tls_config,
     *,
@@ -677,4 +679,94 @@ async fn an_echo_of_an_assertion_does_not_come_out_of_a_refusal() {
     let (_, body) = send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
     assert!(tenant.seen()[0].body.contains("client_assertion=eyJ"));
     assert!(body.contains("withheld") && !body.contains("eyJ"), "{body}");
+}
+
+/// Sends as a hostile component would: straight into the egress.
+async fn attempt(egress: &Egress, request: Request<WasiBody>) -> (Result<u16, WasiError>, Option<String>) {
+    let call = CallContext::default();
+    let answer = egress.send(request, RequestOptions::default(), &call).await;
+    (answer.map(|answer| answer.status().as_u16()), call.denial())
+}
+
+#[tokio::test]
+async fn a_component_that_builds_its_own_requests_is_held_to_the_policy() {
+    let tenant = Server::tenant().await;
+    let policy = Policy::builder()
+        .allow_request("GET,PATCH /api/v2/users/{id}")
+        .fields("PATCH /api/v2/users/{id}", ["nickname"])
+        .build()
+        .unwrap();
+    let transport = plain();
+    let source = fetched(&tenant.url("/oauth/token"), SECRET, &transport);
+    let egress = Egress::new(
+        Destinations::new(tenant.url("").parse().unwrap(), None),
+        Keyring::new(Some(source), None),
+        transport,
+        Duration::from_secs(5),
+    )
+    .govern(policy, Governor::default(), RequestLimits::default());
+    let json = "application/json";
+    for (method, path, content_type, header, body) in [
+        (Method::DELETE, "/api/v2/users/x", json, None, ""),
+        (Method::GET, "/api/v2/clients", json, None, ""),
+        (Method::GET, "/api/v2/users/x%2Froles", json, None, ""),
+        (Method::GET, "/api/v2/users//x", json, None, ""),
+        (Method::GET, "/api/v2/users/x/", json, None, ""),
+        (Method::POST, "/dbconnections/change_password", json, None, "{}"),
+        (Method::POST, "/dbconnections/signup", json, None, "{}"),
+        (Method::GET, "/userinfo", json, None, ""),
+        (Method::PATCH, "/api/v2/users/x", json, None, "{\"blocked\":true}"),
+        (Method::PATCH, "/api/v2/users/x", json, None, "{\"nickname\":1,\"nickname\":2}"),
+        (Method::PATCH, "/api/v2/users/x", "application/x-www-form-urlencoded", None, "blocked=true"),
+        (
+            Method::PATCH,
+            "/api/v2/users/x",
+            "application/x-www-form-urlencoded",
+            None,
+            "{\"nickname\":\"&blocked=1\"}",
+        ),
+        (Method::PATCH, "/api/v2/users/x", json, Some("x-http-method-override"), "{\"nickname\":\"n\"}"),
+        (Method::GET, "/api/v2/users/x?_method=DELETE", json, None, ""),
+    ] {
+        let mut request = request(method.clone(), &tenant.url(path), body);
+        request.headers_mut().insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        if let Some(name) = header {
+            request.headers_mut().insert(name, "DELETE".parse().unwrap());
+        }
+        let (answer, denial) = attempt(&egress, request).await;
+        assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{method} {path} {body}: {answer:?}");
+        assert!(denial.is_some_and(|reason| reason.starts_with("denied: ")), "{method} {path} {body}");
+    }
+    assert!(tenant.seen().is_empty(), "{:?}", tenant.seen());
+
+    let mut request = request(Method::PATCH, &tenant.url("/api/v2/users/x"), "{\"nickname\":\"n\"}");
+    request.headers_mut().insert(header::CONTENT_TYPE, json.parse().unwrap());
+    assert_eq!(attempt(&egress, request).await.0.unwrap(), 200);
+    assert_eq!(tenant.count("PATCH /api/v2/users/x"), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_refused_for_the_token_and_for_the_request() {
+    let resolver = |_: &str| vec!["169.254.169.254".parse().unwrap(), "10.0.0.1".parse().unwrap()];
+    let tls = || tls_config(RootCertStore::empty(), None).unwrap();
+    for with_secret in [true, false] {
+        let transport = Transport::with_resolver(tls(), Resolver::fake(AddressRules::default(), resolver));
+        let source = match with_secret {
+            true => fetched("https://acme.auth0.com/oauth/token", SECRET, &transport),
+            false => fixed("t"),
+        };
+        let domain = "acme.auth0.com".parse().unwrap();
+        let egress = Egress::new(
+            Destinations::new(crate::base_url::BaseUrl::of_domain(&domain), None),
+            Keyring::new(Some(source), None),
+            transport,
+            Duration::from_secs(5),
+        );
+        let request = request(Method::POST, "https://acme.auth0.com/api/v2/users", "{}");
+        let (answer, denial) = attempt(&egress, request).await;
+        assert!(matches!(answer, Err(WasiError::DestinationIpProhibited)), "{answer:?}");
+        let denial = denial.unwrap();
+        assert!(denial.contains("acme.auth0.com is at 10.0.0.1, a private address"), "{denial}");
+        assert!(denial.contains("allowed_networks"), "{denial}");
+    }
 }

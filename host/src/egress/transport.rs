@@ -493,6 +493,46 @@ mod tests {
     const SHORT: Timeouts = Timeouts { connect: Duration::from_secs(2), answer: Duration::from_millis(100) };
 
     #[tokio::test]
+    async fn each_connection_is_opened_from_one_lookup_to_an_address_that_passed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+            }
+        });
+        for (loopback, expected) in [(true, Ok(204)), (false, Err(()))] {
+            let lookups = Arc::new(AtomicU64::new(0));
+            let counted = Arc::clone(&lookups);
+            // A name that is rebound: the second answer would be another.
+            let answer = move |_: &str| match counted.fetch_add(1, Ordering::Relaxed) {
+                0 => vec!["10.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap()],
+                _ => vec!["169.254.169.254".parse().unwrap()],
+            };
+            let rules = crate::egress::address::AddressRules { loopback, networks: Vec::new() };
+            let tls = tls_config(RootCertStore::empty(), None).unwrap();
+            let transport = Transport::with_resolver(tls, Resolver::fake(rules, answer));
+            let send = || {
+                let request = Request::get(format!("http://rebound.example:{port}/")).body(Full::default());
+                let time = Duration::from_secs(5);
+                transport.send(request.unwrap(), Timeouts { connect: time, answer: time }, |_| {})
+            };
+            let first = send().await;
+            assert_eq!(lookups.load(Ordering::Relaxed), 1);
+            match expected {
+                Ok(status) => assert_eq!(first.unwrap().status().as_u16(), status),
+                Err(()) => assert!(matches!(first, Err(TransportError::Prohibited(_))), "{first:?}"),
+            }
+            let second = send().await;
+            assert!(matches!(second, Err(TransportError::Prohibited(_))), "{second:?}");
+            assert_eq!(transport.connections_opened(), u64::from(loopback));
+        }
+    }
+
+    #[tokio::test]
     async fn errors_tell_whether_the_request_was_sent() {
         // Bound and dropped: nobody listens there.
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -6,7 +6,7 @@ use super::{ActionPattern, Located, Policy, PolicyDenial, PolicyError, Rules};
 use crate::action::{ActionSummary, Effect};
 
 /// The action that sends any request. Its effect is that of the request, so `read_only` leaves it to the method.
-const CUSTOM_REQUEST: &str = "custom-request";
+pub(super) const CUSTOM_REQUEST: &str = "custom-request";
 
 /// What is to be said to each action.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ mod field;
 mod file;
 mod located;
 mod path_pattern;
+mod report;
 mod request_path;
 mod request_rule;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use self::{
     request_path::RequestPath,
     request_rule::{ApiMethod, RequestRule},
 };
-pub use self::{builder::PolicyBuilder, located::PolicyError};
+pub use self::{builder::PolicyBuilder, located::PolicyError, report::PolicyReport};
 use crate::egress::{
     address::AddressRules,
     destination::{Destination, MailProvider},

@@ -1,6 +1,7 @@
 //! What the file says is what happens, and ways around it are not.
 
 use http::{HeaderMap, Method, Uri, header};
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -158,7 +159,7 @@ fn fields_restrict_whatever_else_is_allowed() {
     assert!(check(&policy, user, &form, "blocked=true").is_err());
     assert!(check(&policy, user, &form, "{\"blocked\":\"&email=x&\"}").is_err());
     let error = check(&policy, user, &json(), "{\"email\":\"x\"}").unwrap_err().to_string();
-    for part in ["`email`", "PATCH,PUT /api/v2/users/{id}", "line 4", "blocked, app_metadata.plan"] {
+    for part in ["`email`", "PATCH,PUT /api/v2/users/{id}", "line 4", "app_metadata.plan, blocked"] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -377,4 +378,79 @@ fn the_builder_says_the_same_as_the_file() {
     assert_eq!(built.addresses, read.addresses);
     assert_eq!(built.mail, read.mail);
     assert!(Policy::builder().read_only().fields("PUT /api/v2/x", ["a"]).build().is_err());
+}
+
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// A rule as parts: which methods, which segments below `/api/v2`, and whether it is open.
+type Parts = (Vec<usize>, Vec<&'static str>, bool);
+
+fn rule() -> impl Strategy<Value = Parts> {
+    let methods = proptest::sample::subsequence((0..METHODS.len()).collect::<Vec<_>>(), 1..=METHODS.len());
+    let segment = proptest::sample::select(vec!["users", "roles", "{id}", "*"]);
+    (methods, proptest::collection::vec(segment, 1..4), any::<bool>())
+}
+
+fn written((methods, segments, open): &Parts) -> String {
+    let methods: Vec<&str> = methods.iter().map(|method| METHODS[*method]).collect();
+    format!("{} /api/v2/{}{}", methods.join(","), segments.join("/"), if *open { "/**" } else { "" })
+}
+
+/// The rules once more, as simply as they can be said.
+fn meant((methods, segments, open): &Parts, method: usize, path: &[&str]) -> bool {
+    methods.contains(&method)
+        && (path.len() == segments.len() || (*open && path.len() > segments.len()))
+        && segments.iter().zip(path).all(|(rule, text)| rule.starts_with(['{', '*']) || rule == text)
+}
+
+fn list(name: &str, rules: &[Parts]) -> String {
+    let rules: Vec<String> = rules.iter().map(|rule| format!("'{}'", written(rule))).collect();
+    if rules.is_empty() { String::new() } else { format!("{name} = [{}]\n", rules.join(", ")) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn what_the_file_says_is_what_happens(
+        allow in proptest::collection::vec(rule(), 0..4),
+        deny in proptest::collection::vec(rule(), 0..3),
+        method in 0..METHODS.len(),
+        path in proptest::collection::vec(proptest::sample::select(vec!["users", "roles", "auth0|1"]), 1..5),
+        encoded in proptest::collection::vec(any::<bool>(), 40),
+    ) {
+        let text = format!("[requests]\n{}{}", list("allow", &allow), list("deny", &deny));
+        // Contradictions are refused; the rest must do what it says.
+        let Ok(policy) = Policy::from_toml(&text) else { return Ok(()) };
+        let any = |rules: &[Parts]| rules.iter().any(|rule| meant(rule, method, &path));
+        let expected = (allow.is_empty() || any(&allow)) && !any(&deny);
+        let request = format!("{} /api/v2/{}", METHODS[method], path.join("/"));
+        prop_assert_eq!(allowed(&policy, &request), expected, "{}{}", text, request);
+        // No encoding of the same path makes another decision.
+        let disguised: String = path.join("/").chars().zip(encoded.iter().cycle()).map(|(c, encode)| {
+            if *encode && c != '/' { format!("%{:02x}", u32::from(c)) } else { c.to_string() }
+        }).collect();
+        let request = format!("{} /api/v2/{disguised}", METHODS[method]);
+        prop_assert_eq!(allowed(&policy, &request), expected, "{}{}", text, request);
+        // An encoded slash never allows more than the path that it may be taken for.
+        let request = format!("{} /api/v2/{}", METHODS[method], path.join("%2F"));
+        prop_assert!(!allowed(&policy, &request) || expected, "{}{}", text, request);
+    }
+
+    #[test]
+    fn a_body_that_passes_has_the_named_members_only(
+        named in proptest::collection::btree_set("[abc]", 0..3),
+        written in proptest::collection::btree_map("[abcd]", any::<bool>(), 0..4),
+    ) {
+        let fields: Vec<String> = named.iter().map(|field| format!("'{field}'")).collect();
+        let policy = policy(&format!("[fields]\n'POST /api/v2/users' = [{}]", fields.join(", ")));
+        let body = serde_json::to_string(&written).unwrap();
+        let expected = written.keys().all(|key| named.contains(key));
+        prop_assert_eq!(check(&policy, "POST /api/v2/users", &json(), &body).is_ok(), expected, "{}", body);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[\\[\\]a-z=' \\n,*/{}.]{0,60}") {
+        let _ = Policy::from_toml(&text);
+    }
 }

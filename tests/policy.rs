@@ -1,0 +1,343 @@
+//! What a policy refuses does not reach the tenant, by whichever action it is tried; what it allows works.
+
+use auth0_host::{Effect, Error, ErrorKind, Policy};
+use auth0_tests::program::{Said, auth0_host, root, run};
+use auth0_tests::{DATABASE, Tenant, host, refused, settings};
+use serde_json::{Value, json};
+
+const PERSON: &str = "tom.becker@acme.example";
+
+fn policy(text: &str) -> Policy {
+    Policy::from_toml(text).unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+fn example() -> Policy {
+    policy(&std::fs::read_to_string(root().join("examples/policy.toml")).unwrap())
+}
+
+async fn under(policy: Policy) -> Tenant {
+    Tenant::tuned(auth0_emulator::Seed::demo(), |settings| settings.policy(policy)).await
+}
+
+fn custom(method: &str, path: &str, body: Value) -> Value {
+    json!({"method": method, "path": path, "body": body})
+}
+
+#[tokio::test]
+async fn a_denied_action_ends_before_it_begins() {
+    let tenant = under(policy("[actions]\nallow = ['get-*', 'list-*']\ndeny = ['get-log']")).await;
+    let user = tenant.user(PERSON);
+    for (action, hint) in [
+        ("delete-user", "add \"delete-user\" to `allow` of [actions]"),
+        ("get-log", "`get-log` (line 3)"),
+        ("custom-request", "no rule of the policy allows"),
+        ("no-such-action", "no such action"),
+    ] {
+        let outcome = tenant.connection.call(action, json!({"user_id": user})).await;
+        let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
+        assert_eq!(error.kind, ErrorKind::Denied, "{action}");
+        assert!(error.message.contains(hint), "{action}: {}", error.message);
+        assert!(outcome.requests.is_empty(), "{action}");
+    }
+    assert_eq!((tenant.seen().len(), tenant.token_requests()), (0, 0));
+    tenant.run("get-user", json!({"user_id": user})).await;
+}
+
+#[tokio::test]
+async fn a_custom_request_is_held_to_the_rules_about_requests_and_bodies() {
+    let tenant = under(policy(
+        "[requests]\nallow = ['GET,PATCH /api/v2/users/{id}']\n\
+         [fields]\n'PATCH /api/v2/users/{id}' = ['blocked', 'app_metadata.plan']",
+    ))
+    .await;
+    let user = tenant.user(PERSON);
+    let path = format!("/api/v2/users/{user}");
+    let before = tenant.stored(&user);
+    for input in [
+        custom("DELETE", &path, Value::Null),
+        custom("GET", "/api/v2/users", Value::Null),
+        custom("GET", "/api/v2/clients", Value::Null),
+        custom("GET", "/api/v2/Users/x", Value::Null),
+        custom("GET", &format!("{path}/roles"), Value::Null),
+        custom("GET", &format!("{path}%2Froles"), Value::Null),
+        custom("GET", &format!("{path}%252Froles"), Value::Null),
+        custom("PATCH", &path, json!({"email": "x@acme.example"})),
+        custom("PATCH", &path, json!({"blocked": true, "nickname": "x"})),
+        custom("PATCH", &path, json!({"app_metadata": {"roles": ["admin"]}})),
+        custom("PATCH", &path, json!({"app_metadata": {}})),
+        custom("PATCH", &path, json!([{"blocked": true}])),
+        json!({"method": "GET", "path": path, "query": {"_method": "DELETE"}}),
+        json!({"method": "GET", "path": path, "headers": {"x-forwarded-host": "evil.example"}}),
+        json!({"method": "PATCH", "path": path, "body": {"blocked": true}, "headers": {"content-type": "text/plain"}}),
+    ] {
+        let error = tenant.refused("custom-request", input.clone()).await;
+        assert!(matches!(error.kind, ErrorKind::Denied | ErrorKind::InvalidInput), "{input}: {error:?}");
+    }
+    assert_eq!(tenant.lines(), Vec::<String>::new());
+    assert_eq!(tenant.stored(&user), before);
+
+    let body = json!({"blocked": true, "app_metadata": {"plan": "gold"}});
+    tenant.run("custom-request", custom("PATCH", &path, body)).await;
+    assert_eq!(tenant.stored(&user)["blocked"], true);
+    assert_eq!(tenant.stored(&user)["app_metadata"]["plan"], "gold");
+}
+
+#[tokio::test]
+async fn a_curated_action_is_held_to_the_same_and_the_error_says_what_to_change() {
+    let tenant = under(policy("[fields]\n'PATCH /api/v2/users/{id}' = ['blocked']")).await;
+    let user = tenant.user(PERSON);
+    let changes = json!({"user_id": user, "changes": {"nickname": "t"}});
+    let outcome = tenant.connection.call("update-user", changes).await;
+    let Err(Error::Action(error)) = outcome.result else { panic!("{:?}", outcome.result) };
+    assert_eq!(error.kind, ErrorKind::Denied);
+    for part in ["writes `nickname`", "[fields] `PATCH /api/v2/users/{id}` (line 2)", "which allows blocked"]
+    {
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+    }
+    assert_eq!(outcome.requests.len(), 1);
+    assert!(!outcome.requests[0].sent);
+    tenant.run("block-user", json!({"user_id": user})).await;
+    assert_eq!(tenant.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_read_only_connection_reads_and_writes_nothing() {
+    let tenant = under(policy("read_only = true")).await;
+    let user = tenant.user(PERSON);
+    let state = || (tenant.control.users(), tenant.control.roles(), tenant.control.clients());
+    let before = state();
+    let mut denied = 0;
+    for action in host().actions().await.unwrap() {
+        if action.effect != Effect::Read && action.id != "custom-request" {
+            let error = tenant.refused(&action.id, json!({})).await;
+            assert_eq!(error.kind, ErrorKind::Denied, "{}", action.id);
+            denied += 1;
+        }
+    }
+    assert!(denied > 20, "{denied}");
+    let path = format!("/api/v2/users/{user}");
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let error = tenant.refused("custom-request", custom(method, &path, Value::Null)).await;
+        assert_eq!(error.kind, ErrorKind::Denied, "{method}");
+        assert!(error.message.contains("read-only"), "{method}: {}", error.message);
+    }
+    assert_eq!(tenant.seen().len(), 0);
+    tenant.run("custom-request", custom("GET", &path, Value::Null)).await;
+    tenant.run("list-users", json!({})).await;
+    tenant.run("test-connection", json!({})).await;
+    assert_eq!(state(), before);
+}
+
+#[tokio::test]
+async fn no_mail_leaves_where_none_is_allowed_or_another_provider_is() {
+    let mail = json!({"to": "ana@acme.example", "subject": "s", "body": "b"});
+    for (text, sent) in
+        [("mail_provider = 'none'", 0), ("mail_provider = 'resend'", 0), ("mail_provider = 'sendgrid'", 1)]
+    {
+        let tenant = under(policy(text)).await;
+        tenant.control.set_email_provider(
+            json!({"name": "sendgrid", "enabled": true, "default_from_address": "a@acme.example", "credentials": {"api_key": "k"}}),
+        );
+        let result = tenant.connection.run("send-email", mail.clone()).await;
+        match result {
+            Ok(_) => assert_eq!(sent, 1, "{text}"),
+            Err(Error::Action(error)) => assert_eq!((error.kind, sent), (ErrorKind::Denied, 0), "{text}"),
+            Err(error) => panic!("{text}: {error}"),
+        }
+        assert_eq!(tenant.mail_requests().len(), sent, "{text}");
+        assert_eq!(tenant.control.outbox().len(), sent, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_password_reset_mail_is_asked_for_where_the_rules_name_it() {
+    let reset = json!({"email": PERSON, "connection": DATABASE});
+    for (text, allowed) in [
+        ("[requests]\nallow = ['* /api/v2/**']", false),
+        ("[requests]\nallow = ['* /api/v2/**', 'POST /dbconnections/change_password']", true),
+        ("[requests]\ndeny = ['POST /dbconnections/change_password']", false),
+        ("mail_provider = 'none'", true),
+    ] {
+        let tenant = under(policy(text)).await;
+        let result = tenant.connection.run("send-password-reset-email", reset.clone()).await;
+        assert_eq!(result.is_ok(), allowed, "{text}: {result:?}");
+        assert_eq!(tenant.seen().len(), usize::from(allowed), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_example_does_what_it_says() {
+    let tenant = under(example()).await;
+    let user = tenant.user(PERSON);
+    for (action, input) in [
+        ("get-user", json!({"user_id": user})),
+        ("list-users", json!({})),
+        ("find-users-by-email", json!({"email": PERSON})),
+        ("get-user-roles", json!({"user_id": user})),
+        ("get-user-blocks", json!({"user_id": user})),
+        ("list-user-sessions", json!({"user_id": user})),
+        ("list-roles", json!({})),
+        ("block-user", json!({"user_id": user})),
+        ("unblock-user", json!({"user_id": user})),
+        ("clear-user-blocks", json!({"user_id": user})),
+        ("revoke-user-access", json!({"user_id": user})),
+        ("update-user", json!({"user_id": user, "changes": {"app_metadata": {"ticket": "T-1"}}})),
+        ("send-verification-email", json!({"user_id": user})),
+        ("send-password-reset-email", json!({"email": PERSON, "connection": DATABASE})),
+        ("test-connection", json!({})),
+    ] {
+        tenant.run(action, input).await;
+    }
+    let seen = tenant.seen().len();
+    for (action, input) in [
+        ("delete-user", json!({"user_id": user})),
+        ("list-user-logs", json!({"user_id": user})),
+        ("update-user", json!({"user_id": user, "changes": {"email": "x@acme.example"}})),
+        ("custom-request", custom("DELETE", &format!("/api/v2/users/{user}"), Value::Null)),
+        ("custom-request", custom("POST", "/api/v2/client-grants", json!({}))),
+        ("block-user", json!({"user_id": "auth0|the-break-glass-account"})),
+    ] {
+        assert_eq!(tenant.refused(action, input.clone()).await.kind, ErrorKind::Denied, "{action} {input}");
+    }
+    assert_eq!(tenant.seen().len(), seen);
+}
+
+#[tokio::test]
+async fn a_policy_about_actions_that_there_are_not_is_refused_at_once() {
+    let tenant = Tenant::start().await;
+    for (text, hint) in [
+        (
+            "[actions]\nallow = ['get-user', 'remove-user']",
+            "line 2, column 22: `remove-user` (line 2): there is no such action",
+        ),
+        ("[actions]\ndeny = ['destroy-*']", "it matches no action"),
+        ("read_only = true\n[actions]\nallow = ['delete-user']", "read-only"),
+    ] {
+        let refusal = host().connect(settings(&tenant.emulator).policy(policy(text))).unwrap_err();
+        assert!(matches!(refusal, Error::Settings(_)), "{refusal:?}");
+        assert!(refusal.to_string().contains(hint), "{text}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection_says_so() {
+    let tenant = Tenant::start().await;
+    let user = json!({"user_id": "auth0|1"});
+    for (url, class) in [
+        ("https://10.0.0.1", "a private address"),
+        ("https://169.254.169.254", "metadata"),
+        ("https://[fd00:ec2::254]", "metadata"),
+        ("https://[::ffff:127.0.0.1]", "carries an IPv4 address"),
+        ("https://0.0.0.0", "unspecified"),
+        ("https://100.64.0.1", "shared network"),
+    ] {
+        let connection = tenant.connect(|settings| settings.base_url(url.parse().unwrap()));
+        let error = refused(&connection, "get-user", user.clone()).await;
+        assert_eq!(error.kind, ErrorKind::Denied, "{url}: {error:?}");
+        assert!(error.message.contains(class), "{url}: {}", error.message);
+        assert_eq!(connection.stats().connections_opened, 0, "{url}");
+    }
+    // The tenant of every other test is at 127.0.0.1, and its base URL says so.
+    tenant.run("list-users", json!({})).await;
+}
+
+fn said(arguments: &[&str]) -> Said {
+    run(auth0_host().args(arguments))
+}
+
+/// A file of this test's own, gone with it.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("auth0-policy-{}-{name}.toml", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn policy_check_explains_a_file_in_words() {
+    let said = said(&["policy", "check", "examples/policy.toml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for part in [
+        "Actions that may be run (",
+        "Actions that are denied (",
+        "allowed  GET,PATCH /api/v2/users/{id}",
+        "denied   PATCH /api/v2/users/auth0|the-break-glass-account",
+        "may write app_metadata.ticket, blocked, nickname, user_metadata",
+        "`custom-request` is allowed",
+        "a field with a dot",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    assert!(!said.out.contains("reach far"), "{}", said.out);
+    let open = File::new("open", "[actions]\ndeny = ['delete-*', 'custom-request']");
+    let said = self::said(&["policy", "check", open.path()]);
+    for part in ["none about requests", "reach far", "POST /api/v2/client-grants"] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+}
+
+#[test]
+fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
+    let check = |rest: &[&str]| {
+        let mut arguments = vec!["policy", "check", "examples/policy.toml"];
+        arguments.extend(rest);
+        said(&arguments)
+    };
+    let patch = "PATCH /api/v2/users/auth0|1";
+    for (arguments, code, hint) in [
+        (&["--action", "get-user"][..], 0, "allowed: get-user"),
+        (&["--action", "delete-user"], 1, "add \"delete-user\""),
+        (&["--action", "get-user", "--action", "delete-user"], 1, "allowed: get-user\ndenied: delete-user"),
+        (&["--action", "get-usr"], 2, "no action"),
+        (&["--request", patch, "--body", "{\"blocked\":true}"], 0, "allowed"),
+        (&["--request", patch, "--body", "{\"email\":\"x\"}"], 1, "writes `email`"),
+        (&["--request", patch, "--body", "blocked=true"], 1, "not JSON"),
+        (&["--request", "PATCH /api/v2/users/auth0|the-break-glass-account"], 1, "denied by"),
+        (&["--request", "DELETE /api/v2/users/auth0|1"], 1, "\"DELETE /api/v2/users/{id}\""),
+        (&["--request", "GET /api/v2/users/a%2Froles/../x"], 1, "dot segment"),
+        (&["--request", "GET /userinfo"], 1, "can be reached"),
+        (&["--request", "POST https://api.sendgrid.com/v3/mail/send"], 1, "no mail"),
+        (&["--request", "nonsense"], 1, "METHOD PATH"),
+        (&["--body", "{}"], 2, "--request"),
+    ] {
+        let said = check(arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
+        assert!(said.all().contains(hint), "{arguments:?}: {said:?}");
+    }
+    let bad = File::new("bad", "[requests]\nallow = ['GET /api/v2/users', 'LOOK /api/v2/users']");
+    let refusal = said(&["policy", "check", bad.path()]);
+    assert_eq!(refusal.code, Some(2), "{refusal:?}");
+    assert!(
+        refusal.err.contains("line 2, column 31") && refusal.err.contains("no method `LOOK`"),
+        "{refusal:?}"
+    );
+    assert_eq!(said(&["policy", "check", "/no/such/file"]).code, Some(2));
+}
+
+#[test]
+fn run_takes_the_policy_from_the_option_or_the_environment() {
+    let denied = File::new("run", "[actions]\ndeny = ['list-users']");
+    let option = said(&["--emulator", "--policy", denied.path(), "run", "list-users"]);
+    assert_eq!((option.code, option.error()["kind"].as_str()), (Some(1), Some("denied")), "{option:?}");
+    let variable =
+        run(auth0_host().args(["--emulator", "run", "list-users"]).env("AUTH0_POLICY", denied.path()));
+    assert_eq!(variable.code, Some(1), "{variable:?}");
+    let bad = File::new("unknown", "[actions]\ndeny = ['destroy-*']");
+    let refusal = said(&["--emulator", "--policy", bad.path(), "run", "list-users"]);
+    assert_eq!((refusal.code, refusal.error()["kind"].as_str()), (Some(2), Some("usage")), "{refusal:?}");
+    let missing = said(&["--emulator", "--policy", "/no/such/file", "run", "list-users"]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+}
