@@ -750,7 +750,8 @@ async fn a_name_that_leads_inside_is_refused_for_the_token_and_for_the_request()
     let resolver = |_: &str| vec!["169.254.169.254".parse().unwrap(), "10.0.0.1".parse().unwrap()];
     let tls = || tls_config(RootCertStore::empty(), None).unwrap();
     for with_secret in [true, false] {
-        let transport = Transport::with_resolver(tls(), Resolver::fake(AddressRules::default(), resolver));
+        let transport =
+            Transport::with_resolver(tls(), 32 * 1024, Resolver::fake(AddressRules::default(), resolver));
         let source = match with_secret {
             true => fetched("https://acme.auth0.com/oauth/token", SECRET, &transport),
             false => fixed("t"),

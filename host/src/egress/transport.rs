@@ -514,7 +514,7 @@ mod tests {
             };
             let rules = crate::egress::address::AddressRules { loopback, networks: Vec::new() };
             let tls = tls_config(RootCertStore::empty(), None).unwrap();
-            let transport = Transport::with_resolver(tls, Resolver::fake(rules, answer));
+            let transport = Transport::with_resolver(tls, HEADER_BYTES, Resolver::fake(rules, answer));
             let send = || {
                 let request = Request::get(format!("http://rebound.example:{port}/")).body(Full::default());
                 let time = Duration::from_secs(5);
