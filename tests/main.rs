@@ -15,10 +15,12 @@ mod actions {
     mod tenant;
     mod users;
 }
+mod audit;
 mod cli;
 mod contract;
 mod credentials;
 mod demo;
+mod doctor;
 mod errors;
 mod json_interface;
 mod paging;
@@ -26,4 +28,5 @@ mod private_key;
 mod promises;
 mod readme;
 mod sandbox;
+mod telemetry;
 mod wasmtime_cli;

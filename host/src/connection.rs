@@ -255,6 +255,16 @@ impl Connection {
         environment
     }
 
+    /// Returns the way out, for whoever examines it.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.0.egress
+    }
+
+    /// Returns the component's side.
+    pub(crate) fn runtime(&self) -> &SharedRuntime {
+        &self.0.runtime
+    }
+
     /// Returns what the connection has done so far.
     pub fn stats(&self) -> Stats {
         Stats {

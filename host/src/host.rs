@@ -59,8 +59,12 @@ impl Host {
     ///
     /// [`Error::Settings`] where a setting cannot be used.
     pub fn connect(&self, settings: Settings) -> Result<Connection, Error> {
-        let roots = || self.0.roots.get_or_init(machine_roots).clone();
-        Connection::open(Arc::clone(&self.0.runtime), roots, &self.0.component, settings)
+        Connection::open(Arc::clone(&self.0.runtime), || self.roots(), &self.0.component, settings)
+    }
+
+    /// Returns the certificate authorities that this machine trusts.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        self.0.roots.get_or_init(machine_roots).clone()
     }
 
     /// Lists the actions, in the order of their families.

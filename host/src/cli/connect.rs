@@ -60,16 +60,8 @@ pub(crate) struct Target {
 impl Target {
     /// Opens the connection that options and environment name.
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
-        let variable = |name: &str| std::env::var(name).ok();
-        let (settings, emulator) = if globals.emulator {
-            let emulator = Emulator::builder().seed(Seed::demo()).start().await.map_err(|error| {
-                Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
-            })?;
-            (emulator_settings(&emulator)?, Some(emulator))
-        } else {
-            (settings(globals, variable)?, None)
-        };
-        let audit = audit(globals, variable)?;
+        let (settings, emulator) = prepare(globals).await?;
+        let audit = audit(globals, |name| std::env::var(name).ok())?;
         let settings = match &audit {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
             None => settings,
@@ -97,6 +89,17 @@ impl Target {
             emulator.shutdown().await;
         }
     }
+}
+
+/// Returns the settings that options and environment give, with the offline tenant where that was asked for.
+pub(crate) async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emulator>), Failure> {
+    if globals.emulator {
+        let emulator = Emulator::builder().seed(Seed::demo()).start().await.map_err(|error| {
+            Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
+        })?;
+        return Ok((emulator_settings(&emulator)?, Some(emulator)));
+    }
+    Ok((settings(globals, |name| std::env::var(name).ok())?, None))
 }
 
 /// Returns the settings of a connection to an offline tenant.

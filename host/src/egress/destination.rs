@@ -95,6 +95,11 @@ impl Destinations {
         Self { tenant, mail_override }
     }
 
+    /// Returns the tenant's scheme, host and port.
+    pub(crate) fn tenant(&self) -> &BaseUrl {
+        &self.tenant
+    }
+
     /// Tells what a request is for, or why it stays.
     pub(crate) fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
         // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
