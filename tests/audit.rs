@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
 use auth0_host::{
-    AuditFile, AuditRecord, AuditSink, AuditUnavailable, CallOptions, Connection, Credentials, Error,
+    AuditFile, AuditRecord, AuditSink, AuditUnavailable, CallOptions, Connection, Credentials, Error, Host,
+    Limits,
 };
 use auth0_tests::program::{Said, auth0_host, run};
 use auth0_tests::{PASSWORD, Tenant, newcomer};
@@ -208,6 +209,37 @@ async fn closing_a_connection_stops_its_calls_and_each_has_its_record_by_then() 
     }
     assert!(matches!(connection.run("list-roles", json!({})).await, Err(Error::Closed)));
     assert_eq!(memory.all().len(), 4, "a call that comes too late has a record, and one only");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
+    let tenant = Tenant::start().await;
+    let memory = Arc::new(Memory::default());
+    let file = auth0_tests::program::root().join("target/component/hostile.wasm");
+    let host = Host::builder().component_file(file).build().unwrap();
+    let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
+    let limits = Limits::new().cpu(Duration::from_millis(100));
+    let hostile = host.connect(auth0_tests::settings(&tenant.emulator).audit(sink).limits(limits)).unwrap();
+    let path = "/api/v2/users?q=canary&canary@acme.example";
+    let authority = tenant.emulator.base_url().split_once("://").unwrap().1;
+    let elsewhere = json!({"scheme": "https", "authority": "evil.example", "path": "/canary"});
+    let send = json!({"scheme": "http", "authority": authority, "path": path});
+    for (attack, input) in [("panic", json!({})), ("spin", json!({})), ("send", elsewhere), ("send", send)] {
+        let _ = hostile.run(attack, input).await;
+    }
+    let wait = CallOptions::new().deadline(Duration::from_millis(1));
+    let _ = hostile.call_with("wait", json!({}), wait).await;
+    let records = memory.all();
+    records.iter().for_each(check_record);
+    let ends: Vec<&Value> =
+        records.iter().map(|record| record.get("stopped").unwrap_or(&Value::Null)).collect();
+    assert_eq!(ends, [&json!("trap"), &json!("limit"), &Value::Null, &Value::Null, &json!("timeout")]);
+    assert!(records[1]["limit"].as_str().unwrap().contains("cpu"), "{:#?}", records[1]);
+    let denied = &records[2];
+    assert_eq!((&denied["decision"], &denied["requests"][0]["error"]), (&json!("denied"), &json!("denied")));
+    assert!(denied["rule"].as_str().unwrap().contains("evil.example"), "{denied:#?}");
+    assert_eq!(records[3]["requests"][0]["path"], "/api/v2/users?q&*");
+    assert!(!format!("{records:?}").contains("canary"), "{records:#?}");
 }
 
 #[tokio::test]

@@ -170,9 +170,9 @@ impl Host {
         }
         let rest = [
             (Check::Tls, "the name does not resolve to a usable address"),
-            (Check::Domain, "the tenant was not reached"),
-            (Check::Clock, "the tenant was not reached"),
-            (Check::Token, "the tenant was not reached"),
+            (Check::Domain, "no tenant was reached"),
+            (Check::Clock, "no tenant was reached"),
+            (Check::Token, "no tenant was reached"),
             (Check::Scopes, "there is no token"),
             (Check::RateLimit, "there is no token"),
             (Check::Mail, "there is no token"),

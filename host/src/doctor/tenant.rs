@@ -25,13 +25,19 @@ pub(super) async fn examine(connection: &Connection, plan: &Plan) -> Vec<Finding
     let mut findings = Vec::new();
     match connection.egress().ask("/.well-known/openid-configuration", None).await {
         Ok(answer) => {
-            findings.push(domain(plan, &answer));
+            let domain = domain(plan, &answer);
+            let is_a_tenant = domain.verdict != Verdict::Fail;
+            findings.push(domain);
+            // Credentials are not sent to whoever is no tenant.
+            if !is_a_tenant {
+                return findings;
+            }
             findings.push(clock(plan, &answer.0.headers));
         }
         Err(error) => {
-            findings.push(Finding::new(Check::Domain, Verdict::Fail, error.to_string()).advise(
-                "try again; where it stays so, look at what stands between this machine and the tenant",
-            ));
+            let advice =
+                "try again; where it stays so, look at what stands between this machine and the tenant";
+            findings.push(Finding::new(Check::Domain, Verdict::Fail, error.to_string()).advise(advice));
             return findings;
         }
     }
