@@ -17,11 +17,13 @@ mod actions {
     mod tenant;
     mod users;
 }
+mod audit;
 mod canary;
 mod cli;
 mod contract;
 mod credentials;
 mod demo;
+mod doctor;
 mod errors;
 mod governor;
 mod json_interface;
@@ -33,4 +35,5 @@ mod readme;
 mod sandbox;
 mod secret_sink;
 mod smtp_server;
+mod telemetry;
 mod wasmtime_cli;

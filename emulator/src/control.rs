@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -207,6 +208,12 @@ impl Control {
     /// Sets how long tokens issued from now on live, in seconds; a day at start.
     pub fn set_token_lifetime(&self, seconds: u32) {
         self.tenant(|tenant| tenant.tokens.lifetime = i64::from(seconds));
+    }
+
+    /// Sets how far the clock that the `Date` header shows is ahead, in seconds; behind where negative. Everything else
+    /// keeps this machine's time.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.shared.clock_offset.store(seconds, Ordering::Relaxed);
     }
 
     /// Restricts the grant of the connector's application. Tokens issued before keep what they have.

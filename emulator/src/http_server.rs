@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -268,7 +268,16 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
     if let Some(FaultKind::Delay { ms }) = fault {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
-    Ok(response(outcome.answer, fault))
+    let mut response = response(outcome.answer, fault);
+    let offset = shared.clock_offset.load(Ordering::Relaxed);
+    if offset != 0 {
+        // The server writes the header itself where there is none.
+        let date = (Timestamp::now() + SignedDuration::from_secs(offset)).strftime("%a, %d %b %Y %T GMT");
+        if let Ok(date) = date.to_string().parse() {
+            response.headers_mut().insert(header::DATE, date);
+        }
+    }
+    Ok(response)
 }
 
 fn reset(connection: &Connection) -> Reset {

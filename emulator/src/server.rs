@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpListener;
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     faults: Mutex<Faults>,
     seen: Mutex<VecDeque<SeenRequest>>,
     connections: AtomicU64,
+    /// How far the clock of the `Date` header is ahead, in seconds.
+    pub(crate) clock_offset: AtomicI64,
     /// The tenant's own origin, for links and for the control surface.
     pub(crate) base_url: String,
     pub(crate) mail_base_url: String,
@@ -106,6 +108,7 @@ impl Shared {
 pub struct Builder {
     port: u16,
     tls: bool,
+    certificate_days: Option<i64>,
     seed: Option<Seed>,
     plan: Plan,
     certificate_names: Option<Vec<String>>,
@@ -143,6 +146,13 @@ impl Builder {
         self
     }
 
+    /// Lets the certificate end in so many days; a negative number makes one that has ended. Good for long by default.
+    #[must_use]
+    pub fn certificate_days(mut self, days: i64) -> Self {
+        self.certificate_days = Some(days);
+        self
+    }
+
     /// Starts with these contents; [`Seed::empty`] by default.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
@@ -170,7 +180,8 @@ impl Builder {
         let names = self
             .certificate_names
             .unwrap_or_else(|| vec![domain.clone(), "localhost".to_owned(), "127.0.0.1".to_owned()]);
-        let certificate = if self.tls { Some(Certificate::generate(names)?) } else { None };
+        let certificate =
+            if self.tls { Some(Certificate::generate(names, self.certificate_days)?) } else { None };
         let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let origin = |address: SocketAddr| match self.tls {
             true => format!("https://localhost:{}", address.port()),
@@ -197,6 +208,7 @@ impl Builder {
             faults: Mutex::default(),
             seen: Mutex::default(),
             connections: AtomicU64::new(0),
+            clock_offset: AtomicI64::new(0),
             base_url: origin(address),
             mail_base_url: origin(mail_address),
             plan: self.plan,

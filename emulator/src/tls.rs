@@ -17,8 +17,9 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes a CA and a certificate for these names and addresses; the first is its common name.
-    pub(crate) fn generate(names: Vec<String>) -> Result<Self, Error> {
+    /// Makes a CA and a certificate for these names and addresses; the first is its common name. The certificate ends in
+    /// so many days, or ended so many days ago; it is good for long where that is not said.
+    pub(crate) fn generate(names: Vec<String>, days: Option<i64>) -> Result<Self, Error> {
         let ca_key = KeyPair::generate()?;
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,6 +31,11 @@ impl Certificate {
         let common_name = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, common_name);
+        if let Some(days) = days {
+            let end = crate::time::days_ago(days.saturating_neg()).to_zoned(jiff::tz::TimeZone::UTC);
+            let (month, day) = (end.month().unsigned_abs(), end.day().unsigned_abs());
+            params.not_after = rcgen::date_time_ymd(end.year().into(), month, day);
+        }
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &issuer)?;

@@ -334,6 +334,16 @@ impl Connection {
         self.0.egress.governor().plan()
     }
 
+    /// Returns the way out, for whoever examines it.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.0.egress
+    }
+
+    /// Returns the component's side.
+    pub(crate) fn runtime(&self) -> &SharedRuntime {
+        &self.0.runtime
+    }
+
     /// Returns what the connection has done so far.
     pub fn stats(&self) -> Stats {
         let pace = self.0.egress.governor().counts();

@@ -64,12 +64,12 @@ impl Host {
     /// [`Error::Settings`] where a setting cannot be used, or the policy names actions that the component has not;
     /// those of the runtime where the component has to be asked for its actions.
     pub fn connect(&self, settings: Settings) -> Result<Connection, Error> {
-        let roots = || self.0.roots.get_or_init(machine_roots).clone();
         let actions = match settings.policy.is_about_actions() {
             true => settings.policy.permit(self.known_actions()?).map_err(SettingsError::Policy)?,
             false => PermittedActions::All,
         };
-        Connection::open(Arc::clone(&self.0.runtime), roots, &self.0.component, actions, settings)
+        let runtime = Arc::clone(&self.0.runtime);
+        Connection::open(runtime, || self.roots(), &self.0.component, actions, settings)
     }
 
     /// Asks the component for its actions, on a thread of its own: the caller may be on one of a runtime, which cannot
@@ -87,6 +87,11 @@ impl Host {
             || Error::Engine(wasmtime::Error::msg("the thread that asks for the actions panicked"));
         let actions = answer.map_err(|_| panicked())??;
         Ok(self.0.actions.get_or_init(|| actions))
+    }
+
+    /// Returns the certificate authorities that this machine trusts.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        self.0.roots.get_or_init(machine_roots).clone()
     }
 
     /// Lists the actions, in the order of their families.

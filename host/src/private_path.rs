@@ -83,6 +83,26 @@ pub(crate) fn template(path_and_query: &str) -> String {
     segments(split(path_and_query).0, |_| Cow::Borrowed("{id}"))
 }
 
+/// Writes a sentence of the host's own – the rule that refused a request – for a record: paths in it as [`path`] does,
+/// and nothing else that a person or a component may have put there.
+pub(crate) fn sentence(text: &str) -> String {
+    /// A rule and a path; what comes after is how to lift it.
+    const LONGEST: usize = 300;
+    let rule = text.split("; to allow").next().unwrap_or_default();
+    let words = rule.split(' ').map(|word| {
+        let bare = word.trim_matches(|letter: char| matches!(letter, '`' | '"' | '(' | ')' | ',' | ';'));
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:*[]{}'/".contains(letter);
+        if bare.starts_with('/') {
+            word.replace(bare, &path(bare))
+        } else if bare.chars().all(plain) {
+            word.to_owned()
+        } else {
+            MASK.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+}
+
 fn split(path_and_query: &str) -> (&str, Option<&str>) {
     match path_and_query.split_once('?') {
         Some((path, query)) => (path, Some(query).filter(|query| !query.is_empty())),
@@ -100,7 +120,8 @@ fn segments(path: &str, of_id: impl Fn(&str) -> Cow<'static, str>) -> String {
             text.push('…');
             break;
         }
-        if segment.is_empty() || WORDS.binary_search(&segment).is_ok() {
+        // The last three stand for ids in the rules of a policy.
+        if matches!(segment, "" | "{id}" | "*" | "**") || WORDS.binary_search(&segment).is_ok() {
             text.push_str(segment);
         } else {
             text.push_str(&of_id(segment));
@@ -247,6 +268,28 @@ mod tests {
             ("/", "/"),
         ] {
             assert_eq!(path(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_told_without_what_was_asked_for() {
+        for (given, expected) in [
+            (
+                "denied: no rule of the policy allows PATCH /api/v2/users/samlp%7Cacme%7Cjane; to allow it, add \"x\"",
+                "denied: no rule of the policy allows PATCH /api/v2/users/samlp%7Cacme%7C*",
+            ),
+            (
+                "denied: GET /api/v2/users?q is denied by the policy's rule `GET /api/v2/users/{id}`",
+                "denied: GET /api/v2/users?q is denied by the policy's rule `GET /api/v2/users/{id}`",
+            ),
+            ("denied: the action `delete-user` is denied", "denied: the action `delete-user` is denied"),
+            ("denied: the field `jane@acme.com` of /x/y", "denied: the field * of /*/*"),
+            (
+                "denied: https://evil.example is neither the tenant nor a mail provider of this connection",
+                "denied: https://evil.example is neither the tenant nor a mail provider of this connection",
+            ),
+        ] {
+            assert_eq!(sentence(given), expected);
         }
     }
 

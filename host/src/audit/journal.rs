@@ -24,6 +24,7 @@ use super::{
 use crate::{
     call::{CallContext, DENIED},
     error::Error,
+    private_path,
     telemetry::{self, CallId},
 };
 
@@ -181,7 +182,7 @@ impl Call {
             component: self.facts.component.clone(),
             action: self.action.clone(),
             decision: if denied { Decision::Denied } else { Decision::Allowed },
-            rule: self.context.denial().filter(|_| denied),
+            rule: self.context.denial().filter(|_| denied).as_deref().map(private_path::sentence),
             outcome: outcome.clone(),
             elapsed,
             requests,

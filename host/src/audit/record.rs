@@ -248,3 +248,44 @@ fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok,
 fn fraction<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::{ActionError, BusyScope},
+        limits::Limit,
+    };
+
+    #[test]
+    fn each_end_of_a_call_has_its_words() {
+        let action = |kind| Error::Action(ActionError::new(kind, "text"));
+        for (error, word, reason) in [
+            (action(ErrorKind::OutcomeUnknown), "error", "outcome-unknown"),
+            (action(ErrorKind::InvalidInput), "error", "invalid-input"),
+            (Error::Trap(wasmtime::Error::msg("unreachable")), "stopped", "trap"),
+            (Error::Limit { limit: Limit::Cpu }, "stopped", "limit"),
+            (Error::Timeout { after: Duration::ZERO }, "stopped", "timeout"),
+            (Error::Closed, "stopped", "closed"),
+            (Error::Busy { scope: BusyScope::Host, limit: 1, waited: Duration::ZERO }, "error", "busy"),
+            (Error::Instantiation(wasmtime::Error::msg("memory")), "error", "host"),
+        ] {
+            let outcome = AuditOutcome::of::<()>(&Err(error));
+            assert_eq!((outcome.word(), outcome.reason()), (word, Some(reason)));
+        }
+        assert_eq!(AuditOutcome::of(&Ok(())).word(), "done");
+    }
+
+    #[test]
+    fn what_a_component_says_gets_into_a_record_only_where_it_is_a_code() {
+        let mut error = ActionError::new(ErrorKind::Missing, "jane@acme.com");
+        error.error_code = Some("jane@acme.com".to_owned());
+        error.request_id = Some("uqtivf64dyeksrgh8jer".to_owned());
+        let outcome = AuditOutcome::of::<()>(&Err(Error::Action(error)));
+        let text = serde_json::to_string(&outcome).unwrap();
+        assert!(!text.contains("jane") && text.contains("uqtivf64dyeksrgh8jer"), "{text}");
+        assert_eq!(action("get-user"), "get-user");
+        assert_eq!(action("Jane Doe"), "(invalid)");
+        assert_eq!(caller(&"x".repeat(1000)).len(), LONGEST_CALLER);
+    }
+}

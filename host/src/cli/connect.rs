@@ -66,24 +66,8 @@ pub(crate) struct Target {
 impl Target {
     /// Opens the connection that options and environment name.
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
-        let variable = |name: &str| std::env::var(name).ok();
-        let (settings, emulator) = if globals.emulator {
-            let mut builder = Emulator::builder().seed(Seed::demo());
-            if let Some(plan) = globals.plan {
-                builder = builder.plan(emulator::limits(plan)?);
-            }
-            let emulator = builder.start().await.map_err(|error| {
-                Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
-            })?;
-            let settings = emulator_settings(&emulator)?.rate_plan(globals.plan.unwrap_or_default());
-            (settings, Some(emulator))
-        } else {
-            (settings(globals, variable)?, None)
-        };
-        let settings = with_policy(settings, globals, std::env::var_os("AUTH0_POLICY"))?;
-        let present = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let settings = globals.secrets.apply(settings, &present)?;
-        let audit = audit(globals, variable)?;
+        let (settings, emulator) = prepare(globals).await?;
+        let audit = audit(globals, |name| std::env::var(name).ok())?;
         let settings = match &audit {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
             None => settings,
@@ -124,6 +108,27 @@ fn with_policy(
         Some(path) => Ok(settings.policy(super::policy::read(&path)?)),
         None => Ok(settings),
     }
+}
+
+/// Returns the settings that options and environment give, with the offline tenant where that was asked for.
+pub(crate) async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emulator>), Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (settings, emulator) = if globals.emulator {
+        let mut builder = Emulator::builder().seed(Seed::demo());
+        if let Some(plan) = globals.plan {
+            builder = builder.plan(emulator::limits(plan)?);
+        }
+        let emulator = builder.start().await.map_err(|error| {
+            Failure::Host(anyhow::Error::new(error).context("the offline tenant did not start"))
+        })?;
+        let settings = emulator_settings(&emulator)?.rate_plan(globals.plan.unwrap_or_default());
+        (settings, Some(emulator))
+    } else {
+        (settings(globals, variable)?, None)
+    };
+    let settings = with_policy(settings, globals, std::env::var_os("AUTH0_POLICY"))?;
+    let present = |name: &str| variable(name).filter(|value| !value.is_empty());
+    Ok((globals.secrets.apply(settings, &present)?, emulator))
 }
 
 /// Returns the settings of a connection to an offline tenant.

@@ -3,6 +3,7 @@
 mod actions;
 mod connect;
 mod credentials;
+mod doctor;
 mod emulator;
 mod exit;
 mod input;
@@ -124,6 +125,8 @@ enum Command {
     Policy(policy::Command),
     /// Run the main job: joiners, movers and leavers from a CSV file
     Demo(crate::demo::DemoArgs),
+    /// Find out what is wrong with a connection, and what to do about it
+    Doctor(doctor::Doctor),
     /// Serve an offline tenant until Ctrl-C
     Emulator(emulator::Serve),
     /// Print a script that teaches a shell to complete this command
@@ -217,6 +220,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Policy(policy::Command::Check(check)) => {
             let checking = async move { policy::check(&globals, &check).await };
             (interruptible(checking, ctrl_c(), &opened, NOTHING).await, exit::report_text)
+        }
+        Command::Doctor(arguments) => {
+            let examining = async move { doctor::run(&globals, &arguments).await };
+            (interruptible(examining, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         // These two end by Ctrl-C in their own ways.
         Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),

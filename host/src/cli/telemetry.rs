@@ -16,10 +16,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Target of the library's spans and events.
-const SPANS: &str = "auth0_host";
+/// Begins the targets of the library's spans and events.
+const OURS: &str = "auth0_host";
 /// Target of its metrics, which are events too.
-#[cfg(feature = "otlp")]
 const METRICS: &str = "auth0_host::metrics";
 
 /// What has to be ended with the process.
@@ -85,5 +84,6 @@ fn printer<S: Subscriber + for<'span> LookupSpan<'span>>(
 
 /// Whether a span or an event is one of the library's own.
 fn is_ours(metadata: &Metadata<'_>) -> bool {
-    metadata.target() == SPANS
+    let target = metadata.target();
+    target != METRICS && (target == OURS || target.starts_with("auth0_host::"))
 }

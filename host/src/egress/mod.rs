@@ -25,7 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full, Limited};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody,
@@ -50,6 +50,10 @@ use crate::{
     telemetry,
 };
 
+/// How long the host waits for an answer to a question of its own, as for a token.
+const OWN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest of them is a tenant's discovery document, some 4 KB.
+const MAX_OWN_ANSWER: usize = 1024 * 1024;
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
@@ -143,6 +147,34 @@ impl Egress {
     /// Counts the connections opened so far.
     pub(crate) fn connections_opened(&self) -> u64 {
         self.transport.connections_opened() + self.mailer.as_ref().map_or(0, Mailer::connections_opened)
+    }
+
+    /// Returns where tokens come from.
+    pub(crate) fn token_source(&self) -> Option<&TokenSource> {
+        self.keyring.tenant()
+    }
+
+    /// Asks the tenant something of the host's own: a path, with or without a token.
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        authorization: Option<HeaderValue>,
+    ) -> Result<(http::response::Parts, Bytes), TransportError> {
+        let mut request = Request::new(Full::default());
+        let url = format!("{}{path}", self.destinations.tenant());
+        *request.uri_mut() = url.parse().map_err(|_| TransportError::Connect(format!("no URL: {url}")))?;
+        if let Some(value) = authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: OWN_ANSWER_TIMEOUT };
+        let (head, body) = self.transport.send(request, timeouts, |_| ()).await?.into_parts();
+        let body =
+            tokio::time::timeout(OWN_ANSWER_TIMEOUT, Limited::new(body, MAX_OWN_ANSWER).collect()).await;
+        match body {
+            Ok(Ok(body)) => Ok((head, body.to_bytes())),
+            Ok(Err(error)) => Err(TransportError::Terminated(error.to_string())),
+            Err(_) => Err(TransportError::ResponseTimeout),
+        }
     }
 
     /// Sends one request of a guest.

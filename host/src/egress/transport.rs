@@ -448,8 +448,8 @@ pub(crate) fn machine_roots() -> RootCertStore {
     roots
 }
 
-/// Makes the TLS side of one connection: its own session store, no process-wide defaults.
-pub(crate) fn tls_config(mut roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<ClientConfig, Error> {
+/// Adds certificate authorities (PEM) to the machine's.
+pub(crate) fn trusted(mut roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<RootCertStore, Error> {
     if let Some(pem) = ca_pem {
         let refuse = |problem: String| Error::Settings(SettingsError::Ca { problem });
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
@@ -462,6 +462,12 @@ pub(crate) fn tls_config(mut roots: RootCertStore, ca_pem: Option<&[u8]>) -> Res
             roots.add(certificate).map_err(|error| refuse(error.to_string()))?;
         }
     }
+    Ok(roots)
+}
+
+/// Makes the TLS side of one connection: its own session store, no process-wide defaults.
+pub(crate) fn tls_config(roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<ClientConfig, Error> {
+    let roots = trusted(roots, ca_pem)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

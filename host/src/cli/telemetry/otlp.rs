@@ -210,12 +210,15 @@ impl HttpClient for Collector {
         'a: 'b,
         Self: 'b,
     {
-        let sending = self.client.request(request.map(Full::new));
-        let work = self.runtime.spawn(tokio::time::timeout(ANSWER_TIMEOUT, async move {
-            let (head, body) = sending.await?.into_parts();
-            let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await?.to_bytes();
-            Ok::<_, HttpError>(Response::from_parts(head, body))
-        }));
+        let client = self.client.clone();
+        let work = self.runtime.spawn(async move {
+            tokio::time::timeout(ANSWER_TIMEOUT, async move {
+                let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
+                let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await?.to_bytes();
+                Ok::<_, HttpError>(Response::from_parts(head, body))
+            })
+            .await
+        });
         Box::pin(async move { work.await?? })
     }
 }

@@ -1,0 +1,90 @@
+//! `doctor`: what is right and wrong with a connection, and what to do about it.
+
+use std::fmt::Write as _;
+
+use auth0_host::{Check, CodeOrigin, Error, Finding, Host, Verdict};
+
+use super::{Exit, Failure, Globals, connect, print, print::Styles};
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Doctor {
+    /// Print the findings as a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "\
+Sends at most four requests to the tenant: discovery, a token, and two that read one application id and the name of the
+mail provider. Nothing is changed.
+
+Exit codes:
+  0  nothing failed (there may be warnings)
+  1  something failed
+  2  usage: no tenant or no credentials are named
+
+Examples:
+  auth0-host doctor
+  auth0-host --emulator doctor --json";
+
+/// Examines component, cache and connection.
+pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, Failure> {
+    let (settings, emulator) = connect::prepare(globals).await?;
+    let mut findings = Vec::new();
+    match connect::host(globals).await {
+        Ok(host) => {
+            findings.extend(host_findings(&host));
+            findings.extend(host.examine(settings).await);
+        }
+        Err(Failure::Call(error)) => findings.push(no_component(&error)),
+        Err(failure) => return Err(failure),
+    }
+    if let Some(emulator) = emulator {
+        emulator.shutdown().await;
+    }
+    if arguments.json {
+        print::json(&findings)?;
+    } else {
+        print::stdout(&table(&findings, Styles::of_stdout()))?;
+    }
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed { Exit::Action } else { Exit::Done })
+}
+
+fn no_component(error: &Error) -> Finding {
+    Finding::new(Check::Component, Verdict::Fail, error.to_string())
+        .advise("correct --component, or leave it out: a component is built in")
+}
+
+fn host_findings(host: &Host) -> [Finding; 2] {
+    let component = host.component();
+    let version = component.version.as_deref().unwrap_or("of unknown version");
+    let loaded = format!("{version}, {}, {} bytes", component.digest, component.size);
+    let code = host.code();
+    let origin = match code.origin {
+        CodeOrigin::Cached => "the code was in the cache",
+        _ => "the code was compiled",
+    };
+    let place = code.folder.as_ref().map_or_else(String::new, |folder| format!(" ({})", folder.display()));
+    let found = format!("{origin}{place}");
+    let cache = match &code.problem {
+        Some(problem) => Finding::new(Check::Cache, Verdict::Warn, found).advise(problem.clone()),
+        None => Finding::new(Check::Cache, Verdict::Ok, found),
+    };
+    [Finding::new(Check::Component, Verdict::Ok, loaded), cache]
+}
+
+fn table(findings: &[Finding], styles: Styles) -> String {
+    let mut text = String::new();
+    for Finding { check, verdict, found, advice, .. } in findings {
+        let (verdict, check) = (format!("{verdict:4}"), format!("{check:10}"));
+        let verdict = if verdict.trim_end() == "ok" { verdict } else { styles.bold(&verdict) };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{verdict}  {check}  {found}");
+        if let Some(advice) = advice {
+            let _ = writeln!(text, "                  → {advice}");
+        }
+    }
+    text
+}

@@ -1,0 +1,221 @@
+//! What is right and wrong with a connection, found out by trying.
+//!
+//! An error of a call says that something does not work; a person then asks the same questions in the same order: does
+//! the name resolve, does TLS come up, is there a tenant behind it, does it take the credentials, what may they do.
+//! These are the questions, asked with the connection's own resolver, certificates and token. Nothing is changed: four
+//! requests are sent, one for a token and three that read, and what they answer about persons is not looked at. They are
+//! the host's own and are not held to the connection's policy, which is about what a component may do.
+
+mod scopes;
+mod tenant;
+mod tls;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{base_url::BaseUrl, egress::transport::trusted, error::Error, host::Host, settings::Settings};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was looked at.
+    pub check: Check,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found, in words. No secrets.
+    pub found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and could be better or will not work for long.
+    Warn,
+    /// Calls will fail.
+    Fail,
+    /// It was not looked at, since something before it failed.
+    Skip,
+}
+
+/// What can be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Check {
+    /// The component: it loads, and which one it is.
+    Component,
+    /// The cache of compiled code.
+    Cache,
+    /// The connection's policy.
+    Policy,
+    /// The settings go together.
+    Settings,
+    /// The tenant's name resolves, to addresses that may be connected to.
+    Dns,
+    /// The handshake, the certificate, its expiry, the protocol.
+    Tls,
+    /// There is a tenant behind the domain.
+    Domain,
+    /// This machine's clock against the tenant's.
+    Clock,
+    /// The tenant takes the credentials.
+    Token,
+    /// What the token may do.
+    Scopes,
+    /// What is left of the rate limit.
+    RateLimit,
+    /// The tenant's mail provider.
+    Mail,
+}
+
+impl Finding {
+    /// States a finding.
+    pub fn new(check: Check, verdict: Verdict, found: impl Into<String>) -> Self {
+        Self { check, verdict, found: found.into(), advice: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+impl Verdict {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+impl Check {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Component => "component",
+            Self::Cache => "cache",
+            Self::Policy => "policy",
+            Self::Settings => "settings",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Domain => "domain",
+            Self::Clock => "clock",
+            Self::Token => "token",
+            Self::Scopes => "scopes",
+            Self::RateLimit => "rate-limit",
+            Self::Mail => "mail",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Host {
+    /// Examines what a connection with these settings would meet: settings, name, TLS, tenant, clock, token, scopes, rate
+    /// limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
+    pub async fn examine(&self, settings: Settings) -> Vec<Finding> {
+        let plan = match Plan::of(&settings) {
+            Ok(plan) => plan,
+            Err(error) => return vec![refused(&error)],
+        };
+        let roots = match trusted(self.roots(), settings.ca_pem.as_deref()) {
+            Ok(roots) => roots,
+            Err(error) => return vec![refused(&error)],
+        };
+        let connection = match self.connect(settings) {
+            Ok(connection) => connection,
+            Err(error) => return vec![refused(&error)],
+        };
+        let mut findings = vec![Finding::new(Check::Settings, Verdict::Ok, plan.to_string())];
+        let reached = match tls::resolve(&plan.tenant).await {
+            Ok((finding, addresses)) => {
+                findings.push(finding);
+                let finding = tls::examine(&plan.tenant, addresses, roots).await;
+                let reached = finding.verdict != Verdict::Fail;
+                findings.push(finding);
+                reached
+            }
+            Err(finding) => {
+                findings.push(finding);
+                false
+            }
+        };
+        if reached {
+            findings.extend(tenant::examine(&connection, &plan).await);
+        }
+        let rest = [
+            (Check::Tls, "the name does not resolve to a usable address"),
+            (Check::Domain, "no tenant was reached"),
+            (Check::Clock, "no tenant was reached"),
+            (Check::Token, "no tenant was reached"),
+            (Check::Scopes, "there is no token"),
+            (Check::RateLimit, "there is no token"),
+            (Check::Mail, "there is no token"),
+        ];
+        for (check, reason) in rest {
+            if !findings.iter().any(|finding| finding.check == check) {
+                findings.push(Finding::new(check, Verdict::Skip, reason));
+            }
+        }
+        findings
+    }
+}
+
+fn refused(error: &Error) -> Finding {
+    Finding::new(Check::Settings, Verdict::Fail, error.to_string())
+        .advise("correct the setting that it names")
+}
+
+/// What of the settings the checks need to know.
+struct Plan {
+    tenant: BaseUrl,
+    domain: String,
+    has_credentials: bool,
+    signs_with_a_key: bool,
+    has_mail_key: bool,
+}
+
+impl Plan {
+    fn of(settings: &Settings) -> Result<Self, Error> {
+        use crate::credentials::Credentials;
+        settings.check()?;
+        Ok(Self {
+            tenant: settings.base_url.clone().unwrap_or_else(|| BaseUrl::of_domain(&settings.domain)),
+            domain: settings.domain.to_string(),
+            has_credentials: !matches!(settings.credentials, Credentials::None),
+            signs_with_a_key: matches!(settings.credentials, Credentials::PrivateKey { .. }),
+            has_mail_key: settings.email_credentials.is_some(),
+        })
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tenant {} at {}", self.domain, self.tenant)
+    }
+}

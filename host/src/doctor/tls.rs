@@ -1,0 +1,190 @@
+//! From a name to a channel: addresses, handshake, certificate.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpStream},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use super::{Check, Finding, Verdict};
+use crate::{base_url::BaseUrl, egress::transport::CONNECT_TIMEOUT};
+
+/// A certificate that ends sooner is told of. Auth0's are renewed a month before they end; what is left when nobody
+/// renews is time to ask why.
+const SOON: u64 = 14;
+/// How far ahead is looked for the end of a certificate: no public one lives for more than 398 days.
+const FAR: u64 = 400;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Looks the tenant's name up.
+pub(super) async fn resolve(tenant: &BaseUrl) -> Result<(Finding, Vec<IpAddr>), Finding> {
+    let host = tenant.host();
+    match tokio::time::timeout(CONNECT_TIMEOUT, look_up(host)).await {
+        Ok(Ok(addresses)) => {
+            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let found = format!("{host} is at {}", list.join(", "));
+            Ok((Finding::new(Check::Dns, Verdict::Ok, found), addresses))
+        }
+        Ok(Err(problem)) => Err(Finding::new(Check::Dns, Verdict::Fail, format!("{host}: {problem}"))
+            .advise("check the domain's spelling and region (acme.eu.auth0.com), and this machine's name server and network")),
+        Err(_) => Err(Finding::new(Check::Dns, Verdict::Fail, format!("{host}: no answer within {CONNECT_TIMEOUT:?}"))
+            .advise("check this machine's name server and network")),
+    }
+}
+
+async fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(tokio::net::lookup_host((bare, 0)).await?.map(|address| address.ip()).collect())
+}
+
+/// Opens a connection of its own, and looks at what the server shows.
+pub(super) async fn examine(tenant: &BaseUrl, addresses: Vec<IpAddr>, roots: RootCertStore) -> Finding {
+    let server = tenant.clone();
+    // A blocking handshake needs no further crate.
+    let work = tokio::task::spawn_blocking(move || {
+        if server.scheme() == "https" {
+            handshake(&server, &addresses, roots)
+        } else {
+            plain(&server, &addresses)
+        }
+    });
+    work.await.unwrap_or_else(|error| Finding::new(Check::Tls, Verdict::Fail, error.to_string()))
+}
+
+fn plain(server: &BaseUrl, addresses: &[IpAddr]) -> Finding {
+    match connect(server, addresses) {
+        Ok(_) => Finding::new(Check::Tls, Verdict::Ok, "plain HTTP to this machine: no TLS"),
+        Err(error) => unreachable(&error),
+    }
+}
+
+fn connect(server: &BaseUrl, addresses: &[IpAddr]) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect_timeout(&SocketAddr::new(*address, server.port()), CONNECT_TIMEOUT) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
+                stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn unreachable(error: &io::Error) -> Finding {
+    Finding::new(Check::Tls, Verdict::Fail, format!("no connection: {error}"))
+        .advise("check the network, firewalls, and the port of --base-url where one is given")
+}
+
+fn handshake(server: &BaseUrl, addresses: &[IpAddr], roots: RootCertStore) -> Finding {
+    match shake_hands(server, addresses, roots) {
+        Ok(finding) => finding,
+        Err(Trouble::NoConnection(error)) => unreachable(&error),
+        Err(Trouble::Tls(rustls::Error::InvalidCertificate(reason))) => {
+            Finding::new(Check::Tls, Verdict::Fail, format!("the certificate is refused: {reason}")).advise(
+                "trust the authority that issued it with --ca-cert (a proxy of your company, the offline tenant), \
+                 renew it, or correct the domain",
+            )
+        }
+        Err(Trouble::Tls(error)) => Finding::new(Check::Tls, Verdict::Fail, format!("the handshake failed: {error}"))
+            .advise("check that the port speaks TLS, and what stands between this machine and the tenant"),
+    }
+}
+
+enum Trouble {
+    NoConnection(io::Error),
+    Tls(rustls::Error),
+}
+
+impl From<rustls::Error> for Trouble {
+    fn from(error: rustls::Error) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
+        tls.map_or(Self::NoConnection(error), Self::Tls)
+    }
+}
+
+fn shake_hands(server: &BaseUrl, addresses: &[IpAddr], roots: RootCertStore) -> Result<Finding, Trouble> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let roots = Arc::new(roots);
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(Arc::clone(&roots))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from(server.host().to_owned())
+        .map_err(|_| rustls::Error::General("the host is no name of a server".to_owned()))?;
+    let mut stream = connect(server, addresses)?;
+    let mut tls = ClientConnection::new(Arc::new(config), name.clone())?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    let version = match tls.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    let protocol = match tls.alpn_protocol() {
+        Some(b"h2") => "HTTP/2",
+        _ => "HTTP/1.1",
+    };
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let days = days_left(&verifier, tls.peer_certificates().unwrap_or_default(), &name);
+    let channel = format!("{version}, {protocol}");
+    Ok(match days {
+        Some(days) if days < SOON => {
+            Finding::new(Check::Tls, Verdict::Warn, format!("{channel}; the certificate ends in {days} days"))
+                .advise("have it renewed")
+        }
+        Some(days) => Finding::new(
+            Check::Tls,
+            Verdict::Ok,
+            format!("{channel}; the certificate is good for {days} days"),
+        ),
+        None => Finding::new(
+            Check::Tls,
+            Verdict::Ok,
+            format!("{channel}; the certificate is good for more than {FAR} days"),
+        ),
+    })
+}
+
+/// Finds out how many days the chain stays valid by asking the verifier about days to come, which sees the whole chain
+/// and needs no parser of certificates; `None` for very long.
+fn days_left(
+    verifier: &WebPkiServerVerifier,
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+) -> Option<u64> {
+    let (leaf, intermediates) = chain.split_first()?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let valid_in = |days: u64| {
+        let then = UnixTime::since_unix_epoch(now + DAY * u32::try_from(days).unwrap_or(u32::MAX));
+        verifier.verify_server_cert(leaf, intermediates, name, &[], then).is_ok()
+    };
+    if valid_in(FAR) {
+        return None;
+    }
+    let (mut good, mut bad) = (0, FAR);
+    while bad - good > 1 {
+        let middle = u64::midpoint(good, bad);
+        if valid_in(middle) { good = middle } else { bad = middle }
+    }
+    Some(good)
+}
