@@ -255,6 +255,10 @@ impl Connection {
         environment
     }
 
+    pub(crate) fn egress(&self) -> &Arc<Egress> {
+        &self.0.egress
+    }
+
     /// Returns what the connection has done so far.
     pub fn stats(&self) -> Stats {
         Stats {

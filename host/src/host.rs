@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The connector that this library was built with.
-static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
+pub(crate) static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
 
 /// The compiled component. Cheap to clone; clones are the same host.
 #[derive(Clone)]
@@ -89,6 +89,10 @@ impl Host {
     /// Returns what is known of the component without running it.
     pub fn component(&self) -> &ComponentInfo {
         &self.0.component
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
     }
 
     /// Returns whether the component was compiled or came from the code cache, and what was wrong with the cache.

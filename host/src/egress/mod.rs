@@ -9,6 +9,7 @@ mod body;
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod governor;
+mod native;
 pub(crate) mod token;
 pub(crate) mod transport;
 
