@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::engine::TICK;
 use crate::{
@@ -29,7 +29,7 @@ impl Guest {
     /// Gives an instance its environment, its way out and its limits.
     pub(crate) fn new(environment: &[(String, String)], http: GuestHttp, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(limits.handles);
+        table.set_max_capacity(most_entries(limits));
         let mut http_ctx = WasiHttpCtx::new();
         http_ctx.set_field_size_limit(limits.header_bytes);
         Self { table, wasi: wasi(environment), http_ctx, http, meter: Meter::new(limits) }
@@ -56,8 +56,8 @@ impl Guest {
 
     /// Gives a used instance what a new call has: another environment and way out, and its processor time anew.
     pub(super) fn renew(&mut self, next: Self) {
-        let Self { wasi, http, meter, .. } = next;
-        (self.wasi, self.http, self.meter) = (wasi, http, meter);
+        let Self { table, wasi, http, meter, .. } = next;
+        (self.table, self.wasi, self.http, self.meter) = (table, wasi, http, meter);
     }
 
     /// Takes the way out away, so that nothing of a call outlives it.
@@ -66,10 +66,17 @@ impl Guest {
         self.wasi = wasi(&[]);
     }
 
-    /// Whether the guest still holds something of the call.
-    pub(super) fn holds_handles(&self) -> bool {
-        !self.table.is_empty()
+    /// Whether the guest still holds something of the call. Options of a request do not count: see [`most_entries`].
+    pub(super) fn holds_handles(&mut self) -> bool {
+        self.table.iter_mut().any(|entry| !entry.is::<RequestOptions>())
     }
+}
+
+/// Entries that an instance's table of resources may have: its handles, and one for each request. wasmtime-wasi-http 48
+/// reads the options that a guest gives away with a request, and leaves them in the table (`handle` in
+/// p2/http_impl.rs).
+fn most_entries(limits: &Limits) -> usize {
+    limits.handles.saturating_add(usize::try_from(limits.requests).unwrap_or(usize::MAX))
 }
 
 fn wasi(environment: &[(String, String)]) -> WasiCtx {
