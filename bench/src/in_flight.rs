@@ -8,6 +8,7 @@ use std::{process::Stdio, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use auth0_host::Host;
 use http::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, process::Command, task::JoinSet};
 
@@ -23,14 +24,23 @@ const DELAY: &str = r#"{"path_prefix": "/api/v2/users/", "kind": {"delay": {"ms"
 /// How long it may take until all calls have sent their request.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-#[derive(serde::Deserialize, serde::Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Task {
     calls: usize,
     address: Address,
 }
 
-/// Measures the resident memory of so many calls in flight, in KiB for each.
-pub(crate) async fn measure(tenant: &Tenant, calls: usize) -> Result<f64> {
+/// KiB of memory for one call in flight.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct KibPerCall {
+    /// Each page once, however often it is mapped: the image of the guest's initial memory is one for all instances.
+    pub(crate) pss: f64,
+    /// Each page as often as it is mapped.
+    pub(crate) rss: f64,
+}
+
+/// Measures the resident memory of so many calls in flight.
+pub(crate) async fn measure(tenant: &Tenant, calls: usize) -> Result<KibPerCall> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg(CHILD)
         .stdin(Stdio::piped())
@@ -43,10 +53,10 @@ pub(crate) async fn measure(tenant: &Tenant, calls: usize) -> Result<f64> {
     drop(stdin);
     let output = child.wait_with_output().await?;
     ensure!(output.status.success(), "the process with the calls in flight failed");
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// What the process does: it parks calls, and prints the KiB that one of them takes.
+/// What the process does: it parks calls, and prints what one of them takes.
 pub(crate) async fn child() -> Result<()> {
     let Task { calls, address } = serde_json::from_reader(std::io::stdin())?;
     let host = Host::builder().load().await?;
@@ -54,29 +64,42 @@ pub(crate) async fn child() -> Result<()> {
     let connection = host.connect(address.settings(calls)?)?;
     let user = any_user(&connection).await?;
     control.ask(Method::POST, "faults", DELAY).await?;
-    let before = (connection.stats().requests, resident_kib()?);
+    let (sent, before) = (connection.stats().requests, Resident::now()?);
     let mut tasks = JoinSet::new();
     for _ in 0..calls {
         let (connection, user) = (connection.clone(), user.clone());
         tasks.spawn(async move { connection.run("get-user", json!({"user_id": user})).await });
     }
     let all_sent = async {
-        while connection.stats().requests < before.0 + calls as u64 {
+        while connection.stats().requests < sent + calls as u64 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(PATIENCE, all_sent).await.context("not all calls sent their request in time")?;
     ensure!(tasks.try_join_next().is_none(), "a call ended early");
-    let after = resident_kib()?;
+    let after = Resident::now()?;
     control.ask(Method::DELETE, "faults", "").await?;
-    println!("{}", round(after.saturating_sub(before.1) as f64 / calls as f64));
+    let each = |after: u64, before: u64| round(after.saturating_sub(before) as f64 / calls as f64);
+    let result = KibPerCall { pss: each(after.pss, before.pss), rss: each(after.rss, before.rss) };
+    println!("{}", serde_json::to_string(&result)?);
     Ok(())
 }
 
-/// Resident memory of this process. The kernel counts each page for it; `/proc/self/statm` lags behind.
-fn resident_kib() -> Result<u64> {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")
-        .context("resident memory is read from /proc/self/smaps_rollup, which Linux has")?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).context("no Rss")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+/// Resident memory of this process, in KiB.
+struct Resident {
+    pss: u64,
+    rss: u64,
+}
+
+impl Resident {
+    /// Has the kernel look at each page; `/proc/self/statm` lags behind.
+    fn now() -> Result<Self> {
+        let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")
+            .context("resident memory is read from /proc/self/smaps_rollup, which Linux has")?;
+        let kib = |name: &str| -> Result<u64> {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(name));
+            Ok(line.context("the kernel does not tell")?.trim().trim_end_matches(" kB").parse()?)
+        };
+        Ok(Self { pss: kib("Pss:")?, rss: kib("Rss:")? })
+    }
 }

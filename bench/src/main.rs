@@ -136,7 +136,7 @@ async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
     say("starting the program");
     let start_ms = start::measure(tenant, plan.cold_starts, plan.cached_starts).await?;
     say("calls in flight");
-    let kib_per_call_in_flight = in_flight::measure(tenant, plan.calls_in_flight).await?;
+    let in_flight = in_flight::measure(tenant, plan.calls_in_flight).await?;
     let callers = Callers::open(tenant).await?;
     say("instances");
     let instantiate_us = latency::instantiate(callers.host(), plan.instances).await?;
@@ -153,7 +153,8 @@ async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
         throughput_rps,
         instantiate_us,
         start_ms,
-        kib_per_call_in_flight,
+        kib_per_call_in_flight: in_flight.pss,
+        kib_rss_per_call_in_flight: in_flight.rss,
         connections: traffic.connections,
         tokens: traffic.tokens,
     })

@@ -16,6 +16,8 @@ pub(crate) struct Report {
     pub(crate) instantiate_us: f64,
     pub(crate) start_ms: StartMs,
     pub(crate) kib_per_call_in_flight: f64,
+    /// With pages that instances share counted once for each.
+    pub(crate) kib_rss_per_call_in_flight: f64,
     pub(crate) connections: u64,
     pub(crate) tokens: u64,
 }

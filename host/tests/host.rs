@@ -9,7 +9,9 @@
 use std::{sync::OnceLock, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
-use auth0_host::{CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Instances, Limits, Settings};
+use auth0_host::{
+    CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Instances, Limits, Settings,
+};
 use serde_json::{Value, json};
 
 /// Compiled once for all tests of this file.

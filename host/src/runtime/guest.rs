@@ -29,7 +29,7 @@ impl Guest {
     /// Gives an instance its environment, its way out and its limits.
     pub(crate) fn new(environment: &[(String, String)], http: GuestHttp, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(most_entries(limits));
+        table.set_max_capacity(limits.handles);
         let mut http_ctx = WasiHttpCtx::new();
         http_ctx.set_field_size_limit(limits.header_bytes);
         Self { table, wasi: wasi(environment), http_ctx, http, meter: Meter::new(limits) }
@@ -66,17 +66,11 @@ impl Guest {
         self.wasi = wasi(&[]);
     }
 
-    /// Whether the guest still holds something of the call. Options of a request do not count: see [`most_entries`].
+    /// Whether the guest still holds something of the call. Options of a request do not count: it gave them away, and
+    /// wasmtime-wasi-http 48 leaves them in the table (`handle` in p2/http_impl.rs reads them and no more).
     pub(super) fn holds_handles(&mut self) -> bool {
         self.table.iter_mut().any(|entry| !entry.is::<RequestOptions>())
     }
-}
-
-/// Entries that an instance's table of resources may have: its handles, and one for each request. wasmtime-wasi-http 48
-/// reads the options that a guest gives away with a request, and leaves them in the table (`handle` in
-/// p2/http_impl.rs).
-fn most_entries(limits: &Limits) -> usize {
-    limits.handles.saturating_add(usize::try_from(limits.requests).unwrap_or(usize::MAX))
 }
 
 fn wasi(environment: &[(String, String)]) -> WasiCtx {
@@ -138,6 +132,8 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        // Options that requests left behind are not the guest's handles: see `holds_handles`.
+        self.table.set_max_capacity(self.meter.handles.saturating_add(self.http.handed_over()));
         WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
     }
 }
