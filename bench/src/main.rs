@@ -1,2 +1,161 @@
 //! Measures what the sandbox costs.
-fn main() {}
+//!
+//! Four callers ask the same server for the same user: a native client with the host's own transport, a warm instance,
+//! a fresh instance for each call, and the same component on a transport such as wasmtime's default. They take turns, so
+//! that what else happens on the machine happens to all of them. The server is the offline tenant, in a process of its
+//! own, over TLS.
+
+mod callers;
+mod default_transport;
+mod in_flight;
+mod latency;
+mod report;
+mod start;
+mod tenant;
+mod throughput;
+mod traffic;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{callers::Callers, report::Report, tenant::Tenant};
+
+const USAGE: &str = "\
+Usage: auth0-bench [--json] [--quick] [--program FILE]
+
+  --json          Print one JSON object instead of a table
+  --quick         Few samples: shows that everything works, not how fast it is
+  --program FILE  The auth0-host to measure; the one beside this program where absent";
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// Calls of each caller, one after the other.
+    latency_calls: usize,
+    /// Turns of each caller, and how long a turn is.
+    throughput_turns: usize,
+    throughput_turn_ms: u64,
+    instances: usize,
+    cold_starts: usize,
+    cached_starts: usize,
+    calls_in_flight: usize,
+    traffic_calls: usize,
+}
+
+impl Plan {
+    /// What the issue asks for, and samples enough that two runs on a quiet machine differ by some percent.
+    const FULL: Self = Self {
+        latency_calls: 2000,
+        throughput_turns: 10,
+        throughput_turn_ms: 500,
+        instances: 5000,
+        cold_starts: 5,
+        cached_starts: 31,
+        calls_in_flight: 1000,
+        traffic_calls: 10_000,
+    };
+    const QUICK: Self = Self {
+        latency_calls: 20,
+        throughput_turns: 1,
+        throughput_turn_ms: 50,
+        instances: 50,
+        cold_starts: 1,
+        cached_starts: 3,
+        calls_in_flight: 50,
+        traffic_calls: 200,
+    };
+}
+
+/// What the command line asks for.
+enum Task {
+    Measure {
+        json: bool,
+        plan: Plan,
+        program: PathBuf,
+    },
+    /// In a process of its own, since memory that earlier calls touched is not asked for again.
+    InFlight,
+    Help,
+}
+
+fn main() -> ExitCode {
+    let done = read(std::env::args().skip(1)).and_then(|task| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async move {
+            match task {
+                Task::Measure { json, plan, program } => measure(json, plan, program).await,
+                Task::InFlight => in_flight::child().await,
+                Task::Help => {
+                    println!("{USAGE}");
+                    Ok(())
+                }
+            }
+        })
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("auth0-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
+    let (mut json, mut plan, mut program) = (false, Plan::FULL, None);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--json" => json = true,
+            "--quick" => plan = Plan::QUICK,
+            "--program" => program = Some(words.next().context("--program needs a file")?.into()),
+            in_flight::CHILD => return Ok(Task::InFlight),
+            "--help" | "-h" => return Ok(Task::Help),
+            other => bail!("`{other}` is not known\n\n{USAGE}"),
+        }
+    }
+    let program = program.map_or_else(beside, Ok)?;
+    Ok(Task::Measure { json, plan, program })
+}
+
+fn beside() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("this program does not know where it is")?;
+    Ok(own.with_file_name(format!("auth0-host{}", std::env::consts::EXE_SUFFIX)))
+}
+
+async fn measure(json: bool, plan: Plan, program: PathBuf) -> Result<()> {
+    let tenant = Tenant::start(program).await?;
+    // As a task, since a call in an engine is one too: the thread that blocks on a runtime is woken more slowly.
+    let report = tokio::spawn(async move { all(&tenant, plan).await }).await??;
+    print!("{}", if json { report.json()? } else { report.table() });
+    Ok(())
+}
+
+async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
+    let say = |what: &str| eprintln!("auth0-bench: {what}");
+    say("starting the program");
+    let start_ms = start::measure(tenant, plan.cold_starts, plan.cached_starts).await?;
+    say("calls in flight");
+    let in_flight = in_flight::measure(tenant, plan.calls_in_flight).await?;
+    let callers = Callers::open(tenant).await?;
+    say("instances");
+    let instantiate_us = latency::instantiate(callers.host(), plan.instances).await?;
+    say("one call after the other");
+    let (latency_p50_us, latency_p99_us) = latency::measure(&callers, plan.latency_calls).await?;
+    say("32 callers at once");
+    let throughput_rps =
+        throughput::measure(&callers, plan.throughput_turns, plan.throughput_turn_ms).await?;
+    say("connections and tokens");
+    let traffic = traffic::measure(tenant, callers.host(), plan.traffic_calls).await?;
+    Ok(Report {
+        latency_p50_us,
+        latency_p99_us,
+        throughput_rps,
+        instantiate_us,
+        start_ms,
+        kib_per_call_in_flight: in_flight.pss,
+        kib_rss_per_call_in_flight: in_flight.rss,
+        connections: traffic.connections,
+        tokens: traffic.tokens,
+    })
+}

@@ -29,6 +29,8 @@ pub struct Counters {
     pub connections: u64,
     /// Connections to the mail stand-ins that carried at least one request.
     pub mail_connections: u64,
+    /// TLS handshakes that took up an earlier session, of both listeners.
+    pub tls_resumed: u64,
     /// Access tokens issued.
     pub tokens_issued: u64,
     /// Mails that the stand-ins accepted.

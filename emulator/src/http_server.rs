@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use jiff::{SignedDuration, Timestamp};
+use rustls::HandshakeKind;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -134,6 +135,9 @@ async fn serve(
         Some(acceptor) => {
             // A failed handshake is the client's business.
             if let Ok(stream) = acceptor.accept(wire).await {
+                if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+                    connection.shared.tenant().counts.tls_resumed += 1;
+                }
                 serve_io(stream, connection, stopped).await;
             }
         }

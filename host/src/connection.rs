@@ -335,7 +335,7 @@ impl Connection {
     }
 
     /// Returns the way out, for whoever examines it.
-    pub(crate) fn egress(&self) -> &Egress {
+    pub(crate) fn egress(&self) -> &Arc<Egress> {
         &self.0.egress
     }
 

@@ -122,6 +122,10 @@ impl Host {
         &self.0.component
     }
 
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
     /// Returns whether the component was compiled or came from the code cache, and what was wrong with the cache.
     pub fn code(&self) -> &CodeReport {
         &self.0.code

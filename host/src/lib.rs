@@ -24,6 +24,8 @@
 mod action;
 mod audit;
 mod base_url;
+#[doc(hidden)]
+pub mod bench;
 mod bindings;
 mod call;
 #[cfg(test)]

@@ -213,6 +213,11 @@ impl Runtime {
             .unwrap_or(Err(Error::Timeout { after: QUESTION_TIMEOUT }))
     }
 
+    /// Makes an instance and throws it away.
+    pub(crate) async fn instantiate(&self) -> Result<(), Error> {
+        self.instance(QUESTION_TIMEOUT, Guest::sealed).await.map(drop)
+    }
+
     /// Makes an instance, when there is room for it.
     async fn instance(&self, wait: Duration, guest: impl FnOnce() -> Guest) -> Result<Instance, Error> {
         let slot = self.alive.slot(wait).await?;

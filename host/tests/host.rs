@@ -9,7 +9,9 @@
 use std::{sync::OnceLock, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
-use auth0_host::{CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Settings};
+use auth0_host::{
+    CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Instances, Limits, Settings,
+};
 use serde_json::{Value, json};
 
 /// Compiled once for all tests of this file.
@@ -120,6 +122,21 @@ async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
         "{:?}",
         outcome.requests
     );
+}
+
+/// Guards against instances that are thrown away after each call: wasmtime leaves an entry of each request in the
+/// instance's table, which is not the guest's doing.
+#[tokio::test]
+async fn a_warm_instance_serves_more_calls_than_its_table_has_entries() {
+    let tenant = tenant().await;
+    let host = Host::new().unwrap();
+    let limits = Limits::new().handles(64).requests(2);
+    let connection = host.connect(settings(&tenant).instances(Instances::warm()).limits(limits)).unwrap();
+    for _ in 0..100 {
+        first_user(&connection).await;
+    }
+    let stats = host.stats();
+    assert_eq!((stats.instances, stats.instances_idle), (1, 1));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! that there is a Rust that can build for WebAssembly and that the component is built, because the host embeds it and
 //! cargo cannot express that a crate needs another crate's product for another target.
 
+mod bench;
 mod component;
 mod demo;
 mod host;
@@ -25,6 +26,7 @@ Usage: cargo xtask COMMAND
 Commands:
   component            Build the component, target/component/auth0.wasm, and the hostile one of the tests beside it
   compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
+  bench [--json]       Measure what the sandbox costs, against a native client; --quick: few samples
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
@@ -62,6 +64,7 @@ fn dispatch() -> Result<ExitCode> {
             println!("{}", program.display());
             Ok(ExitCode::SUCCESS)
         }
+        (Some("bench"), args) => bench::run(&Workspace::load()?, args),
         (Some("demo"), args) => demo::run(&Workspace::load()?, args),
         (Some("test"), args) => test::run(&Workspace::load()?, args),
         (Some("reference"), []) => reference::write(&Workspace::load()?),

@@ -11,6 +11,7 @@ pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod governor;
 pub(crate) mod mail;
+mod native;
 pub(crate) mod resolver;
 mod secrets;
 pub(crate) mod token;
@@ -499,18 +500,25 @@ fn own(answer: OwnAnswer) -> Response<WasiBody> {
 pub(crate) struct GuestHttp {
     egress: Option<Arc<Egress>>,
     call: Arc<CallContext>,
+    handed_over: u64,
 }
 
 impl GuestHttp {
     /// Gives a call its way out.
     pub(crate) fn new(egress: Arc<Egress>, call: Arc<CallContext>) -> Self {
-        Self { egress: Some(egress), call }
+        Self { egress: Some(egress), call, handed_over: 0 }
     }
 
     /// Gives no way out.
     pub(crate) fn sealed() -> Self {
         let call = CallContext::new(Instant::now(), CallOptions::default());
-        Self { egress: None, call: Arc::new(call) }
+        Self { egress: None, call: Arc::new(call), handed_over: 0 }
+    }
+
+    /// Counts the requests that the guest has handed over, those past the limit of a call not included.
+    pub(crate) fn handed_over(&self) -> usize {
+        let most = self.egress.as_ref().map_or(0, |egress| egress.limits.requests);
+        usize::try_from(self.handed_over.min(most)).unwrap_or(usize::MAX)
     }
 }
 
@@ -543,6 +551,7 @@ impl WasiHttpHooks for GuestHttp {
         options: Option<RequestOptions>,
         _: Driver,
     ) -> Sending {
+        self.handed_over = self.handed_over.saturating_add(1);
         let egress = self.egress.clone();
         let call = Arc::clone(&self.call);
         Box::new(async move {

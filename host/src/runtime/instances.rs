@@ -117,7 +117,7 @@ impl Alive {
         instance.calls = instance.calls.saturating_add(1);
         // What a guest still holds belongs to the call that is over: a request in flight, a body half read.
         let spent = instance.calls >= max_calls || instance.born.elapsed() >= max_age;
-        if spent || instance.store.data().holds_handles() {
+        if spent || instance.store.data_mut().holds_handles() {
             return;
         }
         instance.store.data_mut().seal();

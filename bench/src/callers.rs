@@ -1,0 +1,118 @@
+//! The four ways to ask for a user.
+
+use anyhow::{Context as _, Result, ensure};
+use auth0_host::{Connection, Host, Instances, bench::NativeClient};
+use bytes::Bytes;
+use http::Method;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    default_transport::DefaultTransport,
+    tenant::{Address, Tenant, any_user},
+};
+
+/// Callers at once where throughput is measured.
+pub(crate) const CALLERS: usize = 32;
+
+/// A way to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A client without a sandbox, over the host's transport.
+    Native,
+    /// An instance that served earlier calls.
+    Warm,
+    /// An instance for each call.
+    Fresh,
+    /// The same, over a transport that does what wasmtime's default does.
+    WasmtimeDefault,
+}
+
+/// One figure for each way.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Each<T> {
+    pub(crate) native: T,
+    pub(crate) warm: T,
+    pub(crate) fresh: T,
+    pub(crate) wasmtime_default: T,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 4] = [Self::Native, Self::Warm, Self::Fresh, Self::WasmtimeDefault];
+}
+
+impl<T> Each<T> {
+    pub(crate) fn get_mut(&mut self, way: Way) -> &mut T {
+        match way {
+            Way::Native => &mut self.native,
+            Way::Warm => &mut self.warm,
+            Way::Fresh => &mut self.fresh,
+            Way::WasmtimeDefault => &mut self.wasmtime_default,
+        }
+    }
+
+    pub(crate) fn map<U>(&self, mut figure: impl FnMut(&T) -> U) -> Each<U> {
+        Each {
+            native: figure(&self.native),
+            warm: figure(&self.warm),
+            fresh: figure(&self.fresh),
+            wasmtime_default: figure(&self.wasmtime_default),
+        }
+    }
+}
+
+/// Callers of all ways, each with its own connections. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Callers {
+    host: Host,
+    user: String,
+    address: Address,
+    native: NativeClient,
+    warm: Connection,
+    fresh: Connection,
+    default_transport: DefaultTransport,
+}
+
+impl Callers {
+    pub(crate) async fn open(tenant: &Tenant) -> Result<Self> {
+        let address = tenant.address.clone();
+        let host = Host::builder().load().await?;
+        let settings = || address.settings(CALLERS);
+        let fresh = host.connect(settings()?)?;
+        let user = any_user(&fresh).await?;
+        Ok(Self {
+            native: NativeClient::new(&host.connect(settings()?)?),
+            warm: host.connect(settings()?.instances(Instances::warm()))?,
+            default_transport: DefaultTransport::open(&address).await?,
+            host,
+            user,
+            address,
+            fresh,
+        })
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Asks for the user, and makes sure that it is the right one.
+    pub(crate) async fn call(&self, way: Way) -> Result<()> {
+        let found = match way {
+            Way::Native => self.natively().await?,
+            Way::Warm => self.warm.run("get-user", json!({"user_id": self.user})).await?,
+            Way::Fresh => self.fresh.run("get-user", json!({"user_id": self.user})).await?,
+            Way::WasmtimeDefault => self.default_transport.get_user(&self.user).await?,
+        };
+        let id = found.get("user_id").and_then(Value::as_str).context("an answer without an id")?;
+        ensure!(id == self.user, "{way:?} answered another user");
+        Ok(())
+    }
+
+    async fn natively(&self) -> Result<Value> {
+        let uri = self.address.user(&self.user).parse()?;
+        let (status, body) =
+            self.native.send(Method::GET, uri, Bytes::new()).await.map_err(anyhow::Error::msg)?;
+        ensure!(status.is_success(), "the tenant answered {status}");
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
