@@ -76,7 +76,7 @@ async fn what_the_tenant_shows_of_secrets_is_a_handle_too_unless_it_is_to_be_rev
     let own = tenant.emulator.client_id();
     let list = tenant.run("list-applications", json!({})).await;
     let shown = tenant.run("get-application", json!({"client_id": own})).await;
-    let custom = json!({"method": "GET", "path": format!("/api/v2/%63lients/{own}")});
+    let custom = json!({"method": "GET", "path": format!("/api/v2/clients/{own}")});
     let custom = tenant.run("custom-request", custom).await;
     for answer in [&list, &shown, &custom] {
         assert!(!answer.to_string().contains(tenant.emulator.client_secret()), "{answer}");

@@ -110,7 +110,7 @@ impl Laboratory {
             ("list-users", json!({"per_page": 5})),
             ("get-application", json!({"client_id": own})),
             ("list-applications", json!({})),
-            ("custom-request", json!({"method": "GET", "path": format!("/api/v2/%63lients/{own}")})),
+            ("custom-request", json!({"method": "GET", "path": format!("/api/v2/clients/{own}")})),
             ("custom-request", json!({"method": "POST", "path": "/api/v2/clients", "body": {"name": "New"}})),
             ("custom-request", json!({"method": "POST", "path": "/oauth/token", "body": token})),
             ("find-stale-secrets", json!({})),
