@@ -118,8 +118,11 @@ fn text(emulator: &Emulator, arguments: &Serve) -> String {
     )
 }
 
-/// Returns the offline tenant's limits of a plan.
+/// Returns the offline tenant's limits of a plan; none where the tenant is to tell.
 pub(crate) fn limits(plan: RatePlan) -> Result<Plan, Failure> {
+    if plan == RatePlan::Auto {
+        return Ok(Plan::default());
+    }
     let text = plan.to_string();
     text.parse()
         .map_err(|error: UnknownPlan| Failure::Usage(format!("--plan, of an offline tenant: {error}")))
@@ -146,5 +149,23 @@ pub(super) fn ended() -> std::io::Result<impl Future<Output = ()>> {
                 std::future::pending::<()>().await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_the_offline_tenant_cannot_keep_is_refused_with_those_that_it_can() {
+        for (plan, expected) in
+            [("auto", Plan::Unlimited), ("free", Plan::Free), ("Enterprise", Plan::Enterprise)]
+        {
+            assert_eq!(limits(plan.parse().unwrap()).unwrap(), expected);
+        }
+        let Failure::Usage(message) = limits("30:10/s".parse().unwrap()).unwrap_err() else {
+            panic!("usage")
+        };
+        assert!(message.contains("--plan") && message.contains("private-cloud-dev"), "{message}");
     }
 }
