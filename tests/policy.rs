@@ -1,8 +1,8 @@
 //! What a policy refuses does not reach the tenant, by whichever action it is tried; what it allows works.
 
-use auth0_host::{Effect, Error, ErrorKind, Policy};
+use auth0_host::{Effect, Error, ErrorKind, Host, Policy};
 use auth0_tests::program::{Said, auth0_host, root, run};
-use auth0_tests::{DATABASE, Tenant, host, refused, settings};
+use auth0_tests::{DATABASE, Tenant, encoded, host, refused, settings};
 use serde_json::{Value, json};
 
 const PERSON: &str = "tom.becker@acme.example";
@@ -239,6 +239,58 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
     }
     // The tenant of every other test is at 127.0.0.1, and its base URL says so.
     tenant.run("list-users", json!({})).await;
+}
+
+/// The hostile component (`tests/guests`) says of all its actions that they read, and sends what it is told to.
+#[tokio::test]
+async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_about_requests() {
+    let hostile =
+        Host::builder().component_file(root().join("target/component/hostile.wasm")).build().unwrap();
+    let tenant = Tenant::start().await;
+    let user = encoded(&tenant.user(PERSON));
+    let authority = tenant.emulator.base_url().split_once("://").unwrap().1.to_owned();
+    let path = format!("/api/v2/users/{user}");
+    let json = ("content-type", "application/json");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let blocks = "{\"blocked\":true}";
+    let send = async |policy: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        let connection = hostile.connect(settings(&tenant.emulator).policy(self::policy(policy))).unwrap();
+        let input = json!({
+            "scheme": "http", "authority": authority, "method": method, "path": path, "headers": headers, "body": body,
+        });
+        connection.run("send", input).await.unwrap()
+    };
+    let read_only = "read_only = true";
+    let fields = "[requests]\nallow = ['PATCH /api/v2/users/{id}']\n[fields]\n'PATCH /api/v2/users/{id}' = ['nickname']";
+    let before = tenant.stored(&tenant.user(PERSON));
+    for (policy, method, path, headers, body) in [
+        (read_only, "DELETE", path.as_str(), &[][..], ""),
+        (read_only, "PATCH", &path, &[json], blocks),
+        (read_only, "POST", "/dbconnections/change_password", &[json], "{}"),
+        (read_only, "GET", &path, &[("x-http-method-override", "DELETE")], ""),
+        (read_only, "GET", &format!("{path}?_method=DELETE"), &[], ""),
+        (read_only, "delete", &path, &[], ""),
+        (fields, "PATCH", &path, &[json], blocks),
+        (fields, "PATCH", &path, &[form], "blocked=true"),
+        (fields, "PATCH", &path, &[form], "{\"nickname\":\"&blocked=true&\"}"),
+        (fields, "PATCH", &path, &[], "{\"nickname\":\"n\"}"),
+        (fields, "PATCH", &path, &[json, form], "{\"nickname\":\"n\"}"),
+        (fields, "PATCH", &path, &[json], "{\"nickname\":\"n\",\"nickname\":\"m\"}"),
+        (fields, "PATCH", &format!("/api/v2//users/{user}"), &[json], blocks),
+        (fields, "PATCH", &format!("/api/v2/users%2F{user}"), &[json], blocks),
+        (fields, "PATCH", &format!("/api/v2/USERS/{user}"), &[json], blocks),
+        (fields, "DELETE", &path, &[], ""),
+        (fields, "GET", "/userinfo", &[], ""),
+    ] {
+        let answer = send(policy, method, path, headers, body).await;
+        let denied = answer["error"].as_str().is_some_and(|error| error.contains("HttpRequestDenied"));
+        assert!(denied, "{method} {path} {headers:?} {body}: {answer}");
+    }
+    assert_eq!(tenant.lines(), Vec::<String>::new());
+    assert_eq!(tenant.stored(&tenant.user(PERSON)), before);
+
+    assert_eq!(send(read_only, "GET", &path, &[], "").await["status"], 200);
+    assert_eq!(send(fields, "PATCH", &path, &[json], "{\"nickname\":\"n\"}").await["status"], 200);
 }
 
 fn said(arguments: &[&str]) -> Said {

@@ -108,7 +108,7 @@ impl PolicyDenial {
 
     /// A refusal that no policy can lift.
     fn always(what: impl fmt::Display) -> Self {
-        Self::new(format!("{what}, and no request of the API does"), "send it without")
+        Self::new(format!("{what}, which no request of the API has"), "send it without")
     }
 
     /// Says which rule refuses.
@@ -191,15 +191,13 @@ impl Policy {
         body: &[u8],
     ) -> Result<(), PolicyDenial> {
         if let Some(header) = REWRITING_HEADERS.iter().find(|name| headers.contains_key(*name)) {
-            return Err(PolicyDenial::always(format!(
-                "the request has the header `{header}`, by which it could be taken for another"
-            )));
+            return Err(PolicyDenial::always(format!("the header `{header}`")));
         }
         if overrides_method(uri) {
-            return Err(PolicyDenial::always("the request has the query parameter `_method`"));
+            return Err(PolicyDenial::always("the query parameter `_method`"));
         }
         let known =
-            ApiMethod::of(method).ok_or_else(|| PolicyDenial::always(format!("the method is {method}")))?;
+            ApiMethod::of(method).ok_or_else(|| PolicyDenial::always(format!("the method {method}")))?;
         let path = RequestPath::read(uri.path())
             .map_err(|problem| PolicyDenial::always(format!("the path {problem}")))?;
         let request = format!("{method} {}", shown(uri.path()));

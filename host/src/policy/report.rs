@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Requests by which whoever may send them can get more than they say, and what that is.
-const FAR_REACHING: [(&str, &str); 8] = [
+const FAR_REACHING: [(&str, &str); 9] = [
     ("POST /api/v2/client-grants", "grants an application any scope of the Management API"),
     ("PATCH /api/v2/client-grants/id", "grants an application any scope of the Management API"),
     ("POST /api/v2/clients/id/rotate-secret", "answers with an application's new secret"),
@@ -27,6 +27,7 @@ const FAR_REACHING: [(&str, &str); 8] = [
         "PATCH /api/v2/users/id",
         "sets a user's e-mail address or password, where no rule of [fields] forbids it",
     ),
+    ("POST /api/v2/jobs/users-imports", "writes any number of users with any fields"),
     ("POST /api/v2/actions/actions", "adds code that runs at log-in"),
     ("PATCH /api/v2/connections/id", "changes where users log in"),
 ];
