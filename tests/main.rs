@@ -20,6 +20,14 @@ mod contract;
 mod credentials;
 mod demo;
 mod errors;
+mod faults {
+    mod creates;
+    mod kinds;
+    mod matrix;
+    mod page;
+    mod plan;
+    mod way;
+}
 mod json_interface;
 mod paging;
 mod private_key;
