@@ -98,9 +98,9 @@ async fn cell(keys: &Emulator, plan: &Plan, dry: &[SeenRequest], at: usize, row:
     let tenant = tenant(keys, plan).await;
     let (before, rows) = (contents(&tenant), written(&tenant));
     let input = (plan.input)(&tenant);
-    let earlier =
-        dry[..at].iter().filter(|seen| seen.method == target.method && seen.path.starts_with(&target.path));
-    let fault = Fault::new(row.kind.clone()).on(&target.method, &target.path).after(earlier.count() as u32);
+    let path = aim(target);
+    let earlier = dry[..at].iter().filter(|seen| seen.method == target.method && seen.path.starts_with(path));
+    let fault = Fault::new(row.kind.clone()).on(&target.method, path).after(earlier.count() as u32);
     tenant.control.inject(if row.hits == Hits::First { fault.times(1) } else { fault });
     let deadline = if row.outlasts { SHORT } else { AMPLE };
     // A secret that the connection has no place for stays in the result; what becomes of it is not the matter here.

@@ -42,7 +42,8 @@ async fn ways() -> Ways {
     let server = || Emulator::builder().seed(Seed::demo()).signing_key_of(&tenant.emulator).tls(true);
     let secure = server().start().await.unwrap();
     let misnamed = server().certificate_for(&["elsewhere.example"]).start().await.unwrap();
-    let way = |name, url: String, ca: Option<&str>, sends| Way { name, url, ca: ca.map(str::to_owned), sends };
+    let way =
+        |name, url: String, ca: Option<&str>, sends| Way { name, url, ca: ca.map(str::to_owned), sends };
     let swapped = |url: &str, from: &str, to: &str| url.replace(from, to);
     let plain = tenant.emulator.base_url();
     let all = vec![
@@ -73,7 +74,9 @@ async fn run(
     let sent = records.last().is_some_and(|record| record.sent);
     match outcome.result {
         Err(Error::Action(error)) if error.kind == wanted && sent == sends => None,
-        result => Some(format!("{} ({}), sent {sent}: {result:?}, not {wanted}; {records:?}", plan.name, way.name)),
+        result => {
+            Some(format!("{} ({}), sent {sent}: {result:?}, not {wanted}; {records:?}", plan.name, way.name))
+        }
     }
 }
 
