@@ -26,6 +26,14 @@ mod demo;
 mod doctor;
 mod errors;
 mod governor;
+mod faults {
+    mod creates;
+    mod kinds;
+    mod matrix;
+    mod page;
+    mod plan;
+    mod way;
+}
 mod json_interface;
 mod paging;
 mod policy;

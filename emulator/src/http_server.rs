@@ -233,7 +233,7 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
         method: incomer.method.to_string(),
         path: incomer.path.clone(),
         query: incomer.query.clone(),
-        route: None,
+        route: routes::template(&incomer),
         headers: shown_headers(&incomer.headers),
         authorized: false,
         body: None,

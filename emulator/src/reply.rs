@@ -20,15 +20,22 @@ pub(crate) struct Reply {
 enum Manner {
     Whole,
     /// Sends half of what it promised, then breaks.
-    CutOff {
-        sent: bool,
-    },
+    CutOff(Cut),
     /// Sends eight chunks with a pause before each.
     Slow {
         chunk: usize,
         pause: Duration,
         timer: Option<Pin<Box<Sleep>>>,
     },
+}
+
+/// How far an answer is that is cut off.
+enum Cut {
+    Whole,
+    /// The first half is on its way. Broken off at once, the server would throw it away with the head of the answer, and
+    /// the client would see no answer at all.
+    Flushing,
+    Broken,
 }
 
 impl Reply {
@@ -39,7 +46,7 @@ impl Reply {
     pub(crate) fn cut_off(bytes: Bytes) -> Self {
         // A body of nothing cannot break off in the middle.
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        Self::new(bytes, Manner::CutOff { sent: false })
+        Self::new(bytes, Manner::CutOff(Cut::Whole))
     }
 
     pub(crate) fn slow(bytes: Bytes, pause: Duration) -> Self {
@@ -67,12 +74,17 @@ impl Body for Reply {
         }
         let chunk = match &mut this.manner {
             Manner::Whole => std::mem::take(&mut this.rest),
-            Manner::CutOff { sent: false } => {
-                this.manner = Manner::CutOff { sent: true };
+            Manner::CutOff(cut @ Cut::Whole) => {
+                *cut = Cut::Flushing;
                 let half = this.rest.len() / 2;
                 this.rest.split_to(half.max(1).min(this.rest.len()))
             }
-            Manner::CutOff { sent: true } => {
+            Manner::CutOff(cut @ Cut::Flushing) => {
+                *cut = Cut::Broken;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Manner::CutOff(Cut::Broken) => {
                 return Poll::Ready(Some(Err(io::Error::new(
                     io::ErrorKind::ConnectionReset,
                     "cut off on purpose",

@@ -138,13 +138,14 @@ pub(crate) fn create(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
     }
     let provider = if strategy == "auth0" { "auth0" } else { strategy.as_str() };
     let user_id = format!("{provider}|{bare}");
+    let marks: Vec<_> = ["email", "username", "phone_number"]
+        .into_iter()
+        .filter_map(|key| Some((key, wanted.get(key)?)))
+        .collect();
     let taken = tenant.users.iter().any(|user| {
         user.id() == user_id
-            || (user.connection() == name
-                && ["email", "username", "phone_number"].iter().any(|key| {
-                    let mine = wanted.get(*key);
-                    mine.is_some() && mine == user.profile.get(*key)
-                }))
+            || (marks.iter().any(|(key, mine)| user.profile.get(*key) == Some(*mine))
+                && user.connection() == name)
     });
     if taken {
         return Err(idp(StatusCode::CONFLICT, "The user already exists."));

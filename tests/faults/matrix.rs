@@ -1,0 +1,208 @@
+//! Every fault on every request of every action: how it ends, what the server saw, and what became of the tenant.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use auth0_emulator::{Emulator, Fault, FaultKind, Seed, SeenRequest};
+use auth0_host::{CallOptions, ErrorKind, Outcome};
+use auth0_tests::{Tenant, host, settings, text};
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{
+    kinds::{End, Hits, LONG_WAIT_S, Row, rows},
+    plan::{PLANS, Plan, Step, prepare},
+};
+
+/// Cells that run at once. They mostly wait: for the second before a repetition, or for their deadline.
+const AT_ONCE: usize = 64;
+/// Time for a call that does not meet its deadline: none should come near.
+const AMPLE: Duration = Duration::from_secs(60);
+/// Time for a call that meets it: long enough to get to the fault on a machine that is busy with other tests.
+const SHORT: Duration = Duration::from_secs(6);
+
+/// Starts a tenant with what the demo has, and makes ready for the action.
+async fn tenant(keys: &Emulator, plan: &Plan) -> Tenant {
+    let emulator = Emulator::builder().seed(Seed::demo()).signing_key_of(keys).start().await.unwrap();
+    let connection = host().connect(settings(&emulator).deadline(AMPLE).max_retries(1)).unwrap();
+    let tenant = Tenant { control: emulator.control(), emulator, connection };
+    prepare(&tenant, plan).await;
+    tenant
+}
+
+/// The requests of an action that met no fault, with real ids in their paths.
+async fn dry_run(keys: &Emulator, plan: &Plan) -> Result<Vec<SeenRequest>, String> {
+    let tenant = tenant(keys, plan).await;
+    let rows = written(&tenant);
+    tenant.run(plan.action(), (plan.input)(&tenant)).await;
+    let seen: Vec<_> =
+        tenant.control.requests().into_iter().filter(|seen| seen.path != "/oauth/token").collect();
+    let shown: Vec<_> = seen.iter().map(shape).collect();
+    let planned: Vec<_> = plan.steps.iter().map(|step| step.request.to_owned()).collect();
+    let writes = plan.steps.iter().filter(|step| step.method() != "GET").count();
+    if (&shown, written(&tenant) - rows) == (&planned, writes) {
+        Ok(seen)
+    } else {
+        let found = written(&tenant) - rows;
+        Err(format!("{} makes {shown:?} and leaves {found} writes, not {planned:?} and {writes}", plan.name))
+    }
+}
+
+/// Method and path, with `{}` for ids, as the table writes it.
+fn shape(seen: &SeenRequest) -> String {
+    let template = seen.route.as_ref().unwrap_or(&seen.path);
+    let fixed = ["google-oauth2", "verify_email"];
+    let parts =
+        template.split('/').zip(seen.path.split('/')).map(|(part, real)| match part.starts_with('{') {
+            true if !fixed.contains(&real) => "{}",
+            true => real,
+            false => part,
+        });
+    format!("{} {}", seen.method, parts.collect::<Vec<_>>().join("/"))
+}
+
+/// How many writes the tenant and the mail provider have taken: each leaves a row in the log, or a mail.
+fn written(tenant: &Tenant) -> usize {
+    // `scpr` is for the one write that is not the Management API's: the mail that resets a password.
+    let kinds = ["sapi", "scpr"].map(Value::from);
+    let rows = tenant.control.logs().iter().filter(|row| kinds.contains(&row["type"])).count();
+    rows + tenant.control.outbox().len()
+}
+
+/// What a write can change.
+fn contents(tenant: &Tenant) -> Value {
+    let users = tenant.control.users();
+    let ids: Vec<_> = users.iter().map(|user| user["user_id"].as_str().unwrap()).collect();
+    let roles: Vec<_> = ids.iter().map(|id| tenant.control.user_roles(id)).collect();
+    let logins: Vec<_> = ids.iter().map(|id| tenant.control.live_logins(id)).collect();
+    json!([users, roles, logins, tenant.control.roles(), tenant.control.clients()])
+}
+
+fn count<'a>(requests: impl IntoIterator<Item = &'a SeenRequest>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for seen in requests {
+        *counts.entry(shape(seen)).or_default() += 1;
+    }
+    counts
+}
+
+/// Where a fault goes that is to hit a request like this one. Ids are the same in every tenant of the demo's seed, but
+/// for those of log rows, which are times.
+fn aim(seen: &SeenRequest) -> &str {
+    const LOGS: &str = "/api/v2/logs/";
+    if seen.path.starts_with(LOGS) { LOGS } else { &seen.path }
+}
+
+/// Runs an action whose request number `at` meets the fault, and says what was not as it should be.
+async fn cell(keys: &Emulator, plan: &Plan, dry: &[SeenRequest], at: usize, row: &Row) -> Vec<String> {
+    let (step, target) = (&plan.steps[at], &dry[at]);
+    let tenant = tenant(keys, plan).await;
+    let (before, rows) = (contents(&tenant), written(&tenant));
+    let input = (plan.input)(&tenant);
+    let path = aim(target);
+    let earlier = dry[..at].iter().filter(|seen| seen.method == target.method && seen.path.starts_with(path));
+    let fault = Fault::new(row.kind.clone()).on(&target.method, path).after(earlier.count() as u32);
+    tenant.control.inject(if row.hits == Hits::First { fault.times(1) } else { fault });
+    let deadline = if row.outlasts { SHORT } else { AMPLE };
+    // A secret that the connection has no place for stays in the result; what becomes of it is not the matter here.
+    let options = CallOptions::new().deadline(deadline).reveal_secrets();
+    let outcome = tenant.connection.call_with(plan.action(), input, options).await;
+
+    let mut wrong = Vec::new();
+    let mut check = |what: &str, found: String, wanted: String| {
+        if found != wanted {
+            wrong.push(format!(
+                "{}, {} ({}): {what}: {found}, not {wanted}",
+                plan.name, step.request, row.name
+            ));
+        }
+    };
+    let (end, seen) = row.expected(step);
+    let goes_on = end == End::Done || step.noted;
+    check("end", found(&outcome, step), end.name());
+    let mut requests = tenant.control.requests();
+    requests.retain(|seen| seen.path != "/oauth/token");
+    let through = if goes_on { dry.len() } else { at + 1 };
+    let mut expected = count(&dry[..through]);
+    *expected.get_mut(&shape(target)).unwrap() += seen - 1;
+    check("requests", format!("{:?}", count(&requests)), format!("{expected:?}"));
+    let sent = outcome.requests.iter().filter(|record| record.sent).count();
+    check("requests that the host tells of", sent.to_string(), requests.len().to_string());
+    let others = plan.steps[..through].iter().enumerate();
+    let others = others.filter(|(other, step)| *other != at && step.method() != "GET").count();
+    let writes = row.writes(step, seen) + others;
+    check("writes", (written(&tenant) - rows).to_string(), writes.to_string());
+    if writes == 0 {
+        check("contents", contents(&tenant).to_string(), before.to_string());
+    }
+    if let Err(auth0_host::Error::Action(error)) = &outcome.result {
+        match (&row.kind, error.kind) {
+            (FaultKind::Status { status, .. }, ErrorKind::Unavailable) => {
+                check("status", format!("{:?}", error.status), format!("{:?}", Some(*status)));
+            }
+            (FaultKind::TooManyRequests { retry_after, reset_in }, ErrorKind::Throttled)
+                if (*retry_after).or(*reset_in) == Some(LONG_WAIT_S) =>
+            {
+                // A reset is a whole second of the tenant's clock, and a busy machine takes its time.
+                let wait = u64::from(LONG_WAIT_S) * 1000;
+                let near = error.retry_after_ms.is_some_and(|ms| (wait - 60_000..=wait + 1000).contains(&ms));
+                check("the wait is told", format!("{near} {:?}", error.retry_after_ms), {
+                    format!("true {:?}", error.retry_after_ms)
+                });
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+/// How it ended; where a failure is noted in the result, that failure.
+fn found(outcome: &Outcome, step: &Step) -> String {
+    match &outcome.result {
+        Ok(value) if step.noted && value["stamp_error"].is_object() => {
+            text(&value["stamp_error"], "kind").to_owned()
+        }
+        Ok(_) => End::Done.name(),
+        Err(auth0_host::Error::Action(error)) => End::Error(error.kind).name(),
+        Err(error) => format!("the host failed: {error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_table_has_every_action() {
+    let mut named: Vec<_> = PLANS.iter().map(Plan::action).collect();
+    named.dedup();
+    let actions = host().actions().await.unwrap();
+    let mut known: Vec<_> = actions.iter().map(|action| action.id.as_str()).collect();
+    (named.sort_unstable(), known.sort_unstable());
+    assert_eq!(named, known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_on_every_request_of_every_action_ends_as_the_table_says() {
+    let keys = Arc::new(Emulator::builder().start().await.unwrap());
+    let rows = Arc::new(rows());
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut cells = JoinSet::new();
+    let mut wrong = Vec::new();
+    for plan in PLANS {
+        let dry = match dry_run(&keys, plan).await {
+            Ok(seen) => Arc::new(seen),
+            Err(unplanned) => {
+                wrong.push(unplanned);
+                continue;
+            }
+        };
+        for (at, row) in (0..dry.len()).flat_map(|at| (0..rows.len()).map(move |row| (at, row))) {
+            let (keys, rows, dry) = (Arc::clone(&keys), Arc::clone(&rows), Arc::clone(&dry));
+            let turn = Arc::clone(&room).acquire_owned().await.unwrap();
+            cells.spawn(async move {
+                let wrong = cell(&keys, plan, &dry, at, &rows[row]).await;
+                drop(turn);
+                wrong
+            });
+        }
+    }
+    let number = cells.len();
+    wrong.extend(cells.join_all().await.into_iter().flatten());
+    assert!(wrong.is_empty(), "{} of {number} cells:\n{}", wrong.len(), wrong.join("\n"));
+}
