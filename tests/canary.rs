@@ -189,7 +189,7 @@ async fn no_credential_is_in_what_the_program_prints_at_its_loudest_nor_in_its_a
     fs::remove_dir_all(&folder).unwrap();
     learn(&mut needles, &emulator);
     needles.add("the wrong secret", b"canary-of-a-wrong-secret");
-    assert!(said.contains("TRACE") && said.contains("auth0-secret://"), "it was loud: {said}");
+    assert!(said.contains("DEBUG auth0_host") && said.contains("auth0-secret://"), "it was loud: {said}");
     assert_eq!(needles.found_in(said.as_bytes()), [""; 0]);
 }
 

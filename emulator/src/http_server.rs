@@ -19,7 +19,7 @@ use rustls::HandshakeKind;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -36,15 +36,33 @@ const MAX_BODY: usize = 1024 * 1024;
 /// What replaces a secret in the record.
 const MASK: &str = "[masked]";
 
+/// Tells a connection to end with a reset. HTTP/2 would only reset the stream of the request otherwise.
+#[derive(Default)]
+struct ResetSwitch {
+    on: AtomicBool,
+    turned: Notify,
+}
+
+impl ResetSwitch {
+    fn turn_on(&self) {
+        self.on.store(true, Ordering::Relaxed);
+        self.turned.notify_one();
+    }
+
+    fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+}
+
 /// A TCP stream that can end with a reset instead of a goodbye.
 struct Wire {
     stream: TcpStream,
-    reset: Arc<AtomicBool>,
+    reset: Arc<ResetSwitch>,
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
+        if self.reset.is_on() {
             // Zero linger turns the close into a reset; where that fails the peer still sees a close.
             let _ = self.stream.set_zero_linger();
         }
@@ -71,7 +89,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reset.load(Ordering::Relaxed) {
+        if self.reset.is_on() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
@@ -85,7 +103,7 @@ struct Connection {
     shared: Arc<Shared>,
     /// Numbered at its first request that is not one for the control surface.
     number: Arc<std::sync::OnceLock<u64>>,
-    reset: Arc<AtomicBool>,
+    reset: Arc<ResetSwitch>,
 }
 
 /// Accepts connections until told to stop, then lets the open ones finish.
@@ -104,7 +122,7 @@ pub(crate) async fn accept(
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
                 let _ = stream.set_nodelay(true);
-                let reset = Arc::new(AtomicBool::new(false));
+                let reset = Arc::<ResetSwitch>::default();
                 let connection = Connection {
                     listener: kind,
                     shared: Arc::clone(&shared),
@@ -149,6 +167,7 @@ async fn serve_io(
     connection: Connection,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let reset = Arc::clone(&connection.reset);
     let service = service_fn(move |request| {
         let connection = connection.clone();
         async move { answer(request, &connection).await }
@@ -159,6 +178,7 @@ async fn serve_io(
     tokio::select! {
         // Errors here are the faults that were asked for, or clients that went away.
         _ = serving.as_mut() => return,
+        () = reset.turned.notified() => return,
         _ = stopped.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
     }
     let _ = serving.await;
@@ -285,7 +305,7 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
 }
 
 fn reset(connection: &Connection) -> Reset {
-    connection.reset.store(true, Ordering::Relaxed);
+    connection.reset.turn_on();
     Reset
 }
 

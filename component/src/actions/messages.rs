@@ -339,7 +339,7 @@ pub const ACTIONS: &[Action] = &[
         group: "users",
         effect: Effect::Delete,
         idempotent: true,
-        scopes: &["remove:authenticators"],
+        scopes: &["delete:guardian_enrollments"],
         input: input::<OneUser>,
         output: Output::Done,
         run: |client, value| reset_user_mfa(client, &parse(value)?),

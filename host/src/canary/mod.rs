@@ -46,6 +46,8 @@ impl Laboratory {
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         // Every access is checked, since these memories have no guard pages.
         config.memory_reservation(0).memory_guard_size(0).memory_may_move(true);
+        // Memories that the host hands out are written to, not mapped.
+        config.memory_init_cow(false);
         config.with_host_memory(Arc::new(memories.clone()));
         let engine = Engine::new(&config).unwrap();
         let (runtime, component, _) = Runtime::with_engine(engine, EMBEDDED, 8, &CodeCache::Off).unwrap();

@@ -142,8 +142,9 @@ fn status(code: u16, step: Step) -> u16 {
         (200..=299, _) => 200,
         // For now: the server asks to come back.
         (400..=499, _) => 429,
-        // 530: "authentication required", said to `MAIL` where there is no login.
-        (530, _) | (_, Step::LogIn) => 401,
+        // Said to `MAIL` where there is no login: "authentication required", or, since the order of our commands is
+        // right otherwise, "bad sequence of commands".
+        (530 | 503, _) | (_, Step::LogIn) => 401,
         _ => 422,
     }
 }
@@ -323,6 +324,7 @@ mod tests {
             (450, Step::Mail, 429),
             (452, Step::Mail, 429),
             (454, Step::LogIn, 429),
+            (503, Step::Mail, 401),
             (530, Step::Mail, 401),
             (534, Step::LogIn, 401),
             (535, Step::LogIn, 401),
