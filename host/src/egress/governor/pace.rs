@@ -109,7 +109,7 @@ impl Pace {
     /// Lets a request go, or gives it a place where it can wait for so long.
     pub(super) fn enter(&mut self, lane: Lane, patience: Duration, now: Instant) -> Entry {
         if self.lanes.is_empty() && self.lacks(lane, now).is_empty() {
-            return Entry::Goes(self.take(lane));
+            return Entry::Goes(self.take(lane, now));
         }
         let ticket = self.next;
         self.next += 1;
@@ -144,9 +144,9 @@ impl Pace {
     /// Gives up a place in the queue, or tokens that were not fetched.
     pub(super) fn leave(&mut self, lane: Lane, ticket: Ticket, now: Instant) {
         if let Some(tokens) = self.granted.remove(&ticket) {
-            for (name, _) in tokens.0 {
+            for (name, mark) in tokens.0 {
                 if let Some(bucket) = self.buckets.get_mut(&name) {
-                    bucket.put_back(now);
+                    bucket.put_back(mark, now);
                 }
             }
         }
@@ -198,9 +198,9 @@ impl Pace {
     }
 
     fn landed(&mut self, tokens: &Tokens, now: Instant) {
-        for (name, _) in &tokens.0 {
+        for (name, mark) in &tokens.0 {
             if let Some(bucket) = self.buckets.get_mut(name) {
-                bucket.landed(now);
+                bucket.landed(*mark, now);
             }
         }
     }
@@ -298,7 +298,7 @@ impl Pace {
     /// Grants as many turns as there are tokens for.
     fn advance(&mut self, now: Instant) {
         while let Some((ticket, lane)) = self.next_to_go(now) {
-            let tokens = self.take(lane);
+            let tokens = self.take(lane, now);
             self.granted.insert(ticket, tokens);
             if let Some(wake) = self.dequeue(lane, ticket) {
                 wake.notify_one();
@@ -339,9 +339,9 @@ impl Pace {
         wake
     }
 
-    fn take(&mut self, lane: Lane) -> Tokens {
+    fn take(&mut self, lane: Lane, now: Instant) -> Tokens {
         let names = self.names(lane.endpoint);
-        Tokens(names.filter_map(|name| Some((name, self.buckets.get_mut(&name)?.take()))).collect())
+        Tokens(names.filter_map(|name| Some((name, self.buckets.get_mut(&name)?.take(now)))).collect())
     }
 
     /// The buckets of a request that have no token for it.
