@@ -51,7 +51,8 @@ fn how(command: &str) -> Option<How> {
         ["export", _] => Some(How::Export),
         ["cargo", "xtask", "demo"] => Some(How::Demo),
         ["cargo", "xtask", "test"] => Some(How::Suite),
-        ["auth0-host", "actions" | "describe", ..] => Some(How::Offline),
+        ["auth0-host", "actions" | "describe" | "policy", ..] => Some(How::Offline),
+        ["auth0-host", "doctor"] => Some(How::Tenant),
         ["auth0-host", options @ ..] if options.contains(&"run") => {
             Some(if options.contains(&"--emulator") { How::Offline } else { How::Tenant })
         }
@@ -157,11 +158,9 @@ async fn each_command_of_the_readme_works_as_written() {
             How::Demo => assert!(said.out.contains("Requests that left the sandbox"), "{}", said.out),
             How::Offline => assert!(seen.is_empty(), "`{command}` needs no other tenant: {seen:#?}"),
             How::Tenant | How::Wasmtime => {
-                assert!(
-                    seen.iter().any(|request| request.path.starts_with("/api/v2/")),
-                    "`{command}`: {seen:#?}"
-                );
-                assert!(seen.iter().all(|request| request.authorized), "`{command}`: {seen:#?}");
+                let mut calls = seen.iter().filter(|request| request.path.starts_with("/api/v2/")).peekable();
+                assert!(calls.peek().is_some(), "`{command}`: {seen:#?}");
+                assert!(calls.all(|request| request.authorized), "`{command}`: {seen:#?}");
             }
             How::Export | How::Suite => {}
         }
@@ -228,7 +227,9 @@ fn the_readme_lists_the_variables_and_exit_codes_of_the_command_s_help() {
     let variables: BTreeSet<&str> = help.split(word).filter(|word| word.starts_with("AUTH0_")).collect();
     assert!(variables.len() > 5, "{help}");
     for variable in variables {
-        assert!(listed.contains(variable), "README.md lists {variable}");
+        // `AUTH0_EMAIL_SES_…` stands for several.
+        let is_listed = listed.iter().any(|name| name.trim_end_matches('…') == variable);
+        assert!(is_listed, "README.md lists {variable}");
     }
     let codes =
         help.split("Exit codes:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("help has codes");
