@@ -1,7 +1,7 @@
 //! The four ways to ask for a user.
 
-use anyhow::{Context as _, Result, ensure};
-use auth0_host::{Connection, Host, Instances, bench::NativeClient};
+use anyhow::{Context as _, Result, bail, ensure};
+use auth0_host::{Connection, Error, ErrorKind, Host, Instances, bench::NativeClient};
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
@@ -106,6 +106,15 @@ impl Callers {
         let id = found.get("user_id").and_then(Value::as_str).context("an answer without an id")?;
         ensure!(id == self.user, "{way:?} answered another user");
         Ok(())
+    }
+
+    /// Makes a call whose input the component refuses.
+    pub(crate) async fn refused(&self, way: Way) -> Result<()> {
+        let connection = if way == Way::Warm { &self.warm } else { &self.fresh };
+        match connection.run("get-user", json!({"id": self.user})).await {
+            Err(Error::Action(error)) if error.kind == ErrorKind::InvalidInput => Ok(()),
+            other => bail!("{way:?} answered {other:?} for an input that is none"),
+        }
     }
 
     async fn natively(&self) -> Result<Value> {

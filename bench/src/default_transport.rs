@@ -60,7 +60,8 @@ pub(crate) struct DefaultTransport {
 
 impl DefaultTransport {
     pub(crate) async fn open(address: &Address) -> Result<Self> {
-        // The pool has the host's sizes, so that only the transport differs.
+        // The pool has the host's sizes, and the guest is interrupted as often: limits, policy and records are missing
+        // here, besides the transport.
         let mut pool = PoolingAllocationConfig::default();
         pool.max_memory_size(128 << 20)
             .linear_memory_keep_resident(2 << 20)
@@ -68,7 +69,7 @@ impl DefaultTransport {
             .table_keep_resident(64 << 10)
             .pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).epoch_interruption(true);
         let engine = Engine::new(&config).map_err(|error| anyhow!("{error:#}"))?;
         let pre = link(&engine).map_err(|error| anyhow!("{error:#}"))?;
         let environment = [
@@ -102,6 +103,8 @@ impl DefaultTransport {
             hooks: Hooks { extra_root: self.extra_root.clone() },
         };
         let mut store = Store::new(self.pre.engine(), guest);
+        // Nobody moves this engine's clock.
+        store.set_epoch_deadline(1);
         let runner = self.pre.instantiate_async(&mut store).await?;
         runner.auth0_management_actions().call_run_action(&mut store, action, input).await
     }

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) const CHILD: &str = "in-flight";
 /// Answers that come this late are not there while memory is read.
 const DELAY: &str = r#"{"path_prefix": "/api/v2/users/", "kind": {"delay": {"ms": 60000}}}"#;
-/// How long it may take until all calls have sent their request.
+/// How long it may take until the tenant has the requests of all calls.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize, Serialize)]
@@ -64,18 +64,22 @@ pub(crate) async fn child() -> Result<()> {
     let connection = host.connect(address.settings(calls)?)?;
     let user = any_user(&connection).await?;
     control.ask(Method::POST, "faults", DELAY).await?;
-    let (sent, before) = (connection.stats().requests, Resident::now()?);
+    control.ask(Method::DELETE, "requests", "").await?;
+    let before = Resident::now()?;
     let mut tasks = JoinSet::new();
     for _ in 0..calls {
         let (connection, user) = (connection.clone(), user.clone());
         tasks.spawn(async move { connection.run("get-user", json!({"user_id": user})).await });
     }
-    let all_sent = async {
-        while connection.stats().requests < sent + calls as u64 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    let all_there = async {
+        while control.ask(Method::GET, "counters", "").await?.get("requests") != Some(&json!(calls)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        anyhow::Ok(())
     };
-    tokio::time::timeout(PATIENCE, all_sent).await.context("not all calls sent their request in time")?;
+    tokio::time::timeout(PATIENCE, all_there)
+        .await
+        .context("the tenant did not get all requests in time")??;
     ensure!(tasks.try_join_next().is_none(), "a call ended early");
     let after = Resident::now()?;
     control.ask(Method::DELETE, "faults", "").await?;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use auth0_host::Host;
+use serde::Serialize;
 
 use crate::callers::{Callers, Each, Way};
 
@@ -23,6 +24,28 @@ pub(crate) async fn measure(callers: &Callers, calls: usize) -> Result<(Each<f64
         }
     }
     Ok((times.map(|times| percentile(times, 0.5)), times.map(|times| percentile(times, 0.99))))
+}
+
+/// A call that is refused for its input: all that a call costs but for its request.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Refused {
+    pub(crate) warm: f64,
+    pub(crate) fresh: f64,
+}
+
+/// Measures calls that send nothing, in microseconds: median.
+pub(crate) async fn refused(callers: &Callers, calls: usize) -> Result<Refused> {
+    let (mut warm, mut fresh) = (Vec::new(), Vec::new());
+    for round in 0..WARM_UP + calls {
+        for (way, times) in [(Way::Warm, &mut warm), (Way::Fresh, &mut fresh)] {
+            let begun = Instant::now();
+            callers.refused(way).await?;
+            if round >= WARM_UP {
+                times.push(begun.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+    }
+    Ok(Refused { warm: percentile(&warm, 0.5), fresh: percentile(&fresh, 0.5) })
 }
 
 /// Measures making and dropping an instance, in microseconds: median.

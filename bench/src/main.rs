@@ -140,6 +140,8 @@ async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
     let callers = Callers::open(tenant).await?;
     say("instances");
     let instantiate_us = latency::instantiate(callers.host(), plan.instances).await?;
+    say("calls that send nothing");
+    let refused_p50_us = latency::refused(&callers, plan.latency_calls).await?;
     say("one call after the other");
     let (latency_p50_us, latency_p99_us) = latency::measure(&callers, plan.latency_calls).await?;
     say("32 callers at once");
@@ -150,11 +152,12 @@ async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
     Ok(Report {
         latency_p50_us,
         latency_p99_us,
+        refused_p50_us,
         throughput_rps,
         instantiate_us,
         start_ms,
-        kib_per_call_in_flight: in_flight.pss,
-        kib_rss_per_call_in_flight: in_flight.rss,
+        kib_per_call_in_flight: in_flight.rss,
+        kib_shared_once_per_call_in_flight: in_flight.pss,
         connections: traffic.connections,
         tokens: traffic.tokens,
     })

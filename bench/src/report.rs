@@ -5,19 +5,22 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::{callers::Each, start::StartMs};
+use crate::{callers::Each, latency::Refused, start::StartMs};
 
 /// All figures of one run. The JSON form is what a version promises; members may be added.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) latency_p50_us: Each<f64>,
     pub(crate) latency_p99_us: Each<f64>,
+    /// Of calls that send nothing.
+    pub(crate) refused_p50_us: Refused,
     pub(crate) throughput_rps: Each<f64>,
     pub(crate) instantiate_us: f64,
     pub(crate) start_ms: StartMs,
+    /// Growth of the resident set.
     pub(crate) kib_per_call_in_flight: f64,
-    /// With pages that instances share counted once for each.
-    pub(crate) kib_rss_per_call_in_flight: f64,
+    /// The same, with pages that instances share counted once for all.
+    pub(crate) kib_shared_once_per_call_in_flight: f64,
     pub(crate) connections: u64,
     pub(crate) tokens: u64,
 }
@@ -82,7 +85,15 @@ impl Report {
             let ratio = each.map(|figure| format!("{:.2}", figure / each.native));
             line(["  ÷ native", &ratio.native, &ratio.warm, &ratio.fresh, &ratio.wasmtime_default]);
         }
-        let _ = writeln!(text, "\nstart to first request, no cached code: {:.0} ms\n", self.start_ms.cold);
+        let Refused { warm, fresh } = &self.refused_p50_us;
+        let (warm, fresh) = (format!("{warm:.0}"), format!("{fresh:.0}"));
+        line(["  of it without a request (µs)", "", &warm, &fresh, ""]);
+        let _ = writeln!(text, "\nstart to first request, no cached code: {:.0} ms", self.start_ms.cold);
+        let _ = writeln!(
+            text,
+            "resident for a call in flight: {:.0} KiB; pages that calls share counted once: {:.0} KiB\n",
+            self.kib_per_call_in_flight, self.kib_shared_once_per_call_in_flight
+        );
         for aim in self.aims() {
             let (relation, bound) = match aim.bound {
                 Bound::AtMost(bound) => ("≤", bound),

@@ -33,6 +33,9 @@ use crate::{control_http, logs, mail, routes, time, tokens};
 /// Auth0's largest request body.
 const MAX_BODY: usize = 1024 * 1024;
 
+/// Requests at once on a connection of HTTP/2: as many as a host lets go, so that the offline tenant is not what waits.
+const MAX_STREAMS: u32 = 1024;
+
 /// What replaces a secret in the record.
 const MASK: &str = "[masked]";
 
@@ -172,7 +175,8 @@ async fn serve_io(
         let connection = connection.clone();
         async move { answer(request, &connection).await }
     });
-    let server = auto::Builder::new(TokioExecutor::new());
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http2().max_concurrent_streams(MAX_STREAMS);
     let serving = server.serve_connection(TokioIo::new(io), service);
     tokio::pin!(serving);
     tokio::select! {
