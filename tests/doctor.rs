@@ -53,9 +53,19 @@ async fn a_healthy_tenant_has_nothing_that_fails_and_no_secret_is_shown() {
     }
     let (code, findings) = examine(on(&tenant.emulator)).await;
     assert_eq!(code, Some(0));
-    for check in
-        ["component", "settings", "dns", "tls", "domain", "clock", "token", "scopes", "rate-limit", "mail"]
-    {
+    for check in [
+        "component",
+        "settings",
+        "policy",
+        "dns",
+        "tls",
+        "domain",
+        "clock",
+        "token",
+        "scopes",
+        "rate-limit",
+        "mail",
+    ] {
         assert_eq!(of(&findings, check)["verdict"], "ok", "{findings:#?}");
         assert!(said.out.contains(check), "{check}: {}", said.out);
     }
@@ -210,4 +220,15 @@ impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+#[tokio::test]
+async fn mail_credentials_for_another_provider_than_the_tenant_s_are_told() {
+    let tenant = Tenant::start().await;
+    let mut command = on(&tenant.emulator);
+    command.env_remove("AUTH0_EMAIL_API_KEY").env("AUTH0_EMAIL_SMTP_HOST", "smtp.acme.example");
+    let (code, findings) = examine(command).await;
+    let mail = of(&findings, "mail");
+    assert_eq!((code, &mail["verdict"]), (Some(0), &json!("warn")), "{mail}");
+    assert!(mail["found"].as_str().unwrap().contains("another"), "{mail}");
 }

@@ -362,6 +362,9 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
         (&["--request", "GET /api/v2/users/a%2Froles/../x"], 1, "dot segment"),
         (&["--request", "GET /userinfo"], 1, "can be reached"),
         (&["--request", "POST https://api.sendgrid.com/v3/mail/send"], 1, "no mail"),
+        (&["--request", "POST https://graph.microsoft.com/v1.0/users/a@b.c/sendMail"], 1, "no mail"),
+        (&["--request", "POST https://smtp.invalid/send"], 1, "no mail"),
+        (&["--request", "GET https://graph.microsoft.com/v1.0/me"], 1, "only the request that sends a mail"),
         (&["--request", "nonsense"], 1, "METHOD PATH"),
         (&["--body", "{}"], 2, "--request"),
     ] {
@@ -369,6 +372,10 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
         assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
         assert!(said.all().contains(hint), "{arguments:?}: {said:?}");
     }
+    let ses = File::new("ses", "mail_provider = 'ses'");
+    let sending = "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails";
+    let allowed = said(&["policy", "check", ses.path(), "--request", sending]);
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
     let bad = File::new("bad", "[requests]\nallow = ['GET /api/v2/users', 'LOOK /api/v2/users']");
     let refusal = said(&["policy", "check", bad.path()]);
     assert_eq!(refusal.code, Some(2), "{refusal:?}");
@@ -392,4 +399,22 @@ fn run_takes_the_policy_from_the_option_or_the_environment() {
     assert_eq!((refusal.code, refusal.error()["kind"].as_str()), (Some(2), Some("usage")), "{refusal:?}");
     let missing = said(&["--emulator", "--policy", "/no/such/file", "run", "list-users"]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
+}
+
+#[test]
+fn doctor_tells_what_a_policy_leaves_and_that_one_does_not_fit() {
+    let examined = |path: &str| said(&["--emulator", "--policy", path, "doctor", "--json"]);
+    let policy = |findings: &Value| {
+        let all = findings.as_array().expect("an array of findings");
+        all.iter().find(|finding| finding["check"] == "policy").expect("the policy was looked at").clone()
+    };
+    let fits = examined("examples/policy.toml");
+    let found = policy(&fits.json());
+    assert_eq!((fits.code, &found["verdict"]), (Some(0), &json!("ok")), "{fits:?}");
+    assert!(found["found"].as_str().is_some_and(|text| text.contains("actions may be run")), "{found}");
+    let bad = File::new("doctor", "[actions]\ndeny = ['destroy-*']");
+    let refused = examined(bad.path());
+    let found = policy(&refused.json());
+    assert_eq!((refused.code, &found["verdict"]), (Some(1), &json!("fail")), "{refused:?}");
+    assert!(found["advice"].as_str().is_some_and(|text| text.contains("policy check")), "{found}");
 }

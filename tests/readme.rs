@@ -15,10 +15,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use auth0_emulator::{Emulator, Fault, Seed};
-use auth0_host::ActionError;
+use auth0_host::{ActionError, Policy};
 use auth0_tests::{host, program};
 use serde_json::Value;
 
@@ -224,7 +225,9 @@ fn the_readme_lists_the_variables_and_exit_codes_of_the_command_s_help() {
     let readme = read("README.md");
     let listed = names(&readme);
     let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
-    let variables: BTreeSet<&str> = help.split(word).filter(|word| word.starts_with("AUTH0_")).collect();
+    // What ends in `_` stands for several, which docs/email.md has.
+    let whole = |word: &&str| word.starts_with("AUTH0_") && !word.ends_with('_');
+    let variables: BTreeSet<&str> = help.split(word).filter(whole).collect();
     assert!(variables.len() > 5, "{help}");
     for variable in variables {
         // `AUTH0_EMAIL_SES_…` stands for several.
@@ -239,43 +242,141 @@ fn the_readme_lists_the_variables_and_exit_codes_of_the_command_s_help() {
     }
 }
 
+/// The pages that people read: those at the root and all of `docs/`.
+fn pages() -> Vec<String> {
+    let files = fs::read_dir(program::root().join("docs")).expect("there is a folder of pages");
+    let names = files.map(|file| file.expect("it can be listed").file_name().to_string_lossy().into_owned());
+    let docs = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    ["README.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned).into_iter().chain(docs).collect()
+}
+
+/// The anchors that GitHub gives the headings of a page.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | ' ');
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
 #[test]
 fn links_within_the_repository_lead_somewhere() {
-    for page in ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/embedding.md", "docs/emulator.md"] {
-        let folder = program::root().join(page);
-        for link in read(page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let file = link.split('#').next().unwrap_or_default();
-            if file.is_empty() || file.contains("://") {
+    let pages = pages();
+    assert!(pages.len() > 10, "{pages:?}");
+    for page in pages {
+        let path = program::root().join(&page);
+        for link in read(&page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if file.contains("://") {
                 continue;
             }
-            assert!(folder.with_file_name(file).exists(), "{page} links to {link}, which is not there");
+            let target = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
+            assert!(target.exists(), "{page} links to {link}, which is not there");
+            let there = anchor.is_empty() || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor);
+            assert!(there, "{page} links to {link}, and there is no such heading");
         }
     }
 }
 
 #[test]
-fn samples_of_seeds_faults_and_errors_are_ones() {
-    let page = read("docs/emulator.md");
-    let seeds = blocks(&page, "json");
-    assert!(!seeds.is_empty());
-    for seed in seeds {
-        Seed::from_json(&seed).unwrap_or_else(|error| panic!("{error} in {seed}"));
+fn samples_on_the_pages_are_what_they_look_like() {
+    let seed = |text: &str| Seed::from_json(text).map(drop).map_err(|error| error.to_string());
+    let error = |text: &str| {
+        let sample: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let read: ActionError = serde_json::from_value(sample.clone()).map_err(|error| error.to_string())?;
+        let written = serde_json::to_value(read).map_err(|error| error.to_string())?;
+        if written == sample { Ok(()) } else { Err(format!("an error has other members: {written}")) }
+    };
+    let json = |text: &str| serde_json::from_str::<Value>(text).map(drop).map_err(|error| error.to_string());
+    let policy = |text: &str| Policy::from_toml(text).map(drop).map_err(|error| error.to_string());
+    type Check<'a> = &'a dyn Fn(&str) -> Result<(), String>;
+    for (page, language, at_least, check) in [
+        ("docs/emulator.md", "json", 1, &seed as Check<'_>),
+        ("docs/errors.md", "json", 1, &error),
+        ("docs/credentials.md", "json", 1, &json),
+        ("docs/policy.md", "toml", 1, &policy),
+    ] {
+        let samples = blocks(&read(page), language);
+        assert!(samples.len() >= at_least, "{page} has samples");
+        for sample in samples {
+            check(&sample).unwrap_or_else(|problem| panic!("{page}: {problem} in {sample}"));
+        }
     }
-    let curl = blocks(&page, "sh").join("\n");
+    let curl = blocks(&read("docs/emulator.md"), "sh").join("\n");
     let fault = curl.split('\'').nth(1).expect("a fault is posted");
     serde_json::from_str::<Fault>(fault).unwrap_or_else(|error| panic!("{error} in {fault}"));
+}
 
-    let errors = blocks(&read("docs/embedding.md"), "json");
-    assert!(!errors.is_empty());
-    for error in errors {
-        let sample: Value = serde_json::from_str(&error).unwrap_or_else(|e| panic!("{e} in {error}"));
-        let read: ActionError =
-            serde_json::from_value(sample.clone()).unwrap_or_else(|e| panic!("{e} in {error}"));
-        assert_eq!(
-            serde_json::to_value(read).expect("errors are JSON"),
-            sample,
-            "no member but the error's own"
-        );
+#[test]
+fn commands_on_the_pages_are_ones_that_there_are() {
+    let host = quoted(&program::auth0_host());
+    let xtask = read("xtask/src/main.rs");
+    let mut commands = 0;
+    for page in pages() {
+        for line in blocks(&read(&page), "sh").join("\n").replace("\\\n", " ").lines() {
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            if let Some(arguments) = line.strip_prefix("auth0-host ") {
+                // Whatever comes before `--help` is read first, and refused where it is not understood.
+                let said =
+                    program::run(Command::new("sh").arg("-c").arg(format!("{host} {arguments} --help")));
+                assert_eq!(said.code, Some(0), "{page}: `{line}`: {}", said.err);
+                commands += 1;
+            } else if let Some(task) = line.strip_prefix("cargo xtask ") {
+                let name = task.split(' ').next().unwrap_or_default();
+                assert!(xtask.contains(&format!("\n  {name} ")), "{page}: there is no `{line}`");
+            }
+        }
+    }
+    assert!(commands > 5, "the pages have commands");
+}
+
+/// All Rust source below a folder.
+fn source(folder: &Path) -> String {
+    let files =
+        fs::read_dir(folder).expect("it is a folder").map(|file| file.expect("it can be listed").path());
+    files
+        .map(|path| match path.extension() {
+            _ if path.is_dir() => source(&path),
+            Some(extension) if extension == "rs" => fs::read_to_string(path).expect("source is text"),
+            _ => String::new(),
+        })
+        .collect()
+}
+
+#[test]
+fn variables_on_the_pages_are_ones_that_are_read() {
+    let read_somewhere: String = ["host/src", "component/src", "xtask/src"]
+        .map(|folder| source(&program::root().join(folder)))
+        .concat();
+    let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
+    for page in pages() {
+        let text = read(&page);
+        // What ends in `_` stands for several, and so does its beginning of each of them.
+        for name in text.split(word).filter(|name| name.starts_with("AUTH0_") && !name.ends_with('_')) {
+            let known = |name: &str| read_somewhere.contains(&format!("\"{name}\""));
+            let file = name.strip_suffix("_FILE").is_some_and(known);
+            assert!(known(name) || file, "{page} names {name}, which nothing reads");
+        }
+    }
+}
+
+#[test]
+fn the_page_on_embedding_lists_each_setting_and_option() {
+    let page = read("docs/embedding.md");
+    let listed = names(&page);
+    for (file, least) in [("settings.rs", 15), ("call.rs", 4), ("host.rs", 4)] {
+        let source = read(&format!("host/src/{file}"));
+        let methods: Vec<&str> = source
+            .split("    pub fn ")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('('))
+            .filter(|(_, rest)| rest.starts_with("mut self") || rest.starts_with("self,"))
+            .map(|(name, _)| name)
+            .collect();
+        assert!(methods.len() >= least, "{file}: {methods:?}");
+        for method in methods {
+            assert!(listed.contains(method), "docs/embedding.md names `{method}` of {file}");
+        }
     }
 }
 

@@ -15,10 +15,13 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric;
 use prost::Message as _;
 
+/// Path and body of a request.
+type Post = (String, Vec<u8>);
+
 /// A collector that keeps what it was sent.
 struct Collector {
     url: String,
-    bodies: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    bodies: Arc<Mutex<Vec<Post>>>,
 }
 
 impl Collector {

@@ -92,7 +92,7 @@ impl CallOptions {
         Self::default()
     }
 
-    /// Sets how long this call may take; the connection's deadline where absent.
+    /// Sets how long this call may take, at most the connection's deadline, which holds where absent.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);

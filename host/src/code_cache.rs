@@ -124,5 +124,6 @@ fn store(folder: &PrivateFolder, key: &Key, component: &Component) -> Result<(),
     folder.write(&key.file_name(), &key.seal(&code))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

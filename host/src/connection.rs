@@ -237,8 +237,9 @@ impl Connection {
     ) -> Result<Value, Error> {
         let inner = &self.0;
         let denied = |reason: String| {
-            context.denied(reason.clone());
-            Error::Action(ActionError::new(ErrorKind::Denied, reason))
+            let message = without_kind(&reason);
+            context.denied(reason);
+            Error::Action(ActionError::new(ErrorKind::Denied, message))
         };
         inner.journal.ready().map_err(|error| denied(format!("denied: {error}")))?;
         inner.actions.check(action).map_err(|denial| denied(format!("denied: {denial}")))?;
@@ -258,7 +259,7 @@ impl Connection {
         // The component knows that it was denied; the rule is the host's.
         let result = result.map_err(|error| match (error, context.denial()) {
             (Error::Action(mut error), Some(reason)) if error.kind == ErrorKind::Denied => {
-                error.message = reason;
+                error.message = without_kind(&reason);
                 Error::Action(error)
             }
             (error, _) => error,
@@ -358,6 +359,11 @@ impl Connection {
             rate_refused: pace.refused,
         }
     }
+}
+
+/// Takes the word off the reason of a refusal that the error's kind says already; records have no kind.
+fn without_kind(reason: &str) -> String {
+    reason.strip_prefix("denied: ").unwrap_or(reason).to_owned()
 }
 
 impl Drop for Inner {

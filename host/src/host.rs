@@ -38,7 +38,7 @@ struct Inner {
 }
 
 impl Host {
-    /// Compiles the connector that this library was built with. Takes some hundred milliseconds of processor time;
+    /// Compiles the connector that this library was built with. Takes most of a second of processor time;
     /// inside a runtime, [`HostBuilder::load`] does it beside the runtime's threads.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ impl HostBuilder {
         self
     }
 
-    /// Compiles the component, unless its code is in the cache. Blocks: some hundred milliseconds of processor time.
+    /// Compiles the component, unless its code is in the cache. Blocks: most of a second of processor time.
     ///
     /// # Errors
     ///

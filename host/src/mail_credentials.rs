@@ -89,6 +89,17 @@ impl MailCredentials {
         }
     }
 
+    /// Names the providers that they can be for, as Auth0 names them (`GET /api/v2/emails/provider`).
+    pub(crate) fn providers(&self) -> &'static [&'static str] {
+        match self {
+            Self::ApiKey(_) => &["sendgrid", "mailgun", "mandrill", "sparkpost", "resend"],
+            Self::Ses { .. } => &["ses"],
+            Self::AzureCommunication { .. } => &["azure_cs"],
+            Self::Microsoft365 { .. } => &["ms365"],
+            Self::Smtp(_) => &["smtp"],
+        }
+    }
+
     /// Refuses what could not be used, before anything is sent.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let printable = |name, text: &str| {

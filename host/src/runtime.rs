@@ -71,7 +71,7 @@ pub struct HostStats {
 }
 
 impl Runtime {
-    /// Compiles a component, which takes some hundred milliseconds of processor time, or loads it from the cache.
+    /// Compiles a component, which takes most of a second of processor time, or loads it from the cache.
     pub(crate) fn new(
         bytes: &[u8],
         instances: u32,

@@ -175,7 +175,8 @@ async fn the_table_has_every_action() {
     named.dedup();
     let actions = host().actions().await.unwrap();
     let mut known: Vec<_> = actions.iter().map(|action| action.id.as_str()).collect();
-    (named.sort_unstable(), known.sort_unstable());
+    named.sort_unstable();
+    known.sort_unstable();
     assert_eq!(named, known);
 }
 

@@ -16,13 +16,13 @@ pub(crate) struct Doctor {
 }
 
 const HELP: &str = "\
-Sends at most four requests to the tenant: discovery, a token, and two that read one application id and the name of the
-mail provider. Nothing is changed.
+Sends at most four requests to the tenant: discovery, a token, and two that
+read one application id and the name of the mail provider. Nothing is changed.
 
 Exit codes:
   0  nothing failed (there may be warnings)
   1  something failed
-  2  usage: no tenant or no credentials are named
+  2  usage: no tenant or no credentials are named, or a file cannot be used
 
 Examples:
   auth0-host doctor

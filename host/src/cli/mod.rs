@@ -39,23 +39,30 @@ pub(crate) struct Arguments {
     command: Command,
 }
 
+/// In lines of at most 78 letters, so that no terminal breaks them.
 const ENVIRONMENT: &str = "\
-Environment:
-  AUTH0_DOMAIN, AUTH0_BASE_URL        as --domain and --base-url
-  AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET  the application that acts
-  AUTH0_PRIVATE_KEY                   its private key (PEM) instead of the secret; AUTH0_PRIVATE_KEY_ALG (RS256, RS384,
-                                      PS256) and AUTH0_PRIVATE_KEY_ID say how it is registered
-  AUTH0_TOKEN                         a Management API token instead
-  AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE  files that hold them
-  AUTH0_SECRET_DIR, AUTH0_SECRET_COMMAND  as --secret-dir and --secret-command
-  AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email; SES, Azure, Microsoft 365 and
-                                      SMTP have AUTH0_EMAIL_SES_…, _AZURE_…, _MS365_…, _SMTP_… (docs/email.md)
-  AUTH0_AUDIT                         as --audit
-  RUST_LOG                            print spans and events to stderr, such as RUST_LOG=auth0_host=debug
-  AUTH0_AUDIENCE, AUTH0_CUSTOM_DOMAIN, AUTH0_DEADLINE_MS, AUTH0_MAX_RETRIES, AUTH0_EMAIL_BASE_URL
-  AUTH0_POLICY                        as --policy
-  AUTH0_CACHE                         folder for compiled code, or off; the user's cache where absent
-  AUTH0_PLAN                          as --plan: rate limits of the tenant's subscription
+Environment; an option comes before its variable, and an empty one is absent:
+  AUTH0_DOMAIN, AUTH0_BASE_URL, AUTH0_PLAN, AUTH0_POLICY, AUTH0_AUDIT,
+  AUTH0_SECRET_DIR, AUTH0_SECRET_COMMAND
+                         as the options of these names
+  AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET
+                         the application that acts
+  AUTH0_PRIVATE_KEY      its private key (PEM) instead of the secret
+  AUTH0_PRIVATE_KEY_ALG, AUTH0_PRIVATE_KEY_ID
+                         RS256, RS384 or PS256, and the key's id, as registered
+  AUTH0_TOKEN            a Management API token instead
+  AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE
+                         files that hold them
+  AUTH0_AUDIENCE         audience of tokens
+  AUTH0_CUSTOM_DOMAIN    domain of the links in mails and tickets
+  AUTH0_DEADLINE_MS      time for a whole call, 1 to 3600000; 30000
+  AUTH0_MAX_RETRIES      repetitions of a request, 0 to 10; 2
+  AUTH0_EMAIL_API_KEY    key of the tenant's mail provider, for send-email; SES,
+                         Azure, Microsoft 365 and SMTP have AUTH0_EMAIL_SES_…,
+                         _AZURE_…, _MS365_… and _SMTP_…: see docs/email.md
+  AUTH0_EMAIL_BASE_URL   another address for the mail provider
+  AUTH0_CACHE            folder for compiled code, or off
+  RUST_LOG               print spans and events, such as auth0_host=debug
 
 Exit codes:
   0  done
@@ -67,7 +74,7 @@ Exit codes:
 Examples:
   auth0-host --emulator run list-users q='email:mira*' per_page=5
   auth0-host actions roles
-  AUTH0_DOMAIN=acme.eu.auth0.com AUTH0_TOKEN=… auth0-host run get-user user_id='auth0|507f1f77'";
+  auth0-host --domain acme.eu.auth0.com doctor";
 
 /// Options of every command.
 #[derive(Clone, Debug, Default, clap::Args)]

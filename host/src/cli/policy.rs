@@ -44,7 +44,8 @@ Exit codes:
 Examples:
   auth0-host policy check policy.toml
   auth0-host policy check policy.toml --action delete-user
-  auth0-host policy check policy.toml --request 'PATCH /api/v2/users/auth0|507f' --body '{\"blocked\": true}'";
+  auth0-host policy check policy.toml --request 'GET /api/v2/users/auth0|507f'
+  auth0-host policy check policy.toml --request 'POST /api/v2/users' --body @u.json";
 
 /// Reads a policy file.
 pub(crate) fn read(path: &Path) -> Result<Policy, Failure> {

@@ -89,7 +89,8 @@ fn beyond_owner(mode: u32, owner: u32, own: Option<u32>) -> Option<&'static str>
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 

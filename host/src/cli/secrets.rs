@@ -35,12 +35,13 @@ pub(crate) struct SecretOptions {
 }
 
 impl SecretOptions {
-    /// Whether a sink is named, here or in the environment.
+    /// Whether a sink is named, here or in the environment, where an empty variable counts as absent.
     pub(crate) fn named(&self, variable: &impl Fn(&str) -> Option<String>) -> bool {
+        let set = |name| variable(name).is_some_and(|value| !value.is_empty());
         self.secret_dir.is_some()
             || self.secret_command.is_some()
-            || variable("AUTH0_SECRET_DIR").is_some()
-            || variable("AUTH0_SECRET_COMMAND").is_some()
+            || set("AUTH0_SECRET_DIR")
+            || set("AUTH0_SECRET_COMMAND")
     }
 
     /// Gives a connection the sink that is named.
@@ -158,7 +159,7 @@ mod tests {
         let option = SecretOptions { secret_dir: Some("here".into()), ..SecretOptions::default() };
         assert!(option.apply(settings(), &both).is_ok() && option.named(&|_| None));
         let none = SecretOptions::default();
-        assert!(!none.named(&|_| None));
+        assert!(!none.named(&|_| None) && !none.named(&|_| Some(String::new())) && none.named(&both));
         let settings = none.apply(settings(), &|_| None).unwrap();
         assert!(format!("{settings:?}").contains("secret_sink: None"));
     }

@@ -156,7 +156,8 @@ fn private(path: &Path, _: &fs::Metadata) -> Result<(), String> {
     ))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

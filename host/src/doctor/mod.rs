@@ -14,7 +14,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{base_url::BaseUrl, egress::transport::trusted, error::Error, host::Host, settings::Settings};
+use crate::{
+    base_url::BaseUrl,
+    egress::transport::trusted,
+    error::{Error, SettingsError},
+    host::Host,
+    mail_credentials::MailCredentials,
+    policy::Policy,
+    settings::Settings,
+};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -136,7 +144,7 @@ impl fmt::Display for Check {
 }
 
 impl Host {
-    /// Examines what a connection with these settings would meet: settings, name, TLS, tenant, clock, token, scopes, rate
+    /// Examines what a connection with these settings would meet: settings, policy, name, TLS, tenant, clock, token, scopes, rate
     /// limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
     pub async fn examine(&self, settings: Settings) -> Vec<Finding> {
         let plan = match Plan::of(&settings) {
@@ -147,11 +155,17 @@ impl Host {
             Ok(roots) => roots,
             Err(error) => return vec![refused(&error)],
         };
+        let policy = settings.policy.clone();
         let connection = match self.connect(settings) {
             Ok(connection) => connection,
             Err(error) => return vec![refused(&error)],
         };
         let mut findings = vec![Finding::new(Check::Settings, Verdict::Ok, plan.to_string())];
+        findings.push(match self.permitted(&policy).await {
+            Ok(found) => Finding::new(Check::Policy, Verdict::Ok, found),
+            Err(error) => Finding::new(Check::Policy, Verdict::Fail, error.to_string())
+                .advise("correct --component, or leave it out: a component is built in"),
+        });
         let reached = match tls::resolve(&plan.tenant).await {
             Ok((finding, addresses)) => {
                 findings.push(finding);
@@ -186,7 +200,24 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Says what a policy leaves of the actions.
+    async fn permitted(&self, policy: &Policy) -> Result<String, Error> {
+        if *policy == Policy::default() {
+            return Ok("none: everything that the credentials allow".to_owned());
+        }
+        let actions = self.actions().await?;
+        let report = policy.report(&actions).map_err(SettingsError::Policy)?;
+        let allowed = actions.iter().filter(|action| report.test_action(&action.id).is_ok()).count();
+        Ok(format!("{allowed} of {} actions may be run", actions.len()))
+    }
+}
+
 fn refused(error: &Error) -> Finding {
+    if let Error::Settings(SettingsError::Policy(error)) = error {
+        return Finding::new(Check::Policy, Verdict::Fail, error.to_string())
+            .advise("correct the policy; `auth0-host policy check FILE` explains it");
+    }
     Finding::new(Check::Settings, Verdict::Fail, error.to_string())
         .advise("correct the setting that it names")
 }
@@ -197,7 +228,8 @@ struct Plan {
     domain: String,
     has_credentials: bool,
     signs_with_a_key: bool,
-    has_mail_key: bool,
+    /// The mail providers that the credentials can be for.
+    mail_providers: Option<&'static [&'static str]>,
 }
 
 impl Plan {
@@ -209,7 +241,7 @@ impl Plan {
             domain: settings.domain.to_string(),
             has_credentials: !matches!(settings.credentials, Credentials::None),
             signs_with_a_key: matches!(settings.credentials, Credentials::PrivateKey { .. }),
-            has_mail_key: settings.email_credentials.is_some(),
+            mail_providers: settings.email_credentials.as_ref().map(MailCredentials::providers),
         })
     }
 }

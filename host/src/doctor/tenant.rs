@@ -189,24 +189,28 @@ fn rate_limit(headers: &HeaderMap, status: StatusCode) -> Finding {
 
 fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
     let finding = |verdict, found: String| Finding::new(Check::Mail, verdict, found);
-    let key = if plan.has_mail_key { "the host has a key" } else { "the host has no key" };
     match head.status {
         StatusCode::OK => {
             let provider = serde_json::from_slice::<Value>(body).unwrap_or_default();
             let name = printable(provider.get("name").and_then(Value::as_str).unwrap_or("unnamed"));
             let enabled = provider.get("enabled").and_then(Value::as_bool).unwrap_or(true);
-            match (enabled, plan.has_mail_key) {
-                (true, true) => finding(Verdict::Ok, format!("{name}; {key}")),
-                (true, false) => finding(Verdict::Warn, format!("{name}; {key}, so send-email will fail"))
-                    .advise("set AUTH0_EMAIL_API_KEY where mails are to be sent"),
-                (false, _) => {
+            match plan.mail_providers {
+                _ if !enabled => {
                     finding(Verdict::Warn, format!("{name} is switched off, so send-email will fail"))
                         .advise("switch it on in the Auth0 dashboard where mails are to be sent")
                 }
+                Some(held) if held.contains(&name.as_str()) => {
+                    finding(Verdict::Ok, format!("{name}; the host has credentials for it"))
+                }
+                held => {
+                    let other = if held.is_some() { "credentials for another one" } else { "no credentials" };
+                    finding(Verdict::Warn, format!("{name}; the host has {other}, so send-email will fail"))
+                        .advise("give the host that provider's (docs/email.md) where mails are to be sent")
+                }
             }
         }
-        StatusCode::NOT_FOUND if plan.has_mail_key => {
-            finding(Verdict::Warn, format!("the tenant has no mail provider, and {key}"))
+        StatusCode::NOT_FOUND if plan.mail_providers.is_some() => {
+            finding(Verdict::Warn, "the tenant has no mail provider, and the host has credentials".to_owned())
                 .advise("set a provider up in the Auth0 dashboard (Branding, Email Provider)")
         }
         StatusCode::NOT_FOUND => {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     action::{ActionSummary, Effect},
     base_url::BaseUrl,
-    egress::destination::Destinations,
+    egress::destination::{Denial, Destinations, MailDoor},
 };
 
 /// Requests by which whoever may send them can get more than they say, and what that is.
@@ -69,7 +69,14 @@ impl Policy {
         let url =
             if target.starts_with('/') { format!("{tenant}{}", encode(target)) } else { encode(target) };
         let uri: Uri = url.parse().map_err(|_| form())?;
-        let route = Destinations::new(tenant, None).classify(&method, &uri).map_err(|denial| {
+        let destinations = Destinations::new(tenant, None);
+        let mut route = destinations.classify(&method, &uri);
+        // Whether a connection has credentials for a mail provider is not the policy's affair.
+        if let Err(Denial::MailDoor { provider, asked, .. }) = route {
+            let door = MailDoor { provider, leads_to: asked.to_string(), asked };
+            route = destinations.mail_door(Some(door)).classify(&method, &uri);
+        }
+        let route = route.map_err(|denial| {
             let denial = denial.to_string();
             let rule = denial.strip_prefix("denied: ").unwrap_or(&denial);
             PolicyDenial::new(rule, "name a request that a connection can send at all")

@@ -118,7 +118,8 @@ fn is_program(path: &Path) -> bool {
     path.is_file() || path.with_extension(std::env::consts::EXE_EXTENSION).is_file()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

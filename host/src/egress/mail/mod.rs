@@ -38,7 +38,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Mailer {
     Ses(ses::Signer),
-    Azure(azure::Signer),
+    /// Boxed: the state of its HMAC is large.
+    Azure(Box<azure::Signer>),
     Microsoft365(TokenSource),
     Smtp(Smtp),
 }
@@ -70,7 +71,7 @@ impl Mailer {
             }
             Some(MailCredentials::AzureCommunication { connection_string }) => {
                 let signer = azure::Signer::new(AzureAccess::read(&connection_string)?);
-                (None, Some(Self::Azure(signer)))
+                (None, Some(Self::Azure(Box::new(signer))))
             }
             Some(MailCredentials::Microsoft365 { tenant_id, client_id, client_secret }) => {
                 let endpoint = microsoft365::endpoint(&tenant_id, &around)?;
