@@ -188,17 +188,25 @@ async fn serve_io(
     let _ = serving.await;
 }
 
-/// The connection is to be reset.
+/// Why a request gets no answer.
 #[derive(Debug)]
-struct Reset;
+enum Unanswered {
+    /// The connection is to be reset.
+    Reset,
+    /// Its body did not come to its end.
+    BrokenOff(hyper::Error),
+}
 
-impl std::fmt::Display for Reset {
+impl std::fmt::Display for Unanswered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("reset on purpose")
+        match self {
+            Self::Reset => f.write_str("reset on purpose"),
+            Self::BrokenOff(error) => write!(f, "the request's body was broken off: {error}"),
+        }
     }
 }
 
-impl std::error::Error for Reset {}
+impl std::error::Error for Unanswered {}
 
 /// A request, read.
 pub(crate) struct Incomer {
@@ -224,7 +232,7 @@ impl From<Answer> for Outcome {
     }
 }
 
-async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<Response<Reply>, Reset> {
+async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<Response<Reply>, Unanswered> {
     let shared = &connection.shared;
     let version = request.version();
     let (parts, body) = request.into_parts();
@@ -237,7 +245,7 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
         too_large: false,
     };
     if connection.listener == Listener::Tenant && incomer.path.starts_with("/__emulator/") {
-        read(body, &mut incomer).await;
+        read(body, &mut incomer).await.map_err(Unanswered::BrokenOff)?;
         return Ok(response(control_http::answer(shared, &incomer), None));
     }
     let number = *connection.number.get_or_init(|| {
@@ -268,7 +276,11 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
         shared.record(seen);
         return Err(reset(connection));
     }
-    read(body, &mut incomer).await;
+    if let Err(error) = read(body, &mut incomer).await {
+        // A part of a request is none.
+        shared.record(seen);
+        return Err(Unanswered::BrokenOff(error));
+    }
     seen.body = shown_body(&incomer);
     if fault == Some(FaultKind::ResetAfterReadUnprocessed) {
         shared.record(seen);
@@ -308,9 +320,9 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
     Ok(response)
 }
 
-fn reset(connection: &Connection) -> Reset {
+fn reset(connection: &Connection) -> Unanswered {
     connection.reset.turn_on();
-    Reset
+    Unanswered::Reset
 }
 
 /// The answer of a fault that keeps the request from being processed.
@@ -367,11 +379,10 @@ fn other_status(status: u16, body: Option<&str>, retry_after: Option<u32>, path:
     answer
 }
 
-async fn read(body: Incoming, incomer: &mut Incomer) {
-    let mut body = body;
+async fn read(mut body: Incoming, incomer: &mut Incomer) -> hyper::Result<()> {
     let mut bytes = BytesMut::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Some(data) = frame.data_ref() {
+    while let Some(frame) = body.frame().await {
+        if let Some(data) = frame?.data_ref() {
             if bytes.len() + data.len() > MAX_BODY {
                 // Read on and throw away, so that the client gets the answer instead of a reset.
                 incomer.too_large = true;
@@ -381,6 +392,7 @@ async fn read(body: Incoming, incomer: &mut Incomer) {
         }
     }
     incomer.body = bytes.freeze();
+    Ok(())
 }
 
 fn response(answer: Answer, fault: Option<FaultKind>) -> Response<Reply> {

@@ -5,6 +5,8 @@ mod support;
 use auth0_emulator::{Fault, FaultKind};
 use http::Method;
 use serde_json::{Value, json};
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use support::demo;
 
@@ -150,4 +152,31 @@ async fn shutdown_ends_in_time_and_frees_the_port() {
     assert!(start.elapsed() < Duration::from_secs(3));
     let address = url.strip_prefix("http://").unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_whose_body_breaks_off_is_recorded_and_not_processed() {
+    let bench = demo().await;
+    let address = bench.tenant.base_url().split_once("://").unwrap().1.to_owned();
+    // Whole as JSON, and a part by its length.
+    let body = json!({"name": "Half"});
+    let framings = [
+        format!("content-length: 1000\r\n\r\n{body}"),
+        format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.to_string().len()),
+    ];
+    for (number, framing) in framings.into_iter().enumerate() {
+        let head = format!(
+            "POST /api/v2/roles HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\n{framing}",
+            bench.token
+        );
+        TcpStream::connect(&address).unwrap().write_all(head.as_bytes()).unwrap();
+        while bench.control.requests().len() <= number {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    for seen in bench.control.requests() {
+        assert_eq!((seen.path.as_str(), seen.status, seen.body), ("/api/v2/roles", None, None));
+    }
+    assert!(bench.control.roles().iter().all(|role| role["name"] != "Half"));
 }

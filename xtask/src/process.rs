@@ -9,9 +9,13 @@ pub(crate) fn say(line: &str) {
     eprintln!("xtask: {line}");
 }
 
-/// Run a command whose output the reader sees.
+/// Run a command whose output the reader sees: on standard error, since a step on the way to `bench --json` must not
+/// print into its object.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {}", name(command)))?;
+    let status = command
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("cannot start {}", name(command)))?;
     if !status.success() {
         bail!("{} failed ({status})", name(command));
     }
