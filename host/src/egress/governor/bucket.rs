@@ -163,7 +163,9 @@ impl Bucket {
     }
 
     fn refill(&mut self, now: Instant) {
-        while let Some(arrived) = self.in_flight.front().map(|(left, _)| *left + TRAVEL).filter(|at| *at <= now) {
+        while let Some(arrived) =
+            self.in_flight.front().map(|(left, _)| *left + TRAVEL).filter(|at| *at <= now)
+        {
             self.refill_until(arrived);
             self.in_flight.pop_front();
         }
