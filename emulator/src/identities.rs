@@ -123,7 +123,7 @@ pub(crate) fn unlink(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
             object.shift_remove("profileData");
         }
         profile.insert("identities".into(), json!([plain]));
-        tenant.users.push(User { profile, ..User::default() });
+        tenant.add_user(User { profile, ..User::default() });
     }
     Ok(Answer::ok(rest))
 }

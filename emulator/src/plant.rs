@@ -272,7 +272,7 @@ fn plant_user(tenant: &mut Tenant, seed: &SeedUser) {
         user.authentication_methods.extend(method.as_object().cloned());
         user.profile.insert("multifactor".into(), json!(["guardian"]));
     }
-    tenant.users.push(user);
+    tenant.add_user(user);
 }
 
 fn plant_log(tenant: &mut Tenant, seed: &SeedLog) {

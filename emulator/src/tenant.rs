@@ -3,7 +3,7 @@
 //! Handlers are plain functions over this struct; the server takes the lock, calls one and lets go, so the lock is never
 //! held across a wait.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ pub(crate) struct Tenant {
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
     pub(crate) users: Vec<User>,
+    /// Every id, address, name and number that a user has or had.
+    known: HashSet<String>,
     /// Deleted users that the search index still shows, and until when.
     pub(crate) ghosts: Vec<(Object, Instant)>,
     pub(crate) roles: Vec<Role>,
@@ -53,6 +55,9 @@ pub(crate) struct Tenant {
     pub(crate) log_serial: u64,
     pub(crate) last_log: Timestamp,
 }
+
+/// What no two users of a connection share.
+pub(crate) const MARKS: [&str; 3] = ["email", "username", "phone_number"];
 
 /// A user and what hangs on it.
 #[derive(Debug, Clone, Default)]
@@ -162,6 +167,7 @@ impl Tenant {
             tokens,
             limits: Limits::new(plan),
             users: Vec::new(),
+            known: HashSet::new(),
             ghosts: Vec::new(),
             roles: Vec::new(),
             resource_servers: Vec::new(),
@@ -223,6 +229,24 @@ impl Tenant {
 
     pub(crate) fn connection_named(&self, name: &str) -> Option<&Connection> {
         self.connections.iter().find(|connection| connection.text("name") == name)
+    }
+
+    /// Adds a user.
+    pub(crate) fn add_user(&mut self, user: User) {
+        self.learn_marks(&user.profile);
+        self.users.push(user);
+    }
+
+    /// Remembers what a user is known by. Call it when that has changed.
+    pub(crate) fn learn_marks(&mut self, profile: &Object) {
+        let texts = MARKS.iter().chain(&["user_id"]).filter_map(|key| profile.get(*key)?.as_str());
+        self.known.extend(texts.map(str::to_owned));
+    }
+
+    /// Whether a user may be known by this. Looking through all of them for what none has makes the making of ten
+    /// thousand users slow.
+    pub(crate) fn may_know(&self, mark: &str) -> bool {
+        self.known.contains(mark)
     }
 
     /// Remembers what search shows of a user while its write is not indexed yet. Call it before the change.

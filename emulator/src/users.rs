@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::call::{Answer, Call, Refusal};
 use crate::operation::is_email;
 use crate::paging::project;
-use crate::tenant::{Object, Tenant, User};
+use crate::tenant::{MARKS, Object, Tenant, User};
 use crate::time;
 
 /// Keys that `app_metadata` may not hold.
@@ -138,16 +138,13 @@ pub(crate) fn create(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
     }
     let provider = if strategy == "auth0" { "auth0" } else { strategy.as_str() };
     let user_id = format!("{provider}|{bare}");
-    let marks: Vec<_> = ["email", "username", "phone_number"]
-        .into_iter()
-        .filter_map(|key| Some((key, wanted.get(key)?)))
-        .collect();
-    let taken = tenant.users.iter().any(|user| {
+    let marks: Vec<_> = MARKS.into_iter().filter_map(|key| Some((key, wanted.get(key)?.as_str()?))).collect();
+    let may_be_taken = tenant.may_know(&user_id) || marks.iter().any(|(_, mine)| tenant.may_know(mine));
+    let taken = |user: &User| {
         user.id() == user_id
-            || (marks.iter().any(|(key, mine)| user.profile.get(*key) == Some(*mine))
-                && user.connection() == name)
-    });
-    if taken {
+            || (marks.iter().any(|(key, mine)| user.text(key) == Some(*mine)) && user.connection() == name)
+    };
+    if may_be_taken && tenant.users.iter().any(taken) {
         return Err(idp(StatusCode::CONFLICT, "The user already exists."));
     }
     let profile = new_profile(&wanted, &user_id, name, &time::now_iso());
@@ -156,7 +153,7 @@ pub(crate) fn create(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
     let verifies = call.flag("verify_email").unwrap_or(call.flag("email_verified") != Some(true));
     let shown = shown(&user.profile, call);
     let profile = user.profile.clone();
-    tenant.users.push(user);
+    tenant.add_user(user);
     if !tenant.index_delay.is_zero()
         && let Some(user) = tenant.users.last_mut()
     {
@@ -368,7 +365,7 @@ pub(crate) fn update(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
             "The connection does not exist.",
         ));
     }
-    for key in ["email", "username", "phone_number"] {
+    for key in MARKS {
         let Some(text) = call
             .text(key)
             .map(|text| if key == "phone_number" { text.to_owned() } else { text.to_lowercase() })
@@ -423,6 +420,7 @@ pub(crate) fn update(tenant: &mut Tenant, call: &Call) -> Result<Answer, Refusal
     }
     user.profile.insert("updated_at".into(), now.into());
     let profile = user.profile.clone();
+    tenant.learn_marks(&profile);
     if touches(&["password"]) {
         tenant.blocks.lift(id, &profile);
         tenant.log_user("scp", "", &profile);
