@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
-use auth0_host::{AuditRecord, AuditSink, CallOptions, Connection, Credentials, PrivateKey};
+use auth0_host::{AuditRecord, AuditSink, CallOptions, Connection, Credentials, PrivateKey, RatePlan};
 use auth0_tests::keys::Pair;
 use auth0_tests::needles::Needles;
 use auth0_tests::program::{auth0_host, run};
@@ -114,6 +114,8 @@ async fn no_credential_is_in_what_a_call_tells_whatever_the_source_and_the_fault
                 settings
                     .credentials(credentials)
                     .audit(Arc::clone(&trail) as Arc<dyn AuditSink>)
+                    // Where every request fails, no answer tells the governor that it may go faster than 2 per second.
+                    .rate_plan(RatePlan::Unlimited)
                     .max_retries(0)
             };
             let connection = tenant.connect(tune);
