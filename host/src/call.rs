@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 
 use crate::{
@@ -132,8 +132,8 @@ pub(crate) struct CallContext {
     pub(crate) log: RequestLog,
     /// Requests that were asked for so far.
     requests: AtomicU64,
-    /// Places for requests under way: each holds a body in the host's memory.
-    places: Semaphore,
+    /// Places for requests under way: each holds a body, its own or its answer's, in the host's memory.
+    places: Arc<Semaphore>,
     /// Why the last refused request was refused, in words that the component does not know.
     denial: Mutex<Option<String>>,
     /// New secrets that the sink did not take.
@@ -148,7 +148,7 @@ impl CallContext {
             options,
             log: RequestLog::default(),
             requests: AtomicU64::new(0),
-            places: Semaphore::new(REQUESTS_AT_ONCE),
+            places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
             undelivered: Mutex::default(),
         }
@@ -172,9 +172,9 @@ impl CallContext {
     }
 
     /// Waits for a place among the requests under way.
-    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
-        self.places.acquire().await.ok()
+        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// Keeps the reason of a refusal for the call's error.

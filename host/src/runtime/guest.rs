@@ -132,8 +132,8 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        // Options that requests left behind are not the guest's handles: see `holds_handles`.
-        self.table.set_max_capacity(self.meter.handles.saturating_add(self.http.handed_over()));
+        // Options that came with requests were left behind, and are not the guest's handles: see `holds_handles`.
+        self.table.set_max_capacity(self.meter.handles.saturating_add(self.http.options_left()));
         WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
     }
 }
