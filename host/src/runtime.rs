@@ -18,8 +18,8 @@ use std::{
 
 use serde_json::Value;
 use wasmtime::{
-    Engine, Store, Trap,
-    component::{HasData, HasSelf, Linker, ResourceTable, ResourceTableError},
+    Engine, Store, StoreContextMut, Trap,
+    component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
     cli::{WasiCli, WasiCliView as _},
@@ -27,7 +27,16 @@ use wasmtime_wasi::{
     p2::bindings::{cli, clocks, random},
     random::WasiRandom,
 };
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _, p2::bindings as http};
+use wasmtime_wasi_http::{
+    WasiHttp, WasiHttpView as _,
+    p2::{
+        bindings::{
+            self as http,
+            http::types::{HostOutgoingRequest as _, Method},
+        },
+        types::HostOutgoingRequest as OutgoingRequest,
+    },
+};
 
 pub use self::instances::Instances;
 use self::{
@@ -39,6 +48,7 @@ use crate::{
     action::{ActionDescription, ActionSummary, Effect},
     bindings::{self, Runner, RunnerPre},
     code_cache::{CodeCache, CodeReport},
+    call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     component::{self, ComponentInfo},
     error::{ActionError, Error, ErrorKind},
     limits::Limit,
@@ -274,10 +284,44 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 }
 
 struct Tables;
+    bound_request_parts(l)?;
 
 impl HasData for Tables {
     type Data<'a> = &'a mut ResourceTable;
 }
+/// wasmtime-wasi-http 48 bounds the path and the headers of a request that a guest prepares (`set_path_with_query`,
+/// `set_field_size_limit`), and neither its method nor its authority: with as many requests as there are handles, each
+/// with a method as long as a function's arguments may be, a guest would hold gigabytes of the host's memory. These
+/// refuse what is longer than any, as WASI has it for a part that is no good, and hand on the rest.
+fn bound_request_parts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    // The name under which wasmtime-wasi-http offers it; a test asks for such a method and such an authority.
+    const TYPES: &str = "wasi:http/types@0.2.12";
+
+    linker.allow_shadowing(true);
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: StoreContextMut<'_, Guest>, (request, method): (Resource<OutgoingRequest>, Method)| {
+            if matches!(&method, Method::Other(name) if name.len() > LONGEST_METHOD) {
+                return Ok((Err(()),));
+            }
+            store.data_mut().http().set_method(request, method).map(|result| (result,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: StoreContextMut<'_, Guest>,
+         (request, authority): (Resource<OutgoingRequest>, Option<String>)| {
+            if authority.as_ref().is_some_and(|authority| authority.len() > LONGEST_AUTHORITY) {
+                return Ok((Err(()),));
+            }
+            store.data_mut().http().set_authority(request, authority).map(|result| (result,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
 
 fn parse_json(text: &str, problem: &str) -> Result<Value, Error> {
     serde_json::from_str(text)
