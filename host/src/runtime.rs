@@ -7,6 +7,7 @@
 mod engine;
 mod guest;
 mod instances;
+mod json;
 
 use std::{
     sync::{
@@ -47,8 +48,8 @@ pub(crate) use self::{guest::Guest, instances::Reuse};
 use crate::{
     action::{ActionDescription, ActionSummary, Effect},
     bindings::{self, Runner, RunnerPre},
-    code_cache::{CodeCache, CodeReport},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
+    code_cache::{CodeCache, CodeReport},
     component::{self, ComponentInfo},
     error::{ActionError, Error, ErrorKind},
     limits::Limit,
@@ -167,9 +168,13 @@ impl Runtime {
             .call_run_action(store, action, &input)
             .await
             .map_err(stopped)?;
+        let result = match answer {
+            Ok(text) => Ok(json::parse(&text, "the result of the action")?),
+            Err(error) => Err(action_error(error)),
+        };
+        // An instance that broke the contract is thrown away, like one that was stopped.
         self.alive.keep(reuse, instance);
-        let text = answer.map_err(action_error)?;
-        parse_json(&text, "the result of the action is not JSON")
+        result
     }
 
     /// Lists the actions.
@@ -204,8 +209,8 @@ impl Runtime {
             effect: effect(found.effect),
             idempotent: found.idempotent,
             scopes: found.scopes,
-            input_schema: parse_json(&found.input_schema, "the schema of the input is not JSON")?,
-            output_schema: parse_json(&found.output_schema, "the schema of the output is not JSON")?,
+            input_schema: json::parse(&found.input_schema, "the schema of the input")?,
+            output_schema: json::parse(&found.output_schema, "the schema of the output")?,
         })
     }
 
@@ -279,16 +284,11 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     http::http::outgoing_handler::add_to_linker::<Guest, WasiHttp>(l, Guest::http)?;
     let options = http::LinkOptions::default();
     http::http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), Guest::http)?;
+    bound_request_parts(l)?;
     bindings::auth0::management::types::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     Ok(linker)
 }
 
-struct Tables;
-    bound_request_parts(l)?;
-
-impl HasData for Tables {
-    type Data<'a> = &'a mut ResourceTable;
-}
 /// wasmtime-wasi-http 48 bounds the path and the headers of a request that a guest prepares (`set_path_with_query`,
 /// `set_field_size_limit`), and neither its method nor its authority: with as many requests as there are handles, each
 /// with a method as long as a function's arguments may be, a guest would hold gigabytes of the host's memory. These
@@ -322,10 +322,10 @@ fn bound_request_parts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+struct Tables;
 
-fn parse_json(text: &str, problem: &str) -> Result<Value, Error> {
-    serde_json::from_str(text)
-        .map_err(|source| Error::Contract { problem: problem.to_owned(), source: Some(source) })
+impl HasData for Tables {
+    type Data<'a> = &'a mut ResourceTable;
 }
 
 fn effect(effect: bindings::Effect) -> Effect {
