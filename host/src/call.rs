@@ -4,16 +4,21 @@
 //! still be able to say what it had sent.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::unconstrained,
+};
 use tracing::Span;
 
 use crate::{
@@ -146,6 +151,9 @@ pub(crate) struct CallContext {
     undelivered: Mutex<Option<Undelivered>>,
 }
 
+/// A place in the line for a place.
+pub(crate) type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
 impl CallContext {
     pub(crate) fn new(deadline: Instant, options: CallOptions) -> Self {
         Self {
@@ -177,10 +185,16 @@ impl CallContext {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Waits for a place among the requests under way.
-    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed.
-        Arc::clone(&self.places).acquire_owned().await.ok()
+    /// Gets in line for a place among the requests under way, at once: a guest that reads its answers in the order of its
+    /// requests must not wait for one behind those that it reads later.
+    pub(crate) fn place(&self) -> Place {
+        // Without a budget: a task that has used its own up would not get in line.
+        let mut waiting = Box::pin(unconstrained(Arc::clone(&self.places).acquire_owned()));
+        match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            // The semaphore is never closed.
+            Poll::Ready(place) => Box::pin(std::future::ready(place.ok())),
+            Poll::Pending => Box::pin(async { waiting.await.ok() }),
+        }
     }
 
     /// Keeps the reason of a refusal for the call's error.

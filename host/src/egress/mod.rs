@@ -44,7 +44,7 @@ use self::{
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
 use crate::{
-    call::{CallContext, CallOptions, DENIED, RequestEntry},
+    call::{CallContext, CallOptions, DENIED, Place, RequestEntry},
     limits::RequestLimits,
     policy::Policy,
     secrets::deliveries::Deliveries,
@@ -178,8 +178,14 @@ impl Egress {
         }
     }
 
-    /// Sends one request of a guest.
-    async fn send(&self, request: Request<WasiBody>, options: RequestOptions, call: &CallContext) -> Answer {
+    /// Sends one request of a guest when it has its place.
+    async fn send_at(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+        call: &CallContext,
+        place: Place,
+    ) -> Answer {
         let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
         if call.count_request() > self.limits.requests {
             let reason = format!(
@@ -190,7 +196,7 @@ impl Egress {
             call.denied(reason);
             return Err(WasiError::HttpRequestDenied);
         }
-        let place = patience.before_sending(call.place()).await.ok_or(WasiError::ConnectionTimeout)?;
+        let place = patience.before_sending(place).await.ok_or(WasiError::ConnectionTimeout)?;
         let answer = self.send_in_place(request, options, patience, call).await?;
         Ok(answer.map(|body| PlacedBody::new(body, place).boxed_unsync()))
     }
@@ -565,9 +571,10 @@ impl WasiHttpHooks for GuestHttp {
         self.options_left = self.options_left.saturating_add(u64::from(options.is_some()));
         let egress = self.egress.clone();
         let call = Arc::clone(&self.call);
+        let place = call.place();
         Box::new(async move {
             let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
-            let response = egress.send(request, options.unwrap_or_default(), &call).await?;
+            let response = egress.send_at(request, options.unwrap_or_default(), &call, place).await?;
             // The pool drives the sockets.
             let driver: Driver = Box::new(async { Ok(()) });
             Ok((response, driver))
