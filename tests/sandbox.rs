@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    BusyScope, CallOptions, Connection, Error, ErrorKind, Host, HostBuilder, Instances, Limit, Limits,
-    Settings,
+    AuditFile, AuditSink, BusyScope, CallOptions, Connection, Error, ErrorKind, Host, HostBuilder, Instances,
+    Limit, Limits, Settings,
 };
 use auth0_tests::{program, settings};
 use serde_json::{Value, json};
@@ -327,7 +327,7 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
     }
     assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
 
-    for bad in ["panic", "spin", "walk-away"] {
+    for bad in ["panic", "spin", "walk-away", "lie"] {
         run(&arena.attacker, "remember", json!({"text": bad})).await.expect("it is done");
         let _ = run(&arena.attacker, bad, arena.request(json!({}))).await;
         assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "", "after {bad}");
@@ -354,6 +354,119 @@ async fn warm_instances_that_wait_give_way_to_calls() {
     assert_eq!(own.stats().instances_idle, 1);
 }
 
+/// Guards against what a guest asks for in vain and the host keeps: in the request, in the log, in the audit trail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_and_an_authority_of_megabytes_are_refused_at_the_door_and_the_call_has_its_record() {
+    let path = std::env::temp_dir().join(format!("auth0-sandbox-audit-{}.ndjson", std::process::id()));
+    let _ = fs::remove_file(&path);
+    let file = AuditFile::open(&path).expect("a file can be written").refuse_calls_without_it();
+    let file = Arc::new(file);
+    let sink = Arc::clone(&file) as Arc<dyn AuditSink>;
+    let arena = Arena::tuned(|settings| settings.audit(sink)).await;
+    let refused = async |input: Value, part: &str| {
+        let outcome = arena.attacker.call("send", input).await;
+        let answer = outcome.result.expect("a refusal is the guest's to see");
+        assert_eq!(answer["error"], format!("the host refused the {part}"));
+        assert!(outcome.requests.is_empty(), "{:?}", outcome.requests);
+    };
+    refused(arena.request(json!({"method": "X".repeat(3 << 20)})), "method").await;
+    refused(arena.request(json!({"authority": "x".repeat(3 << 20)})), "authority").await;
+    // What is short enough is refused by the rules, and kept as short as it came.
+    for input in [
+        json!({"method": "X".repeat(20)}),
+        json!({"authority": "x".repeat(260)}),
+        json!({"authority": "evil.example", "path": format!("/{}", "x".repeat(60_000))}),
+    ] {
+        let outcome = arena.attacker.call("send", arena.request(input)).await;
+        assert!(outcome.result.expect("a refusal is the guest's to see")["error"].is_string());
+        let request = &outcome.requests[0];
+        let bytes = request.method.len() + request.authority.len() + request.path.len();
+        assert!(bytes < 3_000 && request.error.as_ref().is_some_and(|error| error.len() < 3_000), "{bytes}");
+    }
+    file.flush().await;
+    let text = fs::read_to_string(&path).expect("it was written");
+    let _ = fs::remove_file(&path);
+    assert_eq!((text.lines().count(), file.lost()), (5, 0), "a record for each call");
+    assert!(text.len() < 10_000, "{} bytes", text.len());
+    assert_eq!(arena.seen(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_would_be_many_times_its_size_is_not_read() {
+    let arena = Arena::tuned(|settings| settings).await;
+    let error = arena.attack("wide-result", json!({"count": 7_000_000})).await;
+    let Error::Contract { problem, source: None } = &error else { panic!("{error:?}") };
+    assert!(problem.contains("at most 1000000"), "{problem}");
+    let answer = arena.attacker.run("wide-result", json!({"count": 1000})).await.expect("it is read");
+    assert_eq!(answer.as_array().map(Vec::len), Some(1001));
+}
+
+/// Guards against one window for all answers of an HTTP/2 connection: whoever does not read uses it up for everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
+    let emulator = Emulator::builder().seed(Seed::demo()).tls(true).start().await.expect("a tenant starts");
+    let ca = emulator.ca_pem().expect("it has an authority").as_bytes().to_vec();
+    let attacker = host().connect(settings(&emulator).ca_pem(ca)).expect("the settings go together");
+    let arena = Arena { emulator, attacker };
+    let long = FaultKind::Status {
+        status: 200,
+        body: Some("x".repeat(2_000_000)),
+        retry_after: None,
+        after_processing: false,
+    };
+    arena.emulator.control().inject(Fault::new(long).at("/api/v2/users"));
+    // Twelve in each of two calls; eight of a call are under way at once, and each would have 2 MB.
+    let request = |more| arena.request(more);
+    let hoards: Vec<_> = (0..2)
+        .map(|_| {
+            let attacker = arena.attacker.clone();
+            let input = request(json!({"scheme": "https", "count": 12, "ms": 5_000}));
+            tokio::spawn(async move { attacker.run("hoard", input).await })
+        })
+        .collect();
+    eventually("the answers are on their way", || arena.seen() == 16).await;
+    for _ in 0..20 {
+        let honest = request(json!({"scheme": "https", "path": "/api/v2/clients"}));
+        let answer = arena.attacker.run("send", honest).await.expect("it is served");
+        assert!(answer["status"] == 200 && answer["body"].is_string(), "{answer}");
+    }
+    assert!(hoards.iter().all(|hoard| !hoard.is_finished()), "they were there all the while");
+    for hoard in hoards {
+        let answer = hoard.await.expect("it ends").expect("it is the guest's to see");
+        assert_eq!(answer, json!({"begun": 12, "answered": 8}));
+    }
+    let users = arena.emulator.control().requests();
+    let users = users.iter().filter(|request| request.path == "/api/v2/users").count();
+    assert_eq!(users, 16, "the others had no place");
+    assert_eq!(arena.attacker.stats().connections_opened, 1, "one connection carried them all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_room_gets_that_of_an_instance_that_would_be_kept() {
+    let own = builder().concurrent_calls(1).build().expect("the component runs");
+    let arena = Arena::on(&own, |settings| settings.instances(Instances::warm())).await;
+    let other = own.connect(settings(&arena.emulator)).expect("a connection");
+    let attacker = arena.attacker.clone();
+    let busy = tokio::spawn(async move { attacker.run("wait", json!({"ms": 300})).await });
+    eventually("it runs", || own.stats().instances == 1).await;
+    // Waits while the only room is in use; nobody calls for as long as it waits.
+    let options = CallOptions::new().deadline(Duration::from_secs(20));
+    other.call_with("recall", json!({}), options).await.result.expect("there is room");
+    busy.await.expect("it ends").expect("it is done");
+    assert_eq!(own.stats().instances_idle, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_nobody_calls_is_gone_at_its_age() {
+    let own = builder().build().expect("the component runs");
+    let brief = Instances::Warm { max_calls: 1000, max_age: Duration::from_secs(3) };
+    let arena = Arena::on(&own, |settings| settings.instances(brief)).await;
+    arena.attacker.run("recall", json!({})).await.expect("it is done");
+    assert_eq!(own.stats().instances_idle, 1);
+    // Nobody calls: the instance gives its place back by itself.
+    eventually("it is gone", || own.stats().instances == 0).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_s_errors_do_not_pass_for_the_action_s() {
     let arena = Arena::new().await;
@@ -376,13 +489,14 @@ fn held() -> (usize, u64) {
 /// In a process of its own (cargo runs this test's module with others, whose memory would count too), see below.
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_leaks_over_100_000_hostile_calls() {
+fn nothing_leaks_over_100_000_hostile_calls_beside_an_honest_caller_who_is_always_served() {
     const CALLS: usize = 100_000;
     const MARK: &str = "AUTH0_TESTS_HOSTILE_CALLS";
     if std::env::var_os(MARK).is_none() {
         // The same test binary, this test alone.
         let this = std::env::current_exe().expect("a test knows where it is");
-        let name = "sandbox::nothing_leaks_over_100_000_hostile_calls";
+        let name =
+            "sandbox::nothing_leaks_over_100_000_hostile_calls_beside_an_honest_caller_who_is_always_served";
         let output = std::process::Command::new(this)
             .args(["--exact", name, "--nocapture"])
             .env(MARK, "1")
@@ -394,15 +508,22 @@ fn nothing_leaks_over_100_000_hostile_calls() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime starts").block_on(async {
         let own = builder().build().expect("the component runs");
-        let limits = tight().cpu(Duration::from_millis(10));
+        let limits = tight().cpu(Duration::from_millis(10)).hostcall_bytes(LARGEST_RESULT);
         let arena = Arena::on(&own, |settings| settings.limits(limits)).await;
+        let attacks = own.actions().await.expect("the component tells its attacks");
+        for attack in attacks {
+            let mut tried = FREQUENT.iter().chain(&RARE).map(|(id, _)| *id);
+            assert!(tried.any(|id| id == attack.id), "`{}` is in neither list", attack.id);
+        }
         let mut before = None;
         for round in 0..10 {
+            let honest = Honest::begin(&own, &arena);
             let callers: Vec<_> =
                 (0..8).map(|caller| misbehave(&arena, round * 8 + caller, CALLS / 80)).collect();
             for caller in callers {
                 caller.await.expect("a caller ends");
             }
+            honest.end().await;
             eventually("no instance is left", || own.stats().instances == 0).await;
             let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
             assert!(tasks < 100, "{tasks} tasks are left");
@@ -418,39 +539,103 @@ fn nothing_leaks_over_100_000_hostile_calls() {
                 _ => {}
             }
         }
-        let answer = arena.attacker.run("send", arena.request(json!({}))).await.expect("it is served");
-        assert_eq!(answer["status"], 200, "{answer}");
     });
 }
 
-/// Attacks so often, each time in another way. The dear ones (which use up processor time or wait) are rare.
+/// One who calls again and again, on a connection of its own, and must be served each time.
+#[cfg(target_os = "linux")]
+struct Honest {
+    over: tokio::sync::watch::Sender<bool>,
+    task: tokio::task::JoinHandle<usize>,
+}
+
+#[cfg(target_os = "linux")]
+impl Honest {
+    fn begin(host: &Host, arena: &Arena) -> Self {
+        let connection = host.connect(settings(&arena.emulator)).expect("the settings go together");
+        let request = arena.request(json!({"path": "/api/v2/clients"}));
+        let (over, ending) = tokio::sync::watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut served = 0;
+            while !*ending.borrow() {
+                let answer = connection.run("send", request.clone()).await.expect("it is served");
+                assert!(answer["status"] == 200 && answer["body"].is_string(), "{answer}");
+                served += 1;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            served
+        });
+        Self { over, task }
+    }
+
+    async fn end(self) {
+        self.over.send_replace(true);
+        assert!(self.task.await.expect("each call was served") > 0, "it ran beside the attacks");
+    }
+}
+
+#[cfg(target_os = "linux")]
+const LARGEST_RESULT: usize = 5 << 20;
+
+/// What a call of the leak test does, by the name of its attack.
+#[cfg(target_os = "linux")]
+type Attempt = (&'static str, fn(&Arena) -> Value);
+
+/// Attacks that take next to no time.
+#[cfg(target_os = "linux")]
+const FREQUENT: [Attempt; 9] = [
+    ("panic", |_| json!({})),
+    ("lie", |_| json!({})),
+    ("send", |_| json!({"authority": "evil.example"})),
+    ("hold-handles", |_| json!({})),
+    ("recurse-in-memory", |_| json!({})),
+    ("random", |_| json!({"bytes": 1_000_000_000_u64})),
+    ("environment", |_| json!({})),
+    ("remember", |_| json!({"text": "x".repeat(1000)})),
+    ("recall", |_| json!({})),
+];
+
+/// Attacks that use up processor time or memory, send, or wait: one call in twelve.
+#[cfg(target_os = "linux")]
+const RARE: [Attempt; 14] = [
+    ("allocate", |_| json!({})),
+    ("begin-bodies", |_| json!({"count": 4})),
+    ("flood", |_| json!({"authority": "evil.example", "count": 30})),
+    ("hoard", |arena| arena.request(json!({"count": 12, "ms": 2}))),
+    ("long-result", |_| json!({"bytes": LARGEST_RESULT + 1})),
+    ("poll-for-ever", |_| json!({})),
+    ("recurse", |_| json!({})),
+    ("send", |arena| arena.request(json!({}))),
+    ("send", |arena| arena.request(json!({"method": "X".repeat(100_000)}))),
+    ("spin", |_| json!({})),
+    ("spin-in-host", |_| json!({})),
+    ("wait", |_| json!({})),
+    ("walk-away", |arena| arena.request(json!({}))),
+    ("wide-result", |_| json!({"count": 600_000})),
+];
+
+/// Attacks so often, each time in another way.
 #[cfg(target_os = "linux")]
 fn misbehave(arena: &Arena, seed: usize, calls: usize) -> tokio::task::JoinHandle<()> {
+    const ONE_IN: usize = 12;
     let attacker = arena.attacker.clone();
-    let (request, elsewhere) = (arena.request(json!({})), json!({"authority": "evil.example"}));
+    let inputs = |attempts: &[Attempt]| -> Vec<(&'static str, Value)> {
+        attempts.iter().map(|(id, input)| (*id, input(arena))).collect()
+    };
+    let (frequent, rare) = (inputs(&FREQUENT), inputs(&RARE));
     tokio::spawn(async move {
         for call in 0..calls {
-            let (attack, input, ends) = match (seed * 31 + call) % 250 {
-                0 => ("spin", json!({}), true),
-                1 => ("allocate", json!({}), true),
-                2 => ("walk-away", request.clone(), true),
-                3 => ("send", request.clone(), true),
-                4 => ("wait", json!({}), false),
-                5 => ("flood", json!({"authority": "evil.example", "count": 30}), true),
-                6 => ("recurse", json!({}), true),
-                7 => ("begin-bodies", json!({"count": 4}), true),
-                n if n % 5 == 0 => ("panic", json!({}), true),
-                n if n % 5 == 1 => ("lie", json!({}), true),
-                n if n % 5 == 2 => ("send", elsewhere.clone(), true),
-                n if n % 5 == 3 => ("hold-handles", json!({}), true),
-                _ => ("long-result", json!({"bytes": 1_048_577}), true),
+            let turn = seed * 31 + call;
+            let (attack, input) = match turn % ONE_IN {
+                0 => &rare[turn / ONE_IN % rare.len()],
+                _ => &frequent[turn % frequent.len()],
             };
-            let running = attacker.call(attack, input);
-            if ends {
-                running.await;
-            } else {
+            let running = attacker.call(attack, input.clone());
+            if *attack == "wait" {
                 // Dropped half-way.
                 let _ = tokio::time::timeout(Duration::from_millis(2), running).await;
+            } else {
+                running.await;
             }
         }
     })

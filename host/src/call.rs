@@ -4,16 +4,21 @@
 //! still be able to say what it had sent.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::unconstrained,
+};
 use tracing::Span;
 
 use crate::{
@@ -68,7 +73,13 @@ pub struct RequestRecord {
 }
 
 /// A component can make methods up. The longest that HTTP's registry has is 17 letters long.
-const LONGEST_METHOD: usize = 20;
+pub(crate) const LONGEST_METHOD: usize = 20;
+/// The longest name that DNS has is 253 letters long, and a port has five digits.
+pub(crate) const LONGEST_AUTHORITY: usize = 260;
+/// Bytes of a path with the names of its query that are kept. An id of 255 letters, each percent-encoded, has 765.
+const LONGEST_PATH: usize = 2048;
+/// Bytes of a failure's text that are kept, which may repeat what a component chose. A call has a thousand of them.
+const LONGEST_TEXT: usize = 2048;
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
@@ -132,13 +143,16 @@ pub(crate) struct CallContext {
     pub(crate) log: RequestLog,
     /// Requests that were asked for so far.
     requests: AtomicU64,
-    /// Places for requests under way: each holds a body in the host's memory.
-    places: Semaphore,
+    /// Places for requests under way: each holds a body, its own or its answer's, in the host's memory.
+    places: Arc<Semaphore>,
     /// Why the last refused request was refused, in words that the component does not know.
     denial: Mutex<Option<String>>,
     /// New secrets that the sink did not take.
     undelivered: Mutex<Option<Undelivered>>,
 }
+
+/// A place in the line for a place.
+pub(crate) type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl CallContext {
     pub(crate) fn new(deadline: Instant, options: CallOptions) -> Self {
@@ -148,7 +162,7 @@ impl CallContext {
             options,
             log: RequestLog::default(),
             requests: AtomicU64::new(0),
-            places: Semaphore::new(REQUESTS_AT_ONCE),
+            places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
             undelivered: Mutex::default(),
         }
@@ -171,15 +185,21 @@ impl CallContext {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Waits for a place among the requests under way.
-    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        self.places.acquire().await.ok()
+    /// Gets in line for a place among the requests under way, at once: a guest that reads its answers in the order of its
+    /// requests must not wait for one behind those that it reads later.
+    pub(crate) fn place(&self) -> Place {
+        // Without a budget: a task that has used its own up would not get in line.
+        let mut waiting = Box::pin(unconstrained(Arc::clone(&self.places).acquire_owned()));
+        match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            // The semaphore is never closed.
+            Poll::Ready(place) => Box::pin(std::future::ready(place.ok())),
+            Poll::Pending => Box::pin(async { waiting.await.ok() }),
+        }
     }
 
     /// Keeps the reason of a refusal for the call's error.
     pub(crate) fn denied(&self, reason: String) {
-        *lock(&self.denial) = Some(reason);
+        *lock(&self.denial) = Some(cut(reason, LONGEST_TEXT));
     }
 
     /// Returns the reason of the last refusal.
@@ -269,9 +289,9 @@ impl RequestLog {
     /// Writes down that a guest asks for a request. It is not sent yet.
     pub(crate) fn open(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
         let entry = Arc::new(Entry {
-            method: method.to_string(),
-            path: path_without_values(uri),
-            authority: uri.authority().map(host_and_port).unwrap_or_default(),
+            method: cut(method.to_string(), LONGEST_METHOD),
+            path: cut(path_without_values(uri), LONGEST_PATH),
+            authority: cut(uri.authority().map(host_and_port).unwrap_or_default(), LONGEST_AUTHORITY),
             started: Instant::now(),
             received: AtomicU64::new(0),
             state: Mutex::default(),
@@ -322,7 +342,7 @@ impl Entry {
         let broken_off = || record.error.is_some().then_some("broken-off");
         AuditRequest {
             path: private_path::path(&record.path),
-            method: record.method.chars().take(LONGEST_METHOD).collect(),
+            method: record.method,
             authority: record.authority,
             status: record.status,
             sent: record.sent,
@@ -359,7 +379,7 @@ impl RequestEntry {
     /// Writes down a failure, and the word for it in audit records and traces.
     pub(crate) fn failed(&self, code: &'static str, error: impl Into<String>) {
         let mut state = lock(&self.entry.state);
-        state.error = Some(error.into());
+        state.error = Some(cut(error.into(), LONGEST_TEXT));
         state.error_code = Some(code);
     }
 }
@@ -382,6 +402,17 @@ impl Drop for RequestEntry {
         }
         .tell(&self.span);
     }
+}
+
+/// Shortens a text that a component may have chosen, and says so. What is kept of it outlives the request, and each
+/// call has many.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// Leaves the values of a query out.
@@ -417,6 +448,23 @@ mod tests {
         ] {
             assert_eq!(path_without_values(&uri(text)), expected);
         }
+    }
+
+    /// Guards against a guest that fills the host's memory, and its audit trail, with what it asks for in vain.
+    #[test]
+    fn of_a_request_out_of_all_proportion_the_log_keeps_little() {
+        let log = RequestLog::default();
+        let method = http::Method::from_bytes(&[b'X'; 1 << 20]).unwrap();
+        let authority: http::uri::Authority = "x".repeat(1 << 20).parse().unwrap();
+        let path = format!("/{}", "x".repeat(60_000));
+        let uri = http::Uri::builder().scheme("https").authority(authority).path_and_query(path);
+        let entry = log.open(&method, &uri.build().unwrap());
+        entry.failed(DENIED, "ä".repeat(1 << 20));
+        let record = log.records().remove(0);
+        assert_eq!(record.method, format!("{}…", "X".repeat(LONGEST_METHOD)));
+        assert_eq!(record.authority.len(), LONGEST_AUTHORITY + '…'.len_utf8());
+        assert_eq!(record.path.len(), LONGEST_PATH + '…'.len_utf8());
+        assert_eq!(record.error.unwrap().len(), LONGEST_TEXT + '…'.len_utf8());
     }
 
     #[test]

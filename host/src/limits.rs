@@ -80,7 +80,7 @@ impl Limits {
         self
     }
 
-    /// Sets the elements of a table; 10,000 where absent.
+    /// Sets the elements of each of an instance's two tables; 10,000 where absent.
     #[must_use]
     pub fn table_elements(mut self, elements: usize) -> Self {
         self.table_elements = elements;

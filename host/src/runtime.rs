@@ -7,6 +7,7 @@
 mod engine;
 mod guest;
 mod instances;
+mod json;
 
 use std::{
     sync::{
@@ -18,8 +19,8 @@ use std::{
 
 use serde_json::Value;
 use wasmtime::{
-    Engine, Store, Trap,
-    component::{HasData, HasSelf, Linker, ResourceTable, ResourceTableError},
+    Engine, Store, StoreContextMut, Trap,
+    component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
     cli::{WasiCli, WasiCliView as _},
@@ -27,7 +28,16 @@ use wasmtime_wasi::{
     p2::bindings::{cli, clocks, random},
     random::WasiRandom,
 };
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _, p2::bindings as http};
+use wasmtime_wasi_http::{
+    WasiHttp, WasiHttpView as _,
+    p2::{
+        bindings::{
+            self as http,
+            http::types::{HostOutgoingRequest as _, Method},
+        },
+        types::HostOutgoingRequest as OutgoingRequest,
+    },
+};
 
 pub use self::instances::Instances;
 use self::{
@@ -38,6 +48,7 @@ pub(crate) use self::{guest::Guest, instances::Reuse};
 use crate::{
     action::{ActionDescription, ActionSummary, Effect},
     bindings::{self, Runner, RunnerPre},
+    call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     code_cache::{CodeCache, CodeReport},
     component::{self, ComponentInfo},
     error::{ActionError, Error, ErrorKind},
@@ -157,9 +168,13 @@ impl Runtime {
             .call_run_action(store, action, &input)
             .await
             .map_err(stopped)?;
+        let result = match answer {
+            Ok(text) => Ok(json::parse(&text, "the result of the action")?),
+            Err(error) => Err(action_error(error)),
+        };
+        // An instance that broke the contract is thrown away, like one that was stopped.
         self.alive.keep(reuse, instance);
-        let text = answer.map_err(action_error)?;
-        parse_json(&text, "the result of the action is not JSON")
+        result
     }
 
     /// Lists the actions.
@@ -194,8 +209,8 @@ impl Runtime {
             effect: effect(found.effect),
             idempotent: found.idempotent,
             scopes: found.scopes,
-            input_schema: parse_json(&found.input_schema, "the schema of the input is not JSON")?,
-            output_schema: parse_json(&found.output_schema, "the schema of the output is not JSON")?,
+            input_schema: json::parse(&found.input_schema, "the schema of the input")?,
+            output_schema: json::parse(&found.output_schema, "the schema of the output")?,
         })
     }
 
@@ -269,19 +284,48 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     http::http::outgoing_handler::add_to_linker::<Guest, WasiHttp>(l, Guest::http)?;
     let options = http::LinkOptions::default();
     http::http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), Guest::http)?;
+    bound_request_parts(l)?;
     bindings::auth0::management::types::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     Ok(linker)
+}
+
+/// wasmtime-wasi-http 48 bounds the path and the headers of a request that a guest prepares (`set_path_with_query`,
+/// `set_field_size_limit`), and neither its method nor its authority: with as many requests as there are handles, each
+/// with a method as long as a function's arguments may be, a guest would hold gigabytes of the host's memory. These
+/// refuse what is longer than any, as WASI has it for a part that is no good, and hand on the rest.
+fn bound_request_parts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    // The name under which wasmtime-wasi-http offers it; a test asks for such a method and such an authority.
+    const TYPES: &str = "wasi:http/types@0.2.12";
+
+    linker.allow_shadowing(true);
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: StoreContextMut<'_, Guest>, (request, method): (Resource<OutgoingRequest>, Method)| {
+            if matches!(&method, Method::Other(name) if name.len() > LONGEST_METHOD) {
+                return Ok((Err(()),));
+            }
+            store.data_mut().http().set_method(request, method).map(|result| (result,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: StoreContextMut<'_, Guest>,
+         (request, authority): (Resource<OutgoingRequest>, Option<String>)| {
+            if authority.as_ref().is_some_and(|authority| authority.len() > LONGEST_AUTHORITY) {
+                return Ok((Err(()),));
+            }
+            store.data_mut().http().set_authority(request, authority).map(|result| (result,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 struct Tables;
 
 impl HasData for Tables {
     type Data<'a> = &'a mut ResourceTable;
-}
-
-fn parse_json(text: &str, problem: &str) -> Result<Value, Error> {
-    serde_json::from_str(text)
-        .map_err(|source| Error::Contract { problem: problem.to_owned(), source: Some(source) })
 }
 
 fn effect(effect: bindings::Effect) -> Effect {

@@ -9,6 +9,7 @@
 //! a crashed process or a full disk left unfinished is ended before the next record, so that it spoils none but itself.
 
 use std::{
+    borrow::Cow,
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
@@ -29,6 +30,9 @@ use super::{AuditRecord, AuditSink, AuditUnavailable};
 
 /// Bytes that may wait for the disk: some thirty thousand records of one request.
 const MOST_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// The longest line. A hundred requests of the longest paths and hosts that are kept have less; a line must in any case
+/// find room among those that wait, or the calls that a component spoils on purpose would be those without a record.
+const LONGEST_LINE: usize = MOST_WAITING_BYTES / 64;
 /// How often a disk that refused is tried again. A person frees space in minutes; a second loses nothing.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a process that ends waits for its last records. A disk that takes longer is not going to answer.
@@ -122,8 +126,7 @@ impl AuditFile {
 
 impl AuditSink for AuditFile {
     fn record(&self, record: &AuditRecord) {
-        let mut line = record.to_json().into_bytes();
-        line.push(b'\n');
+        let line = line(record);
         let bytes = line.len();
         let waiting = self.state.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let room = waiting + bytes <= MOST_WAITING_BYTES;
@@ -272,6 +275,21 @@ impl Writer {
     }
 }
 
+/// Writes a record as a line. Where it is too long, its last requests are counted instead of written out.
+fn line(record: &AuditRecord) -> Vec<u8> {
+    let mut text = record.to_json();
+    let mut record = Cow::Borrowed(record);
+    while text.len() >= LONGEST_LINE && !record.requests.is_empty() {
+        let record = record.to_mut();
+        let kept = record.requests.len() / 2;
+        record.requests_omitted += record.requests.len() - kept;
+        record.requests.truncate(kept);
+        text = record.to_json();
+    }
+    text.push('\n');
+    text.into_bytes()
+}
+
 /// Opens for appending and for looking at the end; a file that may only be written is taken as it is.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -289,7 +307,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::audit::{AuditOutcome, Decision};
+    use crate::audit::{AuditOutcome, AuditRequest, Decision};
 
     struct Folder(PathBuf);
 
@@ -442,6 +460,32 @@ mod tests {
         let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!((&first["event"], &first["records"]), (&"lost".into(), &1.into()));
         assert_eq!(calls(&folder.file()), ["-", "kept"]);
+    }
+
+    #[test]
+    fn a_record_out_of_all_proportion_is_written_with_fewer_of_its_requests() {
+        let folder = Folder::new("long");
+        let request = AuditRequest {
+            method: "X".repeat(20 << 20),
+            authority: "evil.example".to_owned(),
+            path: "/".to_owned(),
+            status: None,
+            sent: false,
+            start: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            bytes_sent: 0,
+            bytes_received: 0,
+            error: Some("denied"),
+        };
+        let short = AuditRequest { method: "GET".to_owned(), ..request.clone() };
+        let file = AuditFile::open(folder.file()).unwrap();
+        file.record(&AuditRecord { requests: vec![short, request], requests_omitted: 5, ..record("long") });
+        assert_eq!(file.lost(), 0);
+        drop(file);
+        let line: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(folder.file()).unwrap()).unwrap();
+        assert_eq!((&line["call"], &line["requests_omitted"]), (&"long".into(), &6.into()));
+        assert_eq!(line["requests"].as_array().unwrap().len(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 use zeroize::Zeroizing;
 
@@ -54,6 +54,44 @@ pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
         answer.extend_from_slice(&data);
     }
     Ok(answer)
+}
+
+/// An answer's body that keeps the request's place among those under way until it is read to its end or dropped. What
+/// nobody reads waits in the host's memory, so it counts as long as it is there.
+pub(crate) struct PlacedBody {
+    inner: WasiBody,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl PlacedBody {
+    pub(crate) fn new(inner: WasiBody, place: Option<OwnedSemaphorePermit>) -> Self {
+        let place = place.filter(|_| !inner.is_end_stream());
+        Self { inner, place }
+    }
+}
+
+impl Body for PlacedBody {
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.inner.is_end_stream() {
+            self.place = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// An answer's body: counted, given up when it stalls, and when it is too long.

@@ -34,7 +34,7 @@ use wasmtime_wasi_http::{
 };
 
 use self::{
-    body::AnswerBody,
+    body::{AnswerBody, PlacedBody},
     credentials::{Keyring, OwnAnswer},
     destination::{Destination, Destinations},
     governor::{Admission, Governor, Throttled},
@@ -44,7 +44,7 @@ use self::{
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
 use crate::{
-    call::{CallContext, CallOptions, DENIED, RequestEntry},
+    call::{CallContext, CallOptions, DENIED, Place, RequestEntry},
     limits::RequestLimits,
     policy::Policy,
     secrets::deliveries::Deliveries,
@@ -178,8 +178,14 @@ impl Egress {
         }
     }
 
-    /// Sends one request of a guest.
-    async fn send(&self, request: Request<WasiBody>, options: RequestOptions, call: &CallContext) -> Answer {
+    /// Sends one request of a guest when it has its place.
+    async fn send_at(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+        call: &CallContext,
+        place: Place,
+    ) -> Answer {
         let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
         if call.count_request() > self.limits.requests {
             let reason = format!(
@@ -190,7 +196,18 @@ impl Egress {
             call.denied(reason);
             return Err(WasiError::HttpRequestDenied);
         }
-        let _place = patience.before_sending(call.place()).await.ok_or(WasiError::ConnectionTimeout)?;
+        let place = patience.before_sending(place).await.ok_or(WasiError::ConnectionTimeout)?;
+        let answer = self.send_in_place(request, options, patience, call).await?;
+        Ok(answer.map(|body| PlacedBody::new(body, place).boxed_unsync()))
+    }
+
+    async fn send_in_place(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+        patience: Patience,
+        call: &CallContext,
+    ) -> Answer {
         let (mut head, body) = request.into_parts();
         let destination = match self.destinations.classify(&head.method, &head.uri) {
             Ok(route) => {
@@ -500,25 +517,25 @@ fn own(answer: OwnAnswer) -> Response<WasiBody> {
 pub(crate) struct GuestHttp {
     egress: Option<Arc<Egress>>,
     call: Arc<CallContext>,
-    handed_over: u64,
+    options_left: u64,
 }
 
 impl GuestHttp {
     /// Gives a call its way out.
     pub(crate) fn new(egress: Arc<Egress>, call: Arc<CallContext>) -> Self {
-        Self { egress: Some(egress), call, handed_over: 0 }
+        Self { egress: Some(egress), call, options_left: 0 }
     }
 
     /// Gives no way out.
     pub(crate) fn sealed() -> Self {
         let call = CallContext::new(Instant::now(), CallOptions::default());
-        Self { egress: None, call: Arc::new(call), handed_over: 0 }
+        Self { egress: None, call: Arc::new(call), options_left: 0 }
     }
 
-    /// Counts the requests that the guest has handed over, those past the limit of a call not included.
-    pub(crate) fn handed_over(&self) -> usize {
+    /// Counts the options that came with the guest's requests, those past the limit of a call not included.
+    pub(crate) fn options_left(&self) -> usize {
         let most = self.egress.as_ref().map_or(0, |egress| egress.limits.requests);
-        usize::try_from(self.handed_over.min(most)).unwrap_or(usize::MAX)
+        usize::try_from(self.options_left.min(most)).unwrap_or(usize::MAX)
     }
 }
 
@@ -551,12 +568,13 @@ impl WasiHttpHooks for GuestHttp {
         options: Option<RequestOptions>,
         _: Driver,
     ) -> Sending {
-        self.handed_over = self.handed_over.saturating_add(1);
+        self.options_left = self.options_left.saturating_add(u64::from(options.is_some()));
         let egress = self.egress.clone();
         let call = Arc::clone(&self.call);
+        let place = call.place();
         Box::new(async move {
             let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
-            let response = egress.send(request, options.unwrap_or_default(), &call).await?;
+            let response = egress.send_at(request, options.unwrap_or_default(), &call, place).await?;
             // The pool drives the sockets.
             let driver: Driver = Box::new(async { Ok(()) });
             Ok((response, driver))

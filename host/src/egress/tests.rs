@@ -30,6 +30,12 @@ use crate::{
 const SECRET: &str = "canary-secret";
 const MAIL_KEY: &str = "canary-key";
 
+impl Egress {
+    async fn send(&self, request: Request<WasiBody>, options: RequestOptions, call: &CallContext) -> Answer {
+        self.send_at(request, options, call, call.place()).await
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Seen {
     request: String,

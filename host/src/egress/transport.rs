@@ -63,6 +63,13 @@ const MAX_IDLE: usize = 32;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long the answer to that may take: what is given to a whole new connection, [`CONNECT_TIMEOUT`].
 const PING_TIMEOUT: Duration = CONNECT_TIMEOUT;
+/// What HTTP/2 lets a server send of one answer before it is read: 10 MB/s at 50 ms, so that the longest answer takes
+/// less than a second.
+const STREAM_WINDOW: u32 = 512 * 1024;
+/// The same for all answers of a connection together: the most that HTTP/2 has (RFC 9113, section 6.9.1), so that each
+/// stream's own window is the only one. hyper's 5 MB would be used up by ten answers that a guest does not read, and
+/// every other call of the connection would stand still.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// How often a request is put on a connection that closes before it takes the request. The pool passes over
 /// connections that it knows to be closed, so each of these is a race lost by microseconds; a server that closes
 /// every connection at once must not be asked for ever.
@@ -212,6 +219,8 @@ impl Transport {
             // What does not fit is an error of the connection, and never in the host's memory as a whole.
             .http1_max_buf_size(header_bytes)
             .http2_max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(ping.interval)
             .http2_keep_alive_timeout(ping.timeout)
             // In silence too: the next call would find the dead connection and be lost on it.

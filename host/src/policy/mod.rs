@@ -260,5 +260,9 @@ fn likely_pattern(segments: &[String]) -> String {
     let word = |text: &str| {
         text == "v2" || text.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte))
     };
-    segments.iter().map(|text| if word(text) { format!("/{text}") } else { "/{id}".to_owned() }).collect()
+    let pattern: String = segments
+        .iter()
+        .map(|text| if word(text) { format!("/{text}") } else { "/{id}".to_owned() })
+        .collect();
+    shown(&pattern)
 }

@@ -6,8 +6,13 @@ use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, 
 
 use crate::{error::Error, limits::MOST_MEMORY_BYTES};
 
-/// A component is made of some core modules: the guest, and the adapters of its imports and exports.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
+/// A component is made of some core modules: the guest, and the adapters of its imports and exports. The connector has
+/// three.
+pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
+/// The limit of memory is one memory's, so there must be no second one.
+pub(super) const MEMORIES_PER_COMPONENT: u32 = 1;
+/// The guest's functions, and those that its adapters lend it. The limit of elements is one table's.
+pub(super) const TABLES_PER_COMPONENT: u32 = 2;
 /// Pages of a slot that are zeroed rather than given back. Measured: 2.4 → 2.0 of a native call's time.
 const MEMORY_KEEP_RESIDENT: usize = 2 * 1024 * 1024;
 /// The same for the stack that a call runs on.
@@ -46,8 +51,11 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(instances.saturating_mul(MEMORIES_PER_COMPONENT))
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .total_tables(instances.saturating_mul(TABLES_PER_COMPONENT))
+        .max_tables_per_component(TABLES_PER_COMPONENT)
         .total_stacks(instances)
         .max_memory_size(MOST_MEMORY_BYTES)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)

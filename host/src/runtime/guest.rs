@@ -6,7 +6,7 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable}
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::engine::TICK;
+use super::engine::{CORE_INSTANCES_PER_COMPONENT, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT, TICK};
 use crate::{
     bindings,
     egress::GuestHttp,
@@ -122,6 +122,20 @@ impl ResourceLimiter for Meter {
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         if desired <= self.table_elements { Ok(true) } else { Err(Limit::Table.into()) }
     }
+
+    // The pool holds a component to the same; it is not there on every machine.
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_PER_COMPONENT as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_PER_COMPONENT as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_PER_COMPONENT as usize
+    }
 }
 
 impl WasiView for Guest {
@@ -132,8 +146,8 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        // Options that requests left behind are not the guest's handles: see `holds_handles`.
-        self.table.set_max_capacity(self.meter.handles.saturating_add(self.http.handed_over()));
+        // Options that came with requests were left behind, and are not the guest's handles: see `holds_handles`.
+        self.table.set_max_capacity(self.meter.handles.saturating_add(self.http.options_left()));
         WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
     }
 }
@@ -149,11 +163,21 @@ mod tests {
 
     /// Runs a core module's start function, which is the first that a hostile component can do.
     async fn start(module: &str, limits: &Limits) -> wasmtime::Result<()> {
-        let engine = engine(1).unwrap();
-        let text = format!("(component (core module $m {module}) (core instance (instantiate $m)))");
-        let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
-        let mut store = Guest::new(&[], GuestHttp::sealed(), limits).into_store(&engine);
-        Linker::new(&engine).instantiate_async(&mut store, &component).await.map(drop)
+        start_often(&engine(1).unwrap(), module, 1, limits).await
+    }
+
+    /// Makes so many instances of a core module in one component.
+    async fn start_often(
+        engine: &wasmtime::Engine,
+        module: &str,
+        times: usize,
+        limits: &Limits,
+    ) -> wasmtime::Result<()> {
+        let instances = "(core instance (instantiate $m))".repeat(times);
+        let text = format!("(component (core module $m {module}) {instances})");
+        let component = Component::new(engine, wat::parse_str(text).unwrap())?;
+        let mut store = Guest::new(&[], GuestHttp::sealed(), limits).into_store(engine);
+        Linker::new(engine).instantiate_async(&mut store, &component).await.map(drop)
     }
 
     #[tokio::test]
@@ -176,5 +200,23 @@ mod tests {
             assert_eq!(limit(&error), Some(expected), "{module}: {error:?}");
         }
         start("(memory 16) (table 100 funcref)", &limits).await.unwrap();
+    }
+
+    /// Guards the limits of memory and table, which are those of one memory and one table.
+    #[tokio::test]
+    async fn a_component_with_more_memories_tables_or_modules_than_the_connector_is_refused() {
+        let mut config = wasmtime::Config::new();
+        config.epoch_interruption(true);
+        let on_demand = wasmtime::Engine::new(&config).unwrap();
+        for engine in [engine(10).unwrap(), on_demand] {
+            for (module, allowed) in [("(memory 1)", 1), ("(table 1 funcref)", 2), ("", 4)] {
+                let limits = Limits::default();
+                let start = |times| start_often(&engine, module, times, &limits);
+                start(allowed).await.unwrap();
+                start(allowed + 1).await.unwrap_err();
+                start(100).await.unwrap_err();
+            }
+            start_often(&engine, "(memory 1) (memory 1)", 1, &Limits::default()).await.unwrap_err();
+        }
     }
 }

@@ -2,11 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+};
 use wasmtime::Store;
 
 use super::Guest;
@@ -49,12 +56,17 @@ pub(crate) struct Reuse {
     pub(crate) instances: Instances,
 }
 
+/// How often instances that nobody asks for any more are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// An instance in use.
 pub(super) struct Instance {
     // Dropped before the slot is given back: the pool must have room when the next one asks.
     pub(super) store: Store<Guest>,
     pub(super) runner: Runner,
     born: Instant,
+    /// When it is thrown away, where it is kept.
+    until: Option<Instant>,
     calls: u32,
     _slot: OwnedSemaphorePermit,
     _counted: LiveInstance,
@@ -62,7 +74,8 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn new(store: Store<Guest>, runner: Runner, slot: OwnedSemaphorePermit) -> Self {
-        Self { store, runner, born: Instant::now(), calls: 0, _slot: slot, _counted: LiveInstance::begin() }
+        let (born, counted) = (Instant::now(), LiveInstance::begin());
+        Self { store, runner, born, until: None, calls: 0, _slot: slot, _counted: counted }
     }
 }
 
@@ -70,13 +83,107 @@ impl Instance {
 pub(super) struct Alive {
     slots: Arc<Semaphore>,
     room: u32,
+    /// Calls that wait for a slot.
+    waiting: AtomicUsize,
+    idle: Arc<Mutex<Idle>>,
+}
+
+/// The warm instances that wait for a call.
+#[derive(Default)]
+struct Idle {
     /// By connection, the one that was used last at the end.
-    idle: Mutex<BTreeMap<u64, Vec<Instance>>>,
+    by_connection: BTreeMap<u64, Vec<Instance>>,
+    /// The task that throws away those that have grown old, as long as there are any.
+    sweeper: Option<AbortHandle>,
+}
+
+impl Idle {
+    /// Takes those out that have grown old.
+    fn expired(&mut self) -> Vec<Instance> {
+        let now = Instant::now();
+        let mut gone = Vec::new();
+        self.by_connection.retain(|_, mine| {
+            gone.extend(mine.extract_if(.., |instance| instance.until.is_some_and(|until| until <= now)));
+            !mine.is_empty()
+        });
+        gone
+    }
+
+    /// Takes the instance that was made first.
+    fn oldest(&mut self) -> Option<Instance> {
+        let all = self.by_connection.iter();
+        let (&connection, _) = all.min_by_key(|(_, mine)| mine.first().map(|instance| instance.born))?;
+        self.take(connection, |mine| (!mine.is_empty()).then(|| mine.remove(0)))
+    }
+
+    fn take(
+        &mut self,
+        connection: u64,
+        choose: impl FnOnce(&mut Vec<Instance>) -> Option<Instance>,
+    ) -> Option<Instance> {
+        let mine = self.by_connection.get_mut(&connection)?;
+        let found = choose(mine);
+        if mine.is_empty() {
+            self.by_connection.remove(&connection);
+        }
+        found
+    }
+}
+
+fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
+    // Nothing in here is left half-written by a panic elsewhere.
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something with the idle instances that are not too old.
+fn with_idle<T>(idle: &Mutex<Idle>, work: impl FnOnce(&mut Idle) -> T) -> T {
+    let mut idle = lock(idle);
+    let gone = idle.expired();
+    let result = work(&mut idle);
+    drop(idle);
+    // Unmapping memory takes its time; not under the lock.
+    drop(gone);
+    result
+}
+
+/// Throws instances away that have grown old while nobody called, until there is none.
+async fn sweep(idle: Weak<Mutex<Idle>>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let none_left = with_idle(&idle, |idle| {
+            let none_left = idle.by_connection.is_empty();
+            if none_left {
+                idle.sweeper = None;
+            }
+            none_left
+        });
+        if none_left {
+            return;
+        }
+    }
+}
+
+/// Counts a call that waits for a slot, as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Alive {
     pub(super) fn new(room: u32) -> Self {
-        Self { slots: Arc::new(Semaphore::new(room as usize)), room, idle: Mutex::default() }
+        let slots = Arc::new(Semaphore::new(room as usize));
+        Self { slots, room, waiting: AtomicUsize::new(0), idle: Arc::default() }
     }
 
     /// Waits for room for one more. The pool itself answers an error when it is used up.
@@ -84,8 +191,9 @@ impl Alive {
         if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
             return Ok(slot);
         }
-        // One that waits for nothing gives way.
-        drop(self.oldest());
+        // Before it looks for one that waits for nothing, so that none comes after: `keep` looks for who waits.
+        let _waiting = Waiting::begin(&self.waiting);
+        drop(with_idle(&self.idle, Idle::oldest));
         match tokio::time::timeout(wait, Arc::clone(&self.slots).acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
             // The semaphore is never closed.
@@ -97,60 +205,46 @@ impl Alive {
 
     /// Takes a warm instance of a connection.
     pub(super) fn take(&self, reuse: Reuse) -> Option<Instance> {
-        let Instances::Warm { max_age, .. } = reuse.instances else { return None };
-        let mut idle = self.lock();
-        let mine = idle.get_mut(&reuse.connection)?;
-        let found = mine.pop().filter(|instance| instance.born.elapsed() < max_age);
-        if found.is_none() {
-            // The others were used before this one, and may be older still.
-            mine.retain(|instance| instance.born.elapsed() < max_age);
+        if reuse.instances == Instances::Fresh {
+            return None;
         }
-        if mine.is_empty() {
-            idle.remove(&reuse.connection);
-        }
-        found
+        with_idle(&self.idle, |idle| idle.take(reuse.connection, Vec::pop))
     }
 
-    /// Keeps an instance whose call ended cleanly for the connection's next one.
+    /// Keeps an instance whose call ended cleanly for the connection's next one, unless somebody waits for its room.
     pub(super) fn keep(&self, reuse: Reuse, mut instance: Instance) {
         let Instances::Warm { max_calls, max_age } = reuse.instances else { return };
         instance.calls = instance.calls.saturating_add(1);
+        instance.until = instance.born.checked_add(max_age);
         // What a guest still holds belongs to the call that is over: a request in flight, a body half read.
         let spent = instance.calls >= max_calls || instance.born.elapsed() >= max_age;
         if spent || instance.store.data_mut().holds_handles() {
             return;
         }
         instance.store.data_mut().seal();
-        self.lock().entry(reuse.connection).or_default().push(instance);
+        let gives_way = with_idle(&self.idle, |idle| {
+            if self.waiting.load(Ordering::SeqCst) > 0 {
+                return Some(instance);
+            }
+            idle.by_connection.entry(reuse.connection).or_default().push(instance);
+            if idle.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
+                let runtime = Handle::try_current().ok();
+                idle.sweeper =
+                    runtime.map(|runtime| runtime.spawn(sweep(Arc::downgrade(&self.idle))).abort_handle());
+            }
+            None
+        });
+        drop(gives_way);
     }
 
     /// Throws away what was kept for a connection.
     pub(super) fn forget(&self, connection: u64) {
-        let gone = self.lock().remove(&connection);
-        // Unmapping memory takes its time; not under the lock.
-        drop(gone);
+        drop(with_idle(&self.idle, |idle| idle.by_connection.remove(&connection)));
     }
 
     /// Counts the instances alive, and those of them that wait for a call.
     pub(super) fn count(&self) -> (usize, usize) {
-        let alive = (self.room as usize).saturating_sub(self.slots.available_permits());
-        (alive, self.lock().values().map(Vec::len).sum())
-    }
-
-    /// Takes the instance that was made first.
-    fn oldest(&self) -> Option<Instance> {
-        let mut idle = self.lock();
-        let (&connection, mine) =
-            idle.iter_mut().min_by_key(|(_, mine)| mine.first().map(|instance| instance.born))?;
-        let found = (!mine.is_empty()).then(|| mine.remove(0));
-        if mine.is_empty() {
-            idle.remove(&connection);
-        }
-        found
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Instance>>> {
-        // Nothing in here is left half-written by a panic elsewhere.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        let idle = lock(&self.idle).by_connection.values().map(Vec::len).sum();
+        ((self.room as usize).saturating_sub(self.slots.available_permits()), idle)
     }
 }

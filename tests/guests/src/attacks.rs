@@ -43,6 +43,10 @@ pub fn run(id: &str, input: &Value) -> Option<String> {
             return Some("x".repeat(usize::try_from(number(input, "bytes").unwrap_or(0)).unwrap_or(0)));
         }
         "lie" => return Some("this is not JSON".to_owned()),
+        "wide-result" => {
+            let count = usize::try_from(number(input, "count").unwrap_or(0)).unwrap_or(0);
+            return Some(format!("[{}[0]]", "[0],".repeat(count)));
+        }
         "random" => {
             json!(wasip2::random::random::get_random_bytes(number(input, "bytes").unwrap_or(0)).len())
         }
@@ -53,6 +57,9 @@ pub fn run(id: &str, input: &Value) -> Option<String> {
         }
         "recall" => json!(MEMORY.with_borrow(Clone::clone)),
         "send" => http::send(input),
+        "hoard" => {
+            http::hoard(input, number(input, "count").unwrap_or(u64::MAX), number(input, "ms").unwrap_or(0))
+        }
         "flood" => http::flood(input, number(input, "count").unwrap_or(u64::MAX)),
         "walk-away" => http::walk_away(input),
         _ => return None,

@@ -1,6 +1,7 @@
 //! Requests that the connector would not make.
 
 use serde_json::{Value, json};
+use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
@@ -32,6 +33,14 @@ pub fn flood(input: &Value, count: u64) -> Value {
     }
     refused += settle(&mut futures);
     json!({"refused": refused})
+}
+
+/// Sends the same request so often, reads no answer, and says after so many milliseconds how many have come.
+pub fn hoard(input: &Value, count: u64, ms: u64) -> Value {
+    let futures: Vec<_> = (0..count).map_while(|_| begin(input).ok()).collect();
+    monotonic_clock::subscribe_duration(ms * 1_000_000).block();
+    let answered = futures.iter().filter(|future| future.subscribe().ready()).count();
+    json!({"begun": futures.len(), "answered": answered})
 }
 
 /// Sends a request and ends the call without looking at its answer.

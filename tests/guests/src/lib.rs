@@ -7,11 +7,12 @@ mod attacks;
 mod http;
 
 /// The attacks, by the ids that they are run with.
-pub const ATTACKS: [&str; 19] = [
+pub const ATTACKS: [&str; 21] = [
     "allocate",
     "begin-bodies",
     "environment",
     "flood",
+    "hoard",
     "hold-handles",
     "lie",
     "long-result",
@@ -27,6 +28,7 @@ pub const ATTACKS: [&str; 19] = [
     "spin-in-host",
     "wait",
     "walk-away",
+    "wide-result",
 ];
 
 #[cfg(target_arch = "wasm32")]
