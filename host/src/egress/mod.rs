@@ -39,6 +39,7 @@ use self::{
     destination::{Destination, Destinations},
     governor::{Admission, Governor, Throttled},
     mail::Mailer,
+    resolver::Resolver,
     secrets::{Expected, Holds},
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
@@ -134,6 +135,11 @@ impl Egress {
     /// The pace that is kept.
     pub(crate) fn governor(&self) -> &Governor {
         &self.governor
+    }
+
+    /// Looks names up as the transport does.
+    pub(crate) fn resolver(&self) -> &Resolver {
+        self.transport.resolver()
     }
 
     fn count_request(&self) {
