@@ -203,7 +203,14 @@ impl Egress {
                 head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
                 route.destination
             }
-            Err(denial) => return deny(call, call.log.open(&head.method, &head.uri), denial.to_string()),
+            Err(denial) => {
+                let entry = if self.destinations.has(&head.uri) {
+                    call.log.open(&head.method, &head.uri)
+                } else {
+                    call.log.open_astray(&head.method, &head.uri)
+                };
+                return deny(call, entry, denial.to_string());
+            }
         };
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
