@@ -55,8 +55,8 @@ async fn a_healthy_tenant_has_nothing_that_fails_and_no_secret_is_shown() {
     assert_eq!(code, Some(0));
     for check in [
         "component",
-        "settings",
         "policy",
+        "settings",
         "dns",
         "tls",
         "domain",
@@ -113,7 +113,18 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
         command.env_remove("AUTH0_BASE_URL").env("AUTH0_DOMAIN", "acme.invalid");
         command
     };
+    // Nobody listens there either, and nobody is asked.
+    let not_public = {
+        let mut command = on(&tenant.emulator);
+        command.env("AUTH0_BASE_URL", "https://10.0.0.1");
+        command
+    };
     for (command, check, hint) in [
+        (
+            not_public,
+            "dns",
+            "a private address: every call is refused → to allow it, put its network into `allowed_networks`",
+        ),
         (wrong_secret, "token", "secret"),
         (refused_token, "token", "AUTH0_AUDIENCE"),
         (wrong_audience, "token", "AUTH0_AUDIENCE"),
@@ -126,6 +137,71 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
         assert_eq!((code, failed.as_str()), (Some(1), check), "{findings:#?}");
         assert!(text.contains(hint), "{text}");
         assert!(!format!("{findings:?}").contains("canary"), "{findings:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_is_told_and_one_that_cannot_be_used_is_a_finding_beside_the_others() {
+    let tenant = Tenant::start().await;
+    let (_, findings) = examine(on(&tenant.emulator)).await;
+    assert!(
+        of(&findings, "policy")["found"].as_str().unwrap().contains("everything that the credentials allow")
+    );
+    let file = |name: &str, text: &str| File::new(&format!("policy-{name}"), text);
+    let sound = file("sound", "[actions]\nallow = ['get-*']\n[requests]\nallow = ['GET /api/v2/**']");
+    let mistyped = file("mistyped", "[actions]\nalow = ['get-*']");
+    let unmatched = file("unmatched", "[actions]\ndeny = ['destroy-*']");
+    let missing = PathBuf::from("/no/such/policy.toml");
+    for (path, verdict, hint) in [
+        (&sound.0, "ok", ": 2 rules; "),
+        (&mistyped.0, "fail", "line 2, column 1"),
+        (&unmatched.0, "fail", "`destroy-*` (line 2): it matches no action"),
+        (&missing, "fail", "could not be read"),
+    ] {
+        let mut command = on(&tenant.emulator);
+        command.arg("--policy").arg(path);
+        let (code, findings) = examine(command).await;
+        let policy = of(&findings, "policy");
+        let found = policy["found"].as_str().unwrap();
+        assert_eq!(policy["verdict"], verdict, "{policy}");
+        assert!(found.contains(hint) && found.contains(path.to_str().unwrap()), "{policy}");
+        assert_eq!(of(&findings, "scopes")["verdict"], "ok", "the rest is looked at: {findings:#?}");
+        if verdict == "fail" {
+            assert_eq!((code, failed(&findings).0.as_str()), (Some(1), "policy"), "{findings:#?}");
+        } else {
+            assert_eq!(code, Some(0), "{findings:#?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_cache_that_is_damaged_or_open_to_others_is_a_warning() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    let tenant = Tenant::start().await;
+    let folder = std::env::temp_dir().join(format!("auth0-doctor-{}-cache", std::process::id()));
+    let look = async || {
+        let mut command = on(&tenant.emulator);
+        command.env("AUTH0_CACHE", &folder);
+        let (code, findings) = examine(command).await;
+        assert_eq!(code, Some(0), "{findings:#?}");
+        of(&findings, "cache").clone()
+    };
+    assert_eq!(look().await["verdict"], "ok");
+    assert!(look().await["found"].as_str().unwrap().contains("in the cache"));
+    let entry = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let mut code = fs::read(&entry).unwrap();
+    *code.last_mut().unwrap() ^= 1;
+    fs::write(&entry, code).unwrap();
+    let damaged = look().await;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let open = look().await;
+    fs::remove_dir_all(&folder).unwrap();
+    for (finding, hint) in [(damaged, "damaged"), (open, "`chmod go= ")] {
+        assert_eq!(finding["verdict"], "warn", "{finding}");
+        assert!(finding["advice"].as_str().unwrap().contains(hint), "{finding}");
+        assert!(finding["found"].as_str().unwrap().contains("was compiled"), "{finding}");
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
+use auth0_emulator::{Fault, FaultKind};
 use auth0_tests::Tenant;
 use auth0_tests::program::{Said, auth0_host, run};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -14,6 +16,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric;
 use prost::Message as _;
+use serde_json::{Value, json};
 
 /// Path and body of a request.
 type Post = (String, Vec<u8>);
@@ -215,6 +218,67 @@ async fn a_collector_that_is_not_there_changes_neither_result_nor_exit_code() {
     .await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:#?}");
     assert!(said.json()["items"].is_array());
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_does_not_keep_a_command_from_ending() {
+    let tenant = Tenant::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (accepted, held) = std::sync::mpsc::channel();
+    thread::spawn(move || listener.incoming().try_for_each(|stream| accepted.send(stream)));
+    let mut command = on(&tenant, &["run", "list-roles", "per_page=1"]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+    // Ten times what the command waits.
+    let said = tokio::time::timeout(Duration::from_secs(30), say(command)).await.unwrap();
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.json()["items"].is_array());
+    assert!(held.try_recv().is_ok(), "the collector was asked");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_run_that_is_interrupted_has_its_spans_and_its_audit_record() {
+    let tenant = Tenant::start().await;
+    tenant.control.inject(Fault::new(FaultKind::Delay { ms: 60_000 }).on("GET", "/api/v2/roles"));
+    let collector = Collector::start();
+    let audit = std::env::temp_dir().join(format!("auth0-telemetry-{}.ndjson", std::process::id()));
+    let mut command = on(&tenant, &["run", "list-roles", "--audit", audit.to_str().unwrap()]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Recorded when it is read, before the delay.
+    while tenant.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let said: Said =
+        tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap().into();
+    assert_eq!(said.code, Some(130), "{said:#?}");
+    let (spans, _) = collector.spans();
+    let call = spans.get("list-roles").unwrap_or_else(|| panic!("the call is among {:?}", spans.keys()));
+    assert_eq!((call["auth0.outcome"].as_str(), call["error.type"].as_str()), ("stopped", "closed"));
+    assert_eq!(spans["GET /api/v2/roles"]["error.type"], "broken-off");
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    std::fs::remove_file(&audit).unwrap();
+    assert_eq!((&record["stopped"], &record["call"]), (&json!("closed"), &json!(call["auth0.call.id"])));
+}
+
+#[tokio::test]
+async fn a_host_that_a_component_made_up_is_not_traced() {
+    let tenant = Tenant::start().await;
+    let collector = Collector::start();
+    let hostile = auth0_tests::program::root().join("target/component/hostile.wasm");
+    let url = json!({"scheme": "https", "authority": "mira-olsen-acme.example:1985", "path": "/mira"});
+    let mut command = on(&tenant, &["run", "send", "--input", &url.to_string(), "--component"]);
+    command.arg(hostile).env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    say(command).await;
+    let (spans, _) = collector.spans();
+    let request = &spans["GET /{id}"];
+    assert_eq!((request["server.address"].as_str(), request["error.type"].as_str()), ("*", "denied"));
+    for (path, body) in collector.bodies.lock().unwrap().iter() {
+        let text = String::from_utf8_lossy(body);
+        assert!(!text.contains("mira") && !text.contains("1985"), "{path}: {text}");
+    }
 }
 
 #[tokio::test]

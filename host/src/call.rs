@@ -255,6 +255,8 @@ struct Entry {
     method: String,
     path: String,
     authority: String,
+    /// Whether it was for a place that the connection does not know.
+    astray: bool,
     started: Instant,
     received: AtomicU64,
     state: Mutex<State>,
@@ -288,16 +290,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl RequestLog {
     /// Writes down that a guest asks for a request. It is not sent yet.
     pub(crate) fn open(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
+        self.enter(method, uri, false)
+    }
+
+    /// Writes down that a guest asks for a request to a place that is neither the tenant nor a mail provider. Audit records
+    /// and traces do not repeat what the guest calls it.
+    pub(crate) fn open_astray(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
+        self.enter(method, uri, true)
+    }
+
+    fn enter(&self, method: &http::Method, uri: &http::Uri, astray: bool) -> RequestEntry {
+        let span = telemetry::request_span(&self.span, method, uri, (!astray).then_some(uri));
         let entry = Arc::new(Entry {
             method: cut(method.to_string(), LONGEST_METHOD),
             path: cut(path_without_values(uri), LONGEST_PATH),
             authority: cut(uri.authority().map(host_and_port).unwrap_or_default(), LONGEST_AUTHORITY),
+            astray,
             started: Instant::now(),
             received: AtomicU64::new(0),
             state: Mutex::default(),
         });
         lock(&self.entries).push(Arc::clone(&entry));
-        RequestEntry { entry, span: telemetry::request_span(&self.span, method, uri) }
+        RequestEntry { entry, span }
     }
 
     /// Returns what is known by now.
@@ -336,14 +350,15 @@ impl Entry {
 }
 
 impl Entry {
-    /// Leaves out what a person or a component chose: values of paths and queries, texts of errors.
+    /// Leaves out what a person or a component chose: methods and hosts that nobody knows, values of paths and queries,
+    /// texts of errors.
     fn audit(&self, begun: Instant) -> AuditRequest {
         let record = self.record();
         let broken_off = || record.error.is_some().then_some("broken-off");
         AuditRequest {
             path: private_path::path(&record.path),
-            method: record.method,
-            authority: record.authority,
+            method: telemetry::known_method(&record.method).to_owned(),
+            authority: if self.astray { private_path::MASK.to_owned() } else { record.authority },
             status: record.status,
             sent: record.sent,
             start: self.started.saturating_duration_since(begun),
@@ -465,6 +480,21 @@ mod tests {
         assert_eq!(record.authority.len(), LONGEST_AUTHORITY + '…'.len_utf8());
         assert_eq!(record.path.len(), LONGEST_PATH + '…'.len_utf8());
         assert_eq!(record.error.unwrap().len(), LONGEST_TEXT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn an_audit_record_repeats_neither_a_host_nor_a_method_that_a_component_made_up() {
+        let (log, begun) = (RequestLog::default(), Instant::now());
+        log.open(&http::Method::GET, &uri("https://acme.auth0.com/api/v2/users"));
+        let method = http::Method::from_bytes(b"MIRA-OLSEN").unwrap();
+        log.open_astray(&method, &uri("https://mira-olsen.example:1985/mira"));
+        let (requests, _) = log.audit(begun, 2);
+        let shown = |request: &AuditRequest| {
+            [&request.method, &request.authority, &request.path].map(|text| text.clone())
+        };
+        assert_eq!(shown(&requests[0]), ["GET", "acme.auth0.com", "/api/v2/users"]);
+        assert_eq!(shown(&requests[1]), ["_OTHER", "*", "/*"]);
+        assert_eq!(log.records()[1].authority, "mira-olsen.example:1985", "the engine itself is told");
     }
 
     #[test]

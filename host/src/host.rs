@@ -74,7 +74,7 @@ impl Host {
 
     /// Asks the component for its actions, on a thread of its own: the caller may be on one of a runtime, which cannot
     /// wait for a future.
-    fn known_actions(&self) -> Result<&[ActionSummary], Error> {
+    pub(crate) fn known_actions(&self) -> Result<&[ActionSummary], Error> {
         if let Some(actions) = self.0.actions.get() {
             return Ok(actions);
         }

@@ -3,17 +3,15 @@
 //! Audit records and traces are kept for long and read by many. A path of the Management API is made of words of the
 //! API and of ids; most ids are made by machines and say nothing, but an id of an enterprise connection is a user name
 //! or an address (`samlp|acme|jane@acme.com`, `ad|CORP\jane`), and a custom request can put anything into a path. So
-//! what is kept is listed – words of the API, ids of a machine's making – and the rest becomes `*`. Guessing the other
-//! way round, what looks like a person, would miss names.
+//! what is kept is listed – words of the API, ids in one of the shapes in which Auth0 makes them – and the rest becomes
+//! `*`. Guessing the other way round, what looks like a person, would miss names.
 
 use std::borrow::Cow;
 
 use crate::egress::destination::percent_decode;
 
-/// Stands for a segment, a part of an id, or a query's name that may be about a person.
-const MASK: &str = "*";
-/// The longest query name that is kept. The longest of the Management API has 24 (its OpenAPI document).
-const LONGEST_NAME: usize = 40;
+/// Stands for what may be about a person: a segment, a part of an id, a query's name, a host.
+pub(crate) const MASK: &str = "*";
 /// More segments and names than any path of the API has; a hostile component must not fill an audit file.
 const MOST_PARTS: usize = 24;
 
@@ -50,22 +48,62 @@ const WORDS: &[&str] = &[
     "wrapping-key",
 ];
 
-/// Identity providers that number their users themselves: what follows is opaque.
-const NUMBERING_PROVIDERS: &[&str] = &[
-    "amazon",
-    "apple",
-    "bitbucket",
-    "facebook",
-    "github",
-    "google-oauth2",
-    "linkedin",
-    "paypal",
-    "twitter",
-    "windowslive",
+/// The query parameters of the Management API's operations on users, roles, organizations, applications, connections and
+/// logs. Sorted.
+#[rustfmt::skip]
+const QUERY_NAMES: &[&str] = &[
+    "allow_any_organization", "app_type", "audience", "client_id", "connection", "consider_brute_force_enablement",
+    "default_for", "email", "external_client_id", "fields", "from", "identifier", "identifiers", "include_fields",
+    "include_totals", "is_first_party", "is_global", "name", "name_filter", "page", "per_page", "primary_order", "q",
+    "search", "search_engine", "sort", "strategy", "subject_type", "take", "to", "user_id",
 ];
 
-/// Writes a path for a record: ids of a machine's making stay, anything else that is no word of the API is masked, and
-/// of a query only the names stay.
+/// What stands before the `|` of an id: Auth0's strategies (the enum of `GET /api/v2/connections`) and the kinds of
+/// authentication methods. Sorted.
+#[rustfmt::skip]
+const PROVIDERS: &[&str] = &[
+    "ad", "adfs", "amazon", "aol", "apple", "auth0", "auth0-oidc", "baidu", "bitbucket", "bitly", "box", "custom",
+    "daccount", "dropbox", "dwolla", "email", "evernote", "evernote-sandbox", "exact", "facebook", "fitbit", "flickr",
+    "github", "google-apps", "google-oauth2", "instagram", "ip", "line", "linkedin", "miicard", "oauth1", "oauth2",
+    "office365", "oidc", "okta", "passkey", "paypal", "paypal-sandbox", "phone", "pingfederate", "planningcenter",
+    "push", "recovery-code", "renren", "salesforce", "salesforce-community", "salesforce-sandbox", "samlp",
+    "sharepoint", "shop", "shopify", "sms", "soundcloud", "thecity", "thecity-sandbox", "thirtysevensignals", "totp",
+    "twitter", "untappd", "vkontakte", "waad", "webauthn-platform", "webauthn-roaming", "weibo", "windowslive",
+    "wordpress", "yahoo", "yammer", "yandex",
+];
+
+/// Providers whose users have numbers for ids. Those of others may be names (`linkedin`, `samlp`).
+const NUMBERING_PROVIDERS: &[&str] = &["facebook", "github", "google-oauth2", "twitter"];
+/// Providers for whose users Auth0 makes the ids.
+const OWN_PROVIDERS: &[&str] = &["auth0", "email", "sms"];
+
+/// Prefixes of ids that Auth0 makes, and how many letters of both cases and digits follow (recordings of its API).
+const PREFIXES: &[(&str, usize)] = &[
+    ("ac", 22),
+    ("acl", 22),
+    ("af", 22),
+    ("ap", 22),
+    ("cgr", 16),
+    ("con", 16),
+    ("cred", 22),
+    ("dev", 16),
+    ("est", 22),
+    ("evt", 22),
+    ("job", 16),
+    ("ord", 22),
+    ("org", 16),
+    ("pro", 22),
+    ("rol", 16),
+    ("rul", 16),
+    ("ssp", 22),
+    ("tem", 22),
+    ("tep", 16),
+    ("uap", 22),
+    ("uinv", 16),
+];
+
+/// Writes a path for a record: ids in Auth0's shapes stay, anything else that is no word of the API is masked, and of a
+/// query only the API's names stay.
 pub(crate) fn path(path_and_query: &str) -> String {
     let (path, query) = split(path_and_query);
     let mut text = segments(path, |segment| Cow::Owned(id(segment)));
@@ -84,23 +122,33 @@ pub(crate) fn template(path_and_query: &str) -> String {
 }
 
 /// Writes a sentence of the host's own – the rule that refused a request – for a record: paths in it as [`path`] does,
-/// and nothing else that a person or a component may have put there.
+/// and nothing else that a person or a component may have put there: no URLs, no keys of bodies.
 pub(crate) fn sentence(text: &str) -> String {
     /// A rule and a path; what comes after is how to lift it.
     const LONGEST: usize = 300;
+    let text = without_key(text);
     let rule = text.split("; to allow").next().unwrap_or_default();
     let words = rule.split(' ').map(|word| {
         let bare = word.trim_matches(|letter: char| matches!(letter, '`' | '"' | '(' | ')' | ',' | ';'));
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:*[]{}'/".contains(letter);
         if bare.starts_with('/') {
             word.replace(bare, &path(bare))
-        } else if bare.chars().all(plain) {
+        } else if bare.chars().all(plain) && !bare.contains("://") {
             word.to_owned()
         } else {
             MASK.to_owned()
         }
     });
     words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+}
+
+/// Leaves out the key of a body that a rule about fields refuses: the guest's own text, with blanks and quotes in it.
+fn without_key(text: &str) -> Cow<'_, str> {
+    const BEFORE: &str = " writes `";
+    const AFTER: &str = "`, against the policy's [fields]";
+    // No URL has blanks, so the first is not the path's.
+    let key = text.split_once(BEFORE).and_then(|(head, rest)| Some((head, rest.rsplit_once(AFTER)?.1)));
+    key.map_or(Cow::Borrowed(text), |(head, tail)| format!("{head}{BEFORE}{MASK}{AFTER}{tail}").into())
 }
 
 fn split(path_and_query: &str) -> (&str, Option<&str>) {
@@ -130,82 +178,66 @@ fn segments(path: &str, of_id: impl Fn(&str) -> Cow<'static, str>) -> String {
     text
 }
 
-/// Keeps the parts of an id that a machine made: `auth0|507f…`, `rol_…`; of `samlp|acme|jane` the first two.
+/// Keeps an id of a shape in which Auth0 makes them, and of another one the provider: `samlp|acme|jane` becomes
+/// `samlp%7C*`.
 fn id(segment: &str) -> String {
     let decoded = percent_decode(segment.as_bytes());
     let Ok(decoded) = std::str::from_utf8(&decoded) else { return MASK.to_owned() };
-    let Some((provider, rest)) = decoded.split_once('|') else {
-        return if made_by_a_machine(decoded) { decoded.to_owned() } else { MASK.to_owned() };
+    let Some((provider, own)) = decoded.split_once('|') else {
+        return if made_by_auth0(decoded) { decoded.to_owned() } else { MASK.to_owned() };
     };
-    if !is_provider(provider) {
+    if PROVIDERS.binary_search(&provider).is_err() {
         return MASK.to_owned();
     }
-    let (connection, own) = match rest.rsplit_once('|') {
-        Some((connection, own)) => (Some(connection), own),
-        None => (None, rest),
-    };
     let numbered = NUMBERING_PROVIDERS.contains(&provider)
-        && own.bytes().any(|byte| byte.is_ascii_digit())
-        && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    let own = if numbered || made_by_a_machine(own) { own } else { MASK };
-    match connection {
-        Some(connection) if is_connection(connection) => format!("{provider}%7C{connection}%7C{own}"),
-        Some(_) => format!("{provider}%7C{MASK}%7C{own}"),
-        None => format!("{provider}%7C{own}"),
-    }
+        && (1..=LONGEST_NUMBER).contains(&own.len())
+        && own.bytes().all(|byte| byte.is_ascii_digit());
+    let own_user = OWN_PROVIDERS.contains(&provider) && is_object_id(own);
+    let own = if numbered || own_user || has_prefix(own) { own } else { MASK };
+    format!("{provider}%7C{own}")
 }
 
-/// Strategies of Auth0: `auth0`, `google-oauth2`, `samlp`.
-fn is_provider(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
+/// The ids of logs have 56 digits.
+const LONGEST_NUMBER: usize = 64;
 
-/// Names of connections, which an administrator chose.
-fn is_connection(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Knows the ids that Auth0 makes: 24 hexadecimal digits, a UUID, a prefix and random letters (`rol_…`, `con_…`), 32
-/// random letters (client ids), long numbers (logs). Shorter or plainer ones may be names; a number of 15 digits or less
-/// may be a telephone's (E.164).
-fn made_by_a_machine(text: &str) -> bool {
-    let hexadecimal = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    if text.len() > 128 || digits == 0 {
-        return false;
-    }
-    if text.len() > 15 && digits == text.len() {
-        return true;
-    }
-    if text.len() >= 24 && hexadecimal(text) {
-        return true;
-    }
+/// Knows the ids that Auth0 makes: 24 hexadecimal digits (grants, resource servers, users without their provider), a UUID
+/// (actions), a known prefix and what follows it (`rol_…`), client ids, the numbers of logs and log streams. What a
+/// person chose has none of these shapes but on purpose: a telephone number is shorter than a log's (15 digits, E.164),
+/// a date and a name have no 32 letters of both cases and digits without anything between.
+fn made_by_auth0(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<usize> = text.split('-').map(str::len).collect();
-    if parts == [8, 4, 4, 4, 12] && text.split('-').all(hexadecimal) {
-        return true;
-    }
-    if let Some((prefix, random)) = text.split_once('_') {
-        let short = (2..=8).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_lowercase());
-        if short && random.len() >= 14 && letters(random) {
-            return true;
-        }
-    }
-    // Client ids and signing keys: letters of both cases and digits, in no order that a name has.
-    text.len() >= 21
-        && digits >= 2
+    is_object_id(text)
+        || (parts == [8, 4, 4, 4, 12] && text.split('-').all(is_hexadecimal))
+        || has_prefix(text)
+        || (text.len() == 32 && is_mixed(text) && text.bytes().any(|byte| byte.is_ascii_digit()))
+        // `900`, the time to the second, counters.
+        || ((50..=LONGEST_NUMBER).contains(&text.len()) && digits(text))
+        || text.strip_prefix("lst_").is_some_and(|number| number.len() == 16 && digits(number))
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_object_id(text: &str) -> bool {
+    text.len() == 24 && is_hexadecimal(text)
+}
+
+fn has_prefix(text: &str) -> bool {
+    text.split_once('_')
+        .is_some_and(|(prefix, random)| PREFIXES.contains(&(prefix, random.len())) && is_mixed(random))
+}
+
+/// Whether it is made of letters of both cases, and digits.
+fn is_mixed(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && text.bytes().any(|byte| byte.is_ascii_uppercase())
         && text.bytes().any(|byte| byte.is_ascii_lowercase())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn name(text: &str) -> &str {
-    let plain = (1..=LONGEST_NAME).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'));
-    if plain { text } else { MASK }
+    if QUERY_NAMES.binary_search(&text).is_ok() { text } else { MASK }
 }
 
 #[cfg(test)]
@@ -214,11 +246,13 @@ mod tests {
 
     #[test]
     fn words_are_sorted_so_that_they_are_found() {
-        assert!(WORDS.is_sorted_by(|a, b| a < b));
+        for words in [WORDS, QUERY_NAMES, PROVIDERS] {
+            assert!(words.is_sorted_by(|a, b| a < b));
+        }
     }
 
     #[test]
-    fn words_of_the_api_and_ids_of_a_machine_stay_and_nothing_else() {
+    fn words_of_the_api_and_ids_in_shapes_of_auth0_stay_and_nothing_else() {
         for (given, expected) in [
             ("/api/v2/users", "/api/v2/users"),
             (
@@ -235,11 +269,35 @@ mod tests {
             ),
             ("/api/v2/users/github%7C583231", "/api/v2/users/github%7C583231"),
             ("/api/v2/users/sms%7C5f7c8ec7c33c6c004bbafe82", "/api/v2/users/sms%7C5f7c8ec7c33c6c004bbafe82"),
-            ("/api/v2/users/samlp%7Cacme%7Cjane%40acme.com", "/api/v2/users/samlp%7Cacme%7C*"),
+            ("/api/v2/users/samlp%7Cacme%7Cjane%40acme.com", "/api/v2/users/samlp%7C*"),
+            ("/api/v2/users/samlp%7CJane+Doe%7C5f7c8ec7c33c6c004bbafe82", "/api/v2/users/samlp%7C*"),
+            ("/api/v2/users/samlp%7C5f7c8ec7c33c6c004bbafe82", "/api/v2/users/samlp%7C*"),
+            ("/api/v2/users/jane-doe%7C5f7c8ec7c33c6c004bbafe82", "/api/v2/users/*"),
+            ("/api/v2/users/auth0%7CJane-Doe-born-1985-05-17", "/api/v2/users/auth0%7C*"),
+            ("/api/v2/users/auth0%7CJaneDoeAcme19850517", "/api/v2/users/auth0%7C*"),
+            ("/api/v2/users/auth0%7C507f1f77bcf86cd7994390110", "/api/v2/users/auth0%7C*"),
+            ("/api/v2/users/auth0%7C507F1F77BCF86CD799439011", "/api/v2/users/auth0%7C*"),
+            ("/api/v2/users/github%7Cjane1985", "/api/v2/users/github%7C*"),
+            ("/api/v2/users/github%7C", "/api/v2/users/github%7C*"),
+            ("/api/v2/users/linkedin%7Cjane1985", "/api/v2/users/linkedin%7C*"),
+            ("/api/v2/users/windowslive%7C1985", "/api/v2/users/windowslive%7C*"),
+            ("/api/v2/users/Jane-Doe-born-1985-05-17", "/api/v2/users/*"),
+            ("/api/v2/users/Jane-Doe-of-Acme-born-1985-05-17", "/api/v2/users/*"),
+            ("/api/v2/users/user_janedoe19850517", "/api/v2/users/*"),
+            ("/api/v2/users/user_JaneDoe198505170", "/api/v2/users/*"),
+            ("/api/v2/roles/rol_janedoe198505170", "/api/v2/roles/*"),
+            ("/api/v2/roles/rol_JaneDoe19850517", "/api/v2/roles/*"),
+            ("/api/v2/roles/rol_JaneDoe-19850517", "/api/v2/roles/*"),
+            ("/api/v2/users/3782822463100053", "/api/v2/users/*"),
             (
-                "/api/v2/users/samlp%7CJane+Doe%7C5f7c8ec7c33c6c004bbafe82",
-                "/api/v2/users/samlp%7C*%7C5f7c8ec7c33c6c004bbafe82",
+                "/api/v2/users/auth0%7C507f1f77bcf86cd799439011/authentication-methods/totp%7Cdev_1Xk2Yz3Ab4Cd5Ef6",
+                "/api/v2/users/auth0%7C507f1f77bcf86cd799439011/authentication-methods/totp%7Cdev_1Xk2Yz3Ab4Cd5Ef6",
             ),
+            (
+                "/api/v2/logs/90020250301100000123456000000000000001223372036854775807",
+                "/api/v2/logs/90020250301100000123456000000000000001223372036854775807",
+            ),
+            ("/api/v2/log-streams/lst_0000000000012345", "/api/v2/log-streams/lst_0000000000012345"),
             ("/api/v2/users/ad%7CCORP%5Cjane", "/api/v2/users/ad%7C*"),
             ("/api/v2/users/email%7Cjane%40acme.com", "/api/v2/users/email%7C*"),
             ("/api/v2/users/auth0%7Cjane", "/api/v2/users/auth0%7C*"),
@@ -263,7 +321,7 @@ mod tests {
             ),
             ("/v1.0/users/jane@acme.com/sendMail", "/v1.0/users/*/sendMail"),
             ("/api/v2/users?q&page", "/api/v2/users?q&page"),
-            ("/api/v2/users?jane@acme.com&Jane&x=y", "/api/v2/users?*&*&x"),
+            ("/api/v2/users?jane@acme.com&Jane&jane_doe_1985=y&sort", "/api/v2/users?*&*&*&sort"),
             ("/api/v2/users?", "/api/v2/users"),
             ("/", "/"),
         ] {
@@ -276,7 +334,7 @@ mod tests {
         for (given, expected) in [
             (
                 "denied: no rule of the policy allows PATCH /api/v2/users/samlp%7Cacme%7Cjane; to allow it, add \"x\"",
-                "denied: no rule of the policy allows PATCH /api/v2/users/samlp%7Cacme%7C*",
+                "denied: no rule of the policy allows PATCH /api/v2/users/samlp%7C*",
             ),
             (
                 "denied: GET /api/v2/users?q is denied by the policy's rule `GET /api/v2/users/{id}`",
@@ -285,8 +343,13 @@ mod tests {
             ("denied: the action `delete-user` is denied", "denied: the action `delete-user` is denied"),
             ("denied: the field `jane@acme.com` of /x/y", "denied: the field * of /*/*"),
             (
-                "denied: https://evil.example is neither the tenant nor a mail provider of this connection",
-                "denied: https://evil.example is neither the tenant nor a mail provider of this connection",
+                "denied: https://mira-olsen.example is neither the tenant nor a mail provider of this connection",
+                "denied: * is neither the tenant nor a mail provider of this connection",
+            ),
+            (
+                "denied: the body of PATCH /x writes `Jane Doe`, against the policy's [fields] `1985`, against the \
+                 policy's [fields] `PATCH /api/v2/users/{id}` (line 3); to allow it, add the field",
+                "denied: the body of PATCH /* writes `*`, against the policy's [fields] `PATCH /api/v2/users/{id}` (line 3)",
             ),
         ] {
             assert_eq!(sentence(given), expected);

@@ -1,9 +1,10 @@
 //! What the host tells of itself through `tracing`: spans, events and metrics.
 //!
 //! Names and attributes are those of OpenTelemetry's semantic conventions for HTTP clients where there are any. A
-//! request's span carries `url.template` instead of `url.full`, which would hold ids and search terms; nothing here
-//! carries a value that a person or a component chose. The library has no exporter and no subscriber: an engine brings
-//! its own, and without one each of these lines costs an atomic read.
+//! request's span carries `url.template` instead of `url.full`, which would hold ids and search terms, and a host only
+//! where it is one of the connection's own. So nothing here carries a text that a component chose; of the engine's there
+//! are the connection's name and the action that was asked for. The library has no exporter and no subscriber: an engine
+//! brings its own, and without one each of these lines costs an atomic read.
 //!
 //! Metrics are events with the target `auth0_host::metrics`, in the form that the `MetricsLayer` of
 //! `tracing-opentelemetry` reads. So a counter needs no handle that would have to be passed through the whole host.
@@ -100,8 +101,13 @@ pub(crate) fn call_ended(span: &Span, action: &str, outcome: &str, error: Option
     );
 }
 
-/// Begins the span of a request, as a child of its call's.
-pub(crate) fn request_span(call: &Span, method: &http::Method, uri: &http::Uri) -> Span {
+/// Begins the span of a request, as a child of its call's. `server` is absent where it is none of the connection's.
+pub(crate) fn request_span(
+    call: &Span,
+    method: &http::Method,
+    uri: &http::Uri,
+    server: Option<&http::Uri>,
+) -> Span {
     tracing::info_span!(
         target: target!(),
         parent: call,
@@ -109,11 +115,11 @@ pub(crate) fn request_span(call: &Span, method: &http::Method, uri: &http::Uri) 
         otel.name = %RequestName(method, uri),
         otel.kind = "client",
         otel.status_code = tracing::field::Empty,
-        http.request.method = known_method(method),
+        http.request.method = known_method(method.as_str()),
         url.template = %private_path::template(uri.path()),
-        url.scheme = uri.scheme_str(),
-        server.address = uri.host(),
-        server.port = port(uri),
+        url.scheme = server.and_then(http::Uri::scheme_str),
+        server.address = server.map_or(Some(private_path::MASK), http::Uri::host),
+        server.port = server.and_then(port),
         http.request.body.size = tracing::field::Empty,
         http.response.status_code = tracing::field::Empty,
         http.response.body.size = tracing::field::Empty,
@@ -231,13 +237,13 @@ struct RequestName<'a>(&'a http::Method, &'a http::Uri);
 
 impl fmt::Display for RequestName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", known_method(self.0), private_path::template(self.1.path()))
+        write!(f, "{} {}", known_method(self.0.as_str()), private_path::template(self.1.path()))
     }
 }
 
 /// A component can make up methods; the conventions call those `_OTHER`.
-fn known_method(method: &http::Method) -> &str {
-    match method.as_str() {
+pub(crate) fn known_method(method: &str) -> &str {
+    match method {
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT") => {
             known
         }

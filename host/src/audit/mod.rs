@@ -7,6 +7,7 @@
 //!
 //! A call must not wait for a slow disk, so a sink takes records without blocking and keeps them in its own time.
 
+mod error_code;
 mod file;
 mod journal;
 mod record;

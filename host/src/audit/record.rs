@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::error_code;
 use crate::error::{Error, ErrorKind};
 
 /// The longest caller that is kept: two UUIDs and words around them.
@@ -74,9 +75,9 @@ pub enum AuditOutcome {
         error: String,
         /// HTTP status of the answer behind it.
         status: Option<u16>,
-        /// Auth0's `errorCode`.
+        /// Auth0's `errorCode`, where it is one of those that are known.
         error_code: Option<String>,
-        /// Auth0's id of the request.
+        /// Auth0's id of the request, where it looks like one.
         request_id: Option<String>,
     },
     /// The call did not come to its end: what was under way may or may not have happened.
@@ -125,11 +126,11 @@ impl StopReason {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct AuditRequest {
-    /// Method.
+    /// Method; `_OTHER` where it is none of HTTP's.
     pub method: String,
-    /// Host, and port where it is not the scheme's own.
+    /// Host, and port where it is not the scheme's own; `*` where it is neither the tenant nor a mail provider.
     pub authority: String,
-    /// Path without what may be about a person, and the names of the query: `/api/v2/users/samlp%7Cacme%7C*?fields`.
+    /// Path without what may be about a person, and the names of the query: `/api/v2/users/samlp%7C*?fields`.
     pub path: String,
     /// Status of the answer.
     pub status: Option<u16>,
@@ -158,7 +159,8 @@ impl AuditRecord {
 }
 
 impl AuditOutcome {
-    /// Says how a call ended, in words that neither a person nor a component chose.
+    /// Says how a call ended. A component chooses among words that are known and numbers; the one text that it could make up
+    /// is the id of a request, which is held to the shape of Auth0's.
     pub(super) fn of<T>(result: &Result<T, Error>) -> Self {
         let plain = |error: &str| Self::Error {
             error: error.to_owned(),
@@ -171,8 +173,8 @@ impl AuditOutcome {
             Err(Error::Action(error)) => Self::Error {
                 error: error.kind.as_str().to_owned(),
                 status: error.status,
-                error_code: error.error_code.as_deref().and_then(word),
-                request_id: error.request_id.as_deref().and_then(word),
+                error_code: error.error_code.as_deref().and_then(error_code::known).map(str::to_owned),
+                request_id: error.request_id.as_deref().filter(|id| is_request_id(id)).map(str::to_owned),
             },
             Err(Error::Busy { .. }) => plain("busy"),
             Err(Error::SecretKept { .. }) => plain("secret-kept"),
@@ -222,11 +224,11 @@ impl AuditOutcome {
     }
 }
 
-/// Keeps a code that came through the component where it looks like one: a hostile component could put anything there.
-fn word(text: &str) -> Option<String> {
-    let plain = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    plain.then(|| text.to_owned())
+/// Knows Auth0's ids of requests (`x-auth0-requestid`): some 20 lower-case letters and digits.
+fn is_request_id(text: &str) -> bool {
+    (16..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        && text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Keeps what an engine says of its caller, up to a length.
@@ -278,12 +280,19 @@ mod tests {
 
     #[test]
     fn what_a_component_says_gets_into_a_record_only_where_it_is_a_code() {
-        let mut error = ActionError::new(ErrorKind::Missing, "jane@acme.com");
-        error.error_code = Some("jane@acme.com".to_owned());
-        error.request_id = Some("uqtivf64dyeksrgh8jer".to_owned());
-        let outcome = AuditOutcome::of::<()>(&Err(Error::Action(error)));
-        let text = serde_json::to_string(&outcome).unwrap();
-        assert!(!text.contains("jane") && text.contains("uqtivf64dyeksrgh8jer"), "{text}");
+        let written = |code: &str, id: &str| {
+            let mut error = ActionError::new(ErrorKind::Missing, "jane@acme.com");
+            (error.error_code, error.request_id) = (Some(code.to_owned()), Some(id.to_owned()));
+            serde_json::to_string(&AuditOutcome::of::<()>(&Err(Error::Action(error)))).unwrap()
+        };
+        let text = written("inexistent_user", "uqtivf64dyeksrgh8jer");
+        assert!(text.contains("\"inexistent_user\"") && text.contains("uqtivf64dyeksrgh8jer"), "{text}");
+        for made_up in
+            ["jane@acme.com", "Jane_Doe_1985", "jane_doe", "jane-doe-1985", "JaneDoe1985JaneDoe19", ""]
+        {
+            let text = written(made_up, made_up);
+            assert!(text.contains("\"error_code\":null,\"request_id\":null"), "{made_up}: {text}");
+        }
         assert_eq!(action("get-user"), "get-user");
         assert_eq!(action("Jane Doe"), "(invalid)");
         assert_eq!(caller(&"x".repeat(1000)).len(), LONGEST_CALLER);

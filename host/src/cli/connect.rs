@@ -1,7 +1,7 @@
 //! From options and environment to a connection.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -101,21 +101,26 @@ impl Target {
     }
 }
 
-/// Adds the policy that the option or the environment names. A name that is no UTF-8 names one too.
-fn with_policy(
-    settings: Settings,
-    globals: &Globals,
-    variable: Option<OsString>,
-) -> Result<Settings, Failure> {
-    let named = variable.filter(|path| !path.is_empty()).map(PathBuf::from);
-    match globals.policy.clone().or(named) {
-        Some(path) => Ok(settings.policy(super::policy::read(&path)?)),
-        None => Ok(settings),
-    }
+/// Returns the policy file that the option or the environment names. A name that is no UTF-8 names one too.
+pub(crate) fn policy_file(globals: &Globals) -> Option<PathBuf> {
+    let variable = std::env::var_os("AUTH0_POLICY").filter(|path| !path.is_empty());
+    globals.policy.clone().or(variable.map(PathBuf::from))
 }
 
 /// Returns the settings that options and environment give, with the offline tenant where that was asked for.
-pub(crate) async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emulator>), Failure> {
+async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emulator>), Failure> {
+    let policy = policy_file(globals).map(|path| super::policy::read(&path)).transpose()?;
+    let (settings, emulator) = prepare_without_policy(globals).await?;
+    Ok(match policy {
+        Some(policy) => (settings.policy(policy), emulator),
+        None => (settings, emulator),
+    })
+}
+
+/// As [`prepare`], for a command that has something to say about a policy that cannot be read.
+pub(crate) async fn prepare_without_policy(
+    globals: &Globals,
+) -> Result<(Settings, Option<Emulator>), Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let (settings, emulator) = if globals.emulator {
         let mut builder = Emulator::builder().seed(Seed::demo());
@@ -130,7 +135,6 @@ pub(crate) async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emula
     } else {
         (settings(globals, variable)?, None)
     };
-    let settings = with_policy(settings, globals, std::env::var_os("AUTH0_POLICY"))?;
     let present = |name: &str| variable(name).filter(|value| !value.is_empty());
     Ok((globals.secrets.apply(settings, &present)?, emulator))
 }

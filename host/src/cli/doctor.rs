@@ -1,10 +1,10 @@
 //! `doctor`: what is right and wrong with a connection, and what to do about it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use auth0_host::{Check, CodeOrigin, Error, Finding, Host, Verdict};
 
-use super::{Exit, Failure, Globals, connect, print, print::Styles};
+use super::{Exit, Failure, Globals, connect, policy, print, print::Styles};
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -21,16 +21,23 @@ read one application id and the name of the mail provider. Nothing is changed.
 
 Exit codes:
   0  nothing failed (there may be warnings)
-  1  something failed
+  1  something failed; a policy that cannot be read is a finding too
   2  usage: no tenant or no credentials are named, or a file cannot be used
 
 Examples:
   auth0-host doctor
   auth0-host --emulator doctor --json";
 
-/// Examines component, cache and connection.
+/// Examines component, cache, policy and connection.
 pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, Failure> {
-    let (settings, emulator) = connect::prepare(globals).await?;
+    let (settings, emulator) = connect::prepare_without_policy(globals).await?;
+    let file = connect::policy_file(globals);
+    let (settings, unread) = match file.as_deref().map(policy::read).transpose() {
+        Ok(Some(policy)) => (settings.policy(policy), None),
+        Ok(None) => (settings, None),
+        Err(Failure::Usage(problem)) => (settings, Some(problem)),
+        Err(failure) => return Err(failure),
+    };
     let mut findings = Vec::new();
     match connect::host(globals).await {
         Ok(host) => {
@@ -39,6 +46,9 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
         }
         Err(Failure::Call(error)) => findings.push(no_component(&error)),
         Err(failure) => return Err(failure),
+    }
+    if let Some(file) = &file {
+        tell_of_policy(&mut findings, file, unread);
     }
     if let Some(emulator) = emulator {
         emulator.shutdown().await;
@@ -50,6 +60,25 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
     }
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     Ok(if failed { Exit::Action } else { Exit::Done })
+}
+
+/// Names the policy's file. Where it could not be read, the connection was examined without it.
+fn tell_of_policy(findings: &mut Vec<Finding>, file: &Path, unread: Option<String>) {
+    let found = findings.iter_mut().find(|finding| finding.check == Check::Policy);
+    match (unread, found) {
+        (None, Some(finding)) => finding.found = format!("{}: {}", file.display(), finding.found),
+        (None, None) => {}
+        (Some(problem), found) => {
+            let finding = Finding::new(Check::Policy, Verdict::Fail, problem).advise(
+                "correct the file, or name another one (--policy, AUTH0_POLICY): until then nothing is run. The other checks \
+                 are made without a policy",
+            );
+            match found {
+                Some(place) => *place = finding,
+                None => findings.push(finding),
+            }
+        }
+    }
 }
 
 fn no_component(error: &Error) -> Finding {

@@ -15,7 +15,7 @@ mod secret_file;
 mod secrets;
 mod telemetry;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use auth0_host::Connection;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
@@ -248,6 +248,10 @@ async fn ctrl_c() {
     ended.await;
 }
 
+/// How long an interrupted command waits for its work to be dropped: that takes microseconds, a tick of the engine where
+/// a component computes, and no command hangs where it does not happen at all.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Works until the work is done or the signal comes.
 ///
 /// The work is a task of its own: a guest that computes without end does not yield to a signal that is waited for in
@@ -264,6 +268,8 @@ async fn interruptible(
         () = signal => {
             opened.close().await;
             task.abort();
+            // What was under way is dropped in its own task, and its spans end there.
+            let _ = tokio::time::timeout(LAST_WORDS, task).await;
             Err(Failure::Interrupted { consequence: consequence.to_owned() })
         }
     }
@@ -383,7 +389,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn work_that_never_yields_ends_by_a_signal_all_the_same() {
-        use std::{sync::mpsc, time::Duration};
+        use std::sync::mpsc;
         let (_done, end) = mpsc::channel::<()>();
         let (began, begun) = tokio::sync::oneshot::channel();
         // Holds its thread until this test is over, as a guest that computes without end does.

@@ -6,6 +6,7 @@
 //! requests are sent, one for a token and three that read, and what they answer about persons is not looked at. They are
 //! the host's own and are not held to the connection's policy, which is about what a component may do.
 
+mod policy;
 mod scopes;
 mod tenant;
 mod tls;
@@ -144,29 +145,31 @@ impl fmt::Display for Check {
 }
 
 impl Host {
-    /// Examines what a connection with these settings would meet: settings, policy, name, TLS, tenant, clock, token, scopes, rate
-    /// limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
-    pub async fn examine(&self, settings: Settings) -> Vec<Finding> {
-        let plan = match Plan::of(&settings) {
-            Ok(plan) => plan,
+    /// Examines what a connection with these settings would meet: policy, settings, name, TLS, tenant, clock, token, scopes,
+    /// rate limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
+    pub async fn examine(&self, mut settings: Settings) -> Vec<Finding> {
+        let policy = match policy::examine(self, &settings.policy) {
+            Ok(finding) => finding,
             Err(error) => return vec![refused(&error)],
         };
-        let roots = match trusted(self.roots(), settings.ca_pem.as_deref()) {
-            Ok(roots) => roots,
-            Err(error) => return vec![refused(&error)],
-        };
-        let policy = settings.policy.clone();
-        let connection = match self.connect(settings) {
-            Ok(connection) => connection,
-            Err(error) => return vec![refused(&error)],
-        };
+        if policy.verdict == Verdict::Fail {
+            // The other checks run no actions.
+            settings.policy = settings.policy.without_actions();
+        }
+        let mut findings = vec![policy];
+        match self.examine_connection(settings).await {
+            Ok(rest) => findings.extend(rest),
+            Err(error) => findings.push(refused(&error)),
+        }
+        findings
+    }
+
+    async fn examine_connection(&self, settings: Settings) -> Result<Vec<Finding>, Error> {
+        let plan = Plan::of(&settings)?;
+        let roots = trusted(self.roots(), settings.ca_pem.as_deref())?;
+        let connection = self.connect(settings)?;
         let mut findings = vec![Finding::new(Check::Settings, Verdict::Ok, plan.to_string())];
-        findings.push(match self.permitted(&policy).await {
-            Ok(found) => Finding::new(Check::Policy, Verdict::Ok, found),
-            Err(error) => Finding::new(Check::Policy, Verdict::Fail, error.to_string())
-                .advise("correct --component, or leave it out: a component is built in"),
-        });
-        let reached = match tls::resolve(&plan.tenant).await {
+        let reached = match tls::resolve(&plan.tenant, connection.egress().resolver()).await {
             Ok((finding, addresses)) => {
                 findings.push(finding);
                 let finding = tls::examine(&plan.tenant, addresses, roots).await;
@@ -196,20 +199,7 @@ impl Host {
                 findings.push(Finding::new(check, Verdict::Skip, reason));
             }
         }
-        findings
-    }
-}
-
-impl Host {
-    /// Says what a policy leaves of the actions.
-    async fn permitted(&self, policy: &Policy) -> Result<String, Error> {
-        if *policy == Policy::default() {
-            return Ok("none: everything that the credentials allow".to_owned());
-        }
-        let actions = self.actions().await?;
-        let report = policy.report(&actions).map_err(SettingsError::Policy)?;
-        let allowed = actions.iter().filter(|action| report.test_action(&action.id).is_ok()).count();
-        Ok(format!("{allowed} of {} actions may be run", actions.len()))
+        Ok(findings)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -14,7 +14,13 @@ use rustls::{
 };
 
 use super::{Check, Finding, Verdict};
-use crate::{base_url::BaseUrl, egress::transport::CONNECT_TIMEOUT};
+use crate::{
+    base_url::BaseUrl,
+    egress::{
+        resolver::{ResolveError, Resolver},
+        transport::CONNECT_TIMEOUT,
+    },
+};
 
 /// A certificate that ends sooner is told of. Auth0's are renewed a month before they end; what is left when nobody
 /// renews is time to ask why.
@@ -23,52 +29,54 @@ const SOON: u64 = 14;
 const FAR: u64 = 400;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Looks the tenant's name up.
-pub(super) async fn resolve(tenant: &BaseUrl) -> Result<(Finding, Vec<IpAddr>), Finding> {
+/// Looks the tenant's name up, by the rules by which its calls do.
+pub(super) async fn resolve(
+    tenant: &BaseUrl,
+    resolver: &Resolver,
+) -> Result<(Finding, Vec<SocketAddr>), Finding> {
     let host = tenant.host();
-    match tokio::time::timeout(CONNECT_TIMEOUT, look_up(host)).await {
+    let failed = |found: String, advice: &str| Finding::new(Check::Dns, Verdict::Fail, found).advise(advice);
+    match tokio::time::timeout(CONNECT_TIMEOUT, resolver.server(host, tenant.port())).await {
         Ok(Ok(addresses)) => {
-            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let list: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
             let found = format!("{host} is at {}", list.join(", "));
             Ok((Finding::new(Check::Dns, Verdict::Ok, found), addresses))
         }
-        Ok(Err(problem)) => Err(Finding::new(Check::Dns, Verdict::Fail, format!("{host}: {problem}"))
-            .advise("check the domain's spelling and region (acme.eu.auth0.com), and this machine's name server and network")),
-        Err(_) => Err(Finding::new(Check::Dns, Verdict::Fail, format!("{host}: no answer within {CONNECT_TIMEOUT:?}"))
-            .advise("check this machine's name server and network")),
+        Ok(Err(ResolveError::Prohibited(prohibited))) => {
+            Err(failed(format!("{}: every call is refused", prohibited.fact()), prohibited.remedy()))
+        }
+        Ok(Err(problem)) => Err(failed(
+            format!("{host}: {problem}"),
+            "check the domain's spelling and region (acme.eu.auth0.com), and this machine's name server and network",
+        )),
+        Err(_) => Err(failed(
+            format!("{host}: no answer within {CONNECT_TIMEOUT:?}"),
+            "check this machine's name server and network",
+        )),
     }
 }
 
-async fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    Ok(tokio::net::lookup_host((bare, 0)).await?.map(|address| address.ip()).collect())
-}
-
 /// Opens a connection of its own, and looks at what the server shows.
-pub(super) async fn examine(tenant: &BaseUrl, addresses: Vec<IpAddr>, roots: RootCertStore) -> Finding {
+pub(super) async fn examine(tenant: &BaseUrl, addresses: Vec<SocketAddr>, roots: RootCertStore) -> Finding {
     let server = tenant.clone();
     // A blocking handshake needs no further crate.
     let work = tokio::task::spawn_blocking(move || {
-        if server.scheme() == "https" {
-            handshake(&server, &addresses, roots)
-        } else {
-            plain(&server, &addresses)
-        }
+        if server.scheme() == "https" { handshake(&server, &addresses, roots) } else { plain(&addresses) }
     });
     work.await.unwrap_or_else(|error| Finding::new(Check::Tls, Verdict::Fail, error.to_string()))
 }
 
-fn plain(server: &BaseUrl, addresses: &[IpAddr]) -> Finding {
-    match connect(server, addresses) {
+fn plain(addresses: &[SocketAddr]) -> Finding {
+    match connect(addresses) {
         Ok(_) => Finding::new(Check::Tls, Verdict::Ok, "plain HTTP to this machine: no TLS"),
         Err(error) => unreachable(&error),
     }
 }
 
-fn connect(server: &BaseUrl, addresses: &[IpAddr]) -> io::Result<TcpStream> {
+fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
-        match TcpStream::connect_timeout(&SocketAddr::new(*address, server.port()), CONNECT_TIMEOUT) {
+        match TcpStream::connect_timeout(address, CONNECT_TIMEOUT) {
             Ok(stream) => {
                 stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
                 stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
@@ -85,7 +93,7 @@ fn unreachable(error: &io::Error) -> Finding {
         .advise("check the network, firewalls, and the port of --base-url where one is given")
 }
 
-fn handshake(server: &BaseUrl, addresses: &[IpAddr], roots: RootCertStore) -> Finding {
+fn handshake(server: &BaseUrl, addresses: &[SocketAddr], roots: RootCertStore) -> Finding {
     match shake_hands(server, addresses, roots) {
         Ok(finding) => finding,
         Err(Trouble::NoConnection(error)) => unreachable(&error),
@@ -118,7 +126,7 @@ impl From<io::Error> for Trouble {
     }
 }
 
-fn shake_hands(server: &BaseUrl, addresses: &[IpAddr], roots: RootCertStore) -> Result<Finding, Trouble> {
+fn shake_hands(server: &BaseUrl, addresses: &[SocketAddr], roots: RootCertStore) -> Result<Finding, Trouble> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let roots = Arc::new(roots);
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -128,7 +136,7 @@ fn shake_hands(server: &BaseUrl, addresses: &[IpAddr], roots: RootCertStore) -> 
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let name = ServerName::try_from(server.host().to_owned())
         .map_err(|_| rustls::Error::General("the host is no name of a server".to_owned()))?;
-    let mut stream = connect(server, addresses)?;
+    let mut stream = connect(addresses)?;
     let mut tls = ClientConnection::new(Arc::new(config), name.clone())?;
     while tls.is_handshaking() {
         tls.complete_io(&mut stream)?;
@@ -187,4 +195,45 @@ fn days_left(
         if valid_in(middle) { good = middle } else { bad = middle }
     }
     Some(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::address::AddressRules;
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_by_the_rules_of_the_connection() {
+        let look_up = async |tenant: &str, found: &'static str, rules: AddressRules| {
+            let resolver = Resolver::fake(rules, move |_| {
+                found.split_terminator(' ').map(|address| address.parse().unwrap()).collect()
+            });
+            match resolve(&tenant.parse().unwrap(), &resolver).await {
+                Ok((finding, addresses)) => (finding, addresses.len()),
+                Err(finding) => (finding, 0),
+            }
+        };
+        let private = || AddressRules { loopback: false, networks: vec!["10.0.0.0/8".parse().unwrap()] };
+        let public = AddressRules::default;
+        let name = "https://acme.auth0.com";
+        for (tenant, found, rules, usable, hint) in [
+            (name, "1.1.1.1 2606:4700::1", public(), 2, "is at 1.1.1.1, 2606:4700::1"),
+            (name, "10.0.0.1 1.1.1.1", public(), 1, "is at 1.1.1.1"),
+            (name, "10.0.0.1", private(), 1, "is at 10.0.0.1"),
+            (name, "10.0.0.1", public(), 0, "is at 10.0.0.1, a private address"),
+            (name, "127.0.0.1", public(), 0, "a loopback address"),
+            (name, "169.254.169.254", private(), 0, "metadata service"),
+            (name, "", public(), 0, "no usable address"),
+            ("https://10.0.0.1", "1.1.1.1", public(), 0, "a private address"),
+            ("https://10.0.0.1", "", private(), 1, "is at 10.0.0.1"),
+            ("https://[fd00::1]", "", public(), 0, "a private address"),
+        ] {
+            let (finding, addresses) = look_up(tenant, found, rules).await;
+            assert_eq!(addresses, usable, "{tenant} {found}: {finding:?}");
+            assert_eq!(finding.verdict == Verdict::Ok, usable > 0, "{tenant} {found}: {finding:?}");
+            assert!(finding.found.contains(hint), "{tenant} {found}: {finding:?}");
+        }
+        let (finding, _) = look_up(name, "10.0.0.1", public()).await;
+        assert!(finding.advice.unwrap().contains("`allowed_networks`"));
+    }
 }

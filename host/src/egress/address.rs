@@ -257,11 +257,24 @@ pub(crate) struct AddressRules {
 
 /// An address that no connection is opened to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} is at {address}, {class}: {}", .class.remedy())]
+#[error("{}: {}", self.fact(), self.remedy())]
 pub(crate) struct Prohibited {
     pub(crate) host: String,
     pub(crate) address: IpAddr,
     pub(crate) class: AddressClass,
+}
+
+impl Prohibited {
+    /// Says what was found.
+    pub(crate) fn fact(&self) -> String {
+        let Self { host, address, class } = self;
+        format!("{host} is at {address}, {class}")
+    }
+
+    /// Says how to allow it.
+    pub(crate) fn remedy(&self) -> &'static str {
+        self.class.remedy()
+    }
 }
 
 impl AddressClass {

@@ -145,6 +145,15 @@ impl Destinations {
         &self.tenant
     }
 
+    /// Whether a URL is at the tenant or at a mail provider. The host of any other one is text that a component chose, and
+    /// so is the region of SES.
+    pub(crate) fn has(&self, uri: &Uri) -> bool {
+        let Some(origin) = BaseUrl::origin_of(uri) else { return false };
+        let door = self.mail_door.as_ref().map(|door| &door.asked);
+        [Some(&self.tenant), self.mail_override.as_ref(), door].contains(&Some(&origin))
+            || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
+    }
+
     /// Tells what a request is for, or why it stays.
     pub(crate) fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
         // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
@@ -396,6 +405,23 @@ mod tests {
             ("POST https://api.resend.com/emails", Destination::Mail(MailProvider::Resend)),
         ] {
             assert_eq!(classify(&production(), request), Ok(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_a_component_made_up_are_known_from_those_of_the_connection() {
+        for (url, expected) in [
+            ("https://acme.eu.auth0.com/login", true),
+            ("https://ACME.eu.auth0.com:443/", true),
+            ("https://api.sendgrid.com/", true),
+            ("https://smtp.invalid/", true),
+            ("https://mira-olsen-acme.example/api/v2/users", false),
+            ("https://acme.eu.auth0.com:1985/", false),
+            ("https://mira-olsen@acme.eu.auth0.com/", false),
+            ("http://acme.eu.auth0.com/", false),
+            ("https://email.mira-olsen.amazonaws.com/v2/email/outbound-emails", false),
+        ] {
+            assert_eq!(production().has(&url.parse().unwrap()), expected, "{url}");
         }
     }
 

@@ -39,6 +39,7 @@ use self::{
     destination::{Destination, Destinations},
     governor::{Admission, Governor, Throttled},
     mail::Mailer,
+    resolver::Resolver,
     secrets::{Expected, Holds},
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
@@ -136,6 +137,11 @@ impl Egress {
         &self.governor
     }
 
+    /// Looks names up as the transport does.
+    pub(crate) fn resolver(&self) -> &Resolver {
+        self.transport.resolver()
+    }
+
     fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
@@ -214,7 +220,14 @@ impl Egress {
                 head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
                 route.destination
             }
-            Err(denial) => return deny(call, call.log.open(&head.method, &head.uri), denial.to_string()),
+            Err(denial) => {
+                let entry = if self.destinations.has(&head.uri) {
+                    call.log.open(&head.method, &head.uri)
+                } else {
+                    call.log.open_astray(&head.method, &head.uri)
+                };
+                return deny(call, entry, denial.to_string());
+            }
         };
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {

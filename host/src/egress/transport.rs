@@ -192,6 +192,7 @@ struct Ping {
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
     client: Client<Connector, Full<Bytes>>,
+    resolver: Resolver,
     opened: Arc<AtomicU64>,
 }
 
@@ -227,8 +228,13 @@ impl Transport {
             .http2_keep_alive_while_idle(true)
             // Repeated in `send`, which must know on which connection a request is.
             .retry_canceled_requests(false)
-            .build(Connector { https, resolver, opened: Arc::clone(&opened) });
-        Self { client, opened }
+            .build(Connector { https, resolver: resolver.clone(), opened: Arc::clone(&opened) });
+        Self { client, resolver, opened }
+    }
+
+    /// Looks names up, and keeps back what is not connected to.
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.resolver
     }
 
     /// Counts the connections opened so far.

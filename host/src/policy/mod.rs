@@ -78,6 +78,12 @@ struct Rules<T> {
     deny: Vec<Located<T>>,
 }
 
+impl<T> Rules<T> {
+    fn count(&self) -> usize {
+        self.allow.as_ref().map_or(0, Vec::len) + self.deny.len()
+    }
+}
+
 impl<T> Default for Rules<T> {
     fn default() -> Self {
         Self { allow: None, deny: Vec::new() }
@@ -135,6 +141,19 @@ impl Policy {
     /// [`PolicyError`], with line and column, for anything that would not be enforced.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         file::read(text)
+    }
+
+    /// Counts the rules: patterns of actions, requests, fields of requests, networks, and each switch that is set.
+    pub(crate) fn rules(&self) -> usize {
+        let Self { actions, requests, fields, read_only, mail, addresses } = self;
+        let switches = [*read_only, *mail != MailRule::Any, addresses.loopback];
+        let set = switches.into_iter().filter(|set| *set).count();
+        actions.count() + requests.count() + fields.len() + addresses.networks.len() + set
+    }
+
+    /// Leaves out the rules about actions.
+    pub(crate) fn without_actions(self) -> Self {
+        Self { actions: Rules::default(), ..self }
     }
 
     /// Returns what is said about resolved addresses.
