@@ -346,7 +346,7 @@ impl Connection {
 
     /// Returns what the connection has done so far.
     pub fn stats(&self) -> Stats {
-        let pace = self.0.egress.governor().counts();
+        let pace = self.0.egress.pace_counts();
         Stats {
             calls: self.0.calls.load(Ordering::Relaxed),
             requests: self.0.egress.requests(),

@@ -37,7 +37,7 @@ use self::{
     body::AnswerBody,
     credentials::{Keyring, OwnAnswer},
     destination::{Destination, Destinations},
-    governor::{Admission, Governor, Throttled},
+    governor::{Admission, Counts, Governor, RatePlan, Throttled},
     mail::Mailer,
     secrets::{Expected, Holds},
     token::{Token, TokenError, TokenSource},
@@ -64,6 +64,8 @@ pub(crate) struct Egress {
     destinations: Destinations,
     policy: Policy,
     governor: Governor,
+    /// For what leaves to the tenant's Authentication API.
+    authentication: Governor,
     limits: RequestLimits,
     keyring: Keyring,
     mailer: Option<Mailer>,
@@ -88,6 +90,7 @@ impl Egress {
             destinations,
             policy: Policy::default(),
             governor: Governor::default(),
+            authentication: Governor::of_authentication(RatePlan::default()),
             limits: RequestLimits::default(),
             keyring,
             mailer: None,
@@ -100,6 +103,7 @@ impl Egress {
 
     /// Holds the requests to a policy, a pace and limits.
     pub(crate) fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
+        self.authentication = Governor::of_authentication(governor.plan());
         (self.policy, self.governor, self.limits) = (policy, governor, limits);
         self
     }
@@ -134,6 +138,11 @@ impl Egress {
     /// The pace that is kept.
     pub(crate) fn governor(&self) -> &Governor {
         &self.governor
+    }
+
+    /// What keeping the pace has cost so far.
+    pub(crate) fn pace_counts(&self) -> Counts {
+        self.governor.counts() + self.authentication.counts()
     }
 
     fn count_request(&self) {
@@ -453,17 +462,19 @@ impl Outgoing<'_> {
         Expected::of(&head.method, head.uri.path())
     }
 
-    /// Waits for the request's turn. Only the Management API has a pace.
+    /// Waits for the request's turn. Only the tenant has a pace.
     ///
     /// What is throttled is told to come back after the time that the guest gave it, at the earliest: there is no turn for
     /// it before, and a guest would wait and try again in vain.
     async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
-        if self.destination != Destination::ManagementApi {
-            return Ok(None);
-        }
+        let governor = match self.destination {
+            Destination::ManagementApi => &self.egress.governor,
+            Destination::ChangePassword => &self.egress.authentication,
+            Destination::TokenEndpoint | Destination::Mail(_) => return Ok(None),
+        };
         let (priority, patience) = (self.call.options.priority, self.patience.to_send());
         let begun = Instant::now();
-        let admission = self.egress.governor.admit(&head.method, &head.uri, priority, patience).await;
+        let admission = governor.admit(&head.method, &head.uri, priority, patience).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
         admission.map(Some).map_err(|throttled| Throttled {
             retry_after: throttled.retry_after.max(self.patience.to_answer()),

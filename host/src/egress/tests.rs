@@ -345,6 +345,38 @@ async fn each_destination_gets_its_own_credential_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_guest_that_is_refused_a_token_again_and_again_costs_the_token_endpoint_one_request() {
+    let tenant = Server::start(|_, _| Some((429, json!({"error": "too_many_requests"})))).await;
+    let egress = tenant.egress(false);
+    for path in ["/api/v2/users", "/oauth/token", "/api/v2/roles", "/oauth/token"] {
+        let (status, _) = send(&egress, request(Method::POST, &tenant.url(path), "{}")).await.unwrap();
+        assert_eq!(status, 429, "{path}");
+    }
+    assert_eq!((tenant.count("POST /oauth/token"), tenant.seen().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_guest_cannot_burn_the_limit_of_the_authentication_api_and_the_management_api_is_not_held_up() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress_with(Some(fixed("t")), plain(), false);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let reset = request(Method::POST, &tenant.url("/dbconnections/change_password"), "{}");
+        let egress = Arc::clone(&egress);
+        // With so little time the turns to come are too late.
+        calls.spawn(async move { egress.send(reset, hasty(), &CallContext::default()).await.unwrap() });
+    }
+    let answers = calls.join_all().await;
+    let refused = answers.iter().filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS);
+    let refused =
+        refused.inspect(|answer| assert!(answer.headers().contains_key(header::RETRY_AFTER))).count();
+    let sent = tenant.count("POST /dbconnections/change_password");
+    assert!(sent <= 10 && sent + refused == 20, "{sent} were sent, {refused} refused");
+    assert_eq!(usize::try_from(egress.pace_counts().throttled).unwrap(), refused);
+    send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let tenant = Server::start(|seen, before| Some(token_or(seen, before, 302))).await;
     let egress = tenant.egress(false);
