@@ -104,6 +104,7 @@ impl Connection {
     ) -> Result<Self, Error> {
         settings.check()?;
         let environment = settings.environment();
+        let own_application = settings.application().map(str::to_owned);
         let Settings {
             domain,
             credentials,
@@ -165,6 +166,7 @@ impl Connection {
         )
         .mailer(mailer)
         .govern(policy, Governor::new(rate_plan, rate_reserve), RequestLimits::from(&limits))
+        .acting_as(own_application)
         .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),

@@ -268,6 +268,11 @@ impl Settings {
     }
 
     /// Returns the guest's environment: everything but the secrets, and but for the deadline, which is each call's own.
+    /// Returns the application that acts, as far as that is known: a token or a vault does not say.
+    pub(crate) fn application(&self) -> Option<&str> {
+        self.credentials.client_id().or(self.client_id.as_deref())
+    }
+
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let client_id = self.client_id.as_deref().or(self.credentials.client_id()).map(str::to_owned);
         [

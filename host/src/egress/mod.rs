@@ -63,6 +63,8 @@ const MAX_REFUSAL_BODY: usize = 64 * 1024;
 pub(crate) struct Egress {
     destinations: Destinations,
     policy: Policy,
+    /// The application that the connection acts as.
+    own_application: Option<String>,
     governor: Governor,
     /// For what leaves to the tenant's Authentication API.
     authentication: Governor,
@@ -89,6 +91,7 @@ impl Egress {
         Self {
             destinations,
             policy: Policy::default(),
+            own_application: None,
             governor: Governor::default(),
             authentication: Governor::of_authentication(RatePlan::default()),
             limits: RequestLimits::default(),
@@ -105,6 +108,12 @@ impl Egress {
     pub(crate) fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
         self.authentication = Governor::of_authentication(governor.plan());
         (self.policy, self.governor, self.limits) = (policy, governor, limits);
+        self
+    }
+
+    /// Keeps the application that the connection acts as out of its guests' reach.
+    pub(crate) fn acting_as(mut self, application: Option<String>) -> Self {
+        self.own_application = application;
         self
     }
 
@@ -231,7 +240,9 @@ impl Egress {
                 }
             };
         let Parts { method, uri, headers, .. } = &head;
-        if let Err(denial) = self.policy.check_request(destination, method, uri, headers, &body) {
+        let own = self.own_application.as_deref();
+        let checked = self.policy.check_request(destination, method, uri, headers, &body);
+        if let Err(denial) = checked.and_then(|()| self.policy.check_own_application(own, method, uri)) {
             return deny(call, entry, format!("denied: {denial}"));
         }
         if destination == Destination::ManagementApi && secrets::writes_handle(&body) {

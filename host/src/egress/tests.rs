@@ -377,6 +377,28 @@ async fn a_guest_cannot_burn_the_limit_of_the_authentication_api_and_the_managem
 }
 
 #[tokio::test]
+async fn a_guest_cannot_give_itself_the_application_that_the_connection_acts_as() {
+    let tenant = Server::tenant().await;
+    let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+    let keyring = Keyring::new(Some(fixed("t")), None);
+    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let egress = egress.acting_as(Some("own".to_owned()));
+    for (method, path) in [
+        (Method::PATCH, "/api/v2/clients/own"),
+        (Method::POST, "/api/v2/clients/own/credentials"),
+        (Method::PATCH, "/api/v2/clients/%6Fwn"),
+    ] {
+        let write = request(method, &tenant.url(path), r#"{"client_secret":"mine"}"#);
+        let (answer, denial) = attempt(&egress, write).await;
+        assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{path}: {answer:?}");
+        assert!(denial.unwrap().contains("use another application"), "{path}");
+    }
+    assert!(tenant.seen().is_empty());
+    let other = request(Method::PATCH, &tenant.url("/api/v2/clients/other"), "{}");
+    assert_eq!(attempt(&egress, other).await.0.unwrap(), 200);
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let tenant = Server::start(|seen, before| Some(token_or(seen, before, 302))).await;
     let egress = tenant.egress(false);

@@ -14,6 +14,7 @@ mod builder;
 mod field;
 mod file;
 mod located;
+mod own_application;
 mod path_pattern;
 mod report;
 mod request_path;

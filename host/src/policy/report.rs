@@ -17,9 +17,12 @@ use crate::{
 };
 
 /// Requests by which whoever may send them can get more than they say, and what that is.
-const FAR_REACHING: [(&str, &str); 9] = [
+const FAR_REACHING: [(&str, &str); 12] = [
     ("POST /api/v2/client-grants", "grants an application any scope of the Management API"),
     ("PATCH /api/v2/client-grants/id", "grants an application any scope of the Management API"),
+    ("POST /api/v2/clients", "makes an application, with a secret of the sender's choice"),
+    ("PATCH /api/v2/clients/id", "sets an application's secret, and where its users are sent after log-in"),
+    ("POST /api/v2/clients/id/credentials", "gives an application another key to prove itself with"),
     ("POST /api/v2/clients/id/rotate-secret", "answers with an application's new secret"),
     ("POST /api/v2/users/id/roles", "gives a user any role"),
     ("POST /api/v2/tickets/password-change", "answers with a link that sets a user's password"),
