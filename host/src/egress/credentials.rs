@@ -32,11 +32,6 @@ impl Keyring {
         Self { tenant, mail }
     }
 
-    /// Whether the host authenticates, so that the guest must not.
-    pub(crate) fn holds_any(&self) -> bool {
-        self.tenant.is_some() || self.mail.is_some()
-    }
-
     /// Returns what the host has of the tenant's tokens, where it speaks for the tenant's application.
     pub(crate) fn tenant(&self) -> Option<&TokenSource> {
         self.tenant.as_ref()

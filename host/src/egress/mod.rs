@@ -134,11 +134,6 @@ impl Egress {
         self
     }
 
-    /// Whether the host authenticates, so that the guest must not.
-    fn authenticates(&self) -> bool {
-        self.keyring.holds_any() || self.mailer.is_some()
-    }
-
     /// Counts the requests sent so far, token requests not included.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
@@ -253,9 +248,8 @@ impl Egress {
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
-        if self.authenticates() {
-            head.headers.remove(header::AUTHORIZATION);
-        }
+        // Without credentials too: a guest's own would take out to a stranger's account what it has read.
+        head.headers.remove(header::AUTHORIZATION);
         let outgoing = Outgoing { egress: self, options, patience, call, destination };
         match (destination, tenant) {
             (Destination::ManagementApi, Some(source)) => {
@@ -548,12 +542,11 @@ type Driver = Box<dyn Future<Output = Result<(), WasiError>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Driver), WasiError>> + Send>;
 
 impl WasiHttpHooks for GuestHttp {
-    /// Forbids `Authorization` where the host authenticates. This hook covers trailers too, which
+    /// Forbids `Authorization`: who authenticates is the host, where anybody does. This hook covers trailers too, which
     /// `is_forbidden_header` does not (GHSA-jxcf-8qw5-5c33).
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        let authenticates = self.egress.as_ref().is_none_or(|egress| egress.authenticates());
-        Arc::new(move |name: &HeaderName| {
-            DEFAULT_FORBIDDEN_HEADERS.contains(name) || (authenticates && *name == header::AUTHORIZATION)
+        Arc::new(|name: &HeaderName| {
+            DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == header::AUTHORIZATION
         })
     }
 
