@@ -48,7 +48,8 @@ Environment:
   AUTH0_TOKEN                         a Management API token instead
   AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE  files that hold them
   AUTH0_SECRET_DIR, AUTH0_SECRET_COMMAND  as --secret-dir and --secret-command
-  AUTH0_EMAIL_API_KEY                 key of the tenant's mail provider, for send-email; SES, Azure, Microsoft 365 and
+  AUTH0_EMAIL_API_KEY, AUTH0_EMAIL_PROVIDER  key of the tenant's mail provider, for send-email, and whose it is:
+                                      sendgrid, mailgun, mandrill, sparkpost, resend; SES, Azure, Microsoft 365 and
                                       SMTP have AUTH0_EMAIL_SES_…, _AZURE_…, _MS365_…, _SMTP_… (docs/email.md)
   AUTH0_AUDIT                         as --audit
   RUST_LOG                            print spans and events to stderr, such as RUST_LOG=auth0_host=debug

@@ -35,7 +35,7 @@ use wasmtime_wasi_http::{
 
 use self::{
     body::AnswerBody,
-    credentials::{Keyring, OwnAnswer},
+    credentials::{Keyring, OwnAnswer, Unfit},
     destination::{Destination, Destinations},
     governor::{Admission, Counts, Governor, RatePlan, Throttled},
     mail::Mailer,
@@ -257,7 +257,11 @@ impl Egress {
             }
             (Destination::Mail(provider), _) => {
                 mail::keep_plain_headers(&mut head.headers);
-                self.keyring.apply_mail_key(provider, &mut head.headers, &mut body);
+                if let Err(Unfit(problem)) =
+                    self.keyring.apply_mail_key(provider, &mut head.headers, &mut body)
+                {
+                    return deny(call, entry, format!("denied: {problem}; to allow it, send one"));
+                }
                 outgoing.mail(provider, entry, head, &body).await
             }
             (Destination::ManagementApi | Destination::TokenEndpoint | Destination::ChangePassword, _) => {

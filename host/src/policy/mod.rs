@@ -138,6 +138,14 @@ impl Policy {
         file::read(text)
     }
 
+    /// Returns the one mail provider that mail may go through, as Auth0 names it; nothing where the policy names none.
+    pub fn mail_provider(&self) -> Option<&'static str> {
+        match self.mail {
+            MailRule::Only(provider) => Some(provider.name()),
+            MailRule::Any | MailRule::None => None,
+        }
+    }
+
     /// Returns what is said about resolved addresses.
     pub(crate) fn addresses(&self) -> &AddressRules {
         &self.addresses
