@@ -183,7 +183,7 @@ async fn no_credential_is_in_what_the_program_prints_at_its_loudest_nor_in_its_a
         command.env("RUST_LOG", "trace").env("AUTH0_DOMAIN", emulator.domain());
         command.env("AUTH0_BASE_URL", emulator.base_url()).env("AUTH0_AUDIENCE", emulator.audience());
         command.env("AUTH0_CLIENT_ID", emulator.client_id()).env("AUTH0_CLIENT_SECRET", secret);
-        command.env("AUTH0_EMAIL_API_KEY", emulator.mail_api_key());
+        command.env("AUTH0_EMAIL_API_KEY", emulator.mail_api_key()).env("AUTH0_EMAIL_PROVIDER", "sendgrid");
         command.env("AUTH0_EMAIL_BASE_URL", emulator.mail_base_url());
         said += &tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap().all();
     }

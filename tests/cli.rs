@@ -26,6 +26,7 @@ fn on(tenant: &Tenant, arguments: &[&str]) -> Command {
         ("AUTH0_CLIENT_SECRET", emulator.client_secret()),
         ("AUTH0_EMAIL_BASE_URL", emulator.mail_base_url()),
         ("AUTH0_EMAIL_API_KEY", emulator.mail_api_key()),
+        ("AUTH0_EMAIL_PROVIDER", "sendgrid"),
     ] {
         command.env(name, value);
     }

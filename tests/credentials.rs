@@ -1,7 +1,7 @@
 //! Who holds the credentials: the host. The guest has none, and nobody else gets to see one.
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{Connection, Credentials};
+use auth0_host::{Connection, Credentials, KeyedProvider};
 use auth0_tests::{Tenant, host, newcomer, settings};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -140,7 +140,7 @@ async fn no_secret_is_in_an_outcome_an_error_or_a_debug_text() {
 #[tokio::test]
 async fn a_token_is_never_sent_to_the_mail_provider() {
     let tenant = Tenant::start().await;
-    let bare_mail = tenant.connect(|settings| settings.email_api_key("another-key"));
+    let bare_mail = tenant.connect(|settings| settings.email_api_key(KeyedProvider::SendGrid, "another-key"));
     let input = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     bare_mail.run("send-email", input).await.unwrap_err();
     let requests = tenant.mail_requests();

@@ -12,7 +12,7 @@ fn on(emulator: &Emulator) -> Command {
     let mut command = auth0_host();
     command.env("AUTH0_DOMAIN", emulator.domain()).env("AUTH0_BASE_URL", emulator.base_url());
     command.env("AUTH0_CLIENT_ID", emulator.client_id()).env("AUTH0_CLIENT_SECRET", emulator.client_secret());
-    command.env("AUTH0_EMAIL_API_KEY", emulator.mail_api_key());
+    command.env("AUTH0_EMAIL_API_KEY", emulator.mail_api_key()).env("AUTH0_EMAIL_PROVIDER", "sendgrid");
     command
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{Credentials, Error, ErrorKind, Host, Settings};
+use auth0_host::{Credentials, Error, ErrorKind, Host, KeyedProvider, Settings};
 use auth0_tests::{Tenant, encoded, line, newcomer, program, refused};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -392,7 +392,7 @@ async fn a_destination_that_policy_does_not_allow_is_denied_and_nothing_leaves()
     let settings = Settings::new(tenant.emulator.domain().parse().unwrap())
         .base_url(tenant.emulator.base_url().parse().unwrap())
         .credentials(Credentials::client_secret(tenant.emulator.client_id(), tenant.emulator.client_secret()))
-        .email_api_key("canary-key");
+        .email_api_key(KeyedProvider::Resend, "canary-key");
     let connection = tampered().connect(settings).unwrap();
     let input = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     let outcome = connection.call("send-email", input).await;

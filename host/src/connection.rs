@@ -28,7 +28,7 @@ use crate::{
         credentials::Keyring,
         destination::Destinations,
         governor::{Governor, RatePlan},
-        mail::{Mailer, Surroundings},
+        mail::{self, Mailer, Surroundings},
         resolver::Resolver,
         token::{TokenEndpoint, TokenSource},
         transport::{Transport, tls_config},
@@ -104,6 +104,7 @@ impl Connection {
     ) -> Result<Self, Error> {
         settings.check()?;
         let environment = settings.environment();
+        let own_application = settings.application().map(str::to_owned);
         let Settings {
             domain,
             credentials,
@@ -156,14 +157,16 @@ impl Connection {
             ca_pem: ca_pem.as_deref(),
             tenant: &domain,
         };
-        let (email_api_key, mailer) = Mailer::open(email_credentials, surroundings)?;
+        let (mail_key, mailer) = Mailer::open(email_credentials, surroundings)?;
+        let mail_access = mail::access(mail_key.as_ref(), mailer.as_ref());
         let egress = Egress::new(
-            Destinations::new(tenant, email_base_url).mail_door(mailer.as_ref().map(Mailer::door)),
-            Keyring::new(source, email_api_key),
+            Destinations::new(tenant, email_base_url).mail(mail_access),
+            Keyring::new(source, mail_key),
             transport,
             deadline,
         )
         .mailer(mailer)
+        .acting_as(own_application)
         .govern(policy, Governor::new(rate_plan, rate_reserve), RequestLimits::from(&limits))
         .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {
@@ -347,7 +350,7 @@ impl Connection {
 
     /// Returns what the connection has done so far.
     pub fn stats(&self) -> Stats {
-        let pace = self.0.egress.governor().counts();
+        let pace = self.0.egress.pace_counts();
         Stats {
             calls: self.0.calls.load(Ordering::Relaxed),
             requests: self.0.egress.requests(),

@@ -67,7 +67,7 @@ pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use limits::{Limit, Limits};
-pub use mail_credentials::{MailCredentials, SmtpSecurity, SmtpServer};
+pub use mail_credentials::{KeyedProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownKeyedProvider};
 pub use policy::{Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport};
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};

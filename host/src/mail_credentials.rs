@@ -4,12 +4,15 @@
 //! connection that is no HTTP. All of it stays in the host. Where the server is the customer's own (Azure's endpoint, the
 //! SMTP server) it is named here too: a component must not choose where a password goes.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use crate::{base_url::BaseUrl, domain::Domain, error::SettingsError, secret::Secret};
+use crate::{
+    base_url::BaseUrl, domain::Domain, egress::destination::MailProvider, error::SettingsError,
+    secret::Secret,
+};
 
 /// The port of submission with STARTTLS (RFC 6409).
 const SUBMISSION: u16 = 587;
@@ -20,8 +23,13 @@ const SUBMISSIONS: u16 = 465;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MailCredentials {
-    /// A key: SendGrid, Mailgun, Mandrill, SparkPost, Resend.
-    ApiKey(Secret),
+    /// A provider's key.
+    ApiKey {
+        /// Whose it is: it goes there and nowhere else, whichever provider the component names.
+        provider: KeyedProvider,
+        /// The key.
+        key: Secret,
+    },
     /// Amazon SES: each request is signed (Signature Version 4).
     Ses {
         /// Id of the access key. Not a secret.
@@ -53,8 +61,8 @@ pub enum MailCredentials {
 
 impl MailCredentials {
     /// Uses a provider's key.
-    pub fn api_key(key: impl Into<Secret>) -> Self {
-        Self::ApiKey(key.into())
+    pub fn api_key(provider: KeyedProvider, key: impl Into<Secret>) -> Self {
+        Self::ApiKey { provider, key: key.into() }
     }
 
     /// Signs requests to Amazon SES in a region, with the access key of a user.
@@ -89,14 +97,14 @@ impl MailCredentials {
         }
     }
 
-    /// Names the providers that they can be for, as Auth0 names them (`GET /api/v2/emails/provider`).
-    pub(crate) fn providers(&self) -> &'static [&'static str] {
+    /// Names the provider that they are for.
+    pub(crate) fn provider(&self) -> MailProvider {
         match self {
-            Self::ApiKey(_) => &["sendgrid", "mailgun", "mandrill", "sparkpost", "resend"],
-            Self::Ses { .. } => &["ses"],
-            Self::AzureCommunication { .. } => &["azure_cs"],
-            Self::Microsoft365 { .. } => &["ms365"],
-            Self::Smtp(_) => &["smtp"],
+            Self::ApiKey { provider, .. } => provider.provider(),
+            Self::Ses { .. } => MailProvider::Ses,
+            Self::AzureCommunication { .. } => MailProvider::Azure,
+            Self::Microsoft365 { .. } => MailProvider::Microsoft365,
+            Self::Smtp(_) => MailProvider::Smtp,
         }
     }
 
@@ -107,7 +115,7 @@ impl MailCredentials {
             if sendable { Ok(()) } else { Err(SettingsError::Value { name }) }
         };
         match self {
-            Self::ApiKey(key) => printable("the mail provider's key", key.expose()),
+            Self::ApiKey { key, .. } => printable("the mail provider's key", key.expose()),
             Self::Ses { access_key_id, secret_access_key, session_token, region } => {
                 printable("the id of the access key for SES", access_key_id)?;
                 printable("the secret access key for SES", secret_access_key.expose())?;
@@ -129,6 +137,57 @@ impl MailCredentials {
             }
             Self::Smtp(server) => server.check(),
         }
+    }
+}
+
+/// The mail providers for which a key is all that it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyedProvider {
+    /// SendGrid.
+    SendGrid,
+    /// Mailgun, in either region.
+    Mailgun,
+    /// Mandrill (Mailchimp Transactional).
+    Mandrill,
+    /// SparkPost, in either region.
+    SparkPost,
+    /// Resend.
+    Resend,
+}
+
+impl KeyedProvider {
+    const ALL: [Self; 5] = [Self::SendGrid, Self::Mailgun, Self::Mandrill, Self::SparkPost, Self::Resend];
+
+    /// Returns it as a destination.
+    pub(crate) fn provider(self) -> MailProvider {
+        match self {
+            Self::SendGrid => MailProvider::SendGrid,
+            Self::Mailgun => MailProvider::Mailgun,
+            Self::Mandrill => MailProvider::Mandrill,
+            Self::SparkPost => MailProvider::SparkPost,
+            Self::Resend => MailProvider::Resend,
+        }
+    }
+}
+
+/// The name that Auth0 gives it (`GET /api/v2/emails/provider`).
+impl fmt::Display for KeyedProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.provider().name())
+    }
+}
+
+/// The text names no mail provider that takes a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a mail provider that takes a key: sendgrid, mailgun, mandrill, sparkpost or resend")]
+pub struct UnknownKeyedProvider;
+
+impl FromStr for KeyedProvider {
+    type Err = UnknownKeyedProvider;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKeyedProvider> {
+        Self::ALL.into_iter().find(|known| known.provider().name() == text).ok_or(UnknownKeyedProvider)
     }
 }
 
@@ -261,11 +320,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_provider_that_takes_a_key_is_named_as_auth0_names_it() {
+        for provider in KeyedProvider::ALL {
+            assert_eq!(provider.to_string().parse(), Ok(provider));
+        }
+        for other in ["ses", "azure_cs", "ms365", "smtp", "SendGrid", "none", ""] {
+            assert!(other.parse::<KeyedProvider>().is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn credentials_are_checked_without_being_repeated() {
         let smtp = |host: &str, security| SmtpServer::new(host, security);
         for (credentials, expected) in [
-            (MailCredentials::api_key("k"), None),
-            (MailCredentials::api_key("canary\r\n"), Some("the mail provider's key")),
+            (MailCredentials::api_key(KeyedProvider::SendGrid, "k"), None),
+            (MailCredentials::api_key(KeyedProvider::Resend, "canary\r\n"), Some("the mail provider's key")),
             (MailCredentials::ses("AKIA", "canary", "eu-west-1"), None),
             (MailCredentials::ses("AKIA", "canary", "eu-west-1.evil.example"), Some("region")),
             (MailCredentials::ses("AKIA", "canary", ""), Some("region")),

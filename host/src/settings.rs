@@ -13,7 +13,7 @@ use crate::{
     egress::governor::{RESERVE_PERCENT, RatePlan},
     error::SettingsError,
     limits::Limits,
-    mail_credentials::MailCredentials,
+    mail_credentials::{KeyedProvider, MailCredentials},
     policy::Policy,
     runtime::Instances,
     secret::Secret,
@@ -119,10 +119,11 @@ impl Settings {
         self
     }
 
-    /// Sets the key of the tenant's mail provider; [`MailCredentials`] has the providers that want more than a key.
+    /// Sets the key of the tenant's mail provider, and whose it is: it is sent to nobody else. [`MailCredentials`] has the
+    /// providers that want more than a key.
     #[must_use]
-    pub fn email_api_key(self, key: impl Into<Secret>) -> Self {
-        self.email_credentials(MailCredentials::api_key(key))
+    pub fn email_api_key(self, provider: KeyedProvider, key: impl Into<Secret>) -> Self {
+        self.email_credentials(MailCredentials::api_key(provider, key))
     }
 
     /// Sets how the host proves to the tenant's mail provider who it is.
@@ -267,6 +268,11 @@ impl Settings {
         bounded("the reserve in percent", self.rate_reserve.into(), 0, MAX_RESERVE_PERCENT.into())
     }
 
+    /// Returns the application that acts, as far as that is known: a token or a vault does not say.
+    pub(crate) fn application(&self) -> Option<&str> {
+        self.credentials.client_id().or(self.client_id.as_deref())
+    }
+
     /// Returns the guest's environment: everything but the secrets, and but for the deadline, which is each call's own.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let client_id = self.client_id.as_deref().or(self.credentials.client_id()).map(str::to_owned);
@@ -297,7 +303,7 @@ mod tests {
     fn the_guest_s_environment_names_the_application_and_holds_no_secret() {
         let settings = settings()
             .credentials(Credentials::client_secret("the-id", "canary-secret"))
-            .email_api_key("canary-key")
+            .email_api_key(KeyedProvider::SendGrid, "canary-key")
             .base_url("http://127.0.0.1:9".parse().unwrap());
         let environment = settings.environment();
         assert!(environment.contains(&("AUTH0_CLIENT_ID".to_owned(), "the-id".to_owned())));
@@ -312,7 +318,7 @@ mod tests {
             settings().credentials(Credentials::token("")),
             settings().credentials(Credentials::client_secret("", "canary")),
             settings().credentials(Credentials::client_secret("id", "")),
-            settings().email_api_key("canary\n"),
+            settings().email_api_key(KeyedProvider::SendGrid, "canary\n"),
         ] {
             let error = settings.check().unwrap_err().to_string();
             assert!(!error.contains("canary"), "{error}");

@@ -1,7 +1,7 @@
 //! Mail through the tenant's own provider.
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::ErrorKind;
+use auth0_host::{Connection, ErrorKind};
 use auth0_tests::{Tenant, line, refused};
 use serde_json::{Value, json};
 
@@ -11,6 +11,11 @@ fn mail() -> Value {
 
 fn provider(name: &str, credentials: Value) -> Value {
     json!({"name": name, "enabled": true, "default_from_address": "Acme People <people@acme.example>", "credentials": credentials})
+}
+
+/// A connection with the key of a provider.
+fn with_key(tenant: &Tenant, name: &str, key: &str) -> Connection {
+    tenant.connect(|settings| settings.email_api_key(name.parse().unwrap(), key))
 }
 
 #[tokio::test]
@@ -36,7 +41,8 @@ async fn each_provider_gets_the_mail_in_its_own_form_and_with_its_own_key() {
     ] {
         let tenant = Tenant::start().await;
         tenant.control.set_email_provider(provider(name, credentials.clone()));
-        assert_eq!(tenant.run("send-email", mail()).await, json!({"success": true}), "{name}");
+        let connection = with_key(&tenant, name, tenant.emulator.mail_api_key());
+        assert_eq!(connection.run("send-email", mail()).await.unwrap(), json!({"success": true}), "{name}");
         let outbox = tenant.control.outbox();
         assert_eq!(outbox.len(), 1, "{name} {credentials}");
         let sent = &outbox[0];
@@ -138,6 +144,11 @@ async fn a_provider_that_the_connection_has_no_credentials_for_is_denied_by_name
         ("azure_cs", json!({"connectionString": "canary"}), "Azure Communication Services"),
         ("ms365", json!({"tenantId": "t", "clientId": "c", "clientSecret": "canary"}), "Microsoft 365"),
         ("smtp", json!({"smtp_host": "h", "smtp_port": 25, "smtp_user": "u", "smtp_pass": "canary"}), "SMTP"),
+        // Tenant::start() has a key, but SendGrid's.
+        ("mailgun", json!({"api_key": "k", "domain": "mg.acme.example"}), "Mailgun"),
+        ("mandrill", json!({"api_key": "k"}), "Mandrill"),
+        ("sparkpost", json!({"api_key": "k"}), "SparkPost"),
+        ("resend", json!({"api_key": "k"}), "Resend"),
     ] {
         let tenant = Tenant::start().await;
         tenant.control.set_email_provider(provider(name, credentials));
@@ -228,9 +239,10 @@ async fn what_the_provider_answers_becomes_the_error_of_the_contract() {
 async fn a_recipient_that_the_provider_refuses_is_rejected_although_it_answered_200() {
     let tenant = Tenant::start().await;
     tenant.control.set_email_provider(provider("mandrill", json!({"api_key": "k"})));
+    let connection = with_key(&tenant, "mandrill", tenant.emulator.mail_api_key());
     let mut input = mail();
     input["to"] = json!("rejected.person@acme.example");
-    let error = tenant.refused("send-email", input).await;
+    let error = refused(&connection, "send-email", input).await;
     assert_eq!(error.kind, ErrorKind::Rejected, "{error}");
     assert_eq!(tenant.control.outbox().len(), 0);
 }
@@ -242,7 +254,7 @@ async fn a_wrong_key_of_the_provider_is_unauthenticated_and_not_repeated_in_the_
         tenant
             .control
             .set_email_provider(provider(name, json!({"api_key": "k", "domain": "mg.acme.example"})));
-        let wrong = tenant.connect(|settings| settings.email_api_key("canary-key"));
+        let wrong = with_key(&tenant, name, "canary-key");
         let error = refused(&wrong, "send-email", mail()).await;
         assert_eq!(error.kind, ErrorKind::Unauthenticated, "{name}: {error}");
         assert!(!format!("{error:?}").contains("canary"), "{error}");

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
-use auth0_host::{ActionError, Connection, Credentials, Error, Host, Settings};
+use auth0_host::{ActionError, Connection, Credentials, Error, Host, KeyedProvider, Settings};
 use serde_json::{Value, json};
 
 use self::shelf::Shelf;
@@ -146,7 +146,7 @@ pub fn settings(emulator: &Emulator) -> Settings {
         .base_url(emulator.base_url().parse().expect("the tenant has a URL"))
         .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
         .email_base_url(emulator.mail_base_url().parse().expect("the stand-ins have a URL"))
-        .email_api_key(emulator.mail_api_key())
+        .email_api_key(KeyedProvider::SendGrid, emulator.mail_api_key())
 }
 
 /// Runs an action that must answer an error.

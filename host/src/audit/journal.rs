@@ -22,7 +22,7 @@ use super::{
     record::{self, MOST_REQUESTS},
 };
 use crate::{
-    call::{CallContext, DENIED},
+    call::CallContext,
     error::Error,
     private_path,
     telemetry::{self, CallId},
@@ -172,7 +172,8 @@ impl Call {
         telemetry::call_ended(self.context.span(), &self.action, outcome.word(), outcome.reason(), elapsed);
         let Some(sink) = &self.facts.sink else { return };
         let (requests, requests_omitted) = self.context.log.audit(self.begun, MOST_REQUESTS);
-        let denied = outcome.is_denied() || requests.iter().any(|request| request.error == Some(DENIED));
+        // Not by the requests: of a flood most are not written down, and a refused call may make none.
+        let denied = outcome.is_denied() || self.context.denial().is_some();
         sink.record(&AuditRecord {
             time: self.time,
             call: self.context.id.to_string(),
@@ -188,5 +189,43 @@ impl Call {
             requests,
             requests_omitted,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Kept(Mutex<Vec<(Decision, Option<String>)>>);
+
+    impl AuditSink for Kept {
+        fn record(&self, record: &AuditRecord) {
+            self.0.lock().unwrap().push((record.decision, record.rule.clone()));
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_refused_something_is_on_record_as_denied_though_it_made_no_request_and_ended_well() {
+        let kept = Arc::new(Kept::default());
+        let facts = Facts {
+            domain: "acme.eu.auth0.com".to_owned(),
+            connection: None,
+            component: String::new(),
+            sink: Some(Arc::clone(&kept) as Arc<dyn AuditSink>),
+        };
+        let journal = Journal::new(facts);
+        for denial in [None, Some("denied: a call may make 100 requests")] {
+            let context = Arc::<CallContext>::default();
+            let call = journal.open("list-users", &context);
+            if let Some(reason) = denial {
+                context.denied(reason.to_owned());
+            }
+            call.end(&Ok(()));
+        }
+        let records = kept.0.lock().unwrap();
+        assert_eq!(records[0], (Decision::Allowed, None));
+        assert_eq!(records[1].0, Decision::Denied);
+        assert!(records[1].1.as_ref().unwrap().contains("may make 100 requests"), "{records:?}");
     }
 }

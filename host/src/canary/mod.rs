@@ -19,6 +19,7 @@ use crate::{
     connection::Connection,
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
     host::EMBEDDED,
+    mail_credentials::KeyedProvider,
     policy::PermittedActions,
     private_key::{PrivateKey, tests::fresh_pem},
     runtime::{Runtime, SharedRuntime},
@@ -67,7 +68,7 @@ impl Laboratory {
             .audience(self.tenant.audience())
             .credentials(Credentials::client_secret(self.tenant.client_id(), self.tenant.client_secret()))
             .email_base_url(self.tenant.mail_base_url().parse().unwrap())
-            .email_api_key(self.tenant.mail_api_key())
+            .email_api_key(KeyedProvider::SendGrid, self.tenant.mail_api_key())
             .deadline(Duration::from_secs(5));
         let roots = RootCertStore::empty;
         Connection::open(

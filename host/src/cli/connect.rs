@@ -10,8 +10,8 @@ use std::{
 
 use auth0_emulator::{Emulator, Seed};
 use auth0_host::{
-    AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, RatePlan, Settings,
-    SettingsError,
+    AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, KeyedProvider, Policy,
+    RatePlan, Settings, SettingsError,
 };
 
 use super::{Failure, Globals, credentials::credentials, emulator, mail::mail_credentials};
@@ -110,16 +110,13 @@ pub(crate) fn policy_file(globals: &Globals) -> Option<PathBuf> {
 /// Returns the settings that options and environment give, with the offline tenant where that was asked for.
 async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emulator>), Failure> {
     let policy = policy_file(globals).map(|path| super::policy::read(&path)).transpose()?;
-    let (settings, emulator) = prepare_without_policy(globals).await?;
-    Ok(match policy {
-        Some(policy) => (settings.policy(policy), emulator),
-        None => (settings, emulator),
-    })
+    prepare_with(globals, policy).await
 }
 
 /// As [`prepare`], for a command that has something to say about a policy that cannot be read.
-pub(crate) async fn prepare_without_policy(
+pub(crate) async fn prepare_with(
     globals: &Globals,
+    policy: Option<Policy>,
 ) -> Result<(Settings, Option<Emulator>), Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let (settings, emulator) = if globals.emulator {
@@ -133,13 +130,17 @@ pub(crate) async fn prepare_without_policy(
         let settings = emulator_settings(&emulator)?.rate_plan(globals.plan.unwrap_or_default());
         (settings, Some(emulator))
     } else {
-        (settings(globals, variable)?, None)
+        (settings(globals, policy.as_ref(), variable)?, None)
+    };
+    let settings = match policy {
+        Some(policy) => settings.policy(policy),
+        None => settings,
     };
     let present = |name: &str| variable(name).filter(|value| !value.is_empty());
     Ok((globals.secrets.apply(settings, &present)?, emulator))
 }
 
-/// Returns the settings of a connection to an offline tenant.
+/// Returns the settings of a connection to an offline tenant. Its mail provider is that of [`Seed::demo`].
 fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
     let url = |text: &str| text.parse::<BaseUrl>().map_err(|error| refuse(error.into()));
     let domain: Domain =
@@ -149,7 +150,7 @@ fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
         .audience(emulator.audience())
         .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
         .email_base_url(url(emulator.mail_base_url())?)
-        .email_api_key(emulator.mail_api_key());
+        .email_api_key(KeyedProvider::SendGrid, emulator.mail_api_key());
     Ok(match emulator.ca_pem() {
         Some(pem) => settings.ca_pem(pem),
         None => settings,
@@ -157,7 +158,11 @@ fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
 }
 
 /// Puts settings together. Options come before the environment; an empty variable counts as absent.
-fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Failure> {
+fn settings(
+    globals: &Globals,
+    policy: Option<&Policy>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Settings, Failure> {
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let Some(domain) = globals.domain.clone().or_else(|| variable("AUTH0_DOMAIN")) else {
         return Err(Failure::Usage(
@@ -179,7 +184,7 @@ fn settings(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Res
     if let Some(domain) = variable("AUTH0_CUSTOM_DOMAIN") {
         settings = settings.custom_domain(parse_domain("AUTH0_CUSTOM_DOMAIN", &domain)?);
     }
-    if let Some(credentials) = mail_credentials(&variable)? {
+    if let Some(credentials) = mail_credentials(&variable, policy)? {
         settings = settings.email_credentials(credentials);
     }
     if let Some(url) = variable("AUTH0_EMAIL_BASE_URL") {
@@ -253,7 +258,7 @@ mod tests {
         let find = |name: &str| {
             variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
         };
-        settings(globals, find).map_err(|failure| match failure {
+        settings(globals, None, find).map_err(|failure| match failure {
             Failure::Usage(message) => message,
             other => format!("not a usage error: {other:?}"),
         })

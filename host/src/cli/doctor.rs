@@ -30,14 +30,13 @@ Examples:
 
 /// Examines component, cache, policy and connection.
 pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, Failure> {
-    let (settings, emulator) = connect::prepare_without_policy(globals).await?;
     let file = connect::policy_file(globals);
-    let (settings, unread) = match file.as_deref().map(policy::read).transpose() {
-        Ok(Some(policy)) => (settings.policy(policy), None),
-        Ok(None) => (settings, None),
-        Err(Failure::Usage(problem)) => (settings, Some(problem)),
+    let (policy, unread) = match file.as_deref().map(policy::read).transpose() {
+        Ok(policy) => (policy, None),
+        Err(Failure::Usage(problem)) => (None, Some(problem)),
         Err(failure) => return Err(failure),
     };
+    let (settings, emulator) = connect::prepare_with(globals, policy).await?;
     let mut findings = Vec::new();
     match connect::host(globals).await {
         Ok(host) => {

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use auth0_emulator::{Emulator, Plan, Seed, UnknownPlan};
-use auth0_host::RatePlan;
+use auth0_host::{KeyedProvider, RatePlan};
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, print};
@@ -47,6 +47,7 @@ pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exi
         }
         None => Seed::demo(),
     };
+    let mail_provider = mail_provider(&seed);
     let mut builder = Emulator::builder().port(arguments.port).tls(arguments.tls).seed(seed);
     if let Some(plan) = plan {
         builder = builder.plan(limits(plan)?);
@@ -62,9 +63,9 @@ pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exi
         })?;
     }
     print::stdout(&if arguments.json {
-        json_line(&emulator, arguments)
+        json_line(&emulator, mail_provider, arguments)
     } else {
-        text(&emulator, arguments)
+        text(&emulator, mail_provider, arguments)
     })?;
     ended.await;
     emulator.shutdown().await;
@@ -74,7 +75,14 @@ pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exi
     Ok(Exit::Done)
 }
 
-fn json_line(emulator: &Emulator, arguments: &Serve) -> String {
+/// Names the provider that the mail key is for: that of the tenant, where it takes one. The stand-ins take the same key for
+/// all of them.
+fn mail_provider(seed: &Seed) -> KeyedProvider {
+    let name = seed.email_provider.as_ref().and_then(|provider| provider.get("name")?.as_str());
+    name.and_then(|name| name.parse().ok()).unwrap_or(KeyedProvider::SendGrid)
+}
+
+fn json_line(emulator: &Emulator, mail_provider: KeyedProvider, arguments: &Serve) -> String {
     let mut line = json!({
         "domain": emulator.domain(),
         "base_url": emulator.base_url(),
@@ -82,6 +90,7 @@ fn json_line(emulator: &Emulator, arguments: &Serve) -> String {
         "client_id": emulator.client_id(),
         "client_secret": emulator.client_secret(),
         "mail_base_url": emulator.mail_base_url(),
+        "mail_provider": mail_provider.to_string(),
         "mail_api_key": emulator.mail_api_key(),
     });
     if let (Some(path), Some(object)) = (&arguments.ca_out, line.as_object_mut()) {
@@ -90,7 +99,7 @@ fn json_line(emulator: &Emulator, arguments: &Serve) -> String {
     format!("{line}\n")
 }
 
-fn text(emulator: &Emulator, arguments: &Serve) -> String {
+fn text(emulator: &Emulator, mail_provider: KeyedProvider, arguments: &Serve) -> String {
     let styles = print::Styles::of_stdout();
     let ca = match &arguments.ca_out {
         Some(path) => format!(" --ca-cert {}", path.display()),
@@ -104,6 +113,7 @@ fn text(emulator: &Emulator, arguments: &Serve) -> String {
          export AUTH0_CLIENT_ID={id}\n\
          export AUTH0_CLIENT_SECRET={secret}\n\
          export AUTH0_EMAIL_BASE_URL={mail_base_url}\n\
+         export AUTH0_EMAIL_PROVIDER={mail_provider}\n\
          export AUTH0_EMAIL_API_KEY={mail_api_key}\n\n\
          {hint}\n",
         title = styles.bold("The offline tenant is ready. In another shell:"),

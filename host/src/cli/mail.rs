@@ -2,17 +2,23 @@
 
 use std::path::Path;
 
-use auth0_host::{MailCredentials, Secret, SmtpSecurity, SmtpServer};
+use auth0_host::{MailCredentials, Policy, Secret, SmtpSecurity, SmtpServer};
 
 use super::{Failure, secret_file};
 
-/// Puts the mail provider's credentials together. `variable` answers `None` for an empty variable too.
+/// Says whose key [`KEY`] is.
+const PROVIDER: &str = "AUTH0_EMAIL_PROVIDER";
+const KEY: &str = "AUTH0_EMAIL_API_KEY";
+
+/// Puts the mail provider's credentials together. `variable` answers `None` for an empty variable too. Where the
+/// environment does not say whose a key is, the policy may.
 pub(crate) fn mail_credentials(
     variable: &impl Fn(&str) -> Option<String>,
+    policy: Option<&Policy>,
 ) -> Result<Option<MailCredentials>, Failure> {
     // Which provider is meant is said by the variable that no other provider has.
     let meant: [(&str, Read<_>); 5] = [
-        ("AUTH0_EMAIL_API_KEY", |env| Ok(MailCredentials::api_key(env.secret("AUTH0_EMAIL_API_KEY")?))),
+        (KEY, api_key),
         ("AUTH0_EMAIL_SES_ACCESS_KEY_ID", ses),
         ("AUTH0_EMAIL_AZURE_CONNECTION_STRING", |env| {
             Ok(MailCredentials::azure_communication(env.secret("AUTH0_EMAIL_AZURE_CONNECTION_STRING")?))
@@ -25,7 +31,7 @@ pub(crate) fn mail_credentials(
         }),
         ("AUTH0_EMAIL_SMTP_HOST", smtp),
     ];
-    let environment = Environment(variable);
+    let environment = Environment(variable, policy.and_then(Policy::mail_provider));
     let mut given = meant.into_iter().filter(|(name, _)| environment.has(name));
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
@@ -38,7 +44,8 @@ pub(crate) fn mail_credentials(
 
 type Read<F> = fn(&Environment<'_, F>) -> Result<MailCredentials, Failure>;
 
-struct Environment<'a, F>(&'a F);
+/// The variables, and the one mail provider that the policy allows.
+struct Environment<'a, F>(&'a F, Option<&'static str>);
 
 impl<F: Fn(&str) -> Option<String>> Environment<'_, F> {
     /// Whether a variable or the one that names its file is there.
@@ -69,6 +76,21 @@ impl<F: Fn(&str) -> Option<String>> Environment<'_, F> {
 /// The variable that names the file which a secret is in.
 fn file(name: &str) -> String {
     format!("{name}_FILE")
+}
+
+fn api_key<F: Fn(&str) -> Option<String>>(
+    environment: &Environment<'_, F>,
+) -> Result<MailCredentials, Failure> {
+    let said = (environment.0)(PROVIDER);
+    let Some(name) = said.as_deref().or(environment.1) else {
+        return Err(Failure::Usage(format!(
+            "{KEY} is given and not whose it is: set {PROVIDER} to the tenant's mail provider (sendgrid, mailgun, \
+             mandrill, sparkpost or resend); the key is sent to that one and to no other"
+        )));
+    };
+    let source = if said.is_some() { PROVIDER } else { "the policy's mail_provider, whose key that must be" };
+    let provider = name.parse().map_err(|error| Failure::Usage(format!("{KEY} with {source}: {error}")))?;
+    Ok(MailCredentials::api_key(provider, environment.secret(KEY)?))
 }
 
 fn ses<F: Fn(&str) -> Option<String>>(environment: &Environment<'_, F>) -> Result<MailCredentials, Failure> {
@@ -116,7 +138,7 @@ mod tests {
         let find = |name: &str| {
             variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
         };
-        match mail_credentials(&find) {
+        match mail_credentials(&find, None) {
             Ok(credentials) => Ok(format!("{credentials:?}")),
             Err(Failure::Usage(message)) => Err(message),
             Err(other) => panic!("not a usage error: {other:?}"),
@@ -132,7 +154,19 @@ mod tests {
         let user = ("AUTH0_EMAIL_SMTP_USER", "people");
         for (variables, expected) in [
             (&[][..], Ok("None")),
-            (&[("AUTH0_EMAIL_API_KEY", "canary")], Ok("ApiKey(")),
+            (
+                &[("AUTH0_EMAIL_API_KEY", "canary"), ("AUTH0_EMAIL_PROVIDER", "resend")],
+                Ok("provider: Resend"),
+            ),
+            (&[("AUTH0_EMAIL_API_KEY", "canary")], Err("set AUTH0_EMAIL_PROVIDER to the tenant's")),
+            (
+                &[("AUTH0_EMAIL_API_KEY_FILE", "/no/such/file")],
+                Err("set AUTH0_EMAIL_PROVIDER to the tenant's"),
+            ),
+            (
+                &[("AUTH0_EMAIL_API_KEY", "canary"), ("AUTH0_EMAIL_PROVIDER", "ses")],
+                Err("with AUTH0_EMAIL_PROVIDER: not a mail provider that takes a key"),
+            ),
             (&[ses_id, ses_secret, ses_region], Ok("region: \"eu-west-1\"")),
             (&[ses_id, ses_secret], Err("AUTH0_EMAIL_SES_REGION is not set")),
             (&[ses_id, ses_region], Err("AUTH0_EMAIL_SES_SECRET_ACCESS_KEY_FILE")),
@@ -162,6 +196,24 @@ mod tests {
                 _ => panic!("{variables:?}: {found:?}"),
             };
             assert!(text.contains(hint) && !text.contains("canary"), "{variables:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_names_the_provider_says_whose_the_key_is_and_the_environment_goes_over_it() {
+        let policy = |name: &str| Policy::builder().mail_provider(name).build().unwrap();
+        let key = |provider: Option<&'static str>, policy: &Policy| {
+            let find = |name: &str| match name {
+                KEY => Some("canary".to_owned()),
+                PROVIDER => provider.map(str::to_owned),
+                _ => None,
+            };
+            mail_credentials(&find, Some(policy)).map(|credentials| format!("{credentials:?}"))
+        };
+        assert!(key(None, &policy("mandrill")).unwrap().contains("provider: Mandrill"));
+        assert!(key(Some("resend"), &policy("mandrill")).unwrap().contains("provider: Resend"));
+        for name in ["ses", "none"] {
+            assert!(matches!(key(None, &policy(name)), Err(Failure::Usage(_))), "{name}");
         }
     }
 }

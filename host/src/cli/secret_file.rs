@@ -2,8 +2,8 @@
 //!
 //! One that others on the machine can read or replace is refused, as OpenSSH does with keys: a secret that was shared by
 //! mistake keeps working, so nobody notices until somebody else uses it. What is checked is the file that was opened, so
-//! nothing can be put in its place between the check and the reading; links are followed. Windows has no such modes, and
-//! there nothing is checked.
+//! nothing can be put in its place between the check and the reading; links are followed. The owner can change it at any
+//! time, so that must be this user or root. Windows has no such modes, and there nothing is checked.
 
 use std::{
     fs::{File, Metadata},
@@ -18,6 +18,9 @@ use super::Failure;
 
 /// An RSA key of 16384 bits is 13 KB of PEM; nothing that is longer is a secret.
 const MAX_BYTES: usize = 64 * 1024;
+
+#[cfg(unix)]
+const ROOT: u32 = 0;
 
 /// Reads a secret of one line: a client secret, a token, a password. `option` is what the file was named by.
 pub(crate) fn line(option: &str, path: &Path) -> Result<Secret, Failure> {
@@ -58,8 +61,13 @@ fn refused(option: &str, path: &Path, problem: &str) -> Failure {
 #[cfg(unix)]
 fn exposed(file: &Metadata, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
-    // Owned by the user that this process acts as; elsewhere than on Linux it is not there.
-    let own = std::fs::metadata("/proc/self").ok().map(|process| process.uid());
+    let own = own_user();
+    if is_foreign(file.uid(), own) {
+        return Some(format!(
+            "belongs to another user (id {}), who can read and replace it: copy it to a file of your own with mode 0600",
+            file.uid()
+        ));
+    }
     let whom = beyond_owner(file.mode(), file.uid(), own)?;
     Some(format!(
         "is open to {whom} (mode {:04o}): run `chmod 600 {}`; a volume of Kubernetes needs `defaultMode: 0400`",
@@ -73,13 +81,27 @@ fn exposed(_: &Metadata, _: &Path) -> Option<String> {
     None
 }
 
+/// The user that this process acts as. Elsewhere than on Linux the standard library cannot tell.
+#[cfg(unix)]
+fn own_user() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    // `Uid:` real, effective, saved, file system. The owner of /proc/self is root's where the process is not dumpable.
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether a file belongs to somebody who is neither this user nor root.
+#[cfg(unix)]
+fn is_foreign(owner: u32, own: Option<u32>) -> bool {
+    owner != ROOT && own.is_some_and(|own| own != owner)
+}
+
 /// Tells who beside its owner can read or write a file.
 ///
 /// One exception: a file of root that our group may read and nobody else. That is how Kubernetes (`fsGroup`) and systemd
 /// (`LoadCredential=`) hand a secret to a process that is not root; the process cannot make it stricter.
 #[cfg(unix)]
 fn beyond_owner(mode: u32, owner: u32, own: Option<u32>) -> Option<&'static str> {
-    const ROOT: u32 = 0;
     let handed_over = owner == ROOT && own.is_some_and(|own| own != ROOT);
     match (mode & 0o060, mode & 0o006) {
         (_, 1..) => Some("everybody"),
@@ -147,6 +169,28 @@ mod tests {
             (0o440, 1001, Some(1000), Some("its group")),
         ] {
             assert_eq!(beyond_owner(0o100_000 | mode, owner, own), expected, "{mode:o} {owner} {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused_and_one_of_root_or_of_this_user_is_not() {
+        for (owner, own, foreign) in [
+            (1000, Some(1000), false),
+            (0, Some(1000), false),
+            (0, Some(0), false),
+            (1001, Some(1000), true),
+            (1000, Some(0), true),
+            // Who we are is not known: the modes alone must do.
+            (1000, None, false),
+        ] {
+            assert_eq!(is_foreign(owner, own), foreign, "{owner} {own:?}");
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let folder = Folder::new("owner");
+            let made = fs::metadata(folder.file("secret", 0o600, b"canary")).unwrap().uid();
+            assert_eq!(own_user(), Some(made), "what this process makes is its own");
         }
     }
 

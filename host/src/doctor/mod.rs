@@ -20,8 +20,6 @@ use crate::{
     egress::transport::trusted,
     error::{Error, SettingsError},
     host::Host,
-    mail_credentials::MailCredentials,
-    policy::Policy,
     settings::Settings,
 };
 
@@ -219,7 +217,7 @@ struct Plan {
     has_credentials: bool,
     signs_with_a_key: bool,
     /// The mail providers that the credentials can be for.
-    mail_providers: Option<&'static [&'static str]>,
+    mail_provider: Option<&'static str>,
 }
 
 impl Plan {
@@ -231,7 +229,7 @@ impl Plan {
             domain: settings.domain.to_string(),
             has_credentials: !matches!(settings.credentials, Credentials::None),
             signs_with_a_key: matches!(settings.credentials, Credentials::PrivateKey { .. }),
-            mail_providers: settings.email_credentials.as_ref().map(MailCredentials::providers),
+            mail_provider: settings.email_credentials.as_ref().map(|held| held.provider().name()),
         })
     }
 }

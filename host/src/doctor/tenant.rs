@@ -194,12 +194,12 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
             let provider = serde_json::from_slice::<Value>(body).unwrap_or_default();
             let name = printable(provider.get("name").and_then(Value::as_str).unwrap_or("unnamed"));
             let enabled = provider.get("enabled").and_then(Value::as_bool).unwrap_or(true);
-            match plan.mail_providers {
+            match plan.mail_provider {
                 _ if !enabled => {
                     finding(Verdict::Warn, format!("{name} is switched off, so send-email will fail"))
                         .advise("switch it on in the Auth0 dashboard where mails are to be sent")
                 }
-                Some(held) if held.contains(&name.as_str()) => {
+                Some(held) if held == name => {
                     finding(Verdict::Ok, format!("{name}; the host has credentials for it"))
                 }
                 held => {
@@ -209,7 +209,7 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
                 }
             }
         }
-        StatusCode::NOT_FOUND if plan.mail_providers.is_some() => {
+        StatusCode::NOT_FOUND if plan.mail_provider.is_some() => {
             finding(Verdict::Warn, "the tenant has no mail provider, and the host has credentials".to_owned())
                 .advise("set a provider up in the Auth0 dashboard (Branding, Email Provider)")
         }

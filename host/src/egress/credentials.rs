@@ -21,20 +21,26 @@ use crate::{credentials::CredentialError, secret::Secret};
 #[derive(Debug)]
 pub(crate) struct Keyring {
     tenant: Option<TokenSource>,
-    mail: Option<Secret>,
+    mail: Option<MailKey>,
 }
+
+/// A mail provider's key, with whose it is.
+#[derive(Debug)]
+pub(crate) struct MailKey {
+    pub(crate) provider: MailProvider,
+    pub(crate) key: Secret,
+}
+
+/// A mail that the key cannot be put on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unfit(pub(crate) &'static str);
 
 /// A small answer that the host gives itself.
 pub(crate) type OwnAnswer = Response<Bytes>;
 
 impl Keyring {
-    pub(crate) fn new(tenant: Option<TokenSource>, mail: Option<Secret>) -> Self {
+    pub(crate) fn new(tenant: Option<TokenSource>, mail: Option<MailKey>) -> Self {
         Self { tenant, mail }
-    }
-
-    /// Whether the host authenticates, so that the guest must not.
-    pub(crate) fn holds_any(&self) -> bool {
-        self.tenant.is_some() || self.mail.is_some()
     }
 
     /// Returns what the host has of the tenant's tokens, where it speaks for the tenant's application.
@@ -42,12 +48,19 @@ impl Keyring {
         self.tenant.as_ref()
     }
 
-    /// Puts the mail provider's key where that provider wants it.
+    /// Puts the mail provider's key where that provider wants it; no other provider gets it.
     ///
     /// Sources: SendGrid and Resend take a bearer token, SparkPost the bare key, Mailgun basic authentication as user
     /// `api`, Mandrill a member of the JSON body (their API references).
-    pub(crate) fn apply_mail_key(&self, provider: MailProvider, headers: &mut HeaderMap, body: &mut Bytes) {
-        let Some(key) = &self.mail else { return };
+    pub(crate) fn apply_mail_key(
+        &self,
+        provider: MailProvider,
+        headers: &mut HeaderMap,
+        body: &mut Bytes,
+    ) -> Result<(), Unfit> {
+        let Some(MailKey { key, .. }) = self.mail.as_ref().filter(|mail| mail.provider == provider) else {
+            return Ok(());
+        };
         let authorization = match provider {
             MailProvider::SendGrid | MailProvider::Resend => bearer(key),
             MailProvider::SparkPost => sensitive(&[key.expose()]),
@@ -58,20 +71,21 @@ impl Keyring {
                 sensitive(&["Basic ", &Zeroizing::new(STANDARD.encode(user.as_bytes()))])
             }
             MailProvider::Mandrill => {
-                // A body that is not an object goes as it is: the provider will say what is wrong with it.
-                if let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(body) {
-                    // Last, so that the text has grown, and left its copies behind, before the key comes.
-                    object.shift_remove("key");
-                    object.insert("key".to_owned(), Value::from(key.expose()));
-                    let room = body.len() + key.expose().len() + r#","key":"""#.len();
-                    let mut text = Zeroizing::new(Vec::with_capacity(room));
-                    if serde_json::to_writer(&mut *text, &object).is_ok() {
-                        *body = Bytes::from_owner(text);
-                    }
-                    if let Some(Value::String(copy)) = object.get_mut("key") {
-                        copy.zeroize();
-                    }
+                // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
+                let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
+                    Unfit("a mail to Mandrill is a JSON object, which the key is a member of")
+                })?;
+                // Last, so that the text has grown, and left its copies behind, before the key comes.
+                object.shift_remove("key");
+                object.insert("key".to_owned(), Value::from(key.expose()));
+                let room = body.len() + key.expose().len() + r#","key":"""#.len();
+                let mut text = Zeroizing::new(Vec::with_capacity(room));
+                let written = serde_json::to_writer(&mut *text, &object);
+                if let Some(Value::String(copy)) = object.get_mut("key") {
+                    copy.zeroize();
                 }
+                written.map_err(|_| Unfit("the mail could not be written with its key"))?;
+                *body = Bytes::from_owner(text);
                 None
             }
             // What these want is more than a key.
@@ -80,6 +94,7 @@ impl Keyring {
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, value);
         }
+        Ok(())
     }
 }
 
@@ -175,28 +190,57 @@ fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> OwnAn
 mod tests {
     use super::*;
 
+    fn keyring(provider: MailProvider) -> Keyring {
+        Keyring::new(None, Some(MailKey { provider, key: Secret::new("K") }))
+    }
+
+    const KEYED: [(MailProvider, Option<&str>); 5] = [
+        (MailProvider::SendGrid, Some("Bearer K")),
+        (MailProvider::Resend, Some("Bearer K")),
+        (MailProvider::SparkPost, Some("K")),
+        (MailProvider::Mailgun, Some("Basic YXBpOks=")),
+        (MailProvider::Mandrill, None),
+    ];
+
     #[test]
-    fn each_mail_provider_gets_its_key_in_its_own_way() {
-        let keyring = Keyring::new(None, Some(Secret::new("K")));
-        for (provider, expected) in [
-            (MailProvider::SendGrid, Some("Bearer K")),
-            (MailProvider::Resend, Some("Bearer K")),
-            (MailProvider::SparkPost, Some("K")),
-            (MailProvider::Mailgun, Some("Basic YXBpOks=")),
-            (MailProvider::Mandrill, None),
+    fn each_mail_provider_gets_its_key_in_its_own_way_and_no_other_gets_it() {
+        let sent = r#"{"message":{"b":1,"a":2}}"#;
+        for (owner, expected) in KEYED {
+            for provider in MailProvider::ALL {
+                let (mut headers, mut body) = (HeaderMap::new(), Bytes::from_static(sent.as_bytes()));
+                keyring(owner).apply_mail_key(provider, &mut headers, &mut body).unwrap();
+                let value = headers.get(header::AUTHORIZATION);
+                let own = provider == owner;
+                let shown = value.map(|value| value.to_str().unwrap());
+                assert_eq!(shown, expected.filter(|_| own), "{owner:?} {provider:?}");
+                assert!(value.is_none_or(HeaderValue::is_sensitive));
+                let keyed = own && provider == MailProvider::Mandrill;
+                let expected = if keyed { r#"{"message":{"b":1,"a":2},"key":"K"}"# } else { sent };
+                assert_eq!(body, expected, "{owner:?} {provider:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_guest_s_own_key_in_a_body_for_mandrill_is_replaced_and_a_body_without_members_refused() {
+        let apply = |text: &'static str| {
+            let mut body = Bytes::from_static(text.as_bytes());
+            let applied = keyring(MailProvider::Mandrill).apply_mail_key(
+                MailProvider::Mandrill,
+                &mut HeaderMap::new(),
+                &mut body,
+            );
+            applied.map(|()| String::from_utf8(body.to_vec()).unwrap())
+        };
+        for (text, expected) in [
+            (r#"{"key":"forged","a":1}"#, r#"{"a":1,"key":"K"}"#),
+            (r#"{"key":"forged","a":1,"key":"again"}"#, r#"{"a":1,"key":"K"}"#),
+            (r#"{"\u006bey":"forged"}"#, r#"{"key":"K"}"#),
         ] {
-            let mut headers = HeaderMap::new();
-            let mut body = Bytes::from_static(br#"{"message":{"b":1,"a":2}}"#);
-            keyring.apply_mail_key(provider, &mut headers, &mut body);
-            let value = headers.get(header::AUTHORIZATION);
-            assert_eq!(value.map(|value| value.to_str().unwrap()), expected, "{provider:?}");
-            assert!(value.is_none_or(HeaderValue::is_sensitive));
-            let expected_body = if provider == MailProvider::Mandrill {
-                r#"{"message":{"b":1,"a":2},"key":"K"}"#
-            } else {
-                r#"{"message":{"b":1,"a":2}}"#
-            };
-            assert_eq!(body, expected_body, "{provider:?}");
+            assert_eq!(apply(text).unwrap(), expected, "{text}");
+        }
+        for text in ["", "[]", "null", "key=forged", r#"{"key":"forged"}{}"#, r#"{"key":"forged""#] {
+            assert!(apply(text).is_err(), "{text}");
         }
     }
 

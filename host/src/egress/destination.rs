@@ -22,8 +22,20 @@ pub(crate) struct Destinations {
     tenant: BaseUrl,
     /// Stands in for all mail providers.
     mail_override: Option<BaseUrl>,
-    /// The mail provider that the connection has more than a key for.
-    mail_door: Option<MailDoor>,
+    mail: MailAccess,
+}
+
+/// The mail provider that a connection has credentials for, and the only one that it reaches: a provider's account may be
+/// anybody's, and a guest's own key in a mail would take out whatever the guest has read.
+#[derive(Clone, Debug)]
+pub(crate) enum MailAccess {
+    None,
+    /// Its key.
+    Key(MailProvider),
+    /// More than a key.
+    Door(MailDoor),
+    /// Not known: what is asked is what a request is for, before there is a connection.
+    Untold,
 }
 
 /// Where mails for one provider go.
@@ -96,8 +108,10 @@ pub(crate) enum Denial {
     TenantPath,
     /// A provider's other functions.
     MailPath { provider: MailProvider },
-    /// A provider that wants more than a key, and the connection has nothing for it, or something for elsewhere.
-    MailDoor { provider: MailProvider, asked: BaseUrl, held: Option<BaseUrl> },
+    /// A provider that the connection has no credentials for.
+    MailCredentials { provider: MailProvider, held: Option<MailProvider> },
+    /// A provider that the connection has credentials for, but elsewhere.
+    MailElsewhere { provider: MailProvider, asked: BaseUrl, held: BaseUrl },
 }
 
 impl fmt::Display for Denial {
@@ -114,29 +128,40 @@ impl fmt::Display for Denial {
             Self::MailPath { provider } => {
                 write!(f, "denied: of {provider} only the request that sends a mail is allowed")
             }
-            Self::MailDoor { provider, asked, held: Some(held) } => {
+            Self::MailElsewhere { provider, asked, held } => {
                 write!(
                     f,
                     "denied: the connection's credentials for {provider} are for {held}, not for {asked}"
                 )
             }
-            Self::MailDoor { provider, held: None, .. } => write!(
-                f,
-                "denied: the tenant sends its mails through {provider}, and this connection has no credentials for that; to \
-                 allow it, set them (see docs/email.md)"
-            ),
+            Self::MailCredentials { provider, held } => {
+                write!(
+                    f,
+                    "denied: the tenant sends its mails through {provider}, and this connection has no credentials for that"
+                )?;
+                if let Some(held) = held {
+                    write!(f, ", but for {held}")?;
+                }
+                f.write_str("; to allow it, set them ")?;
+                if provider.takes_key() {
+                    write!(f, "(AUTH0_EMAIL_PROVIDER={} and AUTH0_EMAIL_API_KEY; ", provider.name())?;
+                } else {
+                    f.write_str("(")?;
+                }
+                f.write_str("see docs/email.md)")
+            }
         }
     }
 }
 
 impl Destinations {
     pub(crate) fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
-        Self { tenant, mail_override, mail_door: None }
+        Self { tenant, mail_override, mail: MailAccess::None }
     }
 
-    /// Lets mails out to one provider more.
-    pub(crate) fn mail_door(mut self, door: Option<MailDoor>) -> Self {
-        self.mail_door = door;
+    /// Lets mails out to the provider that there are credentials for.
+    pub(crate) fn mail(mut self, access: MailAccess) -> Self {
+        self.mail = access;
         self
     }
 
@@ -149,7 +174,10 @@ impl Destinations {
     /// so is the region of SES.
     pub(crate) fn has(&self, uri: &Uri) -> bool {
         let Some(origin) = BaseUrl::origin_of(uri) else { return false };
-        let door = self.mail_door.as_ref().map(|door| &door.asked);
+        let door = match &self.mail {
+            MailAccess::Door(door) => Some(&door.asked),
+            MailAccess::None | MailAccess::Key(_) | MailAccess::Untold => None,
+        };
         [Some(&self.tenant), self.mail_override.as_ref(), door].contains(&Some(&origin))
             || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
     }
@@ -171,7 +199,7 @@ impl Destinations {
             return Err(Denial::DotSegment);
         }
         let sends = |provider| *method == Method::POST && MailProvider::of_path(uri.path()) == Some(provider);
-        if let Some(MailDoor { provider, asked, leads_to }) = &self.mail_door
+        if let MailAccess::Door(MailDoor { provider, asked, leads_to }) = &self.mail
             && *asked == origin
             && (self.mail_override.is_none() || *provider == MailProvider::Smtp)
         {
@@ -181,6 +209,13 @@ impl Destinations {
             };
         }
         let destination = self.destination(method, &origin, uri.path())?;
+        // Providers that take a key need no query, and may read a key from it.
+        if let Destination::Mail(provider) = destination
+            && provider.takes_key()
+            && uri.query().is_some()
+        {
+            return Err(Denial::MailPath { provider });
+        }
         Ok(Route { destination, origin: origin.to_string() })
     }
 
@@ -190,10 +225,9 @@ impl Destinations {
             && let Some(provider) =
                 MailProvider::of_path(path).filter(|provider| *provider != MailProvider::Smtp)
         {
-            let held = self.mail_door.as_ref().is_some_and(|door| door.provider == provider);
-            return match held || provider.takes_key() {
-                true => Ok(Destination::Mail(provider)),
-                false => Err(Denial::MailDoor { provider, asked: origin.clone(), held: None }),
+            return match &self.mail {
+                MailAccess::Door(door) if door.provider == provider => Ok(Destination::Mail(provider)),
+                _ => self.mail_by_key(provider),
             };
         }
         if self.tenant == *origin {
@@ -208,18 +242,30 @@ impl Destinations {
         if let Some(provider) = MailProvider::of_origin(origin)
             && (self.mail_override.is_none() || provider == MailProvider::Smtp)
         {
-            if !provider.takes_key() {
-                let held = self.mail_door.as_ref().filter(|door| door.provider == provider);
-                let held = held.map(|door| door.asked.clone());
-                return Err(Denial::MailDoor { provider, asked: origin.clone(), held });
+            if *method != Method::POST || MailProvider::of_path(path) != Some(provider) {
+                return Err(Denial::MailPath { provider });
             }
-            return if *method == Method::POST && MailProvider::of_path(path) == Some(provider) {
-                Ok(Destination::Mail(provider))
-            } else {
-                Err(Denial::MailPath { provider })
+            return match &self.mail {
+                MailAccess::Door(door) if door.provider == provider => {
+                    let (asked, held) = (origin.clone(), door.asked.clone());
+                    Err(Denial::MailElsewhere { provider, asked, held })
+                }
+                _ => self.mail_by_key(provider),
             };
         }
         Err(Denial::Destination { origin: origin.to_string() })
+    }
+
+    /// Lets a mail out where the connection has that provider's key.
+    fn mail_by_key(&self, provider: MailProvider) -> Result<Destination, Denial> {
+        let held = match &self.mail {
+            MailAccess::Untold => return Ok(Destination::Mail(provider)),
+            MailAccess::Key(held) if *held == provider => return Ok(Destination::Mail(provider)),
+            MailAccess::None => None,
+            MailAccess::Key(held) => Some(*held),
+            MailAccess::Door(door) => Some(door.provider),
+        };
+        Err(Denial::MailCredentials { provider, held })
     }
 }
 
@@ -289,7 +335,7 @@ impl MailProvider {
         }
     }
 
-    /// Whether a key is all that it wants. Without one it is asked all the same, and says what is missing.
+    /// Whether a key is all that it wants.
     fn takes_key(self) -> bool {
         !matches!(self, Self::Ses | Self::Azure | Self::Microsoft365 | Self::Smtp)
     }
@@ -379,6 +425,10 @@ mod tests {
         Destinations::new(BaseUrl::of_domain(&"acme.eu.auth0.com".parse().unwrap()), None)
     }
 
+    fn production_with_any_mail() -> Destinations {
+        production().mail(MailAccess::Untold)
+    }
+
     #[test]
     fn destinations_of_a_connection_are_known_by_scheme_host_and_port() {
         for (request, expected) in [
@@ -404,7 +454,37 @@ mod tests {
             ),
             ("POST https://api.resend.com/emails", Destination::Mail(MailProvider::Resend)),
         ] {
-            assert_eq!(classify(&production(), request), Ok(expected), "{request}");
+            assert_eq!(classify(&production_with_any_mail(), request), Ok(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_mail_goes_to_the_provider_of_the_key_and_without_a_key_to_none() {
+        const REQUESTS: [(MailProvider, &str); 9] = [
+            (MailProvider::SendGrid, "POST https://api.sendgrid.com/v3/mail/send"),
+            (MailProvider::Mailgun, "POST https://api.mailgun.net/v3/mg.acme.com/messages"),
+            (MailProvider::Mandrill, "POST https://mandrillapp.com/api/1.0/messages/send"),
+            (MailProvider::SparkPost, "POST https://api.sparkpost.com/api/v1/transmissions"),
+            (MailProvider::Resend, "POST https://api.resend.com/emails"),
+            (MailProvider::Ses, "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"),
+            (MailProvider::Azure, "POST https://azure-communication-services.invalid/emails:send"),
+            (MailProvider::Microsoft365, "POST https://graph.microsoft.com/v1.0/users/a/sendMail"),
+            (MailProvider::Smtp, "POST https://smtp.invalid/send"),
+        ];
+        for (asked, request) in REQUESTS {
+            let denied = classify(&production(), request).unwrap_err().to_string();
+            assert!(denied.contains(&format!("through {asked}, and this connection has no")), "{denied}");
+            for (held, _) in REQUESTS.into_iter().filter(|(held, _)| held.takes_key()) {
+                let found = classify(&production().mail(MailAccess::Key(held)), request);
+                if held == asked {
+                    assert_eq!(found, Ok(Destination::Mail(asked)), "{request}");
+                } else {
+                    let denied = found.unwrap_err().to_string();
+                    assert!(denied.contains(&format!(", but for {held}; to allow it")), "{denied}");
+                    let names = denied.contains(&format!("AUTH0_EMAIL_PROVIDER={} ", asked.name()));
+                    assert_eq!(names, asked.takes_key(), "{denied}");
+                }
+            }
         }
     }
 
@@ -483,6 +563,7 @@ mod tests {
             "POST https://api.sendgrid.com/v3/mg.acme.com/messages",
             "POST http://api.sendgrid.com/v3/mail/send",
             "POST https://api.mailgun.net/v3/a/b/messages",
+            "POST https://mandrillapp.com/api/1.0/messages/send?key=of-a-stranger",
             "POST https://evil.api.resend.com/emails",
             "TRACE https://acme.eu.auth0.com/api/v2/users",
             "CONNECT https://acme.eu.auth0.com/api/v2/users",
@@ -492,7 +573,7 @@ mod tests {
             "TRACE https://acme.eu.auth0.com/oauth/token",
             "TRACE https://api.sendgrid.com/v3/mail/send",
         ] {
-            assert!(classify(&production(), request).is_err(), "{request} was let through");
+            assert!(classify(&production_with_any_mail(), request).is_err(), "{request} was let through");
         }
     }
 
@@ -501,7 +582,8 @@ mod tests {
         let offline = Destinations::new(
             "http://127.0.0.1:8080".parse().unwrap(),
             Some("http://127.0.0.1:8081".parse().unwrap()),
-        );
+        )
+        .mail(MailAccess::Untold);
         for (request, expected) in [
             ("POST http://127.0.0.1:8081/v3/mail/send", Some(Destination::Mail(MailProvider::SendGrid))),
             (
@@ -516,10 +598,15 @@ mod tests {
         ] {
             assert_eq!(classify(&offline, request).ok(), expected, "{request}");
         }
+        let keyed = offline.mail(MailAccess::Key(MailProvider::Resend));
+        let resend = classify(&keyed, "POST http://127.0.0.1:8081/emails");
+        assert_eq!(resend, Ok(Destination::Mail(MailProvider::Resend)));
+        assert!(classify(&keyed, "POST http://127.0.0.1:8081/v3/mail/send").is_err());
         let same_root = Destinations::new(
             "http://127.0.0.1:8080".parse().unwrap(),
             Some("http://127.0.0.1:8080".parse().unwrap()),
-        );
+        )
+        .mail(MailAccess::Key(MailProvider::SendGrid));
         let request = "POST http://127.0.0.1:8080/v3/mail/send";
         assert_eq!(classify(&same_root, request), Ok(Destination::Mail(MailProvider::SendGrid)));
         let request = "POST http://127.0.0.1:8080/api/v2/users";
@@ -528,7 +615,7 @@ mod tests {
 
     fn door(provider: MailProvider, asked: &str, leads_to: &str) -> Destinations {
         let door = MailDoor { provider, asked: asked.parse().unwrap(), leads_to: leads_to.to_owned() };
-        production().mail_door(Some(door))
+        production().mail(MailAccess::Door(door))
     }
 
     fn goes(destinations: &Destinations, request: &str) -> Result<String, String> {
@@ -610,7 +697,7 @@ mod tests {
             (
                 &smtp,
                 "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
-                Err("has no credentials for that"),
+                Err("has no credentials for that, but for SMTP"),
             ),
             (
                 &production(),
@@ -644,7 +731,7 @@ mod tests {
         };
         let with = |provider, asked: &str, leads_to: &str| {
             let (asked, leads_to) = (asked.parse().unwrap(), leads_to.to_owned());
-            offline().mail_door(Some(MailDoor { provider, asked, leads_to }))
+            offline().mail(MailAccess::Door(MailDoor { provider, asked, leads_to }))
         };
         let azure = with(
             MailProvider::Azure,
@@ -658,7 +745,7 @@ mod tests {
             (&azure, "POST http://127.0.0.1:8081/v2/email/outbound-emails", None),
             (&smtp, "POST https://smtp.invalid/send", Some("smtp://127.0.0.1:2525/send")),
             (&smtp, "POST http://127.0.0.1:8081/send", None),
-            (&smtp, "POST http://127.0.0.1:8081/emails", Some("http://127.0.0.1:8081/emails")),
+            (&smtp, "POST http://127.0.0.1:8081/emails", None),
         ] {
             assert_eq!(goes(destinations, request).ok().as_deref(), expected, "{request}");
         }

@@ -35,9 +35,9 @@ use wasmtime_wasi_http::{
 
 use self::{
     body::{AnswerBody, PlacedBody},
-    credentials::{Keyring, OwnAnswer},
+    credentials::{Keyring, OwnAnswer, Unfit},
     destination::{Destination, Destinations},
-    governor::{Admission, Governor, Throttled},
+    governor::{Admission, Counts, Governor, RatePlan, Throttled},
     mail::Mailer,
     resolver::Resolver,
     secrets::{Expected, Holds},
@@ -64,7 +64,11 @@ const MAX_REFUSAL_BODY: usize = 64 * 1024;
 pub(crate) struct Egress {
     destinations: Destinations,
     policy: Policy,
+    /// The application that the connection acts as.
+    own_application: Option<String>,
     governor: Governor,
+    /// For what leaves to the tenant's Authentication API.
+    authentication: Governor,
     limits: RequestLimits,
     keyring: Keyring,
     mailer: Option<Mailer>,
@@ -88,7 +92,9 @@ impl Egress {
         Self {
             destinations,
             policy: Policy::default(),
+            own_application: None,
             governor: Governor::default(),
+            authentication: Governor::of_authentication(RatePlan::default()),
             limits: RequestLimits::default(),
             keyring,
             mailer: None,
@@ -101,7 +107,14 @@ impl Egress {
 
     /// Holds the requests to a policy, a pace and limits.
     pub(crate) fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
+        self.authentication = Governor::of_authentication(governor.plan());
         (self.policy, self.governor, self.limits) = (policy, governor, limits);
+        self
+    }
+
+    /// Keeps the application that the connection acts as out of its guests' reach.
+    pub(crate) fn acting_as(mut self, application: Option<String>) -> Self {
+        self.own_application = application;
         self
     }
 
@@ -122,11 +135,6 @@ impl Egress {
         self
     }
 
-    /// Whether the host authenticates, so that the guest must not.
-    fn authenticates(&self) -> bool {
-        self.keyring.holds_any() || self.mailer.is_some()
-    }
-
     /// Counts the requests sent so far, token requests not included.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
@@ -140,6 +148,11 @@ impl Egress {
     /// Looks names up as the transport does.
     pub(crate) fn resolver(&self) -> &Resolver {
         self.transport.resolver()
+    }
+
+    /// What keeping the pace has cost so far.
+    pub(crate) fn pace_counts(&self) -> Counts {
+        self.governor.counts() + self.authentication.counts()
     }
 
     fn count_request(&self) {
@@ -252,7 +265,9 @@ impl Egress {
                 }
             };
         let Parts { method, uri, headers, .. } = &head;
-        if let Err(denial) = self.policy.check_request(destination, method, uri, headers, &body) {
+        let own = self.own_application.as_deref();
+        let checked = self.policy.check_request(destination, method, uri, headers, &body);
+        if let Err(denial) = checked.and_then(|()| self.policy.check_own_application(own, method, uri)) {
             return deny(call, entry, format!("denied: {denial}"));
         }
         if destination == Destination::ManagementApi && secrets::writes_handle(&body) {
@@ -263,9 +278,8 @@ impl Egress {
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
-        if self.authenticates() {
-            head.headers.remove(header::AUTHORIZATION);
-        }
+        // Without credentials too: a guest's own would take out to a stranger's account what it has read.
+        head.headers.remove(header::AUTHORIZATION);
         let outgoing = Outgoing { egress: self, options, patience, call, destination };
         match (destination, tenant) {
             (Destination::ManagementApi, Some(source)) => {
@@ -273,7 +287,11 @@ impl Egress {
             }
             (Destination::Mail(provider), _) => {
                 mail::keep_plain_headers(&mut head.headers);
-                self.keyring.apply_mail_key(provider, &mut head.headers, &mut body);
+                if let Err(Unfit(problem)) =
+                    self.keyring.apply_mail_key(provider, &mut head.headers, &mut body)
+                {
+                    return deny(call, entry, format!("denied: {problem}; to allow it, send one"));
+                }
                 outgoing.mail(provider, entry, head, &body).await
             }
             (Destination::ManagementApi | Destination::TokenEndpoint | Destination::ChangePassword, _) => {
@@ -483,17 +501,19 @@ impl Outgoing<'_> {
         Expected::of(&head.method, head.uri.path())
     }
 
-    /// Waits for the request's turn. Only the Management API has a pace.
+    /// Waits for the request's turn. Only the tenant has a pace.
     ///
     /// What is throttled is told to come back after the time that the guest gave it, at the earliest: there is no turn for
     /// it before, and a guest would wait and try again in vain.
     async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
-        if self.destination != Destination::ManagementApi {
-            return Ok(None);
-        }
+        let governor = match self.destination {
+            Destination::ManagementApi => &self.egress.governor,
+            Destination::ChangePassword => &self.egress.authentication,
+            Destination::TokenEndpoint | Destination::Mail(_) => return Ok(None),
+        };
         let (priority, patience) = (self.call.options.priority, self.patience.to_send());
         let begun = Instant::now();
-        let admission = self.egress.governor.admit(&head.method, &head.uri, priority, patience).await;
+        let admission = governor.admit(&head.method, &head.uri, priority, patience).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
         admission.map(Some).map_err(|throttled| Throttled {
             retry_after: throttled.retry_after.max(self.patience.to_answer()),
@@ -556,12 +576,11 @@ type Driver = Box<dyn Future<Output = Result<(), WasiError>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Driver), WasiError>> + Send>;
 
 impl WasiHttpHooks for GuestHttp {
-    /// Forbids `Authorization` where the host authenticates. This hook covers trailers too, which
+    /// Forbids `Authorization`: who authenticates is the host, where anybody does. This hook covers trailers too, which
     /// `is_forbidden_header` does not (GHSA-jxcf-8qw5-5c33).
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        let authenticates = self.egress.as_ref().is_none_or(|egress| egress.authenticates());
-        Arc::new(move |name: &HeaderName| {
-            DEFAULT_FORBIDDEN_HEADERS.contains(name) || (authenticates && *name == header::AUTHORIZATION)
+        Arc::new(|name: &HeaderName| {
+            DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == header::AUTHORIZATION
         })
     }
 

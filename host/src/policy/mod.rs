@@ -14,6 +14,7 @@ mod builder;
 mod field;
 mod file;
 mod located;
+mod own_application;
 mod path_pattern;
 mod report;
 pub(crate) mod request_path;
@@ -154,6 +155,14 @@ impl Policy {
     /// Leaves out the rules about actions.
     pub(crate) fn without_actions(self) -> Self {
         Self { actions: Rules::default(), ..self }
+    }
+
+    /// Returns the one mail provider that mail may go through, as Auth0 names it; nothing where the policy names none.
+    pub fn mail_provider(&self) -> Option<&'static str> {
+        match self.mail {
+            MailRule::Only(provider) => Some(provider.name()),
+            MailRule::Any | MailRule::None => None,
+        }
     }
 
     /// Returns what is said about resolved addresses.

@@ -69,6 +69,11 @@ impl PathPattern {
             })
     }
 
+    /// Whether it stands for one path and no other.
+    pub(super) fn is_one_path(&self) -> bool {
+        !self.open && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
+    }
+
     /// Whether it is the path of the password reset mail.
     pub(super) fn is_change_password(&self) -> bool {
         self.to_string() == CHANGE_PASSWORD

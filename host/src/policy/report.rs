@@ -13,13 +13,16 @@ use super::{
 use crate::{
     action::{ActionSummary, Effect},
     base_url::BaseUrl,
-    egress::destination::{Denial, Destinations, MailDoor},
+    egress::destination::{Destinations, MailAccess},
 };
 
 /// Requests by which whoever may send them can get more than they say, and what that is.
-const FAR_REACHING: [(&str, &str); 9] = [
+const FAR_REACHING: [(&str, &str); 12] = [
     ("POST /api/v2/client-grants", "grants an application any scope of the Management API"),
     ("PATCH /api/v2/client-grants/id", "grants an application any scope of the Management API"),
+    ("POST /api/v2/clients", "makes an application, with a secret of the sender's choice"),
+    ("PATCH /api/v2/clients/id", "sets an application's secret, and where its users are sent after log-in"),
+    ("POST /api/v2/clients/id/credentials", "gives an application another key to prove itself with"),
     ("POST /api/v2/clients/id/rotate-secret", "answers with an application's new secret"),
     ("POST /api/v2/users/id/roles", "gives a user any role"),
     ("POST /api/v2/tickets/password-change", "answers with a link that sets a user's password"),
@@ -69,14 +72,9 @@ impl Policy {
         let url =
             if target.starts_with('/') { format!("{tenant}{}", encode(target)) } else { encode(target) };
         let uri: Uri = url.parse().map_err(|_| form())?;
-        let destinations = Destinations::new(tenant, None);
-        let mut route = destinations.classify(&method, &uri);
-        // Whether a connection has credentials for a mail provider is not the policy's affair.
-        if let Err(Denial::MailDoor { provider, asked, .. }) = route {
-            let door = MailDoor { provider, leads_to: asked.to_string(), asked };
-            route = destinations.mail_door(Some(door)).classify(&method, &uri);
-        }
-        let route = route.map_err(|denial| {
+        // What credentials a connection will have is not the policy's.
+        let destinations = Destinations::new(tenant, None).mail(MailAccess::Untold);
+        let route = destinations.classify(&method, &uri).map_err(|denial| {
             let denial = denial.to_string();
             let rule = denial.strip_prefix("denied: ").unwrap_or(&denial);
             PolicyDenial::new(rule, "name a request that a connection can send at all")

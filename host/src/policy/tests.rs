@@ -454,3 +454,29 @@ proptest! {
         let _ = Policy::from_toml(&text);
     }
 }
+
+#[test]
+fn a_test_of_a_policy_does_not_ask_for_credentials() {
+    for (provider, request) in [
+        ("sendgrid", "POST https://api.sendgrid.com/v3/mail/send"),
+        ("mailgun", "POST https://api.eu.mailgun.net/v3/mg.acme.com/messages"),
+        ("mandrill", "POST https://mandrillapp.com/api/1.0/messages/send"),
+        ("sparkpost", "POST https://api.sparkpost.com/api/v1/transmissions"),
+        ("resend", "POST https://api.resend.com/emails"),
+        ("ses", "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"),
+        ("azure_cs", "POST https://azure-communication-services.invalid/emails:send"),
+        ("ms365", "POST https://graph.microsoft.com/v1.0/users/a/sendMail"),
+        ("smtp", "POST https://smtp.invalid/send"),
+    ] {
+        let only = Policy::from_toml(&format!("mail_provider = '{provider}'")).unwrap();
+        assert_eq!(only.mail_provider(), Some(provider));
+        only.test_request(request, b"{}").unwrap();
+        Policy::default().test_request(request, b"{}").unwrap();
+        let none = Policy::from_toml("mail_provider = 'none'").unwrap();
+        assert_eq!(none.mail_provider(), None);
+        assert!(
+            none.test_request(request, b"{}").unwrap_err().rule().contains("allows no mail"),
+            "{request}"
+        );
+    }
+}

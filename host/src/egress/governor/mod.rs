@@ -15,6 +15,7 @@ mod pace;
 mod plan;
 
 use std::{
+    num::NonZeroU32,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -36,6 +37,12 @@ use self::{
 /// draw from the same buckets, and a tenth lets them through while a bulk job runs. Whole tokens only, so buckets of less
 /// than 10 keep none.
 pub(crate) const RESERVE_PERCENT: u32 = 10;
+
+/// What a connection may take of the Authentication API: in any minute less than a quarter of the least that Auth0 gives a
+/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset mail now and then; who sends
+/// many has a workflow's time.
+const AUTHENTICATION: CustomRate =
+    CustomRate { burst: NonZeroU32::MIN.saturating_add(9), per_minute: NonZeroU32::MIN.saturating_add(59) };
 
 /// Whether somebody waits for a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +77,19 @@ pub(crate) struct Counts {
     pub(crate) refused: u64,
 }
 
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            waits: self.waits + other.waits,
+            waited: self.waited + other.waited,
+            throttled: self.throttled + other.throttled,
+            refused: self.refused + other.refused,
+        }
+    }
+}
+
 /// The request would have to wait for longer than its call has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Throttled {
@@ -102,6 +122,13 @@ impl Default for Governor {
 }
 
 impl Governor {
+    /// Paces what goes to the tenant's Authentication API, whose limits are others and shared with every log-in. The same
+    /// for all plans: no header of that API tells one. Nothing where something else keeps the pace.
+    pub(crate) fn of_authentication(plan: RatePlan) -> Self {
+        let plan = if plan == RatePlan::Unlimited { plan } else { RatePlan::Custom(AUTHENTICATION) };
+        Self::new(plan, 0)
+    }
+
     pub(crate) fn new(plan: RatePlan, reserve_percent: u32) -> Self {
         Self(Arc::new(Shared {
             pace: Mutex::new(Pace::new(plan, reserve_percent)),

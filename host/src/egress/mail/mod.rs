@@ -17,8 +17,8 @@ use wasmtime_wasi_http::Error as WasiError;
 use self::smtp::{Delivery, Smtp};
 use super::{
     Answer, Outgoing,
-    credentials::OwnAnswer,
-    destination::{AZURE_STAND_IN, MailDoor, MailProvider, SMTP_STAND_IN},
+    credentials::{MailKey, OwnAnswer},
+    destination::{AZURE_STAND_IN, MailAccess, MailDoor, MailProvider, SMTP_STAND_IN},
     own,
     resolver::Resolver,
     token::{Refusal, TokenSource},
@@ -31,7 +31,6 @@ use crate::{
     domain::Domain,
     error::Error,
     mail_credentials::{AzureAccess, MailCredentials},
-    secret::Secret,
 };
 
 /// What a connection puts on a mail, where that is more than a key.
@@ -61,10 +60,12 @@ impl Mailer {
     pub(crate) fn open(
         credentials: Option<MailCredentials>,
         around: Surroundings<'_>,
-    ) -> Result<(Option<Secret>, Option<Self>), Error> {
+    ) -> Result<(Option<MailKey>, Option<Self>), Error> {
         Ok(match credentials {
             None => (None, None),
-            Some(MailCredentials::ApiKey(key)) => (Some(key), None),
+            Some(MailCredentials::ApiKey { provider, key }) => {
+                (Some(MailKey { provider: provider.provider(), key }), None)
+            }
             Some(MailCredentials::Ses { access_key_id, secret_access_key, session_token, region }) => {
                 let signer = ses::Signer { access_key_id, secret_access_key, session_token, region };
                 (None, Some(Self::Ses(signer)))
@@ -118,6 +119,15 @@ impl Mailer {
             Self::Smtp(smtp) => smtp.connections_opened(),
             Self::Ses(_) | Self::Azure(_) | Self::Microsoft365(_) => 0,
         }
+    }
+}
+
+/// Says which provider a key or a mailer is for.
+pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
+    match (key, mailer) {
+        (_, Some(mailer)) => MailAccess::Door(mailer.door()),
+        (Some(key), None) => MailAccess::Key(key.provider),
+        (None, None) => MailAccess::None,
     }
 }
 

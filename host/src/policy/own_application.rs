@@ -1,0 +1,119 @@
+//! The application that a connection acts as.
+//!
+//! Whoever writes it can take its place: with a secret or a key of one's own choice one fetches the connection's tokens
+//! oneself, outside the sandbox and for as long as nobody notices. A component knows the application's id, and
+//! `update:clients` is a scope that rotations of other applications need. So its own one is out of a connection's reach
+//! unless the policy names it.
+
+use http::{Method, Uri};
+
+use super::{ApiMethod, Policy, PolicyDenial, RequestPath, shown};
+
+impl Policy {
+    /// Tells whether a request may leave to a tenant that this application acts in.
+    pub(crate) fn check_own_application(
+        &self,
+        own: Option<&str>,
+        method: &Method,
+        uri: &Uri,
+    ) -> Result<(), PolicyDenial> {
+        let known =
+            ApiMethod::of(method).ok_or_else(|| PolicyDenial::always(format!("the method {method}")))?;
+        let Some(own) = own.filter(|_| known != ApiMethod::Get) else { return Ok(()) };
+        let path = RequestPath::read(uri.path())
+            .map_err(|problem| PolicyDenial::always(format!("the path {problem}")))?;
+        let is_own = |reading: &Vec<String>| {
+            let begin = ["api", "v2", "clients", own];
+            reading.len() >= begin.len()
+                && begin.iter().zip(reading).all(|(own, text)| own.eq_ignore_ascii_case(text))
+        };
+        let mut readings = path.readings.iter().chain(&path.suspicions);
+        let Some(reading) = readings.find(|reading| is_own(reading)) else { return Ok(()) };
+        let mut rules = self.requests.allow.iter().flatten();
+        let named = rules.any(|rule| {
+            let rule = &rule.value;
+            rule.path.is_one_path() && path.readings.iter().all(|reading| rule.allows(known, reading))
+        });
+        if named {
+            return Ok(());
+        }
+        Err(PolicyDenial::new(
+            format!(
+                "{method} {} writes the application that this connection acts as, and who writes it can take its place",
+                shown(uri.path())
+            ),
+            format!(
+                "use another application, or name exactly \"{method} /{}\" in `allow` of [requests], beside what else is \
+                 to be allowed",
+                shown(&reading.join("/"))
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(policy: &Policy, own: Option<&str>, request: &str) -> Result<(), PolicyDenial> {
+        let (method, path) = request.split_once(' ').unwrap();
+        let uri = format!("https://acme.eu.auth0.com{path}").parse().unwrap();
+        policy.check_own_application(own, &method.parse().unwrap(), &uri)
+    }
+
+    #[test]
+    fn a_connection_does_not_write_its_own_application_in_any_spelling() {
+        for request in [
+            "PATCH /api/v2/clients/oWn1",
+            "PUT /api/v2/clients/oWn1",
+            "DELETE /api/v2/clients/oWn1",
+            "POST /api/v2/clients/oWn1/credentials",
+            "PATCH /api/v2/clients/oWn1/credentials/cred_1",
+            "POST /api/v2/clients/oWn1/rotate-secret",
+            "PATCH /api/v2/clients/oWn1?include_fields=true",
+            "PATCH /api/v2/clients/%6fWn1",
+            "PATCH /api/v2/clients/%256fWn1",
+            "PATCH /api/v2/Clients/OWN1",
+            "PATCH /api/v2/%63lients/oWn1",
+            "PATCH /api/v2/clients%2FoWn1",
+            "PATCH /api/v2/clients%5CoWn1",
+            "POST /api/v2/clients/oWn1%2Fcredentials",
+            "PATCH /api/v2/clients/oWn1%2F",
+        ] {
+            let denial = check(&Policy::default(), Some("oWn1"), request).unwrap_err();
+            assert!(denial.rule().contains("that this connection acts as"), "{request}: {denial}");
+        }
+        for request in [
+            "GET /api/v2/clients/oWn1",
+            "HEAD /api/v2/clients/oWn1",
+            "POST /api/v2/clients",
+            "PATCH /api/v2/clients/other",
+            "PATCH /api/v2/clients/oWn12",
+            "POST /api/v2/clients/other/rotate-secret",
+            "PATCH /api/v2/users/oWn1",
+        ] {
+            check(&Policy::default(), Some("oWn1"), request).unwrap();
+        }
+        check(&Policy::default(), None, "PATCH /api/v2/clients/oWn1").unwrap();
+    }
+
+    #[test]
+    fn a_rule_that_names_exactly_that_request_allows_it_and_no_pattern_does() {
+        let named = "POST /api/v2/clients/own/rotate-secret";
+        let policy = |rules: &[&str]| {
+            let rules = rules.iter().fold(Policy::builder(), |builder, rule| builder.allow_request(*rule));
+            rules.build().unwrap()
+        };
+        check(&policy(&["* /api/v2/**", named]), Some("own"), named).unwrap();
+        let denial = check(&policy(&["* /api/v2/**"]), Some("own"), named).unwrap_err();
+        assert!(denial.allow().contains(&format!("\"{named}\"")), "{denial}");
+        for rule in
+            ["* /api/v2/clients/own/**", "* /api/v2/clients/{id}/rotate-secret", "* /api/v2/clients/own"]
+        {
+            check(&policy(&["* /api/v2/**", rule]), Some("own"), named).unwrap_err();
+        }
+        for request in ["PATCH /api/v2/clients/own", "POST /api/v2/clients/own/rotate%2Dsecret%2Fx"] {
+            check(&policy(&["* /api/v2/**", named]), Some("own"), request).unwrap_err();
+        }
+    }
+}
