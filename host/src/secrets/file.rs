@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{SecretName, SecretSink, SinkError, SinkFuture};
@@ -13,16 +14,33 @@ use crate::secret::Secret;
 /// files with mode 0600, the secret and nothing else in it.
 ///
 /// A secret is written beside its place, brought to the disk and renamed: whoever reads the file sees the old secret or the
-/// new one, and after a power cut one of the two is there.
+/// new one, and after a power cut one of the two is there. One write follows the other, so that one which hangs and goes
+/// on later does not put an older secret over a newer one; clones are the same sink in this.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     folder: PathBuf,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FileSink {
     /// Names the folder. It is made where it is not there; one that is there must be open to its owner only.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), turn: Arc::default() }
+    }
+
+    /// Does blocking work beside the runtime's threads: a disk may be slow. The turn is the work's own, since nothing
+    /// stops it when nobody waits for it any more.
+    async fn work(
+        &self,
+        work: impl FnOnce() -> Result<(), SinkError> + Send + 'static,
+    ) -> Result<(), SinkError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        working.await.unwrap_or(Err(SinkError::Engine("the runtime was shut down")))
     }
 
     /// Returns the file that a secret is put into.
@@ -61,18 +79,13 @@ impl FileSink {
 impl SecretSink for FileSink {
     fn ready(&self) -> SinkFuture<'_> {
         let sink = self.clone();
-        Box::pin(async move { beside(move || sink.try_out()).await })
+        Box::pin(async move { self.work(move || sink.try_out()).await })
     }
 
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
         let (sink, name, secret) = (self.clone(), name.clone(), secret.clone());
-        Box::pin(async move { beside(move || sink.write(&name, &secret)).await })
+        Box::pin(async move { self.work(move || sink.write(&name, &secret)).await })
     }
-}
-
-/// Does blocking work beside the runtime's threads: a disk may be slow.
-async fn beside(work: impl FnOnce() -> Result<(), SinkError> + Send + 'static) -> Result<(), SinkError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(SinkError::Engine("the runtime was shut down")))
 }
 
 fn failed(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SinkError {
@@ -198,6 +211,26 @@ mod tests {
             let error = refused.unwrap_err().to_string();
             assert!(error.contains("chmod 700") && error.contains("0750"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_hangs_and_goes_on_later_is_before_the_next_not_over_it() {
+        use std::{sync::mpsc, time::Duration};
+        let folder = Folder::new("hang");
+        let sink = FileSink::new(&folder.0);
+        let (go_on, hanging) = mpsc::channel::<()>();
+        let (slow, abc) = (sink.clone(), name("abc"));
+        let older = sink.work(move || {
+            hanging.recv().unwrap();
+            slow.write(&abc, &Secret::new("older"))
+        });
+        let soon = Duration::from_millis(50);
+        tokio::time::timeout(soon, older).await.unwrap_err();
+        tokio::time::timeout(soon, sink.ready()).await.unwrap_err();
+        tokio::time::timeout(soon, sink.put(&name("abc"), &Secret::new("newer"))).await.unwrap_err();
+        go_on.send(()).unwrap();
+        sink.put(&name("abc"), &Secret::new("newer")).await.unwrap();
+        assert_eq!(fs::read_to_string(sink.path(&name("abc"))).unwrap(), "newer");
     }
 
     #[tokio::test]
