@@ -1,6 +1,7 @@
 //! Secrets handed to a command of the operator.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -94,15 +95,21 @@ impl SecretSink for CommandSink {
         Box::pin(async move {
             // A bare name is looked for in the search path, as `spawn` does.
             let found = if self.program.components().count() > 1 {
-                self.program.is_file()
+                runs(&self.program)
             } else {
                 let folders = std::env::var_os("PATH").unwrap_or_default();
-                std::env::split_paths(&folders).any(|folder| is_program(&folder.join(&self.program)))
+                let tried = std::env::split_paths(&folders).map(|folder| runs(&folder.join(&self.program)));
+                // The last of the errors that says more than that there is nothing.
+                tried.fold(Err(io::ErrorKind::NotFound), |found, next| match (found, next) {
+                    (Ok(()), _) | (_, Err(io::ErrorKind::NotFound)) => found,
+                    (Err(_), next) => next,
+                })
             };
-            let missing = || std::io::ErrorKind::NotFound.into();
-            let failed =
-                |source| SinkError::Command { attempt: "found", program: self.program.clone(), source };
-            if found { Ok(()) } else { Err(failed(missing())) }
+            found.map_err(|kind| SinkError::Command {
+                attempt: "found as a program that may be run",
+                program: self.program.clone(),
+                source: kind.into(),
+            })
         })
     }
 
@@ -114,8 +121,19 @@ impl SecretSink for CommandSink {
     }
 }
 
-fn is_program(path: &Path) -> bool {
-    path.is_file() || path.with_extension(std::env::consts::EXE_EXTENSION).is_file()
+/// Tells whether a file is there that the system would run.
+fn runs(path: &Path) -> Result<(), io::ErrorKind> {
+    let with_extension = path.with_extension(std::env::consts::EXE_EXTENSION);
+    let found = std::fs::metadata(path).or_else(|_| std::fs::metadata(with_extension));
+    let found = found.map_err(|error| error.kind())?;
+    if !found.is_file() {
+        return Err(io::ErrorKind::NotFound);
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o111 == 0 {
+        return Err(io::ErrorKind::PermissionDenied);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -166,5 +184,19 @@ mod tests {
         }
         assert!(CommandSink::new("no-such-program-of-ours").ready().await.is_err());
         CommandSink::new("sh").ready().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_may_not_be_run_is_found_out_before_a_secret_is_made() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = std::env::temp_dir().join(format!("auth0-command-sink-{}-plain", std::process::id()));
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        let sink = CommandSink::new(&file);
+        for (mode, ready) in [(0o600, false), (0o700, true)] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let answer = sink.ready().await;
+            assert_eq!(answer.is_ok(), ready, "{mode:o}: {answer:?}");
+        }
+        std::fs::remove_file(&file).unwrap();
     }
 }
