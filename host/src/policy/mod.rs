@@ -16,7 +16,7 @@ mod file;
 mod located;
 mod path_pattern;
 mod report;
-mod request_path;
+pub(crate) mod request_path;
 mod request_rule;
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,30 @@ impl RequestPath {
     }
 }
 
+/// Every reading of a path in decoded segments, of one too that [`RequestPath::read`] refuses: empty segments and what is
+/// no text do not hide it. The plain reading comes first.
+pub(crate) fn all_readings(path: &str) -> Vec<Vec<String>> {
+    let mut readings: Vec<Vec<String>> = Vec::new();
+    let parts = path.split('/').filter(|segment| !segment.is_empty());
+    let mut raw: Vec<Vec<u8>> = parts.map(|segment| segment.as_bytes().to_vec()).collect();
+    for _ in 0..ROUNDS {
+        let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
+        let texts: Vec<String> =
+            decoded.iter().map(|segment| String::from_utf8_lossy(segment).into_owned()).collect();
+        let split = [split(&texts, &['/']), split(&texts, &['/', '\\'])];
+        for reading in std::iter::once(texts).chain(split) {
+            if !readings.contains(&reading) {
+                readings.push(reading);
+            }
+        }
+        if decoded == raw {
+            break;
+        }
+        raw = decoded;
+    }
+    readings
+}
+
 fn split(segments: &[String], separators: &[char]) -> Vec<String> {
     let pieces = segments.iter().flat_map(|segment| segment.split(separators));
     pieces.filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
@@ -104,6 +128,39 @@ mod tests {
         let read = RequestPath::read("/api/v2/users/ad%7CCORP%5Cana").unwrap();
         assert_eq!(read.readings, [["api", "v2", "users", "ad|CORP\\ana"]]);
         assert_eq!(read.suspicions, [["api", "v2", "users", "ad|CORP", "ana"]]);
+    }
+
+    #[test]
+    fn all_readings_are_those_of_the_policy_and_more() {
+        let one = |path| request_path_of(path, &["api", "v2", "clients", "x", "rotate-secret"]);
+        fn request_path_of(path: &str, wanted: &[&str]) -> bool {
+            all_readings(path).iter().any(|reading| reading == wanted)
+        }
+        for path in [
+            "/api/v2/clients/x/rotate-secret",
+            "/api/v2//clients/x/rotate-secret/",
+            "/api/v2/clients/x/rotate%2Dsecret",
+            "/api/v2/clients/x/rotate%252Dsecret",
+            "/api/v2/clients/x%2Frotate-secret",
+            "/api/v2/clients/x%25252Frotate-secret",
+            "/api/v2/clients/x%5Crotate-secret",
+        ] {
+            assert!(one(path), "{path}: {:?}", all_readings(path));
+        }
+        assert!(request_path_of(
+            "/api/v2/clients/a%2Fb/rotate-secret",
+            &["api", "v2", "clients", "a/b", "rotate-secret"]
+        ));
+        assert_eq!(all_readings("/api/v2/users").len(), 1);
+        for path in ["/api/v2/users/auth0%7C1", "/api/v2/users/a%252Froles", "/api/v2/users/ad%7CCORP%5Cana"]
+        {
+            let read = RequestPath::read(path).unwrap();
+            let all = all_readings(path);
+            assert!(
+                read.readings.iter().chain(&read.suspicions).all(|reading| all.contains(reading)),
+                "{path}"
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use http::{Method, Uri};
 
+use crate::policy::request_path;
+
 /// A group of endpoints with a bucket of its own in at least one plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Endpoint {
@@ -41,16 +43,21 @@ pub(super) enum Endpoint {
     PromptPartials,
 }
 
-const PREFIX: &str = "/api/v2/";
-
 impl Endpoint {
-    /// Finds the group of a request; none where only the tenant-wide bucket counts it.
+    /// Finds the group of a request; none where only the tenant-wide bucket counts it. A path that is spelled in another
+    /// way (`%75sers`) counts where the tenant counts it.
     pub(super) fn of(method: &Method, uri: &Uri) -> Option<Self> {
-        let path = uri.path().strip_prefix(PREFIX)?;
-        let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        request_path::all_readings(uri.path()).into_iter().find_map(|path| {
+            let path: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+            let segments: Vec<&str> = path.iter().map(String::as_str).collect();
+            Self::below_api(method, uri, segments.strip_prefix(&["api", "v2"])?)
+        })
+    }
+
+    fn below_api(method: &Method, uri: &Uri, segments: &[&str]) -> Option<Self> {
         let read = *method == Method::GET;
         let either = |reading, writing| Some(if read { reading } else { writing });
-        match segments.as_slice() {
+        match segments {
             ["users"] | ["users", _] => match *method {
                 Method::GET => Some(Self::ReadUsers),
                 Method::POST | Method::PATCH => Some(Self::WriteUsers),
@@ -155,6 +162,10 @@ mod tests {
             ("DELETE", "/api/v2/organizations/org_1", Some(Endpoint::WriteOrganizations)),
             ("PATCH", "/api/v2/emails/provider/", Some(Endpoint::WriteEmailProvider)),
             ("GET", "/api/v2/roles", None),
+            ("GET", "/api/v2/%75sers", Some(Endpoint::ReadUsers)),
+            ("GET", "/api/v2/%2575sers/x", Some(Endpoint::ReadUsers)),
+            ("POST", "/api/v2/Users", Some(Endpoint::WriteUsers)),
+            ("POST", "/api/v2/keys/signing%2Frotate", Some(Endpoint::RotateSigningKey)),
             ("GET", "/oauth/token", None),
         ] {
             let method = method.parse().unwrap();
