@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+use zeroize::Zeroizing;
 
 use super::transport::body_error;
 use crate::call::RequestEntry;
@@ -29,6 +30,30 @@ pub(crate) async fn collect(body: WasiBody, limit: usize) -> Result<Bytes, WasiE
             Err(error) => Err(WasiError::InternalError(Some(error.to_string()))),
         },
     }
+}
+
+/// Reads an answer with a secret in it, into memory that is wiped. `fits` is asked with each length that it gets to.
+pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    fits: impl Fn(usize) -> Result<(), B::Error>,
+) -> Result<Zeroizing<Vec<u8>>, B::Error> {
+    /// Room for what the tenant usually answers: an application, or a token, which is some 12 KB with all scopes.
+    const USUAL_BYTES: usize = 16 * 1024;
+    let mut answer = Zeroizing::new(Vec::with_capacity(USUAL_BYTES));
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
+        let Ok(data) = frame?.into_data() else { continue };
+        let length = answer.len() + data.len();
+        fits(length)?;
+        if length > answer.capacity() {
+            // By hand, since a vector that grows by itself leaves its old copy behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * length));
+            larger.extend_from_slice(&answer);
+            answer = larger;
+        }
+        answer.extend_from_slice(&data);
+    }
+    Ok(answer)
 }
 
 /// An answer's body: counted, given up when it stalls, and when it is too long.

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     credentials::CredentialError,
-    egress::transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
+    egress::{
+        body::read_wiped,
+        transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
+    },
     private_key::PrivateKey,
     secret::Secret,
 };
@@ -28,8 +31,6 @@ use crate::{
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A token of the Management API with all its scopes is some 12 KB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// Room for such an answer from the start.
-const USUAL_ANSWER_BYTES: usize = 16 * 1024;
 
 /// How an application proves itself.
 #[derive(Clone, Debug)]
@@ -143,25 +144,14 @@ fn refusal(status: StatusCode, code: String, description: String, headers: &Head
     TokenError::Refused(Arc::new(Refusal { status, code, description, pacing }))
 }
 
-/// Reads the endpoint's answer into memory that is wiped.
-async fn read_answer(mut body: Incoming) -> Result<Zeroizing<Vec<u8>>, TransportError> {
-    let mut answer = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER_BYTES));
-    while !body.is_end_stream() {
-        let Some(frame) = body.frame().await else { break };
-        let Ok(data) = frame.map_err(|error| body_error(&error))?.into_data() else { continue };
-        let length = answer.len() + data.len();
-        if length > MAX_ANSWER_BYTES {
-            return Err(TransportError::Protocol(format!("a token of more than {MAX_ANSWER_BYTES} bytes")));
-        }
-        if length > answer.capacity() {
-            // By hand, since a vector that grows by itself leaves its old copy behind.
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * length));
-            larger.extend_from_slice(&answer);
-            answer = larger;
-        }
-        answer.extend_from_slice(&data);
-    }
-    Ok(answer)
+/// Reads the endpoint's answer.
+async fn read_answer(body: Incoming) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let mut body = body.map_err(|error| body_error(&error));
+    read_wiped(&mut body, |length| match length {
+        ..=MAX_ANSWER_BYTES => Ok(()),
+        _ => Err(TransportError::Protocol(format!("a token of more than {MAX_ANSWER_BYTES} bytes"))),
+    })
+    .await
 }
 
 fn read_token(body: &[u8], asked: Instant) -> Option<Token> {
