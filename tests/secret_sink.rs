@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
-use auth0_host::{CallOptions, Error, ErrorKind, FileSink};
+use auth0_host::{
+    CallOptions, Error, ErrorKind, FileSink, Secret, SecretName, SecretSink, SinkError, SinkFuture,
+};
 use auth0_tests::program::{Said, auth0_host, run};
 use auth0_tests::{Tenant, items, text};
 use serde_json::json;
@@ -150,6 +152,124 @@ async fn a_rotation_whose_answer_comes_too_late_is_unknown_and_its_secret_safe()
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
     tenant.connection.settle_secrets().await;
     assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)]);
+}
+
+#[tokio::test]
+async fn a_decoy_in_the_metadata_does_not_take_the_place_of_the_new_secret() {
+    let tenant = Tenant::start().await;
+    let id = tenant.application(APPLICATION);
+    let path = format!("/api/v2/clients/{id}");
+    let body = json!({"client_metadata": {"client_secret": "known-to-attacker", "client_id": id}});
+    tenant.run("custom-request", json!({"method": "PATCH", "path": path, "body": body})).await;
+    let rotation = json!({"method": "POST", "path": format!("{path}/rotate-secret")});
+    for (action, input) in [("rotate-client-secret", json!({"client_id": id})), ("custom-request", rotation)]
+    {
+        let result = tenant.run(action, input).await;
+        assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)], "{action}");
+        assert!(!result.to_string().contains("attacker"), "{action}: {result}");
+    }
+}
+
+/// Takes its time, and then takes nothing.
+struct Slow(Duration);
+
+impl SecretSink for Slow {
+    fn put<'a>(&'a self, _: &'a SecretName, _: &'a Secret) -> SinkFuture<'a> {
+        Box::pin(async {
+            tokio::time::sleep(self.0).await;
+            Err(SinkError::engine("it was slow for nothing"))
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_ends_before_its_sink_names_the_secret() {
+    let tenant = Tenant::start().await;
+    let id = tenant.application(APPLICATION);
+    let deadline = Duration::from_secs(1);
+    let connection = tenant.connect(|settings| settings.secret_sink(Slow(2 * deadline)));
+    let options = CallOptions::new().deadline(deadline);
+    let outcome = connection.call_with("rotate-client-secret", json!({"client_id": id}), options).await;
+    let Err(Error::SecretKept { names, source, outcome }) = outcome.result else { panic!("{outcome:?}") };
+    assert_eq!(names[0].id(), id);
+    assert!(matches!(*source, SinkError::UnderWay), "{source}");
+    assert!(matches!(&*outcome, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown));
+    connection.settle_secrets().await;
+    assert_eq!(connection.pending_secrets()[0].problem, "it was slow for nothing");
+    connection.retry_secrets_with(&tenant.shelf).await.unwrap();
+    assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)]);
+}
+
+/// What becomes of a rotation that meets a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// The new secret gets to the sink.
+    Delivered,
+    /// There is a new secret, nobody has it, and the error says that this may be.
+    Missed,
+    /// There is no new secret.
+    Unchanged,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_force_is_in_the_sink_or_waits_for_it_or_is_said_to_be_unknown_whatever_the_fault() {
+    let status = |status, after_processing| FaultKind::Status {
+        status,
+        body: None,
+        retry_after: None,
+        after_processing,
+    };
+    let faults = [
+        (FaultKind::Delay { ms: 100 }, Ends::Delivered),
+        (FaultKind::SlowBody { ms_per_chunk: 20 }, Ends::Delivered),
+        (FaultKind::ExpiredToken, Ends::Delivered),
+        (FaultKind::RevokedToken, Ends::Delivered),
+        (FaultKind::TooManyRequests { retry_after: Some(1), reset_in: None }, Ends::Delivered),
+        (FaultKind::Truncate, Ends::Missed),
+        (FaultKind::Malformed, Ends::Missed),
+        (FaultKind::ResetAfterRead, Ends::Missed),
+        (FaultKind::SlowBody { ms_per_chunk: 600_000 }, Ends::Missed),
+        (FaultKind::Delay { ms: 600_000 }, Ends::Missed),
+        (status(500, true), Ends::Missed),
+        (status(502, true), Ends::Missed),
+        (FaultKind::ResetBeforeRead, Ends::Unchanged),
+        (FaultKind::ResetAfterReadUnprocessed, Ends::Unchanged),
+        (status(500, false), Ends::Unchanged),
+        (status(503, false), Ends::Unchanged),
+    ];
+    let mut cells = tokio::task::JoinSet::new();
+    for (kind, ends) in faults {
+        for broken in [false, true] {
+            cells.spawn(met_by(kind.clone(), ends, broken));
+        }
+    }
+    let wrong: Vec<String> = cells.join_all().await.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rotates a secret by way of a fault, into a sink that works or does not, and says what was not as it should be.
+async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
+    let tenant = Tenant::start().await;
+    let id = tenant.application(APPLICATION);
+    let before = in_force(&tenant, &id);
+    tenant.shelf.set_broken(broken);
+    tenant.control.inject(Fault::new(kind.clone()).on("POST", "/api/v2/clients/").times(1));
+    let options = CallOptions::new().deadline(Duration::from_secs(8));
+    let input = json!({"client_id": id, "stamp": false});
+    let outcome = tenant.connection.call_with("rotate-client-secret", input, options).await;
+    let secret = in_force(&tenant, &id);
+    let shelved = tenant.shelf.all() == [secret.clone()];
+    let pending = tenant.connection.pending_secrets().len() == 1;
+    let is_unknown = |result: &Result<_, Error>| matches!(result, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown);
+    let good = match (ends, &outcome.result) {
+        (Ends::Delivered, Ok(_)) => !broken && shelved && !pending && secret != before,
+        (Ends::Delivered, Err(Error::SecretKept { .. })) => broken && pending && secret != before,
+        (Ends::Missed, result) => is_unknown(result) && !shelved && !pending && secret != before,
+        (Ends::Unchanged, Err(Error::Action(_))) => !shelved && !pending && secret == before,
+        _ => false,
+    };
+    let leaked = format!("{outcome:?}").contains(&secret);
+    (!good || leaked).then(|| format!("{kind:?}, broken sink: {broken}: not {ends:?}: {outcome:?}"))
 }
 
 #[tokio::test]

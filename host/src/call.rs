@@ -26,7 +26,7 @@ use crate::{
     egress::governor::Priority,
     error::Error,
     private_path,
-    secrets::deliveries::Undelivered,
+    secrets::made::MadeSecrets,
     telemetry::{self, CallId, RequestEnd},
 };
 
@@ -147,8 +147,8 @@ pub(crate) struct CallContext {
     places: Arc<Semaphore>,
     /// Why the last refused request was refused, in words that the component does not know.
     denial: Mutex<Option<String>>,
-    /// New secrets that the sink did not take.
-    undelivered: Mutex<Option<Undelivered>>,
+    /// What became of the secrets that its requests made.
+    pub(crate) made: Arc<MadeSecrets>,
 }
 
 /// A place in the line for a place.
@@ -164,7 +164,7 @@ impl CallContext {
             requests: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
-            undelivered: Mutex::default(),
+            made: Arc::default(),
         }
     }
 
@@ -205,20 +205,6 @@ impl CallContext {
     /// Returns the reason of the last refusal.
     pub(crate) fn denial(&self) -> Option<String> {
         lock(&self.denial).clone()
-    }
-
-    /// Keeps what the sink did not take for the call's error.
-    pub(crate) fn undelivered(&self, more: Undelivered) {
-        let mut undelivered = lock(&self.undelivered);
-        match &mut *undelivered {
-            Some(before) => before.names.extend(more.names),
-            None => *undelivered = Some(more),
-        }
-    }
-
-    /// Returns what the sink did not take, once.
-    pub(crate) fn take_undelivered(&self) -> Option<Undelivered> {
-        lock(&self.undelivered).take()
     }
 
     /// Returns what is left of the call's time.

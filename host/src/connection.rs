@@ -267,7 +267,16 @@ impl Connection {
             }
             (error, _) => error,
         });
-        match context.take_undelivered() {
+        // A guest need not tell what it heard, or understand it.
+        let result = match (context.made.missing(), result) {
+            (Some(problem), Ok(_)) => Err(ActionError::new(ErrorKind::OutcomeUnknown, problem).into()),
+            (Some(problem), Err(Error::Action(error))) => {
+                let kind = ErrorKind::OutcomeUnknown;
+                Err(ActionError { kind, message: problem, retry_after_ms: None, ..error }.into())
+            }
+            (_, result) => result,
+        };
+        match context.made.undelivered() {
             Some(Undelivered { names, source }) => {
                 Err(Error::SecretKept { names, source, outcome: Box::new(result) })
             }
@@ -307,8 +316,8 @@ impl Connection {
     }
 
     /// Waits until no secret is on its way. A call that was dropped or stopped may have left one: its request was sent, and
-    /// a task of its own waits for the answer (60 s at most) and gives the secret to the sink (60 s at most). Wait for it
-    /// before the process or its tokio runtime ends.
+    /// a task of its own waits for the whole answer (60 s from the request on, or the call's own time where that is longer)
+    /// and gives the secret to the sink (60 s at most). Wait for it before the process or its tokio runtime ends.
     pub async fn settle_secrets(&self) {
         self.0.egress.deliveries().settled().await;
     }

@@ -78,8 +78,8 @@ pub enum Error {
         waited: Duration,
     },
 
-    /// The tenant made a secret that is in force now, and the connection's secret sink did not take it. It is not lost as
-    /// long as the connection lives: `retry_secrets` puts it into the sink.
+    /// The tenant made a secret that is in force now, and the connection's secret sink did not take it, or had not when the
+    /// call ended. It is not lost as long as the connection lives: `retry_secrets` puts it into the sink.
     #[error(
         "the tenant made a new secret, and the secret sink did not take it; `Connection::retry_secrets` puts it there: {}",
         list(names)

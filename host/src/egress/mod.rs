@@ -40,7 +40,7 @@ use self::{
     governor::{Admission, Counts, Governor, RatePlan, Throttled},
     mail::Mailer,
     resolver::Resolver,
-    secrets::{Expected, Holds},
+    secrets::Expected,
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
@@ -275,6 +275,12 @@ impl Egress {
                           allow it, send the secret itself";
             return deny(call, entry, reason.to_owned());
         }
+        if destination == Destination::ManagementApi {
+            // What the host has to read it must not be answered packed, nor in pieces.
+            for name in [header::ACCEPT_ENCODING, header::TE, header::RANGE, header::IF_RANGE] {
+                head.headers.remove(name);
+            }
+        }
         // The length is counted anew from what is really sent.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
@@ -425,7 +431,7 @@ impl Outgoing<'_> {
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
         let expected = self.expected_secrets(head);
         let mut turn = None;
-        if expected.as_ref().is_some_and(|expected| expected.holds() == Holds::Made) {
+        if expected.as_ref().is_some_and(Expected::makes) {
             match self.patience.before_sending(self.egress.deliveries.begin()).await {
                 Some(Ok(begun)) => turn = Some(begun),
                 Some(Err(reason)) => return deny(self.call, entry, reason.to_string()),

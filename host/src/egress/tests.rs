@@ -41,6 +41,8 @@ struct Seen {
     request: String,
     host: Option<String>,
     authorization: Option<String>,
+    /// What the guest may have asked for that the host could not read.
+    packing: Vec<String>,
     body: String,
 }
 
@@ -73,6 +75,10 @@ impl Server {
                             request: format!("{} {}", head.method, head.uri.path()),
                             host: text(header::HOST),
                             authorization: text(header::AUTHORIZATION),
+                            packing: [header::ACCEPT_ENCODING, header::TE, header::RANGE, header::IF_RANGE]
+                                .into_iter()
+                                .filter_map(text)
+                                .collect(),
                             body: String::from_utf8(body.to_vec()).unwrap(),
                         };
                         let before = {
@@ -1055,7 +1061,7 @@ async fn a_secret_that_the_sink_does_not_take_is_kept_and_the_call_knows() {
     let call = CallContext::default();
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     assert_eq!(answer.status(), 200, "the rotation happened");
-    let undelivered = call.take_undelivered().unwrap();
+    let undelivered = call.made.undelivered().unwrap();
     assert_eq!(undelivered.names[0].to_string(), HANDLE);
     assert!(!format!("{undelivered:?} {egress:?} {call:?}").contains("canary-made"));
     shelf.broken.store(false, Ordering::Relaxed);
@@ -1069,9 +1075,12 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let tenant = Server::start(|_, _| Some((200, json!("canary-made")))).await;
     let (_, _, shelf) = Server::with_shelf().await;
     let egress = tenant.egress_into(Some(Sink(Arc::new(shelf))));
-    // A JSON text is JSON, and holds no member: it passes. Half of an object does not.
-    let whole = send(&egress, tenant.rotation()).await.unwrap();
-    assert_eq!(whole, (200, "\"canary-made\"".to_owned()));
+    // A JSON text is JSON, but a piece of an answer: with `Range`, it can be the secret.
+    let call = CallContext::default();
+    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
+    assert!(call.made.missing().unwrap().contains("rotate the secret again"));
     let half =
         Raw::start("HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{\"client_secret\":\"canary-made").await;
     let destinations = Destinations::new(half.url("").parse().unwrap(), None);
@@ -1082,6 +1091,89 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
     assert!(call.log.records()[0].error.as_ref().unwrap().contains("withheld"));
+}
+
+#[tokio::test]
+async fn an_answer_with_a_secret_is_not_asked_for_packed_or_in_pieces() {
+    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let mut ask = tenant.rotation();
+    for (name, value) in
+        [("accept-encoding", "gzip"), ("range", "bytes=60-80"), ("if-range", "x"), ("te", "gzip")]
+    {
+        ask.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    assert_eq!(send(&egress, ask).await.unwrap().0, 200);
+    assert_eq!(tenant.seen()[0].packing, [""; 0]);
+    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+}
+
+#[tokio::test]
+async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let secret = r#"{"client_id":"abc","client_secret":"canary-made"}"#;
+    for (what, rest) in [
+        ("packed", "content-encoding: gzip\r\ncontent-length: 6\r\n\r\n\u{1f}made".to_owned()),
+        ("half", "content-length: 24\r\n\r\n{\"client_secret\":\"canary".to_owned()),
+        ("cut", format!("content-length: 200\r\n\r\n{secret}")),
+        ("empty", "content-length: 0\r\n\r\n".to_owned()),
+        ("without one", "content-length: 19\r\n\r\n{\"client_id\":\"abc\"}".to_owned()),
+        ("no HTTP", "canary\r\n".to_owned()),
+    ] {
+        let tenant = Raw::start(format!("{HEAD}{rest}").leak()).await;
+        let shelf = Arc::new(Shelf::default());
+        let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+        let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
+            .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
+        let call = CallContext::default();
+        let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
+        let heard = match egress.send(ask, RequestOptions::default(), &call).await {
+            Ok(answer) => answer.into_body().collect().await.map(|body| body.to_bytes()),
+            Err(error) => Err(error),
+        };
+        assert!(!format!("{heard:?}").contains("canary"), "{what}: {heard:?}");
+        assert!(call.made.missing().unwrap().contains("application \"abc\""), "{what}");
+        assert_eq!((egress.deliveries().pending(), shelf.taken.lock().unwrap().len()), (vec![], 0), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink() {
+    let tenant = Server::start(|_, _| {
+        let padding = "x".repeat(100_000);
+        Some((200, json!({"client_id": "abc", "client_secret": "canary-made", "description": padding})))
+    })
+    .await;
+    let shelf = Arc::new(Shelf::default());
+    let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+    let limits = RequestLimits { response_body_bytes: 1000, ..RequestLimits::default() };
+    let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
+        .govern(Policy::default(), Governor::default(), limits)
+        .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
+    let error = send(&egress, tenant.rotation()).await.unwrap_err();
+    assert!(matches!(error, WasiError::HttpResponseBodySize(Some(1000))), "{error:?}");
+    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
+    let (tenant, dripping) = Raw::dripping("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
+    let shelf = Arc::new(Shelf::default());
+    let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+    let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
+        .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(shelf)))));
+    let call = CallContext::default();
+    let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
+    let mut sending = std::pin::pin!(egress.send(ask, RequestOptions::default(), &call));
+    tokio::select! {
+        _ = &mut sending => panic!("there is no whole answer"),
+        _ = dripping => tokio::time::pause(),
+    }
+    let begun = tokio::time::Instant::now();
+    assert!(sending.await.is_err());
+    egress.deliveries().settled().await;
+    // By the paused clock: a hundred drips would take 83 minutes.
+    assert!(begun.elapsed() < Duration::from_secs(180), "{:?}", begun.elapsed());
+    assert!(call.made.missing().is_some());
 }
 
 /// A server that answers every connection with the same octets.
@@ -1099,6 +1191,24 @@ impl Raw {
             }
         });
         Self(address)
+    }
+
+    /// Answers a head, and then an octet of the body every 50 s.
+    async fn dripping(head: &'static str) -> (Self, tokio::sync::oneshot::Receiver<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (begins, begun) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = begins.send(());
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+            }
+        });
+        (Self(address), begun)
     }
 
     fn url(&self, path: &str) -> String {

@@ -94,18 +94,18 @@ impl SecretSink for CommandSink {
     fn ready(&self) -> SinkFuture<'_> {
         Box::pin(async move {
             // A bare name is looked for in the search path, as `spawn` does.
-            let found = if self.program.components().count() > 1 {
-                runs(&self.program)
+            let tried: Vec<_> = if self.program.components().count() > 1 {
+                vec![runs(&self.program)]
             } else {
                 let folders = std::env::var_os("PATH").unwrap_or_default();
-                let tried = std::env::split_paths(&folders).map(|folder| runs(&folder.join(&self.program)));
-                // The last of the errors that says more than that there is nothing.
-                tried.fold(Err(io::ErrorKind::NotFound), |found, next| match (found, next) {
-                    (Ok(()), _) | (_, Err(io::ErrorKind::NotFound)) => found,
-                    (Err(_), next) => next,
-                })
+                std::env::split_paths(&folders).map(|folder| runs(&folder.join(&self.program))).collect()
             };
-            found.map_err(|kind| SinkError::Command {
+            if tried.contains(&Ok(())) {
+                return Ok(());
+            }
+            let forbidden = tried.contains(&Err(io::ErrorKind::PermissionDenied));
+            let kind = if forbidden { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound };
+            Err(SinkError::Command {
                 attempt: "found as a program that may be run",
                 program: self.program.clone(),
                 source: kind.into(),

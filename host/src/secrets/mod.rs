@@ -8,6 +8,7 @@
 mod command;
 pub(crate) mod deliveries;
 mod file;
+pub(crate) mod made;
 mod name;
 
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
@@ -49,7 +50,9 @@ pub trait SecretSink: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// Puts a secret where it stays. Called again with the same name when the secret is replaced, and after a failure.
+    /// Puts a secret where it stays. Called again with the same name when the secret is replaced, and after a failure. The
+    /// future is dropped after 60 s: what goes on writing then must not end after a later call, or it puts an older secret
+    /// over a newer one.
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a>;
 }
 
@@ -110,6 +113,9 @@ pub enum SinkError {
         /// How long it had.
         after: Duration,
     },
+    /// The call ended before the sink did. The sink may have the secret by now.
+    #[error("it had not answered when the call ended")]
+    UnderWay,
     /// An engine's own sink failed.
     #[error("{0}")]
     Engine(&'static str),
