@@ -491,6 +491,8 @@ fn held() -> (usize, u64) {
 #[test]
 fn nothing_leaks_over_100_000_hostile_calls_beside_an_honest_caller_who_is_always_served() {
     const CALLS: usize = 100_000;
+    /// Eight callers with eight requests under way: their sockets are kept for a while, and both ends are in this process.
+    const KEPT_SOCKETS: usize = 8 * 8 * 2;
     const MARK: &str = "AUTH0_TESTS_HOSTILE_CALLS";
     if std::env::var_os(MARK).is_none() {
         // The same test binary, this test alone.
@@ -533,7 +535,7 @@ fn nothing_leaks_over_100_000_hostile_calls_beside_an_honest_caller_who_is_alway
                 (1, _) => before = Some(held()),
                 (_, Some((files, kib))) => {
                     let (files_now, kib_now) = held();
-                    assert!(files_now <= files + 16, "{files} files were open, now {files_now}");
+                    assert!(files_now <= files + KEPT_SOCKETS, "{files} files were open, now {files_now}");
                     assert!(kib_now < kib + 64 * 1024, "{kib} KiB were resident, now {kib_now}");
                 }
                 _ => {}

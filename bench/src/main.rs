@@ -15,17 +15,18 @@ mod tenant;
 mod throughput;
 mod traffic;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::{callers::Callers, report::Report, tenant::Tenant};
 
 const USAGE: &str = "\
-Usage: auth0-bench [--json] [--quick] [--program FILE]
+Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE]
 
   --json          Print one JSON object instead of a table
   --quick         Few samples: shows that everything works, not how fast it is
+  --workers N     Threads that the callers run on; one for each processor where absent
   --program FILE  The auth0-host to measure; the one beside this program where absent";
 
 /// How much is measured.
@@ -72,6 +73,7 @@ enum Task {
     Measure {
         json: bool,
         plan: Plan,
+        workers: Option<NonZeroUsize>,
         program: PathBuf,
     },
     /// In a process of its own, since memory that earlier calls touched is not asked for again.
@@ -81,10 +83,14 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = read(std::env::args().skip(1)).and_then(|task| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if let Task::Measure { workers: Some(workers), .. } = &task {
+            builder.worker_threads(workers.get());
+        }
+        let runtime = builder.enable_all().build()?;
         runtime.block_on(async move {
             match task {
-                Task::Measure { json, plan, program } => measure(json, plan, program).await,
+                Task::Measure { json, plan, program, .. } => measure(json, plan, program).await,
                 Task::InFlight => in_flight::child().await,
                 Task::Help => {
                     println!("{USAGE}");
@@ -103,11 +109,15 @@ fn main() -> ExitCode {
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
-    let (mut json, mut plan, mut program) = (false, Plan::FULL, None);
+    let (mut json, mut plan, mut workers, mut program) = (false, Plan::FULL, None, None);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => json = true,
             "--quick" => plan = Plan::QUICK,
+            "--workers" => {
+                let count = words.next().and_then(|count| count.parse().ok());
+                workers = Some(count.context("--workers needs a number, from 1")?);
+            }
             "--program" => program = Some(words.next().context("--program needs a file")?.into()),
             in_flight::CHILD => return Ok(Task::InFlight),
             "--help" | "-h" => return Ok(Task::Help),
@@ -115,7 +125,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
         }
     }
     let program = program.map_or_else(beside, Ok)?;
-    Ok(Task::Measure { json, plan, program })
+    Ok(Task::Measure { json, plan, workers, program })
 }
 
 fn beside() -> Result<PathBuf> {
@@ -156,8 +166,8 @@ async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
         throughput_rps,
         instantiate_us,
         start_ms,
-        kib_per_call_in_flight: in_flight.rss,
-        kib_shared_once_per_call_in_flight: in_flight.pss,
+        kib_per_call_in_flight: in_flight.pss,
+        kib_rss_per_call_in_flight: in_flight.rss,
         connections: traffic.connections,
         tokens: traffic.tokens,
     })

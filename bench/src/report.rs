@@ -17,10 +17,10 @@ pub(crate) struct Report {
     pub(crate) throughput_rps: Each<f64>,
     pub(crate) instantiate_us: f64,
     pub(crate) start_ms: StartMs,
-    /// Growth of the resident set.
+    /// Growth of the resident set, with pages that instances share counted once for all.
     pub(crate) kib_per_call_in_flight: f64,
-    /// The same, with pages that instances share counted once for all.
-    pub(crate) kib_shared_once_per_call_in_flight: f64,
+    /// The same, with such a page counted for each instance that maps it.
+    pub(crate) kib_rss_per_call_in_flight: f64,
     pub(crate) connections: u64,
     pub(crate) tokens: u64,
 }
@@ -91,8 +91,8 @@ impl Report {
         let _ = writeln!(text, "\nstart to first request, no cached code: {:.0} ms", self.start_ms.cold);
         let _ = writeln!(
             text,
-            "resident for a call in flight: {:.0} KiB; pages that calls share counted once: {:.0} KiB\n",
-            self.kib_per_call_in_flight, self.kib_shared_once_per_call_in_flight
+            "resident for a call in flight: {:.0} KiB; with pages that calls share counted for each: {:.0} KiB\n",
+            self.kib_per_call_in_flight, self.kib_rss_per_call_in_flight
         );
         for aim in self.aims() {
             let (relation, bound) = match aim.bound {

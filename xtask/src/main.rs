@@ -26,7 +26,7 @@ Usage: cargo xtask COMMAND
 Commands:
   component            Build the component, target/component/auth0.wasm, and the hostile one of the tests beside it
   compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
-  bench [--json]       Measure what the sandbox costs, against a native client; --quick: few samples
+  bench [--json]       Measure what the sandbox costs, against a native client; --quick: few samples; --workers N
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
