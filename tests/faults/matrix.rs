@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed, SeenRequest};
 use auth0_host::{CallOptions, ErrorKind, Outcome};
-use auth0_tests::{Tenant, host, settings, shelf::Shelf, text};
+use auth0_tests::{Tenant, host, text};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -23,10 +23,7 @@ const SHORT: Duration = Duration::from_secs(6);
 /// Starts a tenant with what the demo has, and makes ready for the action.
 async fn tenant(keys: &Emulator, plan: &Plan) -> Tenant {
     let emulator = Emulator::builder().seed(Seed::demo()).signing_key_of(keys).start().await.unwrap();
-    let shelf = Shelf::default();
-    let settings = settings(&emulator).secret_sink(shelf.clone()).deadline(AMPLE).max_retries(1);
-    let connection = host().connect(settings).unwrap();
-    let tenant = Tenant { control: emulator.control(), emulator, connection, shelf };
+    let tenant = Tenant::on(emulator, |settings| settings.deadline(AMPLE).max_retries(1));
     prepare(&tenant, plan).await;
     tenant
 }

@@ -57,6 +57,11 @@ impl Tenant {
     pub async fn tuned(seed: Seed, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let emulator =
             Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
+        Self::on(emulator, tune)
+    }
+
+    /// Connects to a tenant that runs already.
+    pub fn on(emulator: Emulator, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let shelf = Shelf::default();
         let settings = settings(&emulator).secret_sink(shelf.clone());
         let connection = host().connect(tune(settings)).expect("the settings go together");

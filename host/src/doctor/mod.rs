@@ -15,13 +15,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{
-    base_url::BaseUrl,
-    egress::transport::trusted,
-    error::{Error, SettingsError},
-    host::Host,
-    settings::Settings,
-};
+use crate::{base_url::BaseUrl, egress::transport::trusted, error::Error, host::Host, settings::Settings};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -202,10 +196,6 @@ impl Host {
 }
 
 fn refused(error: &Error) -> Finding {
-    if let Error::Settings(SettingsError::Policy(error)) = error {
-        return Finding::new(Check::Policy, Verdict::Fail, error.to_string())
-            .advise("correct the policy; `auth0-host policy check FILE` explains it");
-    }
     Finding::new(Check::Settings, Verdict::Fail, error.to_string())
         .advise("correct the setting that it names")
 }
@@ -216,7 +206,7 @@ struct Plan {
     domain: String,
     has_credentials: bool,
     signs_with_a_key: bool,
-    /// The mail providers that the credentials can be for.
+    /// The mail provider that the credentials are for.
     mail_provider: Option<&'static str>,
 }
 
