@@ -1,0 +1,80 @@
+use super::*;
+
+fn all() -> Vec<Operation> {
+    read().unwrap()
+}
+
+#[test]
+fn all_operations_are_there_and_most_of_them_whole() {
+    let all = all();
+    assert_eq!(all.len(), 471);
+    assert_eq!(all.iter().filter(|operation| !operation.success.is_empty()).count(), 452);
+    let known_by_request = |operation: &&Operation| operation.known == Known::Request;
+    assert_eq!(all.iter().filter(known_by_request).count(), 18);
+}
+
+#[test]
+fn every_scope_is_a_verb_and_a_thing() {
+    for operation in all() {
+        assert!(!operation.scopes.is_empty(), "{}", operation.name);
+        for scope in operation.scopes.iter().flatten() {
+            let (verb, thing) = scope.split_once(':').unwrap();
+            let verbs = ["read", "create", "update", "delete"];
+            assert!(verbs.contains(&verb) && !thing.is_empty(), "{}: {scope}", operation.name);
+        }
+    }
+}
+
+#[test]
+fn every_title_is_short_and_begins_with_a_verb_in_capitals() {
+    for operation in all() {
+        let Operation { title, name, .. } = operation;
+        assert!(title.chars().next().unwrap().is_ascii_uppercase() && !title.ends_with('.'), "{name}: {title}");
+        assert!(title.chars().count() <= 75, "{name}: {title}");
+    }
+}
+
+#[test]
+fn types_are_read_from_their_texts_and_nothing_else_is() {
+    let text = |format, longest| Kind::Text { format, longest };
+    for (written, kind, null) in [
+        ("string", text(Format::Any, None), false),
+        ("string ..50", text(Format::Any, Some(50)), false),
+        ("string(email)|null", text(Format::Email, None), true),
+        ("integer", Kind::Integer { least: None, most: None }, false),
+        ("integer 0..100", Kind::Integer { least: Some(0), most: Some(100) }, false),
+        ("integer 1..", Kind::Integer { least: Some(1), most: None }, false),
+        ("enum(a|b)", Kind::OneOf(vec!["a".to_owned(), "b".to_owned()]), false),
+        ("one of 55", Kind::OneOfMany(55), false),
+        ("array<one of 3>|null", Kind::List(Box::new(Kind::OneOfMany(3))), true),
+        ("csv<enum(a|b)> ..9", Kind::Names { names: vec!["a".to_owned(), "b".to_owned()], longest: Some(9) }, false),
+        ("string|integer", Kind::TextOrInteger, false),
+    ] {
+        assert_eq!(written.parse(), Ok(Type { kind, null }), "{written}");
+    }
+    for written in ["", "text", "string(", "string(x)", "integer 1", "integer a..b", "number 1..2", "array<>", "one of x"] {
+        assert!(written.parse::<Type>().is_err(), "{written}");
+    }
+}
+
+#[test]
+fn an_entry_that_contradicts_itself_is_refused_by_its_name() {
+    let folder = std::env::temp_dir().join(format!("auth0-catalog-{}", std::process::id()));
+    fs::create_dir_all(folder.join("operations")).unwrap();
+    fs::write(folder.join("members.toml"), "[things]\n[any]\n").unwrap();
+    let whole = "stage = \"GA\"\nscopes = [[\"read:x\"]]\ntitle = \"X\"\n";
+    for (entry, problem) in [
+        ("request = \"GET /x\"\neffect = \"update\"\n", "what reads only is a GET"),
+        ("request = \"GET /x/{id}\"\neffect = \"read\"\n", "the path names"),
+        ("request = \"FETCH /x\"\neffect = \"read\"\n", "is no method and path"),
+        ("request = \"GET /x\"\neffect = \"read\"\npaging = \"offset\"\n", "`paging` without `rows`"),
+        ("request = \"GET /x\"\neffect = \"read\"\nrows = \"x\"\nquery = { limit = \"integer\" }\n", "two members"),
+        ("request = \"GET /x\"\neffect = \"read\"\nquery = { a = \"text\" }\n", "`text` is no type"),
+        ("request = \"POST /x\"\neffect = \"create\"\nbody = { a = \"string\" }\n", "without `body_form`"),
+    ] {
+        fs::write(folder.join("operations/x.toml"), format!("[\"x.y\"]\n{whole}{entry}")).unwrap();
+        let error = read_from(&folder).unwrap_err().to_string();
+        assert!(error.starts_with("x.y: ") && error.contains(problem), "{entry}: {error}");
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
