@@ -245,7 +245,7 @@ async fn an_input_of_50_megabytes_is_refused_and_not_sent() {
 #[test]
 fn actions_and_descriptions_can_be_searched_and_read_by_programs() {
     let all = said(&["actions", "--json"]).json();
-    assert_eq!(all.as_array().unwrap().len(), 46);
+    assert_eq!(all.as_array().unwrap().len(), 46 + 471);
     let some = said(&["actions", "delete", "--json"]).json();
     assert!(
         some.as_array().unwrap().iter().all(|action| action.to_string().to_lowercase().contains("delete"))
@@ -253,7 +253,8 @@ fn actions_and_descriptions_can_be_searched_and_read_by_programs() {
     let table = said(&["actions", "roles"]);
     assert!(table.out.contains("assign-user-roles") && !table.out.contains('\u{1b}'), "{table:#?}");
     let described = said(&["describe", "create-user", "--json"]).json();
-    assert_eq!(described["scopes"], json!(["create:users"]));
+    assert_eq!(described["scopes"], json!([{"any_of": ["create:users"]}]));
+    assert_eq!(described["requests"], json!([{"method": "POST", "path": "/api/v2/users"}]));
     let text = said(&["describe", "assign-user-roles"]);
     assert!(text.out.contains("role_names") && text.code == Some(0), "{text:#?}");
 }

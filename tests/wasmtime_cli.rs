@@ -115,9 +115,9 @@ async fn run_action_takes_and_gives_json() {
     let text = said.out.trim().strip_prefix("ok(").and_then(|rest| rest.strip_suffix(')')).unwrap();
     let text: String = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), tenant.stored(&id));
-    let said = call(&tenant, "list-actions()").await;
+    let said = call(&tenant, "list-actions(none)").await;
     assert!(
-        said.out.contains("{id: \"get-user\", title: \"Get a user\", group: \"users\", effect: read}"),
+        said.out.contains("{id: \"get-user\", title: \"Get a user\", group: \"users\", effect: read, stage: ga, scopes: [{any-of: [\"read:users\"]"),
         "{said:#?}"
     );
 }
@@ -254,7 +254,7 @@ async fn a_function_that_does_not_exist_is_refused_by_wasmtime() {
 #[tokio::test]
 async fn without_http_the_component_cannot_even_start() {
     let mut command = program::wasmtime();
-    command.args(["run", "--invoke", "list-actions()"]).arg(program::component());
+    command.args(["run", "--invoke", "list-actions(none)"]).arg(program::component());
     let said = tokio::task::spawn_blocking(move || program::run(&mut command)).await.unwrap();
     assert_ne!(said.code, Some(0));
     assert!(said.err.contains("wasi:http"), "{said:#?}");
@@ -321,7 +321,7 @@ async fn every_typed_function_answers_in_its_own_types() {
         (format!("get-connection(\"{connection}\", none)"), "ok({id: some("),
         ("custom-request({method: post, path: \"/api/v2/organizations\", body: \"{\\\"name\\\": \\\"acme-x\\\"}\"})".into(), "ok({status: 201,"),
         ("test-connection()".into(), "ok({domain: \"acme"),
-        ("list-actions()".into(), "[{id: \"list-users\""),
+        ("list-actions(none)".into(), "[{id: \"list-users\""),
         ("describe-action(\"get-user\")".into(), "ok({id: \"get-user\""),
         (format!("delete-user(\"{mira}\")"), "ok"),
     ];

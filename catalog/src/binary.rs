@@ -145,6 +145,7 @@ impl Writer<'_> {
                 self.number(10);
                 self.kind(of);
             }
+            Kind::File => self.number(11),
         }
     }
 
@@ -214,8 +215,7 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
         }
         Answer::Array => to.number(3),
         Answer::Number => to.number(4),
-        Answer::Text => to.number(5),
-        Answer::Events => to.number(6),
+        Answer::Events => to.number(5),
     }
     to.members(&operation.path_members);
     to.members(&operation.query);

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::Table;
 
 use crate::{
-    Answer, Body, BodyForm, CatalogError, Effect, Known, Member, Operation, Paging, Secrets, Stage, meaning::Meanings,
-    text,
+    Answer, Body, BodyForm, CatalogError, Effect, Known, Member, Operation, Paging, Secrets, Stage,
+    meaning::Meanings, text,
 };
 
 #[derive(Deserialize)]
@@ -120,7 +120,6 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings) -> Result<Operation,
             "object" => Answer::Object(Vec::new()),
             "array" => Answer::Array,
             "number" => Answer::Number,
-            "string" => Answer::Text,
             "events" => Answer::Events,
             other => return Err(format!("`answer = \"{other}\"` is none")),
         },
@@ -175,7 +174,8 @@ fn check_names(operation: &Operation) -> Result<(), String> {
         names.extend(["limit", "cursor"]);
     }
     let body = operation.body.iter();
-    let own = |body: &Body| body.form == BodyForm::List || (body.form == BodyForm::Open && body.members.is_empty());
+    let own =
+        |body: &Body| body.form == BodyForm::List || (body.form == BodyForm::Open && body.members.is_empty());
     if operation.known == Known::Request {
         names.extend(["query", "body"]);
     } else if body.clone().any(own) {

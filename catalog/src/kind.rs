@@ -52,6 +52,8 @@ pub enum Kind {
     TextOrInteger,
     /// `array<…>`
     List(Box<Kind>),
+    /// `file`: a file's text, or the JSON list that becomes it.
+    File,
 }
 
 /// What a text has to look like.
@@ -94,7 +96,8 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, KindError> {
         let error = || KindError(text.to_owned());
-        let within = |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        let within =
+            |open: &str, close: &str| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
         if let Some(inner) = within("array<", ">") {
             return Ok(Self::List(Box::new(inner.parse()?)));
         }
@@ -113,7 +116,10 @@ impl FromStr for Kind {
         let (least, most) = (number(least)?, number(most)?);
         let longest = most.map(|most| u32::try_from(most).map_err(|_| error())).transpose();
         if let Some(names) = base.strip_prefix("csv<enum(").and_then(|rest| rest.strip_suffix(")>")) {
-            return Ok(Self::Names { names: names.split('|').map(str::to_owned).collect(), longest: longest? });
+            return Ok(Self::Names {
+                names: names.split('|').map(str::to_owned).collect(),
+                longest: longest?,
+            });
         }
         if base == "string" || base.starts_with("string(") {
             let format = match base.strip_prefix("string").unwrap_or_default() {
@@ -134,6 +140,7 @@ impl FromStr for Kind {
             ("number", None) => Self::Number,
             ("boolean", None) => Self::Flag,
             ("object", None) => Self::Object,
+            ("file", None) => Self::File,
             ("string|integer", None) => Self::TextOrInteger,
             _ => return Err(error()),
         })

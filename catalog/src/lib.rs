@@ -127,8 +127,6 @@ pub enum Answer {
     Array,
     /// A number alone.
     Number,
-    /// A text alone.
-    Text,
     /// Server-sent events.
     Events,
 }

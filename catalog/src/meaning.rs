@@ -28,7 +28,8 @@ impl Meanings {
     /// Says what a member of a query or body means.
     pub(crate) fn of(&self, name: &str, path: &str) -> String {
         let below = self.below.iter().filter(|(start, _)| path.starts_with(start.as_str()));
-        let longest = below.filter(|(_, phrases)| phrases.contains_key(name)).max_by_key(|(start, _)| start.len());
+        let longest =
+            below.filter(|(_, phrases)| phrases.contains_key(name)).max_by_key(|(start, _)| start.len());
         let phrase = longest.and_then(|(_, phrases)| phrases.get(name)).or_else(|| self.any.get(name));
         phrase.cloned().unwrap_or_else(|| in_words(name))
     }
@@ -38,7 +39,9 @@ impl Meanings {
         let before = path.split(&format!("/{{{name}}}")).next().and_then(|start| start.rsplit('/').next());
         let thing = before.and_then(|part| self.things.get(part));
         match thing {
-            Some(thing) if matches!(name, "id" | "vid" | "kid") || name.ends_with("_id") || name.ends_with("Id") => {
+            Some(thing)
+                if matches!(name, "id" | "vid" | "kid") || name.ends_with("_id") || name.ends_with("Id") =>
+            {
                 format!("Id of the {thing}")
             }
             _ => self.of(name, path),

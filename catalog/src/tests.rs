@@ -29,7 +29,10 @@ fn every_scope_is_a_verb_and_a_thing() {
 fn every_title_is_short_and_begins_with_a_verb_in_capitals() {
     for operation in all() {
         let Operation { title, name, .. } = operation;
-        assert!(title.chars().next().unwrap().is_ascii_uppercase() && !title.ends_with('.'), "{name}: {title}");
+        assert!(
+            title.chars().next().unwrap().is_ascii_uppercase() && !title.ends_with('.'),
+            "{name}: {title}"
+        );
         assert!(title.chars().count() <= 75, "{name}: {title}");
     }
 }
@@ -47,12 +50,26 @@ fn types_are_read_from_their_texts_and_nothing_else_is() {
         ("enum(a|b)", Kind::OneOf(vec!["a".to_owned(), "b".to_owned()]), false),
         ("one of 55", Kind::OneOfMany(55), false),
         ("array<one of 3>|null", Kind::List(Box::new(Kind::OneOfMany(3))), true),
-        ("csv<enum(a|b)> ..9", Kind::Names { names: vec!["a".to_owned(), "b".to_owned()], longest: Some(9) }, false),
+        (
+            "csv<enum(a|b)> ..9",
+            Kind::Names { names: vec!["a".to_owned(), "b".to_owned()], longest: Some(9) },
+            false,
+        ),
         ("string|integer", Kind::TextOrInteger, false),
     ] {
         assert_eq!(written.parse(), Ok(Type { kind, null }), "{written}");
     }
-    for written in ["", "text", "string(", "string(x)", "integer 1", "integer a..b", "number 1..2", "array<>", "one of x"] {
+    for written in [
+        "",
+        "text",
+        "string(",
+        "string(x)",
+        "integer 1",
+        "integer a..b",
+        "number 1..2",
+        "array<>",
+        "one of x",
+    ] {
         assert!(written.parse::<Type>().is_err(), "{written}");
     }
 }
@@ -68,7 +85,10 @@ fn an_entry_that_contradicts_itself_is_refused_by_its_name() {
         ("request = \"GET /x/{id}\"\neffect = \"read\"\n", "the path names"),
         ("request = \"FETCH /x\"\neffect = \"read\"\n", "is no method and path"),
         ("request = \"GET /x\"\neffect = \"read\"\npaging = \"offset\"\n", "`paging` without `rows`"),
-        ("request = \"GET /x\"\neffect = \"read\"\nrows = \"x\"\nquery = { limit = \"integer\" }\n", "two members"),
+        (
+            "request = \"GET /x\"\neffect = \"read\"\nrows = \"x\"\nquery = { limit = \"integer\" }\n",
+            "two members",
+        ),
         ("request = \"GET /x\"\neffect = \"read\"\nquery = { a = \"text\" }\n", "`text` is no type"),
         ("request = \"POST /x\"\neffect = \"create\"\nbody = { a = \"string\" }\n", "without `body_form`"),
     ] {

@@ -52,6 +52,8 @@ pub struct WireRequest<'a> {
     pub headers: Vec<(String, String)>,
     /// The body's octets.
     pub body: &'a [u8],
+    /// After how many server-sent events the answer is read no further.
+    pub events: Option<usize>,
 }
 
 /// Why there was no whole answer.
@@ -88,7 +90,7 @@ pub struct Client<'a> {
     pub settings: &'a Settings,
     tokens: &'a mut TokenCache,
     /// Scopes of the action, for refusals that name none.
-    pub scopes: &'static [&'static str],
+    pub scopes: Vec<&'static str>,
     ends_at_ms: u64,
 }
 
@@ -96,7 +98,7 @@ impl<'a> Client<'a> {
     /// Begins a call: the deadline runs from now.
     pub fn new(transport: &'a mut dyn Transport, settings: &'a Settings, tokens: &'a mut TokenCache) -> Self {
         let ends_at_ms = transport.monotonic_ms().saturating_add(settings.deadline_ms);
-        Self { transport, settings, tokens, scopes: &[], ends_at_ms }
+        Self { transport, settings, tokens, scopes: Vec::new(), ends_at_ms }
     }
 
     /// The time of day, in milliseconds since the Unix epoch.
@@ -110,6 +112,14 @@ impl<'a> Client<'a> {
     /// As [`Client::send`]; `other` or `outcome-unknown` where a success carries no JSON.
     pub fn json(&mut self, request: &Request) -> Result<Value, Error> {
         let response = self.send(request)?;
+        self.read(request, &response)
+    }
+
+    /// Reads the answer to a request as JSON; `null` where there is no body.
+    ///
+    /// # Errors
+    /// `other` or `outcome-unknown` where a success carries no JSON.
+    pub fn read(&self, request: &Request, response: &Response) -> Result<Value, Error> {
         response.json().map_err(|error| {
             let problem = Problem {
                 message: format!(
@@ -184,7 +194,7 @@ impl<'a> Client<'a> {
         if response.is_success() {
             return Ok(response);
         }
-        Err(response.error(self.scopes, request.method.is_safe(), self.transport.unix_ms()))
+        Err(response.error(&self.scopes, request.method.is_safe(), self.transport.unix_ms()))
     }
 
     /// The retry loop: ends with an answer, of whatever status, or with the error for having none.
@@ -207,7 +217,7 @@ impl<'a> Client<'a> {
         ));
         headers.push(("accept".to_owned(), "application/json".to_owned()));
         if let Some(Body { content_type, .. }) = &request.body {
-            headers.push(("content-type".to_owned(), (*content_type).to_owned()));
+            headers.push(("content-type".to_owned(), content_type.to_string()));
         }
         headers.retain(|(name, _)| request.headers.iter().all(|(own, _)| own != name));
         headers.extend(request.headers.iter().cloned());
@@ -217,6 +227,7 @@ impl<'a> Client<'a> {
             path_and_query: request.path_and_query(),
             headers,
             body,
+            events: request.events,
         };
         let mut made = 0;
         let mut before = Before::default();
@@ -369,8 +380,9 @@ fn send_error(error: SendError, method: Method) -> Error {
     }
 }
 
-/// The paths that take `auth0-custom-domain` (facts, section 9); SDKs send it on no other.
-fn takes_custom_domain(method: Method, path: &str) -> bool {
+/// The paths that take `auth0-custom-domain` (facts, section 9); SDKs send it on no other. Here and not only in the table of
+/// operations, since curated actions and custom requests go there too.
+pub(crate) fn takes_custom_domain(method: Method, path: &str) -> bool {
     let Some(path) = path.strip_prefix("/api/v2/") else { return false };
     let segments: Vec<_> = path.split('/').collect();
     match method {
@@ -382,6 +394,8 @@ fn takes_custom_domain(method: Method, path: &str) -> bool {
                 | ["tickets", "email-verification" | "password-change"]
                 | ["organizations", _, "invitations"]
                 | ["guardian", "enrollments", "ticket"]
+                | ["self-service-profiles", _, "sso-ticket"]
+                | ["branding", "phone", "templates", _, "try"]
         ),
         Method::Get | Method::Put | Method::Delete => false,
     }

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod client;
 pub mod core;
 pub mod mail;
+pub mod operations;
 pub mod settings;
 pub mod token;
 

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::client::{Client, LARGEST_ANSWER, SendError, Transport, WireRequest};
 use crate::core::error::Error;
+use crate::core::events;
 use crate::core::request::Method;
 use crate::core::response::Response;
 use crate::settings::Settings;
@@ -72,7 +73,7 @@ impl Transport for Wasi {
             Some(Ok(Err(code))) => return Err(send_error(&code, &request.origin.authority)),
             _ => return Err(SendError::Lost("the host gave no answer".to_owned())),
         };
-        let response = read_response(incoming, ends_at);
+        let response = read_response(incoming, ends_at, request.events);
         drop(future);
         response
     }
@@ -161,7 +162,11 @@ fn write_body(body: OutgoingBody, mut octets: &[u8], ends_at: u64) -> Result<(),
     OutgoingBody::finish(body, None).map_err(|_| ())
 }
 
-fn read_response(incoming: IncomingResponse, ends_at: u64) -> Result<Response, SendError> {
+fn read_response(
+    incoming: IncomingResponse,
+    ends_at: u64,
+    events: Option<usize>,
+) -> Result<Response, SendError> {
     let status = incoming.status();
     let headers = incoming
         .headers()
@@ -173,7 +178,11 @@ fn read_response(incoming: IncomingResponse, ends_at: u64) -> Result<Response, S
     let Ok(body) = incoming.consume() else {
         return Err(SendError::Cut { head: response, message: "the host gave no body".to_owned() });
     };
-    match read_body(&body, ends_at) {
+    let read = match events.filter(|_| response.is_success()) {
+        Some(most) => read_events(&body, ends_at, most).map(Some),
+        None => read_body(&body, ends_at),
+    };
+    match read {
         Ok(Some(octets)) => response.body = octets,
         Ok(None) => return Err(SendError::TooLarge { status }),
         Err(message) => return Err(SendError::Cut { head: response, message }),
@@ -202,6 +211,36 @@ fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Option<Vec<u8>>, Strin
             return Ok(None);
         }
     }
+}
+
+/// How long a stream of events may be silent after one has come: a tenant sends what it has one behind the other, and
+/// then what happens when it happens.
+const SILENCE_MS: u64 = 2_000;
+
+/// Reads a stream of events until enough have come, it falls silent, or the time is over: it has no end of its own.
+fn read_events(body: &IncomingBody, ends_at: u64, most: usize) -> Result<Vec<u8>, String> {
+    let stream = body.stream().map_err(|()| "the host gave no stream".to_owned())?;
+    let (mut octets, mut came, mut until) = (Vec::new(), 0, ends_at);
+    while came < most && octets.len() <= LARGEST_ANSWER {
+        let readable = stream.subscribe();
+        let deadline = monotonic_clock::subscribe_instant(until);
+        if poll(&[&readable, &deadline]).first() != Some(&0) {
+            break;
+        }
+        drop(readable);
+        match stream.read(64 * 1024) {
+            Ok(chunk) => octets.extend_from_slice(&chunk),
+            Err(StreamError::Closed) => break,
+            Err(StreamError::LastOperationFailed(error)) if came == 0 => return Err(error.to_debug_string()),
+            Err(StreamError::LastOperationFailed(_)) => break,
+        }
+        let count = events::count(&octets);
+        if count > came {
+            came = count;
+            until = ends_at.min(monotonic_clock::now().saturating_add(SILENCE_MS * NS_PER_MS));
+        }
+    }
+    Ok(octets)
 }
 
 /// Sorts WASI's error codes: what surely never reached the tenant, and what may have.

@@ -39,6 +39,66 @@ impl std::fmt::Display for Effect {
     }
 }
 
+/// How ready Auth0 says that an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Stage {
+    /// Generally available.
+    Ga,
+    /// Early access: tenants without it answer `forbidden`.
+    Ea,
+    /// Beta: it may change or go.
+    Beta,
+    /// Auth0's documentation does not say.
+    Unstated,
+}
+
+impl Stage {
+    /// Returns the name that the contract gives it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ga => "ga",
+            Self::Ea => "ea",
+            Self::Beta => "beta",
+            Self::Unstated => "unstated",
+        }
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One thing that a token has to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ScopeNeed {
+    /// Any one of these scopes will do.
+    pub any_of: Vec<String>,
+    /// What it is needed for, where the action can do without: a member of the input, a part of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<String>,
+}
+
+/// Which actions to list: those to which all that is given applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActionFilter {
+    /// Words, each of which is in the id, title, group or path; in any case of letters.
+    pub text: Option<String>,
+    /// The family.
+    pub group: Option<String>,
+    /// What it does to the tenant.
+    pub effect: Option<Effect>,
+    /// How ready it is.
+    pub stage: Option<Stage>,
+    /// A scope that plays a part: `read:users`.
+    pub scope: Option<String>,
+}
+
 /// One line of the list of actions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -51,13 +111,42 @@ pub struct ActionSummary {
     pub group: String,
     /// What it does to the tenant.
     pub effect: Effect,
+    /// How ready it is.
+    pub stage: Stage,
+    /// What the token has to be allowed, all of it.
+    pub scopes: Vec<ScopeNeed>,
+}
+
+/// A request of the Management API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ApiRequest {
+    /// HTTP method: `GET`.
+    pub method: String,
+    /// Path, with parameters in braces: `/api/v2/users/{id}`.
+    pub path: String,
+}
+
+/// The ways to page that a list of the API has. An action's own input says how its list is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Pagination {
+    /// None: the answer is whole, or no list.
+    Whole,
+    /// By page, up to the 1000th record.
+    Offset,
+    /// By cursor, without end.
+    Checkpoint,
+    /// Either way.
+    OffsetOrCheckpoint,
 }
 
 /// Everything an engine needs to offer an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ActionDescription {
-    /// The id to run it by.
+    /// The id to run it by: `get-user`, `organizations.members.list`.
     pub id: String,
     /// A few words for a menu.
     pub title: String,
@@ -69,8 +158,16 @@ pub struct ActionDescription {
     pub effect: Effect,
     /// Whether doing it twice leaves the tenant as doing it once.
     pub idempotent: bool,
-    /// Scopes that the token needs.
-    pub scopes: Vec<String>,
+    /// Requests that it may send; none where the input decides.
+    pub requests: Vec<ApiRequest>,
+    /// How ready it is.
+    pub stage: Stage,
+    /// What the token has to be allowed, all of it.
+    pub scopes: Vec<ScopeNeed>,
+    /// How the list of the API that it reads is paged.
+    pub pagination: Pagination,
+    /// Whether it reads or writes what is known of a person.
+    pub personal: bool,
     /// JSON Schema (2020-12) of the input.
     pub input_schema: Value,
     /// JSON Schema (2020-12) of the output.

@@ -17,4 +17,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use auth0::management::types::Error as ActionFailure;
-pub(crate) use exports::auth0::management::actions::Effect;
+pub(crate) use exports::auth0::management::actions as contract;

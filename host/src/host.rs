@@ -9,7 +9,7 @@ use std::{
 use rustls::RootCertStore;
 
 use crate::{
-    action::{ActionDescription, ActionSummary},
+    action::{ActionDescription, ActionFilter, ActionSummary},
     code_cache::{CodeCache, CodeReport},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     connection::Connection,
@@ -80,7 +80,7 @@ impl Host {
         }
         let ask = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            runtime.map_err(|error| Error::Engine(error.into()))?.block_on(self.0.runtime.list())
+            runtime.map_err(|error| Error::Engine(error.into()))?.block_on(self.actions())
         };
         let answer = thread::scope(|scope| scope.spawn(ask).join());
         let panicked =
@@ -94,13 +94,23 @@ impl Host {
         self.0.roots.get_or_init(machine_roots).clone()
     }
 
-    /// Lists the actions, in the order of their families.
+    /// Lists all actions: the curated ones (`get-user`), in the order of their families, then every operation of the
+    /// Management API (`users.get`), in the order of their ids.
     ///
     /// # Errors
     ///
     /// Those of the runtime: the component needs no tenant for it.
     pub async fn actions(&self) -> Result<Vec<ActionSummary>, Error> {
-        self.0.runtime.list().await
+        self.find_actions(&ActionFilter::default()).await
+    }
+
+    /// Lists the actions to which all of a filter applies.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::actions`].
+    pub async fn find_actions(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Error> {
+        self.0.runtime.list(filter).await
     }
 
     /// Describes an action, with the schemas of its input and output.

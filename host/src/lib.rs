@@ -50,7 +50,9 @@ mod secrets;
 mod settings;
 mod telemetry;
 
-pub use action::{ActionDescription, ActionSummary, Effect};
+pub use action::{
+    ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeNeed, Stage,
+};
 pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
     StopReason,

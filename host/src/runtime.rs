@@ -8,6 +8,7 @@ mod engine;
 mod guest;
 mod instances;
 mod json;
+mod said;
 
 use std::{
     sync::{
@@ -46,7 +47,7 @@ use self::{
 };
 pub(crate) use self::{guest::Guest, instances::Reuse};
 use crate::{
-    action::{ActionDescription, ActionSummary, Effect},
+    action::{ActionDescription, ActionFilter, ActionSummary},
     bindings::{self, Runner, RunnerPre},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     code_cache::{CodeCache, CodeReport},
@@ -178,19 +179,14 @@ impl Runtime {
     }
 
     /// Lists the actions.
-    pub(crate) async fn list(&self) -> Result<Vec<ActionSummary>, Error> {
+    pub(crate) async fn list(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Error> {
+        let filter = said::filter(filter);
         let list = self
-            .ask(async |runner, store| runner.auth0_management_actions().call_list_actions(store).await)
-            .await?;
-        Ok(list
-            .into_iter()
-            .map(|action| ActionSummary {
-                id: action.id,
-                title: action.title,
-                group: action.group,
-                effect: effect(action.effect),
+            .ask(async |runner, store| {
+                runner.auth0_management_actions().call_list_actions(store, Some(&filter)).await
             })
-            .collect())
+            .await?;
+        Ok(list.into_iter().map(said::summary).collect())
     }
 
     /// Describes an action.
@@ -201,17 +197,7 @@ impl Runtime {
             })
             .await?
             .map_err(action_error)?;
-        Ok(ActionDescription {
-            id: found.id,
-            title: found.title,
-            description: found.description,
-            group: found.group,
-            effect: effect(found.effect),
-            idempotent: found.idempotent,
-            scopes: found.scopes,
-            input_schema: json::parse(&found.input_schema, "the schema of the input")?,
-            output_schema: json::parse(&found.output_schema, "the schema of the output")?,
-        })
+        said::description(found)
     }
 
     /// Asks the component something that needs no tenant.
@@ -326,16 +312,6 @@ struct Tables;
 
 impl HasData for Tables {
     type Data<'a> = &'a mut ResourceTable;
-}
-
-fn effect(effect: bindings::Effect) -> Effect {
-    match effect {
-        bindings::Effect::Read => Effect::Read,
-        bindings::Effect::Create => Effect::Create,
-        bindings::Effect::Update => Effect::Update,
-        bindings::Effect::Delete => Effect::Delete,
-        bindings::Effect::Send => Effect::Send,
-    }
 }
 
 fn action_error(error: bindings::ActionFailure) -> Error {

@@ -54,8 +54,10 @@ fn generate(workspace: &Workspace) -> Result<String> {
     let host = host::build(workspace, &[])?;
     process::say("asking the component");
     let answer = process::output(workspace.command(host).args(["describe", "--all", "--json"]))?;
-    let actions: Vec<Value> =
+    let mut actions: Vec<Value> =
         serde_json::from_str(&answer).context("auth0-host describe printed no array of JSON")?;
+    // An operation of the API has a dot in its id.
+    actions.retain(|action| text(action, "id").is_some_and(|id| !id.contains('.')));
     Ok(page(&actions))
 }
 
@@ -94,8 +96,8 @@ fn section(page: &mut String, action: &Value) {
         Some(true) => "doing it twice leaves the tenant as doing it once",
         _ => "not to be repeated blindly",
     };
-    let scopes: Vec<String> =
-        list(action.get("scopes").unwrap_or(&Value::Null)).iter().map(|scope| code(&plain(scope))).collect();
+    let needs = list(action.get("scopes").unwrap_or(&Value::Null)).iter();
+    let scopes: Vec<String> = needs.map(need).collect();
     let _ = write!(
         page,
         "\n### {}\n\n{}\n\n{}: {repeat}. Scopes: {}.\n",
@@ -108,6 +110,13 @@ fn section(page: &mut String, action: &Value) {
         let schema = action.get(key).unwrap_or(&Value::Null);
         members(page, title, schema);
     }
+}
+
+/// Say what a token needs: any one of some scopes, and for what, where the action can do without.
+fn need(need: &Value) -> String {
+    let any_of = list(need.get("any_of").unwrap_or(&Value::Null)).iter();
+    let any_of = any_of.map(|scope| code(&plain(scope))).collect::<Vec<_>>().join(" or ");
+    text(need, "only_for").map_or_else(|| any_of.clone(), |part| format!("{any_of} (for {part})"))
 }
 
 /// Write a table of the members of an object, those of a list's items included.
@@ -236,7 +245,7 @@ mod tests {
     fn a_page_tells_groups_actions_and_the_members_of_input_and_output() {
         let action = json!({
             "id": "get-user", "title": "Get a user", "group": "users", "effect": "read", "idempotent": true,
-            "description": "Gets one user.", "scopes": ["read:users"],
+            "description": "Gets one user.", "scopes": [{"any_of": ["read:users"]}],
             "input_schema": {
                 "type": "object", "required": ["user_id"],
                 "properties": {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Fields;
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::ClientId;
@@ -173,11 +173,13 @@ pub const ACTIONS: &[Action] = &[
         id: "list-applications",
         title: "List applications",
         description: "Lists applications by page, or by checkpoint (take, then from). The hidden global one is left out. \
-                      Secrets are answered only to tokens that may read them. Any one of the scopes is enough.",
+                      Secrets are answered only to tokens that may read them.",
         group: "applications",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:clients", "read:client_keys", "read:client_summary"],
+        requests: &["GET /clients"],
+        personal: false,
+        scopes: &[need(&["read:clients", "read:client_keys", "read:client_summary"])],
         input: input::<ListApplications>,
         output: Output::Cursor(&APPLICATION),
         run: |client, value| list_applications(client, parse(value)?),
@@ -185,11 +187,18 @@ pub const ACTIONS: &[Action] = &[
     Action {
         id: "get-application",
         title: "Get an application",
-        description: "Gets one application by id. Ends with missing where there is none. Any one of the scopes is enough.",
+        description: "Gets one application by id. Ends with missing where there is none.",
         group: "applications",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:clients", "read:client_keys", "read:client_credentials", "read:client_summary"],
+        requests: &["GET /clients/{id}"],
+        personal: false,
+        scopes: &[need(&[
+            "read:clients",
+            "read:client_keys",
+            "read:client_credentials",
+            "read:client_summary",
+        ])],
         input: input::<GetApplication>,
         output: Output::One(&APPLICATION),
         run: |client, value| get_application(client, &parse(value)?),
@@ -204,7 +213,12 @@ pub const ACTIONS: &[Action] = &[
         group: "applications",
         effect: Effect::Update,
         idempotent: false,
-        scopes: &["update:client_keys", "update:clients"],
+        requests: &["POST /clients/{id}/rotate-secret", "PATCH /clients/{id}"],
+        personal: false,
+        scopes: &[
+            need(&["update:client_keys"]),
+            need_for(&["update:clients"], "the stamp, unless stamp is false"),
+        ],
         input: input::<RotateClientSecret>,
         output: Output::One(&ROTATED),
         run: |client, value| rotate_client_secret(client, &parse(value)?),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Fields;
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::ConnectionId;
@@ -103,7 +103,9 @@ pub const ACTIONS: &[Action] = &[
         group: "connections",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:connections"],
+        requests: &["GET /connections"],
+        personal: false,
+        scopes: &[need(&["read:connections"])],
         input: input::<ListConnections>,
         output: Output::Cursor(&CONNECTION),
         run: |client, value| list_connections(client, parse(value)?),
@@ -115,7 +117,9 @@ pub const ACTIONS: &[Action] = &[
         group: "connections",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:connections"],
+        requests: &["GET /connections/{id}"],
+        personal: false,
+        scopes: &[need(&["read:connections"])],
         input: input::<GetConnection>,
         output: Output::One(&CONNECTION),
         run: |client, value| get_connection(client, &parse(value)?),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::users::{GetUser, get_user};
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
 use crate::core::id::UserId;
@@ -268,7 +268,13 @@ pub const ACTIONS: &[Action] = &[Action {
     group: "email",
     effect: Effect::Send,
     idempotent: false,
-    scopes: &["read:email_provider", "read:users", "read:tenant_settings"],
+    requests: &["GET /emails/provider", "GET /users/{id}", "GET /tenants/settings"],
+    personal: true,
+    scopes: &[
+        need(&["read:email_provider"]),
+        need_for(&["read:users"], "user_id"),
+        need_for(&["read:tenant_settings"], "friendly_name, support_email and support_url in the templates"),
+    ],
     input: input::<SendEmail>,
     output: Output::One(&SENT),
     run: |client, value| send_email(client, parse(value)?),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Fields;
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, parse};
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
 use crate::core::id::LogId;
@@ -139,11 +139,13 @@ pub const ACTIONS: &[Action] = &[
         title: "List log events",
         description: "Lists rows of the tenant's log: by search (q, newest first, at most 1000 rows) or by checkpoint \
                       (from and take, oldest first, any number). The checkpoint's next is there also when nothing is new: \
-                      keep it and ask again. Rows appear seconds to minutes after the event. Any one of the scopes is enough.",
+                      keep it and ask again. Rows appear seconds to minutes after the event.",
         group: "logs",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:logs", "read:logs_users"],
+        requests: &["GET /logs"],
+        personal: true,
+        scopes: &[need(&["read:logs", "read:logs_users"])],
         input: input::<ListLogs>,
         output: Output::Cursor(&EVENT),
         run: |client, value| list_logs(client, parse(value)?),
@@ -151,12 +153,13 @@ pub const ACTIONS: &[Action] = &[
     Action {
         id: "get-log",
         title: "Get a log event",
-        description: "Gets one row of the tenant's log. Ends with missing where there is none or it is no longer kept. Any \
-                      one of the scopes is enough.",
+        description: "Gets one row of the tenant's log. Ends with missing where there is none or it is no longer kept.",
         group: "logs",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:logs", "read:logs_users"],
+        requests: &["GET /logs/{id}"],
+        personal: true,
+        scopes: &[need(&["read:logs", "read:logs_users"])],
         input: input::<GetLog>,
         output: Output::One(&EVENT),
         run: |client, value| get_log(client, &parse(value)?),

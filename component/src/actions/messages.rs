@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::users::OneUser;
 use super::{IdentityRef, done, filled, object, required, text};
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{ConnectionId, UserId};
@@ -278,7 +278,9 @@ pub const ACTIONS: &[Action] = &[
         group: "users",
         effect: Effect::Send,
         idempotent: false,
-        scopes: &["update:users"],
+        requests: &["POST /jobs/verification-email"],
+        personal: true,
+        scopes: &[need(&["update:users"])],
         input: input::<SendVerificationEmail>,
         output: Output::One(&JOB),
         run: |client, value| send_verification_email(client, &parse(value)?),
@@ -290,7 +292,9 @@ pub const ACTIONS: &[Action] = &[
         group: "users",
         effect: Effect::Create,
         idempotent: false,
-        scopes: &["create:user_tickets"],
+        requests: &["POST /tickets/email-verification"],
+        personal: true,
+        scopes: &[need(&["create:user_tickets"])],
         input: input::<CreateEmailVerificationTicket>,
         output: Output::One(&TICKET),
         run: |client, value| create_email_verification_ticket(client, &parse(value)?),
@@ -302,7 +306,9 @@ pub const ACTIONS: &[Action] = &[
         group: "users",
         effect: Effect::Create,
         idempotent: false,
-        scopes: &["create:user_tickets"],
+        requests: &["POST /tickets/password-change"],
+        personal: true,
+        scopes: &[need(&["create:user_tickets"])],
         input: input::<CreatePasswordChangeTicket>,
         output: Output::One(&TICKET),
         run: |client, value| create_password_change_ticket(client, &parse(value)?),
@@ -311,10 +317,12 @@ pub const ACTIONS: &[Action] = &[
         id: "send-password-reset-email",
         title: "Send a password reset e-mail",
         description: "Has the tenant mail a reset link to a user of a database connection. The answer is the same whether \
-                      the address exists or not. Needs no scope.",
+                      the address exists or not.",
         group: "users",
         effect: Effect::Send,
         idempotent: false,
+        requests: &[],
+        personal: true,
         scopes: &[],
         input: input::<SendPasswordResetEmail>,
         output: Output::One(&SENTENCE),
@@ -327,7 +335,9 @@ pub const ACTIONS: &[Action] = &[
         group: "users",
         effect: Effect::Create,
         idempotent: false,
-        scopes: &["create:guardian_enrollment_tickets"],
+        requests: &["POST /guardian/enrollments/ticket"],
+        personal: true,
+        scopes: &[need(&["create:guardian_enrollment_tickets"])],
         input: input::<CreateMfaEnrollmentTicket>,
         output: Output::One(&MFA_TICKET),
         run: |client, value| create_mfa_enrollment_ticket(client, &parse(value)?),
@@ -339,7 +349,9 @@ pub const ACTIONS: &[Action] = &[
         group: "users",
         effect: Effect::Delete,
         idempotent: true,
-        scopes: &["delete:guardian_enrollments"],
+        requests: &["DELETE /users/{id}/authenticators"],
+        personal: true,
+        scopes: &[need(&["delete:guardian_enrollments"])],
         input: input::<OneUser>,
         output: Output::Done,
         run: |client, value| reset_user_mfa(client, &parse(value)?),

@@ -229,6 +229,8 @@ pub const ACTIONS: &[Action] = &[Action {
     // What it does is the request's matter; an engine must take it for the worst.
     effect: Effect::Delete,
     idempotent: false,
+    requests: &[],
+    personal: true,
     scopes: &[],
     input: input::<CustomRequestInput>,
     output: Output::One(&ANSWER),

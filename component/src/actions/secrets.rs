@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Fields;
 use super::applications::{ListApplications, STAMP, list_applications};
 use super::logs::{ListLogs, list_logs};
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::path::ApiPath;
@@ -269,7 +269,13 @@ pub const ACTIONS: &[Action] = &[Action {
     group: "applications",
     effect: Effect::Read,
     idempotent: true,
-    scopes: &["read:clients", "read:client_credentials", "read:logs"],
+    requests: &["GET /clients", "GET /logs", "GET /clients/{client_id}/credentials"],
+    personal: true,
+    scopes: &[
+        need(&["read:clients"]),
+        need_for(&["read:client_credentials"], "the age of private_key_jwt credentials"),
+        need_for(&["read:logs"], "evidence from the log"),
+    ],
     input: input::<FindStaleSecrets>,
     output: Output::All(&SECRET_AGE),
     run: |client, value| find_stale_secrets(client, &parse(value)?),

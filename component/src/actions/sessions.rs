@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::users::OneUser;
 use super::{done, object};
-use crate::catalog::{Action, Effect, parse};
+use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{SessionId, UserId};
@@ -107,9 +107,11 @@ pub const ACTIONS: &[Action] = &[
         group: "sessions",
         effect: Effect::Read,
         idempotent: true,
-        scopes: &["read:sessions"],
+        requests: &["GET /users/{user_id}/sessions"],
+        personal: true,
+        scopes: &[need(&["read:sessions"])],
         input: input::<ListUserSessions>,
-        output: Output::Cursor(&SESSION),
+        output: Output::Checkpoint(&SESSION),
         run: |client, value| list_user_sessions(client, parse(value)?),
     },
     Action {
@@ -119,7 +121,9 @@ pub const ACTIONS: &[Action] = &[
         group: "sessions",
         effect: Effect::Delete,
         idempotent: true,
-        scopes: &["delete:sessions"],
+        requests: &["DELETE /users/{user_id}/sessions"],
+        personal: true,
+        scopes: &[need(&["delete:sessions"])],
         input: input::<OneUser>,
         output: Output::Done,
         run: |client, value| delete_user_sessions(client, &parse(value)?),
@@ -131,7 +135,9 @@ pub const ACTIONS: &[Action] = &[
         group: "sessions",
         effect: Effect::Delete,
         idempotent: true,
-        scopes: &["delete:refresh_tokens"],
+        requests: &["DELETE /users/{user_id}/refresh-tokens"],
+        personal: true,
+        scopes: &[need(&["delete:refresh_tokens"])],
         input: input::<OneUser>,
         output: Output::Done,
         run: |client, value| delete_user_refresh_tokens(client, &parse(value)?),
@@ -144,7 +150,12 @@ pub const ACTIONS: &[Action] = &[
         group: "sessions",
         effect: Effect::Delete,
         idempotent: true,
-        scopes: &["delete:sessions", "delete:refresh_tokens"],
+        requests: &["POST /users/{id}/revoke-access"],
+        personal: true,
+        scopes: &[
+            need(&["delete:sessions"]),
+            need_for(&["delete:refresh_tokens"], "refresh tokens, unless preserve_refresh_tokens is true"),
+        ],
         input: input::<RevokeUserAccess>,
         output: Output::Done,
         run: |client, value| revoke_user_access(client, &parse(value)?),

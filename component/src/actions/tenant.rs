@@ -98,6 +98,8 @@ pub const ACTIONS: &[Action] = &[Action {
     group: "tenant",
     effect: Effect::Read,
     idempotent: true,
+    requests: &[],
+    personal: false,
     scopes: &[],
     input: input::<TestConnection>,
     output: Output::One(&TEST),

@@ -3,6 +3,7 @@
 
 pub(crate) mod calendar;
 pub mod error;
+pub mod events;
 pub mod id;
 pub mod json;
 pub mod jwt;
@@ -12,4 +13,6 @@ pub mod request;
 pub mod response;
 pub mod retry;
 pub mod schema;
+pub mod scope;
+pub mod spelling;
 pub mod timestamp;

@@ -194,14 +194,7 @@ pub fn read_page(answer: Value, key: &str, offset: Offset) -> Result<Value, Erro
     let total = if key == "logs" { None } else { total };
     let items = items(answer, key)?;
     let next = offset.next(items.len(), total, limit);
-    let mut list = json!({ "items": items });
-    if let Some(total) = total {
-        set(&mut list, "total", total.into());
-    }
-    if let Some(next) = next {
-        set(&mut list, "next", next.into());
-    }
-    Ok(list)
+    Ok(listed(items, total, next.map(Value::from)))
 }
 
 /// Reads a cursor page as `{items, total?, next?}`. `next` is the cursor for `from`.
@@ -213,15 +206,20 @@ pub fn read_cursor_page(mut answer: Value, key: &str) -> Result<Value, Error> {
         answer.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     };
     let next = take(&mut answer, "next").filter(|next| next.as_str() != Some(""));
-    let total = take(&mut answer, "total");
-    let mut list = json!({ "items": items(answer, key)? });
+    let total = take(&mut answer, "total").and_then(|total| total.as_u64());
+    Ok(listed(items(answer, key)?, total, next))
+}
+
+/// Makes `{items, total?, next?}`.
+pub fn listed(items: Vec<Value>, total: Option<u64>, next: Option<Value>) -> Value {
+    let mut list = json!({ "items": items });
     if let Some(total) = total {
-        set(&mut list, "total", total);
+        set(&mut list, "total", total.into());
     }
     if let Some(next) = next {
         set(&mut list, "next", next);
     }
-    Ok(list)
+    list
 }
 
 /// Takes the rows out of a list in either form. Anything else is not an empty list: a poller would take it for silence.

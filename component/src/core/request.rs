@@ -1,5 +1,7 @@
 //! A request to the tenant, before anyone decides where it goes or with whose token.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::path::{ApiPath, encode};
@@ -56,13 +58,15 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Body with its media type.
     pub body: Option<Body>,
+    /// How many server-sent events are read of the answer, where it is a stream of them.
+    pub events: Option<usize>,
 }
 
 /// A body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body {
     /// Media type.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// The octets.
     pub bytes: Vec<u8>,
 }
@@ -75,7 +79,14 @@ impl Request {
 
     /// Begins a request to a path that is known to be right: `/oauth/token`.
     pub fn at(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), query: String::new(), headers: Vec::new(), body: None }
+        Self {
+            method,
+            path: path.to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: None,
+            events: None,
+        }
     }
 
     /// Adds a query parameter and encodes it.
@@ -102,7 +113,8 @@ impl Request {
     /// Sets a JSON body.
     #[must_use]
     pub fn json(mut self, value: &Value) -> Self {
-        self.body = Some(Body { content_type: "application/json", bytes: value.to_string().into_bytes() });
+        self.body =
+            Some(Body { content_type: "application/json".into(), bytes: value.to_string().into_bytes() });
         self
     }
 
@@ -112,9 +124,17 @@ impl Request {
         let text: Vec<_> =
             fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         self.body = Some(Body {
-            content_type: "application/x-www-form-urlencoded",
+            content_type: "application/x-www-form-urlencoded".into(),
             bytes: text.join("&").into_bytes(),
         });
+        self
+    }
+
+    /// Reads the answer as a stream of events, and at most so many.
+    #[must_use]
+    pub fn events(mut self, most: usize) -> Self {
+        self.headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
+        self.events = Some(most);
         self
     }
 

@@ -40,6 +40,8 @@ pub enum Output {
     One(&'static Shape),
     /// `{items, total?, next?}` with the page to ask for next.
     Pages(&'static Shape),
+    /// `{items, total?, next?}` with the next cursor.
+    Checkpoint(&'static Shape),
     /// `{items, total?, next?}` with the next cursor, or the next page where pages were asked for.
     Cursor(&'static Shape),
     /// `{items}`: all there are.
@@ -59,6 +61,10 @@ impl Output {
                 Some(json!({
                     "type": "integer", "minimum": 1, "description": "The page to ask for next; absent on the last one"
                 })),
+            ),
+            Self::Checkpoint(shape) => list(
+                shape,
+                Some(json!({ "type": "string", "description": "The next `from`; absent on the last one" })),
             ),
             Self::Cursor(shape) => list(
                 shape,

@@ -56,7 +56,7 @@ fn call(
 #[inline(never)]
 fn scoped(id: &str, run: crate::wasi::Run<'_>) -> Result<Value, wit::Error> {
     let result = crate::wasi::call(&mut |client| {
-        client.scopes = catalog::find(id)?.scopes;
+        client.scopes = catalog::find(id)?.scopes().into_iter().flat_map(|(any_of, _)| any_of).collect();
         run(client)
     });
     result.map_err(error)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use auth0_host::{ActionDescription, ActionSummary};
+use auth0_host::{ActionDescription, ActionSummary, ScopeNeed};
 use serde_json::Value;
 
 use super::{Exit, Failure, Globals, connect, print, print::Styles, run};
@@ -112,11 +112,18 @@ fn page(action: &ActionDescription, styles: Styles) -> String {
         wrap(&action.description, ""),
     );
     if !action.scopes.is_empty() {
-        text += &format!("\n{}\n  {}\n", styles.bold("Scopes"), action.scopes.join(", "));
+        let needs: Vec<String> = action.scopes.iter().map(need).collect();
+        text += &format!("\n{}\n  {}\n", styles.bold("Scopes"), needs.join("\n  "));
     }
     text += &format!("\n{}\n{}", styles.bold("Input"), fields(&action.input_schema, styles));
     text += &format!("\n{}\n", styles.dim("--json prints the JSON Schemas of input and output"));
     text
+}
+
+/// Says what a token needs in one line.
+fn need(need: &ScopeNeed) -> String {
+    let any_of = need.any_of.join(" or ");
+    need.only_for.as_ref().map_or_else(|| any_of.clone(), |part| format!("{any_of}, for {part}"))
 }
 
 /// Lists the members of an object's schema: type, whether required, documentation.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Check, Finding, Verdict};
-use crate::{action::ActionDescription, connection::Connection, error::Error};
-
-/// As the descriptions of actions say it where one scope of several will do.
-const ANY_ONE: &str = "any one of the scopes";
+use crate::{
+    action::{ActionFilter, ActionSummary},
+    connection::Connection,
+};
 
 /// Compares what the actions need with what the token has.
 pub(super) async fn examine(connection: &Connection, granted: Option<&str>) -> Finding {
@@ -14,30 +14,22 @@ pub(super) async fn examine(connection: &Connection, granted: Option<&str>) -> F
         return Finding::new(Check::Scopes, Verdict::Warn, "the token does not say what it may do");
     };
     let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
-    let actions = match describe(connection).await {
-        Ok(actions) => actions,
+    // The curated actions: of all operations of the API, a connection needs the scopes of those that it uses.
+    let actions = match connection.runtime().list(&ActionFilter::default()).await {
+        Ok(actions) => actions.into_iter().filter(|action| !action.id.contains('.')).collect::<Vec<_>>(),
         Err(error) => return Finding::new(Check::Scopes, Verdict::Fail, error.to_string()),
     };
     judge(&actions, &granted)
 }
 
-async fn describe(connection: &Connection) -> Result<Vec<ActionDescription>, Error> {
-    let runtime = connection.runtime();
-    let mut actions = Vec::new();
-    for action in runtime.list().await? {
-        actions.push(runtime.describe(&action.id).await?);
-    }
-    Ok(actions)
-}
-
-fn judge(actions: &[ActionDescription], granted: &[&str]) -> Finding {
+fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
     let has = |scope: &String| granted.contains(&scope.as_str());
     let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut allowed = 0;
     for action in actions {
-        let any_one = action.description.to_lowercase().contains(ANY_ONE) && action.scopes.iter().any(has);
-        let missing: Vec<&str> =
-            action.scopes.iter().filter(|scope| !any_one && !has(scope)).map(String::as_str).collect();
+        let needs =
+            action.scopes.iter().filter(|need| need.only_for.is_none() && !need.any_of.iter().any(has));
+        let missing: Vec<&str> = needs.filter_map(|need| need.any_of.first()).map(String::as_str).collect();
         if missing.is_empty() {
             allowed += 1;
         }
@@ -45,9 +37,11 @@ fn judge(actions: &[ActionDescription], granted: &[&str]) -> Finding {
             lacking.entry(scope).or_default().push(&action.id);
         }
     }
-    let unused = granted
-        .iter()
-        .filter(|scope| !actions.iter().any(|action| action.scopes.iter().any(|needed| needed == *scope)));
+    let unused = granted.iter().filter(|scope| {
+        !actions
+            .iter()
+            .any(|action| action.scopes.iter().any(|need| need.any_of.iter().any(|needed| needed == *scope)))
+    });
     let unused = match unused.count() {
         0 => String::new(),
         count => format!("; {count} granted scopes are used by no action but custom-request"),
@@ -67,32 +61,31 @@ fn judge(actions: &[ActionDescription], granted: &[&str]) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
-    use crate::action::Effect;
+    use crate::action::{Effect, ScopeNeed, Stage};
 
-    fn action(id: &str, scopes: &[&str], description: &str) -> ActionDescription {
-        ActionDescription {
+    fn action(id: &str, needs: &[&[&str]]) -> ActionSummary {
+        let need = |any_of: &&[&str]| ScopeNeed {
+            any_of: any_of.iter().map(|scope| (*scope).to_owned()).collect(),
+            only_for: None,
+        };
+        ActionSummary {
             id: id.to_owned(),
             title: String::new(),
-            description: description.to_owned(),
             group: String::new(),
             effect: Effect::Read,
-            idempotent: true,
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-            input_schema: Value::Null,
-            output_schema: Value::Null,
+            stage: Stage::Ga,
+            scopes: needs.iter().map(need).collect(),
         }
     }
 
     #[test]
     fn what_is_lacking_is_named_with_the_actions_that_need_it() {
         let actions = [
-            action("get-user", &["read:users"], "Needs all of the scopes."),
-            action("list-logs", &["read:logs", "read:logs_users"], "Any one of the scopes is enough."),
-            action("assign-user-roles", &["update:users", "read:roles"], ""),
-            action("custom-request", &[], ""),
+            action("get-user", &[&["read:users"]]),
+            action("list-logs", &[&["read:logs", "read:logs_users"]]),
+            action("assign-user-roles", &[&["update:users"], &["read:roles"]]),
+            action("custom-request", &[]),
         ];
         let finding = judge(&actions, &["read:users", "read:logs", "read:roles", "read:stats"]);
         assert_eq!(finding.verdict, Verdict::Warn);

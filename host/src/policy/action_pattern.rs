@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// An id of an action, or a pattern of ids: `get-user`, `list-*`.
+/// An id of an action, or a pattern of ids: `get-user`, `list-*`, `organizations.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ActionPattern(String);
 
@@ -36,7 +36,7 @@ impl fmt::Display for ActionPattern {
 /// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no action: an id has small letters, digits and hyphens, such as get-user; `*` stands for any of them"
+    "`{0}` is no action: an id is such as get-user or organizations.members.list; `*` stands for any run of characters"
 )]
 pub(super) struct ActionPatternError(String);
 
@@ -44,8 +44,7 @@ impl FromStr for ActionPattern {
     type Err = ActionPatternError;
 
     fn from_str(text: &str) -> Result<Self, ActionPatternError> {
-        let known =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'*';
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'*');
         if text.is_empty() || text.contains("**") || !text.bytes().all(known) {
             return Err(ActionPatternError(text.to_owned()));
         }
@@ -73,6 +72,10 @@ mod tests {
             ("*-*-*", "get-user-roles", true),
             ("*-*-*", "get-user", false),
             ("*", "anything", true),
+            ("users.*", "users.roles.list", true),
+            ("users.*", "users-by-email", false),
+            ("*.delete", "users.delete", true),
+            ("*.delete", "users.deleteAll", false),
         ] {
             assert_eq!(pattern.parse::<ActionPattern>().unwrap().matches(id), expected, "{pattern} {id}");
         }
@@ -80,9 +83,7 @@ mod tests {
 
     #[test]
     fn what_no_id_looks_like_is_refused() {
-        for text in
-            ["", "Get-User", "get_user", "get user", "get-user?", "**", "users/*", "[a-z]*", "get-üser"]
-        {
+        for text in ["", "get_user", "get user", "get-user?", "**", "users/*", "[a-z]*", "get-üser"] {
             assert!(text.parse::<ActionPattern>().is_err(), "{text:?} was taken");
         }
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    action::{ActionSummary, Effect},
+    action::{ActionSummary, Effect, Stage},
     egress::destination::Destination,
 };
 
@@ -301,6 +301,8 @@ fn actions() -> Vec<ActionSummary> {
         title: String::new(),
         group: String::new(),
         effect,
+        stage: Stage::Ga,
+        scopes: Vec::new(),
     })
     .to_vec()
 }

@@ -66,7 +66,7 @@ mod export {
     }
 
     impl wit::Guest for Hostile {
-        fn list_actions() -> Vec<wit::ActionSummary> {
+        fn list_actions(_: Option<wit::ActionFilter>) -> Vec<wit::ActionSummary> {
             crate::ATTACKS
                 .iter()
                 .map(|id| wit::ActionSummary {
@@ -74,6 +74,8 @@ mod export {
                     title: (*id).to_owned(),
                     group: "attacks".to_owned(),
                     effect: wit::Effect::Read,
+                    stage: wit::Stage::Unstated,
+                    scopes: Vec::new(),
                 })
                 .collect()
         }
@@ -88,7 +90,11 @@ mod export {
                 group: "attacks".to_owned(),
                 effect: wit::Effect::Read,
                 idempotent: true,
+                requests: Vec::new(),
+                stage: wit::Stage::Unstated,
                 scopes: Vec::new(),
+                pagination: wit::Pagination::Whole,
+                personal: false,
                 input_schema: "{}".to_owned(),
                 output_schema: "{}".to_owned(),
                 id,

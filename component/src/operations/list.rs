@@ -1,0 +1,255 @@
+//! `limit` and `cursor`: one way to read every list, whatever the API's own paging is.
+//!
+//! A cursor is the tenant's own where the list has checkpoints, else the number of records that came before. Two failures
+//! are prevented here: a list that ends silently at the API's wall of 1000 records, and one that skips or repeats
+//! records since a later call asks for pages of another size.
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use super::check;
+use super::operation::{Answer, Operation, Paging};
+use crate::client::Client;
+use crate::core::error::Error;
+use crate::core::paging::{WALL, items, listed};
+use crate::core::request::Request;
+use crate::core::response::Response;
+
+/// Rows that are read where nothing is said: Auth0's own page size.
+pub(super) const DEFAULT_LIMIT: usize = 50;
+
+/// Most rows of one call: Auth0's largest page.
+pub(super) const MOST: usize = 100;
+
+/// Reads `limit`.
+///
+/// # Errors
+/// What was expected.
+pub(super) fn limit(operation: &Operation, value: &Value) -> Result<usize, String> {
+    let most = most(operation);
+    let number = check::integer(value).and_then(|number| usize::try_from(number).ok());
+    number
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| format!("expected an integer from 1 to {most}, found {}", check::found(value)))
+}
+
+/// Tells the most rows of one call.
+pub(super) fn most(operation: &Operation) -> usize {
+    // A list that comes whole is cut here; its parts need not be pages of the tenant.
+    if operation.paging == Paging::Whole { MOST } else { operation.page_size.min(MOST) }
+}
+
+/// How a list is read.
+pub(super) enum Way {
+    /// By the tenant's cursor.
+    Checkpoint { from: Option<String>, take: usize },
+    /// From the n-th record on.
+    Offset { first: usize, limit: usize },
+    /// Whole, and cut here.
+    Whole { first: usize, limit: usize },
+}
+
+impl Way {
+    /// Chooses the way for an operation. Where a list has both, the checkpoint, which has no wall. The log is the exception:
+    /// its checkpoint ignores every filter and begins with the oldest row.
+    ///
+    /// # Errors
+    /// `invalid-input` for a cursor that is none of this list.
+    pub(super) fn choose(
+        operation: &Operation,
+        limit: Option<usize>,
+        cursor: Option<String>,
+    ) -> Result<Self, Error> {
+        let limit = limit.unwrap_or_else(|| DEFAULT_LIMIT.min(most(operation)));
+        let offset = matches!(operation.paging, Paging::Offset | Paging::Whole)
+            || (operation.paging == Paging::Either && operation.path.ends_with("/logs"));
+        if !offset {
+            return Ok(Self::Checkpoint { from: cursor, take: limit });
+        }
+        let first = match cursor.as_deref() {
+            None => 0,
+            Some(cursor) => cursor.parse().map_err(|_| {
+                Error::invalid(format!(
+                    "{}: `cursor`: this is no cursor of {}; give the `next` of the page before",
+                    crate::catalog::REFUSED,
+                    operation.name
+                ))
+            })?,
+        };
+        Ok(match operation.paging {
+            Paging::Whole => Self::Whole { first, limit },
+            _ => Self::Offset { first, limit },
+        })
+    }
+
+    /// Reads a part of the list.
+    ///
+    /// # Errors
+    /// As the request ends; `invalid-input` beyond the 1000th record, with the way round; `other` for an answer that
+    /// is no list.
+    pub(super) fn read(
+        self,
+        client: &mut Client<'_>,
+        operation: &Operation,
+        request: &Request,
+    ) -> Result<Value, Error> {
+        let key = match &operation.answer {
+            Answer::Rows(Some(key)) => key,
+            _ => "items",
+        };
+        match self {
+            Self::Checkpoint { from, take } => {
+                let request = request.clone().maybe("from", from.as_deref()).query("take", &take.to_string());
+                let response = client.send(&request)?;
+                let mut answer = client.read(&request, &response)?;
+                let next = answer.get_mut("next").map(Value::take);
+                let next =
+                    next.and_then(|next| next.as_str().map(str::to_owned)).filter(|next| !next.is_empty());
+                // An array has no place for a cursor; the log's says it in a header.
+                let next = next.or_else(|| if answer.is_array() { linked(&response) } else { None });
+                let total = answer.get("total").and_then(Value::as_u64);
+                let rows = items(answer, key)?;
+                // The link of an end leads to where it was found.
+                let next = next.filter(|next| !rows.is_empty() || Some(next) != from.as_ref());
+                Ok(listed(rows, total, next.map(Value::from)))
+            }
+            Self::Whole { first, limit } => {
+                let rows = items(client.json(request)?, key)?;
+                let total = rows.len();
+                let next = (first.saturating_add(limit) < total).then(|| (first + limit).to_string().into());
+                let rows = rows.into_iter().skip(first).take(limit).collect();
+                Ok(listed(rows, u64::try_from(total).ok(), next))
+            }
+            Self::Offset { first, limit } => read_offset(client, operation, request, key, first, limit),
+        }
+    }
+}
+
+/// A page of the API that holds the records which are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Page {
+    number: usize,
+    size: usize,
+    /// Records of the page that come before the first one asked for.
+    skip: usize,
+}
+
+impl Page {
+    /// Finds the page of at most `most` records that holds all of those asked for, or, where there is none, the largest
+    /// that begins with the first of them.
+    fn of(first: usize, limit: usize, most: usize) -> Self {
+        let holding = (limit..=most).find(|size| first / size == (first + limit - 1) / size);
+        let size = holding.or_else(|| (1..=limit).rev().find(|size| first % size == 0)).unwrap_or(1);
+        Self { number: first / size, size, skip: first % size }
+    }
+
+    fn end(self) -> usize {
+        (self.number + 1) * self.size
+    }
+}
+
+fn read_offset(
+    client: &mut Client<'_>,
+    operation: &Operation,
+    request: &Request,
+    key: &str,
+    first: usize,
+    limit: usize,
+) -> Result<Value, Error> {
+    let wall = usize::try_from(WALL).unwrap_or(usize::MAX);
+    if first >= wall {
+        return Err(beyond(operation, first));
+    }
+    // Up to the wall, and no record beyond it.
+    let limit = limit.min(wall - first);
+    let mut most = most(operation);
+    loop {
+        let mut page = Page::of(first, limit.min(most), most);
+        if page.end() > wall {
+            page = Page::of(first, limit.min(most), limit.min(most));
+        }
+        let mut asked = request.clone().maybe("page", Some(page.number)).maybe("per_page", Some(page.size));
+        if operation.totals {
+            asked = asked.query("include_totals", "true");
+        }
+        let answer = client.json(&asked)?;
+        // A tenant may serve smaller pages than asked for, and says so: the records are others then.
+        let served = answer.get("limit").and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok());
+        if let Some(served) = served.filter(|served| (1..page.size).contains(served)) {
+            most = served;
+            continue;
+        }
+        let total = answer.get("total").and_then(Value::as_u64).filter(|_| key != "logs");
+        let rows = items(answer, key)?;
+        let whole = rows.len() >= page.size.min(DEFAULT_LIMIT);
+        let left = rows.len().saturating_sub(page.skip);
+        let rows: Vec<_> = rows.into_iter().skip(page.skip).take(limit).collect();
+        let end = first + rows.len();
+        let more = match total {
+            Some(total) => !rows.is_empty() && u64::try_from(end).is_ok_and(|end| end < total),
+            None => left > rows.len() || (whole && !rows.is_empty()),
+        };
+        return Ok(listed(rows, total, more.then(|| end.to_string().into())));
+    }
+}
+
+fn beyond(operation: &Operation, first: usize) -> Error {
+    let way = if operation.path.ends_with("/logs") && operation.paging == Paging::Either {
+        "read on with list-logs by `take` and `from`, which has no such limit".to_owned()
+    } else if operation.query.is_empty() {
+        "this list has no filter and no other way".to_owned()
+    } else {
+        let filters: Vec<_> = operation.query.iter().map(|member| member.name).collect();
+        let filters: Vec<_> = filters.into_iter().filter(|name| !name.contains("fields")).collect();
+        format!("narrow it, by a range of {} for one, and read each part", filters.join(", "))
+    };
+    Error::invalid(format!(
+        "{}: `cursor`: record {} refused: Auth0 pages through the first {WALL} records only; {way}",
+        crate::catalog::REFUSED,
+        first + 1
+    ))
+}
+
+/// Reads the cursor out of `Link: <https://…?from=…&take=…>; rel="next"` (RFC 8288).
+fn linked(response: &Response) -> Option<String> {
+    let header = response.header("link")?;
+    let next = header.split(',').find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
+    let target = next.split_once('<')?.1.split_once('>')?.0;
+    let query = target.split_once('?')?.1;
+    let from = query.split('&').find_map(|pair| pair.strip_prefix("from="))?;
+    percent_decode_str(from).decode_utf8().ok().map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_is_on_the_page_that_is_asked_for() {
+        for first in 0..1000 {
+            for limit in 1..=100 {
+                let page = Page::of(first, limit, 100);
+                assert!((1..=100).contains(&page.size), "{first} {limit}: {page:?}");
+                assert_eq!(page.number * page.size + page.skip, first, "{first} {limit}: {page:?}");
+                let holds = page.end() >= first + limit;
+                assert!(holds || (page.skip == 0 && page.size <= limit), "{first} {limit}: {page:?}");
+            }
+        }
+        assert_eq!(Page::of(100, 50, 100), Page { number: 2, size: 50, skip: 0 });
+    }
+
+    #[test]
+    fn the_cursor_of_a_link_is_decoded() {
+        let linked = |link: &str| {
+            super::linked(&Response {
+                headers: vec![("link".to_owned(), link.to_owned())],
+                ..Response::default()
+            })
+        };
+        let link = r#"<https://a.example/api/v2/logs?from=90%2B1&take=2>; rel="next""#;
+        assert_eq!(linked(link).as_deref(), Some("90+1"));
+        assert_eq!(linked(&format!(r#"<https://a.example/x>; rel="prev", {link}"#)).as_deref(), Some("90+1"));
+        assert_eq!(linked(r#"<https://a.example/api/v2/logs?from=9>; rel="prev""#), None);
+        assert_eq!(linked("nonsense"), None);
+    }
+}

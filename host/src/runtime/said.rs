@@ -1,0 +1,89 @@
+//! What the component says of its actions, in the words of this library.
+
+use super::json;
+use crate::{
+    action::{
+        ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeNeed, Stage,
+    },
+    bindings::contract,
+    error::Error,
+};
+
+pub(super) fn filter(filter: &ActionFilter) -> contract::ActionFilter {
+    contract::ActionFilter {
+        text: filter.text.clone(),
+        group: filter.group.clone(),
+        effect: filter.effect.map(|effect| match effect {
+            Effect::Read => contract::Effect::Read,
+            Effect::Create => contract::Effect::Create,
+            Effect::Update => contract::Effect::Update,
+            Effect::Delete => contract::Effect::Delete,
+            Effect::Send => contract::Effect::Send,
+        }),
+        stage: filter.stage.map(|stage| match stage {
+            Stage::Ga => contract::Stage::Ga,
+            Stage::Ea => contract::Stage::Ea,
+            Stage::Beta => contract::Stage::Beta,
+            Stage::Unstated => contract::Stage::Unstated,
+        }),
+        scope: filter.scope.clone(),
+    }
+}
+
+pub(super) fn summary(action: contract::ActionSummary) -> ActionSummary {
+    ActionSummary {
+        id: action.id,
+        title: action.title,
+        group: action.group,
+        effect: effect(action.effect),
+        stage: stage(action.stage),
+        scopes: action.scopes.into_iter().map(need).collect(),
+    }
+}
+
+pub(super) fn description(action: contract::ActionDescription) -> Result<ActionDescription, Error> {
+    let request = |contract::ApiRequest { method, path }| ApiRequest { method, path };
+    Ok(ActionDescription {
+        id: action.id,
+        title: action.title,
+        description: action.description,
+        group: action.group,
+        effect: effect(action.effect),
+        idempotent: action.idempotent,
+        requests: action.requests.into_iter().map(request).collect(),
+        stage: stage(action.stage),
+        scopes: action.scopes.into_iter().map(need).collect(),
+        pagination: match action.pagination {
+            contract::Pagination::Whole => Pagination::Whole,
+            contract::Pagination::Offset => Pagination::Offset,
+            contract::Pagination::Checkpoint => Pagination::Checkpoint,
+            contract::Pagination::OffsetOrCheckpoint => Pagination::OffsetOrCheckpoint,
+        },
+        personal: action.personal,
+        input_schema: json::parse(&action.input_schema, "the schema of the input")?,
+        output_schema: json::parse(&action.output_schema, "the schema of the output")?,
+    })
+}
+
+fn need(need: contract::ScopeNeed) -> ScopeNeed {
+    ScopeNeed { any_of: need.any_of, only_for: need.only_for }
+}
+
+fn effect(effect: contract::Effect) -> Effect {
+    match effect {
+        contract::Effect::Read => Effect::Read,
+        contract::Effect::Create => Effect::Create,
+        contract::Effect::Update => Effect::Update,
+        contract::Effect::Delete => Effect::Delete,
+        contract::Effect::Send => Effect::Send,
+    }
+}
+
+fn stage(stage: contract::Stage) -> Stage {
+    match stage {
+        contract::Stage::Ga => Stage::Ga,
+        contract::Stage::Ea => Stage::Ea,
+        contract::Stage::Beta => Stage::Beta,
+        contract::Stage::Unstated => Stage::Unstated,
+    }
+}
