@@ -35,6 +35,13 @@ mod faults {
     mod way;
 }
 mod json_interface;
+mod operations {
+    mod answers;
+    mod recorder;
+    mod requests;
+    mod sample;
+    mod schemas;
+}
 mod paging;
 mod policy;
 mod private_key;

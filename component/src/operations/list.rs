@@ -100,8 +100,7 @@ impl Way {
         match self {
             Self::Checkpoint { from, take } => {
                 let request = request.clone().maybe("from", from.as_deref()).query("take", &take.to_string());
-                let response = client.send(&request)?;
-                let mut answer = client.read(&request, &response)?;
+                let (response, mut answer) = fetch(client, &request)?;
                 let next = answer.get_mut("next").map(Value::take);
                 let next =
                     next.and_then(|next| next.as_str().map(str::to_owned)).filter(|next| !next.is_empty());
@@ -114,7 +113,7 @@ impl Way {
                 Ok(listed(rows, total, next.map(Value::from)))
             }
             Self::Whole { first, limit } => {
-                let rows = items(client.json(request)?, key)?;
+                let rows = items(fetch(client, request)?.1, key)?;
                 let total = rows.len();
                 let next = (first.saturating_add(limit) < total).then(|| (first + limit).to_string().into());
                 let rows = rows.into_iter().skip(first).take(limit).collect();
@@ -123,6 +122,14 @@ impl Way {
             Self::Offset { first, limit } => read_offset(client, operation, request, key, first, limit),
         }
     }
+}
+
+/// Fetches a list. 204 says that there is nothing in it (facts, section 4: the errors of a job).
+fn fetch(client: &mut Client<'_>, request: &Request) -> Result<(Response, Value), Error> {
+    let response = client.send(request)?;
+    let answer =
+        if response.status == 204 { Value::Array(Vec::new()) } else { client.read(request, &response)? };
+    Ok((response, answer))
 }
 
 /// A page of the API that holds the records which are asked for.
@@ -172,7 +179,7 @@ fn read_offset(
         if operation.totals {
             asked = asked.query("include_totals", "true");
         }
-        let answer = client.json(&asked)?;
+        let (_, answer) = fetch(client, &asked)?;
         // A tenant may serve smaller pages than asked for, and says so: the records are others then.
         let served = answer.get("limit").and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok());
         if let Some(served) = served.filter(|served| (1..page.size).contains(served)) {
