@@ -7,6 +7,7 @@
 mod bench;
 mod component;
 mod demo;
+mod fuzz;
 mod host;
 mod process;
 mod reference;
@@ -30,6 +31,7 @@ Commands:
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
+  fuzz [TARGET]        Fuzz what reads input and answers, a minute per target; --seconds N: another time
   reference [--check]  Write docs/actions.md from the component; --check: only tell whether it is up to date
 
 AUTH0_WASM_TOOLCHAIN=rustup|debian forces one of the two ways to a Rust that builds for WebAssembly.";
@@ -66,6 +68,7 @@ fn dispatch() -> Result<ExitCode> {
         }
         (Some("bench"), args) => bench::run(&Workspace::load()?, args),
         (Some("demo"), args) => demo::run(&Workspace::load()?, args),
+        (Some("fuzz"), args) => fuzz::run(&Workspace::load()?, args),
         (Some("test"), args) => test::run(&Workspace::load()?, args),
         (Some("reference"), []) => reference::write(&Workspace::load()?),
         (Some("reference"), [flag]) if flag == "--check" => reference::check(&Workspace::load()?),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Fields;
 use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
-use crate::core::error::Error;
+use crate::core::error::{Error, Problem};
 use crate::core::id::ClientId;
 use crate::core::paging::{Part, Wall, set};
 use crate::core::path::ApiPath;
@@ -116,6 +116,11 @@ pub fn get_application(client: &mut Client<'_>, input: &GetApplication) -> Resul
 pub fn rotate_client_secret(client: &mut Client<'_>, input: &RotateClientSecret) -> Result<Value, Error> {
     let mut application =
         client.json(&Request::api(Method::Post, &path(&input.client_id, &["rotate-secret"])))?;
+    if application.get("client_secret").is_none() {
+        return Err(Error::OutcomeUnknown(Problem::new(
+            "the answer holds no secret: the application may have a new one that nobody has; rotate it again",
+        )));
+    }
     if input.stamp == Some(false) {
         return Ok(application);
     }

@@ -348,6 +348,15 @@ fn unknown_role_names_change_nothing() {
     assert!(script.seen.iter().all(|seen| seen.method == "GET"));
 }
 
+/// Found by fuzzing: the answer was passed on as null.
+#[test]
+fn a_rotation_whose_answer_has_no_secret_is_in_doubt() {
+    let mut script = Script::default();
+    script.answers.push_back(answer(200, Value::Null));
+    let error = run(&[], &mut script, "rotate-client-secret", json!({"client_id": "abc"})).unwrap_err();
+    assert_eq!((error.kind(), script.seen.len()), ("outcome-unknown", 1));
+}
+
 #[test]
 fn a_rotated_secret_is_not_lost_where_the_stamp_fails() {
     let mut script = script([

@@ -49,8 +49,16 @@ pub fn check_segment(text: &str) -> Result<(), &'static str> {
     if text.chars().any(char::is_control) {
         return Err("it holds a control character");
     }
-    if has_dot_segment(text) {
-        return Err("it holds a dot segment ('.' or '..')");
+    // What is encoded already is encoded once more, and means itself; a gateway that decodes twice would walk.
+    let mut reading = Cow::Borrowed(text);
+    for _ in 0..DECODING_ROUNDS {
+        if has_dot_segment(&reading) {
+            return Err("it holds a dot segment ('.' or '..'), plain or encoded");
+        }
+        if !reading.contains('%') {
+            break;
+        }
+        reading = Cow::Owned(percent_decode_str(&reading).decode_utf8_lossy().into_owned());
     }
     Ok(())
 }
@@ -192,8 +200,21 @@ mod tests {
 
     #[test]
     fn segments_that_could_walk_are_refused() {
-        for bad in ["", ".", "..", "auth0|../x", "a/./b", "..\\x", "..;v=1/x", "a\u{0}b", "a\r\nb", "\u{7f}"]
-        {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "auth0|../x",
+            "a/./b",
+            "..\\x",
+            "..;v=1/x",
+            "a\u{0}b",
+            "a\r\nb",
+            "\u{7f}",
+            "%2e%2e",
+            "x%2F..%2fy",
+            "x/%252e%252e",
+        ] {
             assert!(check_segment(bad).is_err(), "{bad:?}");
         }
         for good in ["auth0|abc", "a..b", "...", "samlp|corp|ana@example.org", "waad|x.y", "a%2e"] {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Makes an object of an answer: nothing becomes `{}`, an array `{"items": …}`, anything else `{"value": …}`.
-pub(super) fn object(answer: Value) -> Value {
+pub(crate) fn object(answer: Value) -> Value {
     match answer {
         Value::Object(_) => answer,
         Value::Null => json!({}),

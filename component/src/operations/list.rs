@@ -213,7 +213,7 @@ fn beyond(operation: &Operation, first: usize) -> Error {
     Error::invalid(format!(
         "{}: `cursor`: record {} refused: Auth0 pages through the first {WALL} records only; {way}",
         crate::catalog::REFUSED,
-        first + 1
+        first.saturating_add(1)
     ))
 }
 
@@ -224,7 +224,7 @@ fn linked(response: &Response) -> Option<String> {
     let target = next.split_once('<')?.1.split_once('>')?.0;
     let query = target.split_once('?')?.1;
     let from = query.split('&').find_map(|pair| pair.strip_prefix("from="))?;
-    percent_decode_str(from).decode_utf8().ok().map(Into::into)
+    percent_decode_str(from).decode_utf8().ok().map(String::from).filter(|from| !from.is_empty())
 }
 
 #[cfg(test)]
@@ -257,6 +257,7 @@ mod tests {
         assert_eq!(linked(link).as_deref(), Some("90+1"));
         assert_eq!(linked(&format!(r#"<https://a.example/x>; rel="prev", {link}"#)).as_deref(), Some("90+1"));
         assert_eq!(linked(r#"<https://a.example/api/v2/logs?from=9>; rel="prev""#), None);
+        assert_eq!(linked(r#"<https://a.example/api/v2/logs?from=&take=2>; rel="next""#), None);
         assert_eq!(linked("nonsense"), None);
     }
 }

@@ -17,6 +17,7 @@ mod run;
 mod schema;
 mod table;
 
+pub(crate) use answer::object;
 pub use describe::description;
 pub use operation::{Answer, Operation, Paging, Stage};
 pub use run::run;
