@@ -95,6 +95,7 @@ pub struct CallOptions {
     pub(crate) priority: Priority,
     pub(crate) caller: Option<String>,
     pub(crate) reveal_secrets: bool,
+    pub(crate) read_only: bool,
 }
 
 impl CallOptions {
@@ -129,6 +130,14 @@ impl CallOptions {
     #[must_use]
     pub fn reveal_secrets(mut self) -> Self {
         self.reveal_secrets = true;
+        self
+    }
+
+    /// Lets no request leave that could write: of the tenant's API `GET` and `HEAD` only, and no mail, whatever the
+    /// policy allows and whatever the component says of the action.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
         self
     }
 }

@@ -35,7 +35,7 @@ use crate::{
     },
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
     limits::{Limits, RequestLimits},
-    policy::PermittedActions,
+    policy::{PermittedActions, PolicyDenial},
     runtime::{Guest, Instances, Reuse, SharedRuntime},
     secrets::{
         PendingSecret, SecretSink,
@@ -189,6 +189,16 @@ impl Connection {
     /// Returns the tenant's domain.
     pub fn domain(&self) -> &Domain {
         &self.0.domain
+    }
+
+    /// Tells whether the policy lets an action run, before anybody tries. Rules about requests are not asked: they need
+    /// the request.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyDenial`], with the rule that refuses it.
+    pub fn permits(&self, action: &str) -> Result<(), PolicyDenial> {
+        self.0.actions.check(action)
     }
 
     /// Runs an action and returns its result.

@@ -70,7 +70,9 @@ pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use limits::{Limit, Limits};
 pub use mail_credentials::{KeyedProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownKeyedProvider};
-pub use policy::{Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport};
+pub use policy::{
+    ActionPattern, ActionPatternError, Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport,
+};
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};
 pub use secret::Secret;

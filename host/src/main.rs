@@ -4,6 +4,7 @@
 
 mod cli;
 mod demo;
+mod mcp;
 
 use std::{process::ExitCode, thread};
 

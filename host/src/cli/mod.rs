@@ -8,6 +8,7 @@ mod emulator;
 mod exit;
 mod input;
 mod mail;
+mod mcp;
 mod policy;
 mod print;
 mod run;
@@ -136,6 +137,8 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Find out what is wrong with a connection, and what to do about it
     Doctor(doctor::Doctor),
+    /// Serve the actions to an agent, as tools of the Model Context Protocol
+    Mcp(mcp::Mcp),
     /// Serve an offline tenant until Ctrl-C
     Emulator(emulator::Serve),
     /// Print a script that teaches a shell to complete this command
@@ -234,7 +237,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             let examining = async move { doctor::run(&globals, &arguments).await };
             (interruptible(examining, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
-        // These two end by Ctrl-C in their own ways.
+        // These end by Ctrl-C in their own ways.
+        Command::Mcp(serve) => (mcp::run(&globals, serve).await, exit::report_text),
         Command::Demo(args) => (demo(&globals, &args).await, exit::report_text),
         Command::Emulator(serve) => (emulator::run(&serve, globals.plan).await, exit::report_text),
         Command::Completions { shell } => (completions(shell), exit::report_text),

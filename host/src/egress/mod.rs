@@ -47,7 +47,7 @@ use self::{
 use crate::{
     call::{CallContext, CallOptions, DENIED, Place, RequestEntry},
     limits::RequestLimits,
-    policy::Policy,
+    policy::{Policy, check_reading},
     secrets::deliveries::Deliveries,
     telemetry,
 };
@@ -266,7 +266,9 @@ impl Egress {
             };
         let Parts { method, uri, headers, .. } = &head;
         let own = self.own_application.as_deref();
-        let checked = self.policy.check_request(destination, method, uri, headers, &body);
+        let reading = if call.options.read_only { check_reading(destination, method) } else { Ok(()) };
+        let checked =
+            reading.and_then(|()| self.policy.check_request(destination, method, uri, headers, &body));
         if let Err(denial) = checked.and_then(|()| self.policy.check_own_application(own, method, uri)) {
             return deny(call, entry, format!("denied: {denial}"));
         }

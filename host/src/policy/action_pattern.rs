@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr};
 
 /// An id of an action, or a pattern of ids: `get-user`, `list-*`, `organizations.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ActionPattern(String);
+pub struct ActionPattern(String);
 
 impl ActionPattern {
     /// Whether it is about an action.
-    pub(super) fn matches(&self, id: &str) -> bool {
+    pub fn matches(&self, id: &str) -> bool {
         let mut pieces = self.0.split('*');
         let Some(mut rest) = id.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
         let Some(last) = pieces.next_back() else { return rest.is_empty() };
@@ -38,7 +38,7 @@ impl fmt::Display for ActionPattern {
 #[error(
     "`{0}` is no action: an id is such as get-user or organizations.members.list; `*` stands for any run of characters"
 )]
-pub(super) struct ActionPatternError(String);
+pub struct ActionPatternError(String);
 
 impl FromStr for ActionPattern {
     type Err = ActionPatternError;

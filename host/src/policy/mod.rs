@@ -28,14 +28,18 @@ use http::{HeaderMap, HeaderName, Method, Uri};
 
 pub(crate) use self::actions::PermittedActions;
 pub(crate) use self::path_pattern::CHANGE_PASSWORD;
+pub use self::{
+    action_pattern::{ActionPattern, ActionPatternError},
+    builder::PolicyBuilder,
+    located::PolicyError,
+    report::PolicyReport,
+};
 use self::{
-    action_pattern::ActionPattern,
     field::FieldRule,
     located::Located,
     request_path::RequestPath,
     request_rule::{ApiMethod, RequestRule},
 };
-pub use self::{builder::PolicyBuilder, located::PolicyError, report::PolicyReport};
 use crate::egress::{
     address::AddressRules,
     destination::{Destination, MailProvider},
@@ -268,6 +272,18 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// Holds a request of a call that may only read to that, whatever the policy allows.
+pub(crate) fn check_reading(destination: Destination, method: &Method) -> Result<(), PolicyDenial> {
+    let reads = ApiMethod::of(method) == Some(ApiMethod::Get);
+    if reads && destination == Destination::ManagementApi {
+        return Ok(());
+    }
+    Err(PolicyDenial::new(
+        format!("this call may only read, and a {method} may write or send"),
+        "run it without `CallOptions::read_only` (`auth0-host mcp`: with --write)",
+    ))
 }
 
 /// Whether the query has a parameter `_method`, to which Express and Rails applications listen.

@@ -1,0 +1,128 @@
+//! `mcp`: the actions as tools for an agent, until the client leaves or Ctrl-C.
+
+use std::{path::PathBuf, sync::Arc};
+
+use auth0_host::{ActionPattern, Secret};
+
+use super::{Exit, Failure, Globals, connect, emulator, secret_file, secrets};
+use crate::mcp::{
+    AccessToken, BringHome, Confirm, Consent, HttpServer, LoopbackAddress, OpenError, Permissions,
+    ResultBytes, Server, serve_stdio,
+};
+
+/// Arguments of `mcp`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Mcp {
+    /// Offer actions that write too; without it, only those that read
+    #[arg(long)]
+    write: bool,
+    /// Offer these actions only; `*` stands for any run of characters, and the option can be repeated
+    #[arg(long, value_name = "PATTERN")]
+    allow: Vec<ActionPattern>,
+    /// Offer none of these actions, whatever is allowed
+    #[arg(long, value_name = "PATTERN")]
+    deny: Vec<ActionPattern>,
+    /// What a person is asked about first, through the client
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    confirm: Confirm,
+    /// Leave the question to a client that cannot ask it for this server (no elicitation); otherwise such calls are refused
+    #[arg(long)]
+    trust_client: bool,
+    /// Cut results to this size; what is left is read with a cursor
+    #[arg(long, value_name = "N", default_value_t = ResultBytes::DEFAULT)]
+    max_result_bytes: ResultBytes,
+    /// Serve clients of this machine over HTTP instead of stdin and stdout; at a free port of 127.0.0.1 where none is named
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    http: Option<LoopbackAddress>,
+    /// Take the bearer token of HTTP clients from this file instead of making one [env: AUTH0_MCP_TOKEN_FILE, or
+    /// AUTH0_MCP_TOKEN for the token itself]
+    #[arg(long, value_name = "FILE", requires = "http")]
+    http_token_file: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+An agent gets the actions without a dot in their ids as tools, and the others
+through search-actions, describe-action and run-action. docs/mcp.md says how to
+register the server with a client, and what an agent cannot do.
+
+Examples:
+  auth0-host --emulator mcp
+  auth0-host mcp --write --deny 'delete-*' --policy policy.toml
+  auth0-host mcp --http 127.0.0.1:8765";
+
+/// Serves agents.
+pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failure> {
+    let token = token(&arguments, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    // Before anything is served: a client may end us at once.
+    let stop = emulator::ended()
+        .map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
+    let host = connect::host(globals).await?;
+    let target = connect::Target::open(&host, globals).await?;
+    let connection = target.connection.clone();
+    let permissions = Permissions { write: arguments.write, allow: arguments.allow, deny: arguments.deny };
+    let consent = Consent { confirm: arguments.confirm, trust_client: arguments.trust_client };
+    let bring_home: BringHome =
+        Box::new(|connection| Box::pin(async move { secrets::bring_home(&connection).await }));
+    let server =
+        Server::open(host, connection.clone(), permissions, consent, arguments.max_result_bytes, bring_home);
+    let server = Arc::new(server.await.map_err(|error| match error {
+        OpenError::Host(error) => error.into(),
+        error => Failure::Usage(error.to_string()),
+    })?);
+    let served = match arguments.http {
+        None => serve_stdio(server, stop).await,
+        Some(address) => serve_http(server, address, token, stop).await,
+    };
+    // What was under way is stopped by now, or is stopped here; only then is it known which secrets there are.
+    connection.close().await;
+    let home = secrets::bring_home(&connection).await;
+    target.close().await;
+    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    served.map_err(Failure::Host)?;
+    Ok(Exit::Done)
+}
+
+async fn serve_http(
+    server: Arc<Server>,
+    address: LoopbackAddress,
+    token: Option<AccessToken>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let http = HttpServer::bind(address).await?;
+    eprintln!("MCP server: {http}");
+    let token = match token {
+        Some(token) => token,
+        None => {
+            let token = AccessToken::generate()?;
+            eprintln!(
+                "Header of each request, until this server ends: Authorization: Bearer {}",
+                token.expose()
+            );
+            token
+        }
+    };
+    http.serve(server, token, stop).await;
+    Ok(())
+}
+
+/// Returns the token that somebody chose. The option comes before the environment.
+fn token(arguments: &Mcp, variable: impl Fn(&str) -> Option<String>) -> Result<Option<AccessToken>, Failure> {
+    const FILE: &str = "AUTH0_MCP_TOKEN_FILE";
+    const VALUE: &str = "AUTH0_MCP_TOKEN";
+    if arguments.http.is_none() {
+        return Ok(None);
+    }
+    let (name, token) = match (&arguments.http_token_file, variable(FILE), variable(VALUE)) {
+        (Some(path), _, _) => ("--http-token-file", secret_file::line("--http-token-file", path)?),
+        (None, Some(_), Some(_)) => {
+            return Err(Failure::Usage(format!("{FILE} and {VALUE} are both set: leave one out")));
+        }
+        (None, Some(path), None) => (FILE, secret_file::line(FILE, path.as_ref())?),
+        (None, None, Some(token)) => (VALUE, Secret::new(token)),
+        (None, None, None) => return Ok(None),
+    };
+    let chosen =
+        AccessToken::chosen(token).map_err(|problem| Failure::Usage(format!("{name}: {problem}")))?;
+    Ok(Some(chosen))
+}

@@ -1,0 +1,29 @@
+//! The connector's actions as tools of the Model Context Protocol (MCP), for agents.
+//!
+//! An agent is not trusted with what its user may do: it reads texts that strangers wrote, and follows some of them. So a
+//! server is read-only unless its user says otherwise, a person is asked before what cannot be taken back, and each call
+//! goes through the [`Connection`](auth0_host::Connection) like everybody's, with its policy, limits and audit record.
+//!
+//! The protocol is `rmcp`'s. Ours is what it is to say: which tools there are (`tools`, `permissions`), what a call may do
+//! (`session`, `consent`), and what comes back (`answer`, `shelf`). `stdio` and `http` are the two ways to it; neither knows
+//! an action.
+
+mod answer;
+mod consent;
+mod http;
+mod own_tools;
+mod permissions;
+mod server;
+mod session;
+mod shelf;
+mod stdio;
+mod tools;
+
+pub(crate) use self::{
+    consent::{Confirm, Consent},
+    http::{AccessToken, HttpServer, LoopbackAddress},
+    permissions::Permissions,
+    server::{BringHome, OpenError, Server},
+    shelf::ResultBytes,
+    stdio::serve as serve_stdio,
+};

@@ -1,0 +1,315 @@
+//! The server's own tools: how an agent finds, reads about and runs the actions that are no tools of their own, and reads on
+//! in a result that was cut.
+
+use auth0_host::{ActionSummary, Effect, ErrorKind};
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::Refused,
+    tools::{annotations, object},
+};
+
+/// Which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnTool {
+    SearchActions,
+    DescribeAction,
+    RunAction,
+    ReadMore,
+}
+
+/// Arguments of `search-actions`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Search {
+    text: Option<String>,
+    group: Option<String>,
+    effect: Option<Effect>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// Arguments of `describe-action`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Describe {
+    pub(super) action: String,
+}
+
+/// Arguments of `run-action`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunAction {
+    pub(super) action: String,
+    #[serde(default)]
+    pub(super) input: Map<String, Value>,
+}
+
+/// Arguments of `read-more`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadMore {
+    pub(super) cursor: String,
+}
+
+/// A line of the list has some 150 bytes: a page of the default size is read at a glance, one of the largest still fits an
+/// answer of the default size.
+const DEFAULT_LIMIT: usize = 20;
+const MOST: usize = 100;
+
+impl OwnTool {
+    pub(super) const ALL: [Self; 4] =
+        [Self::SearchActions, Self::DescribeAction, Self::RunAction, Self::ReadMore];
+
+    /// Its name. No action has it: ids of actions do not change, and a test compares them.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SearchActions => "search-actions",
+            Self::DescribeAction => "describe-action",
+            Self::RunAction => "run-action",
+            Self::ReadMore => "read-more",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// Makes the tool. What `run-action` may do depends on whether anything may be written.
+    pub(super) fn tool(self, write: bool) -> Tool {
+        let (title, description, schema, output) = match self {
+            Self::SearchActions => (
+                "Search actions",
+                "Finds actions of the Auth0 Management API by words of their id, title or group, by group, and by what \
+                 they do. Only actions that this server permits are found. Run them with run-action; those without a dot \
+                 in their id are tools of their own too.",
+                json!({
+                    "text": {"type": "string", "description": "Words that all have to be in id, title or group: organization members"},
+                    "group": {"type": "string", "description": "The family, exactly: users"},
+                    "effect": {"enum": ["read", "create", "update", "delete", "send"], "description": "What the action does to the tenant"},
+                    "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT, "description": "Lines of one answer"},
+                    "cursor": {"type": "string", "description": "The `next` of the answer before"},
+                }),
+                Some(found_schema()),
+            ),
+            Self::DescribeAction => (
+                "Describe an action",
+                "Says what an action does, what it takes (JSON Schema), what it answers, and which scopes it needs. Read it \
+                 before run-action.",
+                json!({"action": {"type": "string", "description": "The action's id: organizations.members.list"}}),
+                None,
+            ),
+            Self::RunAction => (
+                "Run an action",
+                "Runs an action by its id, with an input as describe-action says. Undeclared members are refused.",
+                json!({
+                    "action": {"type": "string", "description": "The action's id: organizations.members.list"},
+                    "input": {"type": "object", "description": "Its input; empty where absent"},
+                }),
+                None,
+            ),
+            Self::ReadMore => (
+                "Read on in a result",
+                "Returns the next piece of a result that was too long for one answer and has a member `truncated`.",
+                json!({"cursor": {"type": "string", "description": "The `cursor` of `truncated`"}}),
+                None,
+            ),
+        };
+        let required = match self {
+            Self::SearchActions => json!([]),
+            Self::DescribeAction | Self::RunAction => json!(["action"]),
+            Self::ReadMore => json!(["cursor"]),
+        };
+        let schema = json!({
+            "type": "object", "properties": schema, "required": required, "additionalProperties": false,
+        });
+        let hints = match self {
+            // Whatever it is asked to run, as long as that may be more than reading.
+            Self::RunAction if write => annotations(Effect::Delete, false),
+            Self::RunAction => annotations(Effect::Read, true),
+            _ => ToolAnnotations::new()
+                .read_only(true)
+                .destructive(false)
+                .idempotent(true)
+                .open_world(self == Self::ReadMore),
+        };
+        let tool =
+            Tool::new(self.name(), description, object(schema)).with_title(title).with_annotations(hints);
+        match output {
+            Some(output) => tool.with_raw_output_schema(object(output)),
+            None => tool,
+        }
+    }
+}
+
+/// Nothing is required: clients hold errors to it too, which have `error` and nothing else.
+fn found_schema() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": {
+                "type": "object",
+                "properties": {"id": text, "title": text, "group": text, "effect": text},
+                "required": ["id", "title", "group", "effect"],
+            }},
+            "total": {"type": "integer", "description": "How many there are"},
+            "next": {"type": "string", "description": "The cursor of what follows; absent at the end"},
+            "error": {"type": "object", "description": "Why there is nothing"},
+        },
+    })
+}
+
+/// Reads a tool's arguments.
+///
+/// # Errors
+///
+/// `invalid-input`, with the name of what is unknown, missing or mistyped.
+pub(super) fn read<T: DeserializeOwned>(tool: OwnTool, arguments: JsonObject) -> Result<T, Refused> {
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+        Refused::new(ErrorKind::InvalidInput, format!("arguments of {} refused: {error}", tool.name()))
+    })
+}
+
+impl Search {
+    /// Returns a page of what matches.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-input` for a page that there is not.
+    pub(super) fn page<'a>(&self, all: impl Iterator<Item = &'a ActionSummary>) -> Result<Value, Refused> {
+        let refused = |message: String| Refused::new(ErrorKind::InvalidInput, message);
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MOST).contains(&limit) {
+            return Err(refused(format!("`limit` is {limit}; it can be 1 to {MOST}")));
+        }
+        let from: usize = match &self.cursor {
+            None => 0,
+            Some(cursor) => cursor.parse().map_err(|_| {
+                refused("this is no cursor of search-actions: give `next` of its answer as it is".to_owned())
+            })?,
+        };
+        let found: Vec<Value> =
+            all.filter(|action| self.matches(action)).map(|action| json!(action)).collect();
+        let total = found.len();
+        let items: Vec<Value> = found.into_iter().skip(from).take(limit).collect();
+        let end = from.saturating_add(items.len());
+        let mut page = json!({"items": items, "total": total});
+        if let Some(page) = page.as_object_mut()
+            && end < total
+        {
+            page.insert("next".to_owned(), Value::from(end.to_string()));
+        }
+        Ok(page)
+    }
+
+    fn matches(&self, action: &ActionSummary) -> bool {
+        let ActionSummary { id, title, group, effect, .. } = action;
+        let text = format!("{id} {title} {group}").to_lowercase();
+        let words = self.text.as_deref().unwrap_or_default().to_lowercase();
+        words.split_whitespace().all(|word| text.contains(word))
+            && self.group.as_ref().is_none_or(|wanted| wanted == group)
+            && self.effect.is_none_or(|wanted| wanted == *effect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::tools::tests::summary;
+
+    fn search(arguments: Value) -> Result<(Vec<String>, Value), Refused> {
+        let all = ["get-user", "list-users", "delete-user", "organizations.members.list"]
+            .map(|id| summary(id, if id.starts_with("delete") { Effect::Delete } else { Effect::Read }));
+        let search: Search = read(OwnTool::SearchActions, arguments.as_object().unwrap().clone())?;
+        let page = search.page(all.iter())?;
+        let ids = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect();
+        Ok((ids, page))
+    }
+
+    #[test]
+    fn all_words_have_to_match_and_pages_follow_each_other() {
+        for (arguments, expected) in [
+            (json!({}), &["get-user", "list-users", "delete-user", "organizations.members.list"][..]),
+            (json!({"text": "LIST user"}), &["list-users", "organizations.members.list"]),
+            (json!({"text": "members organ"}), &["organizations.members.list"]),
+            (json!({"effect": "delete"}), &["delete-user"]),
+            (json!({"group": "users", "text": "delete"}), &["delete-user"]),
+            (json!({"group": "user"}), &[]),
+            (json!({"limit": 1, "cursor": "1"}), &["list-users"]),
+            (json!({"cursor": "4"}), &[]),
+            (json!({"cursor": "18446744073709551615"}), &[]),
+        ] {
+            assert_eq!(search(arguments.clone()).unwrap().0, expected, "{arguments}");
+        }
+        let (_, page) = search(json!({"limit": 3})).unwrap();
+        assert_eq!((&page["total"], &page["next"]), (&json!(4), &json!("3")));
+        assert_eq!(search(json!({"limit": 3, "cursor": "3"})).unwrap().1.get("next"), None);
+    }
+
+    #[test]
+    fn what_is_not_declared_is_refused_by_name() {
+        for (arguments, name) in [
+            (json!({"txt": "user"}), "`txt`"),
+            (json!({"effect": "destroy"}), "`destroy`"),
+            (json!({"limit": 0}), "`limit`"),
+            (json!({"limit": 101}), "`limit`"),
+            (json!({"limit": -1}), "-1"),
+            (json!({"cursor": "x"}), "cursor"),
+        ] {
+            let refused = format!("{:?}", search(arguments.clone()).unwrap_err());
+            assert!(refused.contains(name) && refused.contains("invalid-input"), "{arguments}: {refused}");
+        }
+        let run =
+            |arguments: Value| read::<RunAction>(OwnTool::RunAction, arguments.as_object().unwrap().clone());
+        assert!(
+            format!("{:?}", run(json!({"action": "x", "reveal": true})).unwrap_err()).contains("`reveal`")
+        );
+        assert!(format!("{:?}", run(json!({"input": {}})).unwrap_err()).contains("`action`"));
+        assert!(run(json!({"action": "x", "input": []})).is_err());
+    }
+
+    #[test]
+    fn what_runs_any_action_says_that_it_may_destroy() {
+        for (write, read_only, destructive) in [(false, true, false), (true, false, true)] {
+            let hints = OwnTool::RunAction.tool(write).annotations.unwrap();
+            assert_eq!((hints.read_only_hint, hints.destructive_hint), (Some(read_only), Some(destructive)));
+        }
+    }
+
+    #[test]
+    fn schemas_declare_what_is_read() {
+        for tool in OwnTool::ALL {
+            let schema = Value::Object(tool.tool(true).input_schema.as_ref().clone());
+            let example: JsonObject = schema["properties"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(name, property)| {
+                    let value = match property["type"].as_str() {
+                        Some("integer") => json!(1),
+                        Some("object") => json!({}),
+                        Some(_) => json!("1"),
+                        None => property["enum"][0].clone(),
+                    };
+                    (name.clone(), value)
+                })
+                .collect();
+            let result = match tool {
+                OwnTool::SearchActions => read::<Search>(tool, example).map(drop),
+                OwnTool::DescribeAction => read::<Describe>(tool, example).map(drop),
+                OwnTool::RunAction => read::<RunAction>(tool, example).map(drop),
+                OwnTool::ReadMore => read::<ReadMore>(tool, example).map(drop),
+            };
+            assert!(result.is_ok(), "{schema}: {result:?}");
+            assert_eq!(schema["additionalProperties"], false);
+        }
+    }
+}

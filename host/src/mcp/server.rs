@@ -1,0 +1,171 @@
+//! What all sessions of a server share: the connection, and what of it is offered.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use auth0_host::{ActionDescription, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host};
+use rmcp::model::Tool;
+use serde_json::{Map, Value};
+
+use super::{
+    answer::{OwnKind, Refused},
+    consent::Consent,
+    own_tools::OwnTool,
+    permissions::Permissions,
+    shelf::ResultBytes,
+    tools,
+};
+
+/// Sees to it that secrets which the sink did not take are somewhere, and says where, if that is not the sink. The command
+/// line knows a place; the protocol does not.
+pub(crate) type BringHome =
+    Box<dyn Fn(Connection) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// One tenant, offered to agents.
+pub(crate) struct Server {
+    host: Host,
+    connection: Connection,
+    /// All that there are, permitted or not: what is refused is told apart from what does not exist.
+    actions: Vec<ActionSummary>,
+    tools: Vec<Tool>,
+    permissions: Permissions,
+    consent: Consent,
+    result_bytes: ResultBytes,
+    bring_home: BringHome,
+}
+
+/// Names the callers of this server in audit records.
+const CALLER: &str = "mcp";
+
+impl Server {
+    /// Asks the component for its actions and makes tools of those that are permitted.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Idle`] and [`OpenError::Nothing`] where the permissions are not what somebody can have meant.
+    pub(crate) async fn open(
+        host: Host,
+        connection: Connection,
+        permissions: Permissions,
+        consent: Consent,
+        result_bytes: ResultBytes,
+        bring_home: BringHome,
+    ) -> Result<Self, OpenError> {
+        let actions = host.actions().await?;
+        if let Some(pattern) = permissions.idle(&actions) {
+            return Err(OpenError::Idle(pattern.to_string()));
+        }
+        let mut server = Self {
+            host,
+            connection,
+            actions,
+            tools: Vec::new(),
+            permissions,
+            consent,
+            result_bytes,
+            bring_home,
+        };
+        if server.permitted().next().is_none() {
+            return Err(OpenError::Nothing(
+                match server.actions.iter().find_map(|action| server.check(action).err()) {
+                    Some(reason) => reason,
+                    None => "the component has none".to_owned(),
+                },
+            ));
+        }
+        let mut offered = Vec::new();
+        for action in server.permitted().filter(|action| tools::is_curated(&action.id)) {
+            offered.push(tools::of_action(server.host.describe(&action.id).await?));
+        }
+        offered.extend(OwnTool::ALL.map(|tool| tool.tool(server.permissions.write)));
+        server.tools = offered;
+        Ok(server)
+    }
+
+    /// Returns the tools: curated actions, and the server's own.
+    pub(super) fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn consent(&self) -> Consent {
+        self.consent
+    }
+
+    pub(super) fn result_bytes(&self) -> ResultBytes {
+        self.result_bytes
+    }
+
+    /// Whether anything may be written.
+    pub(super) fn writes(&self) -> bool {
+        self.permissions.write
+    }
+
+    /// Lists the actions that may be run.
+    pub(super) fn permitted(&self) -> impl Iterator<Item = &ActionSummary> {
+        self.actions.iter().filter(|action| self.check(action).is_ok())
+    }
+
+    /// Asks the options, then the policy.
+    fn check(&self, action: &ActionSummary) -> Result<(), String> {
+        self.permissions.check(action).map_err(|refusal| refusal.to_string())?;
+        self.connection.permits(&action.id).map_err(|denial| denial.to_string())
+    }
+
+    /// Whether there is such an action, permitted or not.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.actions.iter().any(|action| action.id == id)
+    }
+
+    /// Describes an action that may be run.
+    ///
+    /// # Errors
+    ///
+    /// `missing` where there is none, `denied` with the option or the rule that would have to change.
+    pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
+        let Some(action) = self.actions.iter().find(|action| action.id == id) else {
+            let message = format!("there is no action `{id}`: search-actions finds those that there are");
+            return Err(Refused::new(ErrorKind::Missing, message));
+        };
+        self.check(action).map_err(|message| Refused::new(ErrorKind::Denied, message))?;
+        Ok(self.host.describe(id).await?)
+    }
+
+    /// Runs an action that may be run and that nobody has to agree to any more.
+    pub(super) async fn run(
+        &self,
+        action: &ActionDescription,
+        input: Map<String, Value>,
+    ) -> Result<Value, Refused> {
+        let options = CallOptions::new().caller(CALLER);
+        let options = if self.permissions.write { options } else { options.read_only() };
+        let outcome = self.connection.call_with(&action.id, Value::Object(input), options).await;
+        match outcome.result {
+            Ok(value) => Ok(value),
+            Err(Error::SecretKept { outcome, .. }) => {
+                (self.bring_home)(self.connection.clone()).await.map_err(|whereabouts| {
+                    eprintln!("warning: {whereabouts}");
+                    Refused::own(OwnKind::Host, whereabouts)
+                })?;
+                Ok((*outcome)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("`{0}` (--allow, --deny) is about no action; `auth0-host actions` lists all of them")]
+    Idle(String),
+    #[error("there would be no action left: {0}")]
+    Nothing(String),
+    #[error(transparent)]
+    Host(#[from] Error),
+}
+
+/// A server is shared by its sessions.
+pub(super) type SharedServer = Arc<Server>;

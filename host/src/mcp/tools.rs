@@ -1,0 +1,92 @@
+//! Actions as tools: names, schemas and hints, from what the component says of itself.
+
+use std::sync::Arc;
+
+use auth0_host::{ActionDescription, Effect};
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::Value;
+
+/// Whether an action is a tool of its own. The ids of the API's operations have dots, which model providers do not take in
+/// names; there are some 470 of them, and the schemas alone would fill the context of an agent.
+pub(super) fn is_curated(id: &str) -> bool {
+    !id.contains('.')
+}
+
+/// Makes the tool of an action.
+pub(super) fn of_action(action: ActionDescription) -> Tool {
+    let mut hints = annotations(action.effect, action.idempotent);
+    hints.title = Some(action.title.clone());
+    // No output schema: it would oblige clients to throw an answer away that differs from it, and what objects of a tenant
+    // look like is not ours to promise. `describe-action` tells what to expect.
+    Tool::new(action.id, action.description, object(action.input_schema))
+        .with_title(action.title)
+        .with_annotations(hints)
+}
+
+/// Returns the hints of an effect. Only what adds and does nothing else is called not destructive: a message that was sent
+/// and a value that was replaced do not come back. The world is open: a tenant holds texts that strangers wrote.
+pub(super) fn annotations(effect: Effect, idempotent: bool) -> ToolAnnotations {
+    let hints = ToolAnnotations::new().read_only(effect == Effect::Read).open_world(true);
+    match effect {
+        Effect::Read => hints.destructive(false).idempotent(true),
+        Effect::Create => hints.destructive(false).idempotent(idempotent),
+        _ => hints.destructive(true).idempotent(idempotent),
+    }
+}
+
+/// Returns a schema as `rmcp` takes it.
+pub(super) fn object(schema: Value) -> Arc<JsonObject> {
+    match schema {
+        Value::Object(schema) => Arc::new(schema),
+        // A component that says nothing usable takes no arguments.
+        _ => Arc::new(JsonObject::from_iter([("type".to_owned(), Value::from("object"))])),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use auth0_host::ActionSummary;
+    use serde_json::json;
+
+    use super::*;
+
+    pub(in crate::mcp) fn summary(id: &str, effect: Effect) -> ActionSummary {
+        serde_json::from_value(json!({
+            "id": id, "title": "Title", "group": "users", "effect": effect, "stage": "ga", "scopes": [],
+        }))
+        .unwrap()
+    }
+
+    pub(in crate::mcp) fn description(id: &str, effect: Effect, idempotent: bool) -> ActionDescription {
+        serde_json::from_value(json!({
+            "id": id, "title": "Title", "description": "What it does.", "group": "users", "effect": effect,
+            "idempotent": idempotent, "scopes": [], "requests": [], "stage": "ga", "pagination": "none", "personal": false,
+            "input_schema": {"type": "object"}, "output_schema": {"type": "object"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn hints_promise_no_more_than_is_true() {
+        for (effect, idempotent, [read_only, destructive, repeatable]) in [
+            (Effect::Read, true, [true, false, true]),
+            (Effect::Create, false, [false, false, false]),
+            (Effect::Update, true, [false, true, true]),
+            (Effect::Update, false, [false, true, false]),
+            (Effect::Delete, true, [false, true, true]),
+            (Effect::Send, false, [false, true, false]),
+        ] {
+            let hints = of_action(description("get-user", effect, idempotent)).annotations.unwrap();
+            let told = [hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint];
+            assert_eq!(told, [read_only, destructive, repeatable].map(Some), "{effect} {idempotent}");
+        }
+    }
+
+    #[test]
+    fn operations_are_no_tools_of_their_own() {
+        for (id, curated) in [("get-user", true), ("organizations.members.list", false), ("users.get", false)]
+        {
+            assert_eq!(is_curated(id), curated, "{id}");
+        }
+    }
+}
