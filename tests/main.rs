@@ -35,6 +35,13 @@ mod faults {
     mod way;
 }
 mod json_interface;
+mod mcp {
+    mod clients;
+    mod consent;
+    mod http;
+    mod offer;
+    mod results;
+}
 mod operations {
     mod answers;
     mod recorder;

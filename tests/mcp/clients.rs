@@ -82,9 +82,9 @@ impl Server {
             .chain(arguments.iter().copied())
             .map(str::to_owned)
             .collect();
-        let environment = host.get_envs().filter_map(|(name, value)| {
-            Some((name.to_str()?.to_owned(), value?.to_str()?.to_owned()))
-        });
+        let environment = host
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value?.to_str()?.to_owned())));
         Self { command, environment: environment.collect() }
     }
 
@@ -122,7 +122,12 @@ impl Server {
 }
 
 /// Has the SDK's client connect over HTTP and do these calls.
-pub(super) async fn calls_over_http(url: &str, headers: Value, elicitation: Option<&str>, calls: Value) -> Session {
+pub(super) async fn calls_over_http(
+    url: &str,
+    headers: Value,
+    elicitation: Option<&str>,
+    calls: Value,
+) -> Session {
     sdk(json!({"url": url, "headers": headers, "elicitation": elicitation, "calls": calls})).await
 }
 
@@ -187,4 +192,35 @@ impl Session {
 fn text_of(result: &Value) -> Value {
     let text = result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("there is a text: {result:#}"));
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A folder of a test's own that is not there yet, and is gone with it.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("auth0-tests-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("there is a folder for temporary files");
+        Self(path)
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("paths are UTF-8").to_owned()
+    }
+
+    /// Writes a file that others can read.
+    pub(super) fn file(&self, name: &str, content: &str) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.path(name);
+        fs::write(&path, content).expect("it can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

@@ -1,0 +1,97 @@
+//! A person is asked before what cannot be taken back, and nothing is sent unless that person agrees.
+
+use auth0_tests::{Tenant, encoded};
+use serde_json::{Value, json};
+
+use super::clients::{Server, Session};
+
+const PERSON: &str = "tom.becker@acme.example";
+
+async fn delete(tenant: &Tenant, options: &[&str], elicitation: Option<&str>) -> Session {
+    let input = json!({"user_id": tenant.user(PERSON)});
+    let calls = json!([{"tool": "delete-user", "arguments": input}]);
+    Server::of(tenant, &[&["--write"], options].concat()).calls(elicitation, calls).await
+}
+
+#[tokio::test]
+async fn a_deletion_is_sent_when_a_person_agreed_to_just_that() {
+    let tenant = Tenant::start().await;
+    let user = tenant.user(PERSON);
+    let session = delete(&tenant, &[], Some("accept")).await;
+    session.content(0);
+    let [question] = session.asked()[..] else { panic!("{session:?}") };
+    assert!(question.contains("delete-user") && question.contains(&user), "{question}");
+    assert_eq!(tenant.lines(), [format!("DELETE /api/v2/users/{}", encoded(&user))]);
+}
+
+#[tokio::test]
+async fn whoever_does_not_agree_gets_nothing_sent() {
+    let tenant = Tenant::start().await;
+    for (answer, hint) in [
+        (Some("decline"), "declined"),
+        (Some("cancel"), "closed"),
+        (Some("unticked"), "tick"),
+        (None, "--trust-client"),
+    ] {
+        let session = delete(&tenant, &[], answer).await;
+        let (kind, message) = session.refusal(0);
+        assert_eq!(kind, "declined", "{answer:?}");
+        assert!(message.contains(hint) && message.contains("nothing was sent"), "{answer:?}: {message}");
+        assert_eq!(session.asked().len(), usize::from(answer.is_some()));
+    }
+    assert_eq!((tenant.seen().len(), tenant.token_requests()), (0, 0));
+    tenant.user(PERSON);
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_ask_is_trusted_only_by_a_word() {
+    for (options, elicitation, asked) in [
+        (&["--trust-client"][..], None, 0),
+        (&["--trust-client"], Some("accept"), 1),
+        (&["--confirm", "never"], Some("decline"), 0),
+    ] {
+        let tenant = Tenant::start().await;
+        let session = delete(&tenant, options, elicitation).await;
+        session.content(0);
+        assert_eq!(session.asked().len(), asked, "{options:?}");
+        assert_eq!(tenant.seen().len(), 1, "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_undone_is_asked_about_only_on_request_and_run_action_is_no_way_round() {
+    let tenant = Tenant::start().await;
+    let create = json!({"tool": "create-role", "arguments": {"name": "Auditor"}});
+    let delete = json!({"action": "delete-user", "input": {"user_id": tenant.user(PERSON)}});
+    let custom = json!({"method": "DELETE", "path": format!("/api/v2/users/{}", tenant.user(PERSON))});
+    let calls = |call: Value| json!([call]);
+    let writing = Server::of(&tenant, &["--write"]);
+    for (call, asked) in [
+        (create.clone(), 0),
+        (json!({"tool": "run-action", "arguments": delete}), 1),
+        (json!({"tool": "custom-request", "arguments": custom}), 1),
+        (json!({"tool": "custom-request", "arguments": {"method": "GET", "path": "/api/v2/roles"}}), 0),
+    ] {
+        let session = writing.calls(Some("decline"), calls(call.clone())).await;
+        assert_eq!(session.asked().len(), asked, "{call}");
+        assert_eq!(session.result(0)["isError"], asked == 1, "{call}");
+    }
+    let session =
+        Server::of(&tenant, &["--write", "--confirm", "writes"]).calls(Some("decline"), calls(create)).await;
+    assert_eq!((session.asked().len(), session.refusal(0).0), (1, "declined"));
+    assert_eq!(tenant.lines(), ["POST /api/v2/roles", "GET /api/v2/roles"]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_while_a_person_is_asked_is_not_made() {
+    let tenant = Tenant::start().await;
+    let user = tenant.user(PERSON);
+    let calls = json!([
+        {"cancelWhenAsked": {"tool": "delete-user", "arguments": {"user_id": user}}},
+        {"tool": "get-user", "arguments": {"user_id": user}},
+    ]);
+    let session = Server::of(&tenant, &["--write"]).calls(Some("hang"), calls).await;
+    assert!(session.result(0)["thrown"].is_object(), "{session:?}");
+    assert_eq!(session.content(1)["user_id"], user, "the session goes on");
+    assert_eq!(tenant.lines(), [format!("GET /api/v2/users/{}", encoded(&user))]);
+}
