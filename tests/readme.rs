@@ -294,6 +294,7 @@ fn samples_on_the_pages_are_what_they_look_like() {
         ("docs/emulator.md", "json", 1, &seed as Check<'_>),
         ("docs/errors.md", "json", 1, &error),
         ("docs/credentials.md", "json", 1, &json),
+        ("docs/mcp.md", "json", 4, &json),
         ("docs/policy.md", "toml", 1, &policy),
     ] {
         let samples = blocks(&read(page), language);

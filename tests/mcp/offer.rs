@@ -169,22 +169,59 @@ async fn errors_of_actions_are_results_and_misuse_of_the_protocol_is_an_error_of
 }
 
 #[tokio::test]
-async fn actions_are_found_described_and_run_by_their_ids() {
+async fn operations_are_found_described_and_run_and_no_tools_of_their_own() {
     let tenant = Tenant::start().await;
     let user = tenant.user(PERSON);
     let calls = json!([
         {"list": true},
-        {"tool": "search-actions", "arguments": {"text": "user roles", "effect": "read"}},
-        {"tool": "describe-action", "arguments": {"action": "get-user-roles"}},
-        {"tool": "run-action", "arguments": {"action": "get-user-roles", "input": {"user_id": user}}},
+        {"tool": "search-actions", "arguments": {"text": "user roles", "effect": "read", "stage": "ga"}},
+        {"tool": "describe-action", "arguments": {"action": "users.roles.list"}},
+        {"tool": "run-action", "arguments": {"action": "users.roles.list", "input": {"id": user}}},
+        {"tool": "run-action", "arguments": {"action": "users.roles.list", "input": {"id": user, "nonsense": 1}}},
+        {"tool": "run-action", "arguments": {"action": "users.delete", "input": {"id": user}}},
+        {"tool": "users.roles.list", "arguments": {"id": user}},
+        {"tool": "search-actions", "arguments": {"limit": 100}},
     ]);
     let session = Server::of(&tenant, &[]).calls(None, calls).await;
-    assert!(
-        session.content(1)["items"].as_array().unwrap().iter().any(|item| item["id"] == "get-user-roles")
+    assert!(!session.tools(0).iter().any(|name| name.contains('.')));
+    let found = session.content(1)["items"].as_array().unwrap();
+    assert!(found.iter().any(|item| item["id"] == "users.roles.list"), "{found:?}");
+    assert_eq!(session.content(2)["requests"][0]["path"], "/api/v2/users/{id}/roles");
+    let roles = tenant.run("get-user-roles", json!({"user_id": user})).await;
+    assert_eq!(session.content(3)["items"], roles["items"]);
+    let (kind, message) = session.refusal(4);
+    assert!(kind == "invalid-input" && message.contains("nonsense"), "{message}");
+    let (kind, message) = session.refusal(5);
+    assert!(kind == "denied" && message.contains("--write"), "{message}");
+    assert_eq!(session.content(6)["items"], roles["items"], "a client may name it as a tool all the same");
+    assert_eq!(
+        (&session.content(7)["next"], session.content(7)["total"].as_u64() > Some(200)),
+        (&json!("100"), true)
     );
-    assert_eq!(session.content(2)["input_schema"]["required"], json!(["user_id"]));
-    assert_eq!(session.content(3), &tenant.run("get-user-roles", json!({"user_id": user})).await);
-    assert_eq!(tenant.lines()[0], format!("GET /api/v2/users/{}/roles", encoded(&user)));
+    let list = format!("GET /api/v2/users/{}/roles", encoded(&user));
+    assert!(tenant.lines().iter().all(|line| line.starts_with(&list)), "{:?}", tenant.lines());
+    assert_eq!(tenant.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn whoever_denies_an_action_is_told_what_else_sends_its_request() {
+    let tenant = Tenant::start().await;
+    for (deny, expected) in [
+        (&["delete-user"][..], &["`users.delete`", "`custom-request`"][..]),
+        (&["users.delete", "custom-request"], &["`delete-user`"]),
+        (&["delete-user", "users.delete", "custom-request"], &[]),
+    ] {
+        let mut options = vec!["--write"];
+        options.extend(deny.iter().flat_map(|pattern| ["--deny", pattern]));
+        let session = Server::of(&tenant, &options).calls(None, json!([])).await;
+        let warnings = session.0["stderr"].as_str().unwrap();
+        for open in expected {
+            let line =
+                format!("{open} is not, which can send the same request (DELETE /api/v2/users/{{id}})");
+            assert!(warnings.contains(&line), "{deny:?}: {warnings}");
+        }
+        assert_eq!(warnings.is_empty(), expected.is_empty(), "{deny:?}: {warnings}");
+    }
 }
 
 #[tokio::test]

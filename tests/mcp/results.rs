@@ -49,7 +49,8 @@ async fn anything_else_is_cut_in_its_text_and_put_together_again() {
     let note = "Überlänge, \"quoted\"\n".repeat(500);
     tenant.run("update-user", json!({"user_id": user, "changes": {"user_metadata": {"note": note}}})).await;
     let call = json!({"readOn": {"tool": "get-user", "arguments": {"user_id": user}}});
-    let session = Server::of(&tenant, &["--max-result-bytes", &MOST.to_string()]).calls(None, json!([call])).await;
+    let session =
+        Server::of(&tenant, &["--max-result-bytes", &MOST.to_string()]).calls(None, json!([call])).await;
     let pieces = pieces(session.result(0));
     assert!(pieces.len() > 1, "{pieces:?}");
     let text: String = pieces.iter().map(|piece| piece["text"].as_str().unwrap()).collect();

@@ -70,6 +70,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
         OpenError::Host(error) => error.into(),
         error => Failure::Usage(error.to_string()),
     })?);
+    warn_of_detours(&server).await?;
     let served = match arguments.http {
         None => serve_stdio(server, stop).await,
         Some(address) => serve_http(server, address, token, stop).await,
@@ -81,6 +82,22 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
     served.map_err(Failure::Host)?;
     Ok(Exit::Done)
+}
+
+/// Tells whoever denied an action what else does the same.
+async fn warn_of_detours(server: &Server) -> Result<(), Failure> {
+    /// More lines are not read, and one is reason enough to look at the options.
+    const MOST: usize = 5;
+    let detours = server.detours().await?;
+    for detour in detours.iter().take(MOST) {
+        eprintln!("warning: {detour}");
+    }
+    if !detours.is_empty() {
+        let more = detours.len().saturating_sub(MOST);
+        let more = if more == 0 { String::new() } else { format!("there are {more} more; ") };
+        eprintln!("warning: {more}deny these too, or deny the request itself in a policy file (--policy)");
+    }
+    Ok(())
 }
 
 async fn serve_http(

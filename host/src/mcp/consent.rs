@@ -43,7 +43,7 @@ pub(crate) struct Consent {
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The action that sends any request: what it does is what its request does.
-const CUSTOM_REQUEST: &str = "custom-request";
+pub(super) const CUSTOM_REQUEST: &str = "custom-request";
 
 /// The member of the form that has to be ticked. A form of no fields is accepted by some clients without showing it.
 const TICK: &str = "confirm";

@@ -10,6 +10,7 @@
 
 mod answer;
 mod consent;
+mod detours;
 mod http;
 mod own_tools;
 mod permissions;

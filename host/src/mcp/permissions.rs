@@ -33,7 +33,7 @@ impl Permissions {
     /// Tells whether an action is offered.
     pub(super) fn check(&self, action: &ActionSummary) -> Result<(), Refusal> {
         let id = || action.id.clone();
-        if let Some(pattern) = self.deny.iter().find(|pattern| pattern.matches(&action.id)) {
+        if let Some(pattern) = self.denied_by(&action.id) {
             return Err(Refusal::Denied { action: id(), pattern: pattern.clone() });
         }
         if !self.allow.is_empty() && !self.allow.iter().any(|pattern| pattern.matches(&action.id)) {
@@ -43,6 +43,11 @@ impl Permissions {
             return Err(Refusal::ReadOnly { action: id(), effect: action.effect });
         }
         Ok(())
+    }
+
+    /// Returns the pattern that denies an action.
+    pub(super) fn denied_by(&self, id: &str) -> Option<&ActionPattern> {
+        self.deny.iter().find(|pattern| pattern.matches(id))
     }
 
     /// Returns the first pattern that is about no action: a mistyped one that protects nothing is worse than none.

@@ -2,7 +2,9 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use auth0_host::{ActionDescription, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host};
+use auth0_host::{
+    ActionDescription, ActionFilter, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host,
+};
 use rmcp::model::Tool;
 use serde_json::{Map, Value};
 
@@ -10,7 +12,7 @@ use super::{
     answer::{OwnKind, Refused},
     consent::Consent,
     own_tools::OwnTool,
-    permissions::Permissions,
+    permissions::{Permissions, Refusal},
     shelf::ResultBytes,
     tools,
 };
@@ -65,12 +67,7 @@ impl Server {
             bring_home,
         };
         if server.permitted().next().is_none() {
-            return Err(OpenError::Nothing(
-                match server.actions.iter().find_map(|action| server.check(action).err()) {
-                    Some(reason) => reason,
-                    None => "the component has none".to_owned(),
-                },
-            ));
+            return Err(OpenError::Nothing(server.why_nothing()));
         }
         let mut offered = Vec::new();
         for action in server.permitted().filter(|action| tools::is_curated(&action.id)) {
@@ -103,6 +100,26 @@ impl Server {
         self.permissions.write
     }
 
+    /// Finds actions that may be run.
+    pub(super) async fn search(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Refused> {
+        Ok(self.find(filter).await?)
+    }
+
+    pub(super) async fn find(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Error> {
+        let mut found = self.host.find_actions(filter).await?;
+        found.retain(|action| self.check(action).is_ok());
+        Ok(found)
+    }
+
+    /// Lists the actions that --deny takes away.
+    pub(super) fn denied(&self) -> impl Iterator<Item = &ActionSummary> {
+        self.actions.iter().filter(|action| self.permissions.denied_by(&action.id).is_some())
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Lists the actions that may be run.
     pub(super) fn permitted(&self) -> impl Iterator<Item = &ActionSummary> {
         self.actions.iter().filter(|action| self.check(action).is_ok())
@@ -112,6 +129,16 @@ impl Server {
     fn check(&self, action: &ActionSummary) -> Result<(), String> {
         self.permissions.check(action).map_err(|refusal| refusal.to_string())?;
         self.connection.permits(&action.id).map_err(|denial| denial.to_string())
+    }
+
+    /// Says why no action is left: what would help most comes first.
+    fn why_nothing(&self) -> String {
+        let refusals = || self.actions.iter().filter_map(|action| self.permissions.check(action).err());
+        let reads_only = refusals().find(|refusal| matches!(refusal, Refusal::ReadOnly { .. }));
+        match reads_only.or_else(|| refusals().next()) {
+            Some(refusal) => refusal.to_string(),
+            None => "the policy permits none of those that are offered".to_owned(),
+        }
     }
 
     /// Whether there is such an action, permitted or not.

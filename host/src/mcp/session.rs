@@ -26,7 +26,7 @@ use super::{
 
 /// The newest revision that is spoken. The next one, 2026-07-28, has neither sessions nor questions from the server: a
 /// person's answer would come with a second call that the client makes up, and the rest of a result would belong to
-/// nobody. Its clients speak this one too.
+/// nobody.
 const NEWEST: ProtocolVersion = ProtocolVersion::V_2025_11_25;
 
 /// A session with one client.
@@ -74,7 +74,8 @@ impl Session {
     ) -> Result<Value, Refused> {
         match tool {
             OwnTool::SearchActions => {
-                let page = read::<Search>(tool, arguments)?.page(self.server.permitted())?;
+                let search: Search = read(tool, arguments)?;
+                let page = search.page(&self.server.search(&search.filter()).await?)?;
                 Ok(self.shelf().put(page))
             }
             OwnTool::DescribeAction => {

@@ -1,0 +1,55 @@
+//! Ways round a denied action: others that send the same request and are still offered.
+//!
+//! `delete-user` and `users.delete` are two actions and one request. Who denies one of them has to be told of the other, or
+//! believes in a protection that is none; a policy's rules about requests know no such difference.
+
+use std::{collections::BTreeSet, fmt};
+
+use auth0_host::{ActionFilter, ApiRequest, Error};
+
+use super::{consent::CUSTOM_REQUEST, server::Server};
+
+/// An action that does what a denied one does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Detour {
+    denied: String,
+    open: String,
+    request: String,
+}
+
+impl fmt::Display for Detour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { denied, open, request } = self;
+        write!(f, "`{denied}` is denied, and `{open}` is not, which can send the same request ({request})")
+    }
+}
+
+impl Server {
+    /// Lists the ways round what --deny takes away.
+    ///
+    /// # Errors
+    ///
+    /// Those of the runtime.
+    pub(crate) async fn detours(&self) -> Result<BTreeSet<Detour>, Error> {
+        let mut detours = BTreeSet::new();
+        let custom = self.permitted().find(|action| action.id == CUSTOM_REQUEST);
+        for denied in self.denied() {
+            for request in self.host().describe(&denied.id).await?.requests {
+                let ApiRequest { method, path, .. } = &request;
+                let mut filter = ActionFilter::default();
+                filter.text = Some(format!("{method} {path}"));
+                let mut open: Vec<String> = custom.iter().map(|action| action.id.clone()).collect();
+                for other in self.find(&filter).await? {
+                    // The words of the filter may be in the paths of others too.
+                    if self.host().describe(&other.id).await?.requests.contains(&request) {
+                        open.push(other.id);
+                    }
+                }
+                let detour =
+                    |open| Detour { denied: denied.id.clone(), open, request: format!("{method} {path}") };
+                detours.extend(open.into_iter().map(detour));
+            }
+        }
+        Ok(detours)
+    }
+}
