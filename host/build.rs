@@ -1,14 +1,22 @@
-//! Finds the connector that the library embeds.
+//! Finds the connector that the library embeds, and makes the rules for secrets in answers.
 //!
-//! It does not build it: a cargo inside a cargo waits for its own lock, and hides its errors. `cargo xtask component`
-//! does that.
+//! It does not build the connector: a cargo inside a cargo waits for its own lock, and hides its errors. `cargo xtask
+//! component` does that. The rules come from the table of operations, so that the host need not ask the component, which
+//! it does not trust, what is a secret.
 
-use std::{env, path::Path, process::exit};
+use std::{env, error::Error, fmt::Write as _, fs, path::Path, process::exit};
 
-fn main() {
+use auth0_catalog::Operation;
+
+fn main() -> Result<(), Box<dyn Error>> {
     let root = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let component = Path::new(&root).join("../target/component/auth0.wasm");
     println!("cargo::rerun-if-changed={}", component.display());
+    for source in auth0_catalog::sources()? {
+        println!("cargo::rerun-if-changed={}", source.display());
+    }
+    let rules = rules(&auth0_catalog::read()?, &auth0_catalog::undocumented_secrets()?)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("secret_rules.rs"), rules)?;
     match component.canonicalize() {
         Ok(found) => println!("cargo::rustc-env=AUTH0_COMPONENT={}", found.display()),
         Err(error) => {
@@ -17,4 +25,44 @@ fn main() {
             exit(1);
         }
     }
+    Ok(())
+}
+
+/// Writes the table that `host/src/egress/secrets/rules.rs` includes, in the order of method and length of path.
+fn rules(operations: &[Operation], undocumented: &[String]) -> Result<String, std::fmt::Error> {
+    let mut rows: Vec<(&str, Vec<&str>, String)> = Vec::new();
+    for Operation { method, path, secrets, .. } in operations {
+        let path =
+            path.split('/').skip(1).map(|part| if part.starts_with('{') { "*" } else { part }).collect();
+        let holding = if secrets.members.is_empty() {
+            "None".to_owned()
+        } else {
+            let parts = secrets.handle.split('/').map(|part| {
+                let id = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+                id.map_or_else(|| format!("Part::Word({part:?})"), |id| format!("Part::Id({id:?})"))
+            });
+            let handle = parts.collect::<Vec<_>>().join(", ");
+            format!(
+                "Some(&Holding {{ handle: &[{handle}], made: &{:?}, may_make: &{:?}, only_with: {:?}, members: {} }})",
+                secrets.made,
+                secrets.may_make,
+                secrets.only_with,
+                patterns(&secrets.members),
+            )
+        };
+        rows.push((method, path, holding));
+    }
+    rows.sort_by_key(|(method, path, _)| (*method, path.len()));
+    let mut text = format!("static UNDOCUMENTED: &[Pattern] = {};\n", patterns(undocumented));
+    text.push_str("static OPERATIONS: &[Operation] = &[\n");
+    for (method, path, holding) in rows {
+        writeln!(text, "    Operation {{ method: {method:?}, path: &{path:?}, secrets: {holding} }},")?;
+    }
+    text.push_str("];\n");
+    Ok(text)
+}
+
+fn patterns(members: &[String]) -> String {
+    let patterns = members.iter().map(|member| format!("&{:?}", member.split('.').collect::<Vec<_>>()));
+    format!("&[{}]", patterns.collect::<Vec<_>>().join(", "))
 }

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use toml::Table;
 
 use crate::{
-    Answer, Body, BodyForm, CatalogError, Effect, Known, Member, Operation, Paging, Secrets, Stage,
-    meaning::Meanings, text,
+    Answer, Body, BodyForm, CatalogError, Effect, Known, Member, Operation, Paging, Stage,
+    meaning::Meanings,
+    secrets::{SecretsEntry, Things},
+    text,
 };
 
 #[derive(Deserialize)]
@@ -54,29 +56,24 @@ enum AnswerEntry {
     Kind(String),
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SecretsEntry {
-    #[serde(default)]
-    made: Vec<String>,
-    #[serde(default)]
-    shown: Vec<String>,
-}
-
 /// Reads a file of entries.
-pub(crate) fn parse(path: &Path, meanings: &Meanings) -> Result<Vec<Operation>, CatalogError> {
+pub(crate) fn parse(
+    path: &Path,
+    meanings: &Meanings,
+    things: &Things,
+) -> Result<Vec<Operation>, CatalogError> {
     let toml = |source| CatalogError::Toml { path: path.to_owned(), source: Box::new(source) };
     let table: Table = toml::from_str(&text(path)?).map_err(toml)?;
     let mut operations = Vec::with_capacity(table.len());
     for (name, value) in table {
         let entry: Entry = value.try_into().map_err(toml)?;
         let refused = |problem| CatalogError::Entry { operation: name.clone(), problem };
-        operations.push(operation(&name, entry, meanings).map_err(refused)?);
+        operations.push(operation(&name, entry, meanings, things).map_err(refused)?);
     }
     Ok(operations)
 }
 
-fn operation(name: &str, entry: Entry, meanings: &Meanings) -> Result<Operation, String> {
+fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> Result<Operation, String> {
     let (method, path) = entry.request.split_once(' ').ok_or("`request` is no method and path")?;
     if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method) || !path.starts_with('/') {
         return Err(format!("`request = \"{}\"` is no method and path", entry.request));
@@ -135,6 +132,14 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings) -> Result<Operation,
     if paging != Paging::None && !matches!(answer, Answer::Rows(_)) {
         return Err("`paging` without `rows`".to_owned());
     }
+    let known = match entry.known.as_deref() {
+        None => Known::Whole,
+        Some("request") => Known::Request,
+        Some(other) => return Err(format!("`known = \"{other}\"` is none")),
+    };
+    // Of a create, a secret may be new, and where nothing is known of it, it cannot be kept.
+    let documented = known == Known::Whole || !["GET", "PATCH"].contains(&method);
+    let secrets = things.resolve(entry.secrets, path, documented)?;
     let operation = Operation {
         name: name.to_owned(),
         idempotent: entry.idempotent.unwrap_or(method != "POST"),
@@ -145,11 +150,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings) -> Result<Operation,
         stage: stage(&entry.stage)?,
         effect,
         scopes: entry.scopes,
-        known: match entry.known.as_deref() {
-            None => Known::Whole,
-            Some("request") => Known::Request,
-            Some(other) => return Err(format!("`known = \"{other}\"` is none")),
-        },
+        known,
         success: entry.success,
         paging,
         page_size: entry.page_size,
@@ -157,7 +158,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings) -> Result<Operation,
         custom_domain: entry.custom_domain,
         personal: entry.personal,
         answer,
-        secrets: Secrets { made: entry.secrets.made, shown: entry.secrets.shown },
+        secrets,
         path_members,
         query,
         body,

@@ -1,6 +1,7 @@
 //! The table of all operations of the Management API: what is known of each, in files that a person can review.
 //!
-//! `operations/*.toml` hold one entry per operation, `members.toml` the meaning of members that many have. Everything
+//! `operations/*.toml` hold one entry per operation, `members.toml` the meaning of members that many have,
+//! `secrets.toml` which members of answers are secrets. Everything
 //! else is made from them when the project is built: the form that the component carries ([`encode`]), the rules by
 //! which the host finds secrets in answers, the tests' own view of each request. No other place repeats a path, a
 //! scope or a type.
@@ -14,6 +15,8 @@ mod binary;
 mod entry;
 mod kind;
 mod meaning;
+mod secret_table;
+mod secrets;
 
 use std::{
     collections::BTreeSet,
@@ -23,6 +26,8 @@ use std::{
 
 pub use binary::encode;
 pub use kind::{Format, Kind, KindError, Type};
+pub use secret_table::secret_table;
+pub use secrets::Secrets;
 
 /// Where the files are.
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
@@ -131,15 +136,6 @@ pub enum Answer {
     Events,
 }
 
-/// Which members of an answer are secrets, wherever they stand in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Secrets {
-    /// Made by this operation and shown once: nobody else has them.
-    pub made: Vec<String>,
-    /// Shown, and shown again to whoever asks.
-    pub shown: Vec<String>,
-}
-
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -240,9 +236,10 @@ pub fn read() -> Result<Vec<Operation>, CatalogError> {
 /// As [`read`].
 pub fn read_from(folder: &Path) -> Result<Vec<Operation>, CatalogError> {
     let meanings = meaning::Meanings::parse(&folder.join("members.toml"))?;
+    let things = secrets::Things::parse(&folder.join("secrets.toml"))?;
     let mut operations = Vec::new();
     for path in files(&folder.join("operations"))? {
-        operations.extend(entry::parse(&path, &meanings)?);
+        operations.extend(entry::parse(&path, &meanings, &things)?);
     }
     operations.sort_by(|a, b| a.name.cmp(&b.name));
     let mut seen = BTreeSet::new();
@@ -257,6 +254,15 @@ pub fn read_from(folder: &Path) -> Result<Vec<Operation>, CatalogError> {
     Ok(operations)
 }
 
+/// Returns the members that are taken for secrets in answers that nobody has documented.
+///
+/// # Errors
+///
+/// [`CatalogError`] for a file that cannot be read.
+pub fn undocumented_secrets() -> Result<Vec<String>, CatalogError> {
+    Ok(secrets::Things::parse(&Path::new(FOLDER).join("secrets.toml"))?.undocumented())
+}
+
 /// Lists what the table is read from, for build scripts to watch.
 ///
 /// # Errors
@@ -265,7 +271,7 @@ pub fn read_from(folder: &Path) -> Result<Vec<Operation>, CatalogError> {
 pub fn sources() -> Result<Vec<PathBuf>, CatalogError> {
     let folder = Path::new(FOLDER);
     let mut sources = files(&folder.join("operations"))?;
-    sources.extend([folder.join("operations"), folder.join("members.toml")]);
+    sources.extend([folder.join("operations"), folder.join("members.toml"), folder.join("secrets.toml")]);
     Ok(sources)
 }
 

@@ -79,6 +79,8 @@ fn an_entry_that_contradicts_itself_is_refused_by_its_name() {
     let folder = std::env::temp_dir().join(format!("auth0-catalog-{}", std::process::id()));
     fs::create_dir_all(folder.join("operations")).unwrap();
     fs::write(folder.join("members.toml"), "[things]\n[any]\n").unwrap();
+    let things = "[thing]\nhandle = \"x/{a}/y/{id}\"\nmembers = [\"s\"]\n[bare]\nmembers = [\"s\"]\n";
+    fs::write(folder.join("secrets.toml"), things).unwrap();
     let whole = "stage = \"GA\"\nscopes = [[\"read:x\"]]\ntitle = \"X\"\n";
     for (entry, problem) in [
         ("request = \"GET /x\"\neffect = \"update\"\n", "what reads only is a GET"),
@@ -91,10 +93,72 @@ fn an_entry_that_contradicts_itself_is_refused_by_its_name() {
         ),
         ("request = \"GET /x\"\neffect = \"read\"\nquery = { a = \"text\" }\n", "`text` is no type"),
         ("request = \"POST /x\"\neffect = \"create\"\nbody = { a = \"string\" }\n", "without `body_form`"),
+        (
+            "request = \"GET /x\"\neffect = \"read\"\nsecrets = { of = \"other\" }\n",
+            "secrets.toml has no `other`",
+        ),
+        ("request = \"GET /x\"\neffect = \"read\"\nsecrets = { made = [\"s\"] }\n", "`secrets` without `of`"),
+        (
+            "request = \"GET /x\"\neffect = \"read\"\nsecrets = { of = \"bare\", made = [\"t\"] }\n",
+            "no secret of `bare`",
+        ),
+        (
+            "request = \"GET /x\"\neffect = \"read\"\nsecrets = { of = \"thing\" }\n",
+            "wants more than `/x` names",
+        ),
+        (
+            "request = \"GET /x\"\neffect = \"read\"\nsecrets = { of = \"bare\", only_with = \"w\" }\n",
+            "without `may_make`",
+        ),
     ] {
         fs::write(folder.join("operations/x.toml"), format!("[\"x.y\"]\n{whole}{entry}")).unwrap();
         let error = read_from(&folder).unwrap_err().to_string();
         assert!(error.starts_with("x.y: ") && error.contains(problem), "{entry}: {error}");
     }
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_page_of_secret_members_is_what_the_table_says() {
+    let page = secret_table(&all(), &undocumented_secrets().unwrap());
+    let written = fs::read_to_string(Path::new(FOLDER).join("../docs/secret-fields.md")).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/secret-fields.md is out of date: cargo run --package auth0-catalog --example secret-table"
+    );
+}
+
+#[test]
+fn every_kind_of_thing_that_has_secrets_is_answered_by_an_operation() {
+    let secrets: toml::Table =
+        fs::read_to_string(Path::new(FOLDER).join("secrets.toml")).unwrap().parse().unwrap();
+    let all = all();
+    for (name, thing) in secrets {
+        let members: Vec<_> =
+            thing["members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
+        assert!(all.iter().any(|operation| operation.secrets.members == members), "{name}");
+        let parts = members.iter().flat_map(|member| member.split('.'));
+        let named =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        assert!(parts.clone().all(|part| part == "*" || named(part)), "{name}: {members:?}");
+    }
+}
+
+#[test]
+fn what_the_documentation_calls_a_secret_is_one_and_what_only_sounds_like_one_is_none() {
+    let all = all();
+    let members = |name: &str| all.iter().find(|operation| operation.name == name).unwrap().secrets.clone();
+    assert_eq!(members("clients.rotateSecret").made, ["client_secret"]);
+    assert_eq!(members("users.regenerateRecoveryCode").made, ["recovery_code"]);
+    assert!(members("clients.list").members.iter().all(|member| !member.contains("refresh_token")));
+    for none in [
+        "tickets.changePassword",
+        "users.sessions.list",
+        "refreshTokens.get",
+        "keys.signing.get",
+        "logs.list",
+    ] {
+        let found = all.iter().find(|operation| operation.name == none);
+        assert!(found.is_none_or(|operation| operation.secrets == Secrets::default()), "{none}");
+    }
 }

@@ -272,7 +272,7 @@ impl Egress {
         if let Err(denial) = checked.and_then(|()| self.policy.check_own_application(own, method, uri)) {
             return deny(call, entry, format!("denied: {denial}"));
         }
-        if destination == Destination::ManagementApi && secrets::writes_handle(&body) {
+        if destination == Destination::ManagementApi && secrets::writes_handle(uri.path(), &body) {
             let reason = "denied: a handle is not a secret: the request would set one that everybody may know; to \
                           allow it, send the secret itself";
             return deny(call, entry, reason.to_owned());
@@ -433,7 +433,7 @@ impl Outgoing<'_> {
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
         let expected = self.expected_secrets(head);
         let mut turn = None;
-        if expected.as_ref().is_some_and(Expected::makes) {
+        if expected.as_ref().is_some_and(|expected| expected.makes(body)) {
             match self.patience.before_sending(self.egress.deliveries.begin()).await {
                 Some(Ok(begun)) => turn = Some(begun),
                 Some(Err(reason)) => return deny(self.call, entry, reason.to_string()),

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn name() -> SecretName {
-        SecretName::new("acme.eu.auth0.com", "clients", "abc", "client_secret")
+        SecretName::new("acme.eu.auth0.com", &["clients"], "abc", &["client_secret"])
     }
 
     fn shell(script: &str) -> CommandSink {

@@ -84,8 +84,8 @@ impl Deliveries {
     }
 
     /// Names a secret of this tenant.
-    pub(crate) fn name(&self, collection: &'static str, id: &str, member: &'static str) -> SecretName {
-        SecretName::new(&self.tenant, collection, id, member)
+    pub(crate) fn name(&self, above: &[impl AsRef<str>], id: &str, member: &[impl AsRef<str>]) -> SecretName {
+        SecretName::new(&self.tenant, above, id, member)
     }
 
     /// Waits for the turn of a request that makes a secret. Without a sink that is ready there is none.
@@ -217,7 +217,7 @@ mod tests {
 
     async fn deliver(deliveries: &Deliveries, id: &str, secret: &str) -> Result<(), Arc<SinkError>> {
         let turn = deliveries.begin().await.unwrap();
-        let name = deliveries.name("clients", id, "client_secret");
+        let name = deliveries.name(&["clients"], id, &["client_secret"]);
         deliveries.deliver(name, Secret::new(secret), &turn).await
     }
 

@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn name(id: &str) -> SecretName {
-        SecretName::new("acme.eu.auth0.com", "clients", id, "client_secret")
+        SecretName::new("acme.eu.auth0.com", &["clients"], id, &["client_secret"])
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {

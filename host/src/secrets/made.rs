@@ -14,7 +14,7 @@ pub(crate) struct MadeSecrets(Mutex<Whereabouts>);
 struct Whereabouts {
     /// With the sink, or refused by it.
     kept: Vec<(SecretName, Arc<SinkError>)>,
-    /// Ids of those whose answer was not read; empty where the tenant was to choose the id.
+    /// What those belong to whose answer was not read: `clients/abc`, and `clients` where the tenant was to choose the id.
     missed: Vec<String>,
 }
 
@@ -28,13 +28,13 @@ impl MadeSecrets {
     pub(crate) fn delivered(&self, name: &SecretName) {
         let mut made = self.lock();
         made.kept.retain(|(other, _)| other != name);
-        made.missed.retain(|id| id != name.id());
+        made.missed.retain(|subject| *subject != name.owner());
     }
 
     /// Writes down that the sink did not take it.
     pub(crate) fn refused(&self, name: &SecretName, source: Arc<SinkError>) {
         let mut made = self.lock();
-        made.missed.retain(|id| id != name.id());
+        made.missed.retain(|subject| *subject != name.owner());
         match made.kept.iter_mut().find(|(other, _)| other == name) {
             Some(kept) => kept.1 = source,
             None => made.kept.push((name.clone(), source)),
@@ -42,18 +42,18 @@ impl MadeSecrets {
     }
 
     /// Writes down that a secret may have been made, and was not in what came of the answer.
-    pub(crate) fn missed(&self, id: &str) {
-        self.lock().missed.push(id.to_owned());
+    pub(crate) fn missed(&self, subject: &str) {
+        self.lock().missed.push(subject.to_owned());
     }
 
     /// Writes down that the task ended in a panic: the sink's, if the sink was at it.
-    pub(crate) fn panicked(&self, id: &str) {
+    pub(crate) fn panicked(&self, subject: &str) {
         let mut made = self.lock();
         let mut under_way =
             made.kept.iter_mut().filter(|(_, source)| matches!(**source, SinkError::UnderWay)).peekable();
         if under_way.peek().is_none() {
             drop(under_way);
-            made.missed.push(id.to_owned());
+            made.missed.push(subject.to_owned());
             return;
         }
         under_way.for_each(|(_, source)| *source = Arc::new(SinkError::Engine("the sink panicked")));
@@ -70,13 +70,10 @@ impl MadeSecrets {
     /// Says which secrets nobody has, and what to do about it.
     pub(crate) fn missing(&self) -> Option<String> {
         let made = self.lock();
-        let whose = match made.missed.last()?.as_str() {
-            "" => "of the new application".to_owned(),
-            id => format!("of the application {id:?}"),
-        };
+        let subject = made.missed.last()?;
         Some(format!(
-            "a new secret {whose} may be in force, and is in no secret sink: the tenant's answer was lost or could not be \
-             read; rotate the secret again"
+            "a new secret of `{subject}` may be in force, and is in no secret sink: the tenant's answer was lost or could \
+             not be read; have another made in its place, as by rotating the secret again"
         ))
     }
 
@@ -91,7 +88,7 @@ mod tests {
     use super::*;
 
     fn name(id: &str) -> SecretName {
-        SecretName::new("acme.eu.auth0.com", "clients", id, "client_secret")
+        SecretName::new("acme.eu.auth0.com", &["clients"], id, &["client_secret"])
     }
 
     #[test]
@@ -113,25 +110,26 @@ mod tests {
     fn a_secret_that_nobody_has_is_told_of_until_a_newer_one_is_known() {
         let made = MadeSecrets::default();
         assert_eq!(made.missing(), None);
-        made.missed("a");
-        assert!(made.missing().unwrap().contains("of the application \"a\" may be in force"));
+        made.missed("clients/a");
+        assert!(made.missing().unwrap().contains("of `clients/a` may be in force"));
         made.delivered(&name("b"));
         assert!(made.missing().is_some());
         made.delivered(&name("a"));
         assert_eq!(made.missing(), None);
-        made.missed("");
-        assert!(made.missing().unwrap().contains("of the new application"));
+        made.missed("clients");
+        made.delivered(&name("a"));
+        assert!(made.missing().unwrap().contains("of `clients` may"), "the new one's id is not known");
     }
 
     #[test]
     fn a_panic_is_the_sink_s_where_the_sink_was_at_it() {
         let made = MadeSecrets::default();
         made.under_way(&name("a"));
-        made.panicked("a");
+        made.panicked("clients/a");
         assert_eq!(made.undelivered().unwrap().source.to_string(), "the sink panicked");
         assert_eq!(made.missing(), None);
         made.delivered(&name("a"));
-        made.panicked("a");
+        made.panicked("clients/a");
         assert!(made.undelivered().is_none() && made.missing().is_some());
     }
 }

@@ -13,7 +13,7 @@ mod name;
 
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-pub(crate) use self::name::SCHEME;
+pub(crate) use self::name::{SCHEME, owner};
 pub use self::{command::CommandSink, deliveries::PendingSecret, file::FileSink, name::SecretName};
 use crate::secret::Secret;
 
@@ -36,7 +36,7 @@ pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + S
 /// impl SecretSink for Vault {
 ///     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
 ///         Box::pin(async move {
-///             let path = format!("auth0/{}/{}", name.tenant(), name.id());
+///             let path = name.to_string().replace("auth0-secret://", "auth0/");
 ///             // What the vault said stays with the vault: it may repeat the secret.
 ///             self.write(&path, secret.expose()).await.map_err(|_| SinkError::engine("the vault did not take it"))
 ///         })
@@ -45,7 +45,7 @@ pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + S
 /// ```
 pub trait SecretSink: Send + Sync {
     /// Tells whether a secret could be put now. Asked before the request is sent that makes one: a sink that fails
-    /// afterwards leaves an application whose secret nobody has.
+    /// afterwards leaves an application, say, whose secret nobody has.
     fn ready(&self) -> SinkFuture<'_> {
         Box::pin(async { Ok(()) })
     }

@@ -157,7 +157,7 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
-    assert!(call.made.missing().unwrap().contains("rotate the secret again"));
+    assert!(call.made.missing().unwrap().contains("rotating the secret again"));
     let half =
         Raw::start("HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{\"client_secret\":\"canary-made").await;
     let destinations = Destinations::new(half.url("").parse().unwrap(), None);
@@ -208,7 +208,7 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
             Err(error) => Err(error),
         };
         assert!(!format!("{heard:?}").contains("canary"), "{what}: {heard:?}");
-        assert!(call.made.missing().unwrap().contains("application \"abc\""), "{what}");
+        assert!(call.made.missing().unwrap().contains("`clients/abc`"), "{what}");
         assert_eq!((egress.deliveries().pending(), shelf.taken.lock().unwrap().len()), (vec![], 0), "{what}");
     }
 }

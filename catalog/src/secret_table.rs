@@ -1,0 +1,62 @@
+//! The table of secret members for people: `docs/secret-fields.md`.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use crate::{Operation, Secrets, secrets::UNDOCUMENTED};
+
+const HEAD: &str = "\
+<!-- Written by `cargo run --package auth0-catalog --example secret-table`: edit catalog/secrets.toml instead. -->
+
+# Secrets in answers
+
+Which members of the tenant's answers the host takes for secrets, from `catalog/secrets.toml` and `catalog/operations/`.
+What becomes of them: [credentials.md](credentials.md#secrets-that-the-tenant-makes).
+
+A name is a member of that name at any depth; `a.b` is `b` anywhere below `a`; `a.*` is each member of `a`. **New** are
+those that the answer makes and nobody else has: as members of the answer itself they go into the secret sink. All
+others are shown, and shown again to whoever asks: a handle stands in their place, and they go nowhere.
+";
+
+const UNKNOWN: &str = "\
+## Answers that nobody has documented
+
+In the answers to reads of paths that the table of operations does not have, and to these requests, members of these
+names are taken for secrets that are shown. Answers to other requests whose answers are not documented are passed on as
+they come: what they make could not be told from what they show.
+";
+
+/// Writes the table.
+pub fn secret_table(operations: &[Operation], undocumented: &[String]) -> String {
+    let mut things: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
+    for operation in operations.iter().filter(|operation| !operation.secrets.of.is_empty()) {
+        things.entry(&operation.secrets.of).or_default().push(operation);
+    }
+    let unknown = things.remove(UNDOCUMENTED).unwrap_or_default();
+    let mut page = HEAD.to_owned();
+    for (name, operations) in things {
+        let members = operations.first().map(|operation| operation.secrets.members.as_slice()).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(page, "\n## {name}\n\n{}\n\n| request | handle, up to the member | new |\n|---|---|---|\n", list(members));
+        for Operation { method, path, secrets, .. } in operations {
+            let _ = writeln!(page, "| `{method} {path}` | `{}` | {} |", secrets.handle, new(secrets));
+        }
+    }
+    let _ = write!(page, "\n{UNKNOWN}\n{}\n\n", list(undocumented));
+    for Operation { method, path, .. } in unknown {
+        let _ = writeln!(page, "- `{method} {path}`");
+    }
+    page
+}
+
+fn list(members: &[String]) -> String {
+    members.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn new(secrets: &Secrets) -> String {
+    let Secrets { made, may_make, only_with, .. } = secrets;
+    if may_make.is_empty() {
+        return list(made);
+    }
+    let when = only_with.as_ref().map_or("sometimes".to_owned(), |word| format!("where the request says `{word}`"));
+    format!("{}, {when}", list(may_make))
+}

@@ -1,0 +1,104 @@
+//! Which members of an answer are secrets.
+//!
+//! `secrets.toml` says it once for each kind of thing that has secrets; an operation names the thing that it answers. So a
+//! secret that is found missing is added in one place, and no list of a thing's operations can be forgotten.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use crate::{CatalogError, text};
+
+/// The thing whose members are looked for in answers that nobody has documented.
+pub(crate) const UNDOCUMENTED: &str = "undocumented";
+
+/// Which members of an answer are secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// What has them, as `secrets.toml` calls it; empty where nothing has.
+    pub of: String,
+    /// The path of what has them, as a handle says it: `clients/{client_id}`.
+    pub handle: String,
+    /// Members of the answer itself that every success makes: nobody else has them.
+    pub made: Vec<String>,
+    /// Members of the answer itself that some successes make.
+    pub may_make: Vec<String>,
+    /// A word without which a request's body makes none.
+    pub only_with: Option<String>,
+    /// All secrets, at any depth: `a`, `a.b`, `a.*`, as `secrets.toml` explains.
+    pub members: Vec<String>,
+}
+
+impl Secrets {
+    /// Tells whether a success may make a secret that nobody else has.
+    pub fn makes(&self) -> bool {
+        !self.made.is_empty() || !self.may_make.is_empty()
+    }
+}
+
+/// What an operation's entry says of them.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretsEntry {
+    of: Option<String>,
+    #[serde(default)]
+    made: Vec<String>,
+    #[serde(default)]
+    may_make: Vec<String>,
+    only_with: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Thing {
+    handle: Option<String>,
+    members: Vec<String>,
+}
+
+/// The things that have secrets.
+pub(crate) struct Things(BTreeMap<String, Thing>);
+
+impl Things {
+    /// Reads the file.
+    pub(crate) fn parse(path: &Path) -> Result<Self, CatalogError> {
+        let toml = |source| CatalogError::Toml { path: path.to_owned(), source: Box::new(source) };
+        toml::from_str(&text(path)?).map(Self).map_err(toml)
+    }
+
+    /// Returns what is looked for where nothing is documented.
+    pub(crate) fn undocumented(&self) -> Vec<String> {
+        self.0.get(UNDOCUMENTED).map(|thing| thing.members.clone()).unwrap_or_default()
+    }
+
+    /// Completes an entry. `path` is the operation's, with parameters in braces.
+    pub(crate) fn resolve(
+        &self,
+        entry: SecretsEntry,
+        path: &str,
+        documented: bool,
+    ) -> Result<Secrets, String> {
+        let SecretsEntry { of, made, may_make, only_with } = entry;
+        let name = match &of {
+            Some(name) => name.as_str(),
+            None if !made.is_empty() || !may_make.is_empty() || only_with.is_some() => {
+                return Err("`secrets` without `of`".to_owned());
+            }
+            None if documented => return Ok(Secrets::default()),
+            None => UNDOCUMENTED,
+        };
+        let thing = self.0.get(name).ok_or_else(|| format!("secrets.toml has no `{name}`"))?;
+        if let Some(member) = made.iter().chain(&may_make).find(|member| !thing.members.contains(member)) {
+            return Err(format!("`{member}` is made, and no secret of `{name}` in secrets.toml"));
+        }
+        if only_with.is_some() && may_make.is_empty() {
+            return Err("`only_with` without `may_make`".to_owned());
+        }
+        let handle = thing.handle.as_deref().unwrap_or(path).trim_start_matches('/').to_owned();
+        let braces = |path: &str| path.split('/').filter(|part| part.starts_with('{')).count();
+        let from_path = braces(&handle) - usize::from(handle.ends_with('}'));
+        if from_path > braces(path) {
+            return Err(format!("the handle `{handle}` wants more than `{path}` names"));
+        }
+        Ok(Secrets { of: name.to_owned(), handle, made, may_make, only_with, members: thing.members.clone() })
+    }
+}

@@ -1,0 +1,426 @@
+//! What answers and bodies look like when their secrets are out.
+
+use http::Method;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{answer::writes_handle, rules::Expected};
+use crate::secrets::deliveries::Deliveries;
+
+const TENANT: &str = "auth0-secret://t";
+
+fn expected(request: &str) -> Expected {
+    let (method, path) = request.split_once(' ').unwrap();
+    Expected::of(&method.parse().unwrap(), &format!("/api/v2{path}")).unwrap()
+}
+
+/// What the guest gets of an answer that shows secrets.
+fn hidden(request: &str, answer: &Value) -> Value {
+    let (expected, deliveries) = (expected(request), Deliveries::new("t", None));
+    let body = answer.to_string();
+    if expected.cannot_be_in(body.as_bytes()) {
+        return answer.clone();
+    }
+    serde_json::from_slice(&expected.hide(body.as_bytes(), &deliveries).unwrap()).unwrap()
+}
+
+/// Where values differ, as JSON pointers with what stands there now.
+fn changes(before: &Value, after: &Value, at: &str, found: &mut Vec<(String, String)>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (name, value) in before {
+                changes(value, &after[name], &format!("{at}/{name}"), found);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for (number, (before, after)) in before.iter().zip(after).enumerate() {
+                changes(before, after, &format!("{at}/{number}"), found);
+            }
+        }
+        _ if before == after => {}
+        _ => found.push((at.to_owned(), after.as_str().unwrap().strip_prefix(TENANT).unwrap().to_owned())),
+    }
+}
+
+#[test]
+fn each_family_hides_its_secrets_names_them_and_leaves_the_rest_alone() {
+    let identities = json!([
+        {"provider": "github", "user_id": "99", "connection": "github", "access_token": "canary"},
+        {"provider": "twitter", "user_id": "99", "access_token": "canary", "access_token_secret": "canary"},
+        {"provider": "auth0", "user_id": "1", "connection": "Users", "isSocial": false},
+        {"provider": "google-oauth2", "user_id": "7", "refresh_token": "canary", "profileData": {"name": "Ana"}},
+    ]);
+    let tokens = |above: &str| {
+        [
+            ("0/access_token", "github%7C99/access_token"),
+            ("1/access_token", "twitter%7C99/access_token"),
+            ("1/access_token_secret", "twitter%7C99/access_token_secret"),
+            ("3/refresh_token", "google-oauth2%7C7/refresh_token"),
+        ]
+        .map(|(at, handle)| (format!("{above}/{at}"), format!("/users/auth0%7C1/identities/{handle}")))
+        .to_vec()
+    };
+    let own = |list: &[(&str, &str)]| {
+        list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>()
+    };
+    let user = json!({
+        "user_id": "auth0|1", "identities": identities,
+        // The workflow's own: no secrets of the tenant.
+        "user_metadata": {"access_token": "kept", "refresh_token": "kept"}, "app_metadata": {"client_secret": "kept"},
+    });
+    let application = json!({
+        "client_id": "abc", "client_secret": "canary", "name": "client_secret",
+        "refresh_token": {"rotation_type": "rotating", "expiration_type": "expiring", "policies": [{"scope": ["a"]}]},
+        "signing_keys": [{"cert": "kept", "pkcs7": "kept", "subject": "kept"}],
+        "encryption_key": {"pub": "kept", "cert": "kept", "private_key": "canary"},
+        "jwt_configuration": {"secret_encoded": false}, "client_authentication_methods": null,
+        "addons": {"firebase": {"secret": "canary", "client_email": "kept"}, "samlp": {"audience": "kept"}},
+        "client_metadata": {"client_secret": "canary", "secret": "kept"},
+    });
+    let of_application = |above: &str| {
+        own(&[
+            ("client_secret", "client_secret"),
+            ("encryption_key/private_key", "encryption_key/private_key"),
+            ("addons/firebase/secret", "addons/firebase/secret"),
+            ("client_metadata/client_secret", "client_metadata/client_secret"),
+        ])
+        .into_iter()
+        .map(|(at, handle)| (format!("{above}/{at}"), format!("/clients/abc/{handle}")))
+        .collect::<Vec<_>>()
+    };
+    let stream = json!({
+        "id": "lst_1", "type": "http", "status": "active", "filters": [{"type": "category", "name": "auth.login.fail"}],
+        "sink": {
+            "httpEndpoint": "https://example.com", "httpAuthorization": "canary",
+            "httpCustomHeaders": [{"header": "X-Api-Key", "value": "canary"}],
+        },
+    });
+    let of_stream = |above: &str| {
+        own(&[
+            (&format!("{above}/sink/httpAuthorization"), "/log-streams/lst_1/sink/httpAuthorization"),
+            (
+                &format!("{above}/sink/httpCustomHeaders/0/value"),
+                "/log-streams/lst_1/sink/httpCustomHeaders/X-Api-Key/value",
+            ),
+        ])
+    };
+    for (request, answer, wanted) in [
+        ("GET /users/auth0%7C1", user.clone(), tokens("/identities")),
+        ("GET /users", json!([user]), tokens("/0/identities")),
+        ("GET /users", json!({"start": 0, "total": 1, "users": [user]}), tokens("/users/0/identities")),
+        ("GET /users-by-email", json!([user]), tokens("/0/identities")),
+        ("POST /users/auth0%7C1/identities", identities.clone(), tokens("")),
+        ("GET /clients/abc", application.clone(), of_application("")),
+        ("GET /clients", json!({"clients": [application], "next": "x"}), of_application("/clients/0")),
+        ("GET /clients/search", json!({"rows": [application]}), of_application("/rows/0")),
+        ("GET /log-streams", json!([stream]), of_stream("/0")),
+        ("POST /log-streams", stream.clone(), of_stream("")),
+        (
+            "PATCH /log-streams/lst_1",
+            json!({"id": "lst_1", "sink": {"datadogApiKey": "canary", "datadogRegion": "eu"}}),
+            own(&[("/sink/datadogApiKey", "/log-streams/lst_1/sink/datadogApiKey")]),
+        ),
+        (
+            "GET /emails/provider",
+            json!({"name": "ses", "credentials": {"accessKeyId": "kept", "secretAccessKey": "canary", "region": "eu-1"}}),
+            own(&[("/credentials/secretAccessKey", "/emails/provider/credentials/secretAccessKey")]),
+        ),
+        (
+            "GET /connections",
+            json!({"connections": [{
+                "id": "con_1", "strategy": "samlp",
+                "options": {
+                    "client_id": "kept", "client_secret": "canary", "signing_key": {"key": "canary", "cert": "kept?"},
+                    "configuration": {"DB_PASSWORD": "canary", "EMPTY": ""}, "signingCert": "kept",
+                    "gateway_authentication": {"method": "bearer", "secret": "canary", "secret_base64_encoded": true},
+                },
+            }]}),
+            own(&[
+                ("/connections/0/options/client_secret", "/connections/con_1/options/client_secret"),
+                ("/connections/0/options/signing_key", "/connections/con_1/options/signing_key"),
+                (
+                    "/connections/0/options/configuration/DB_PASSWORD",
+                    "/connections/con_1/options/configuration/DB_PASSWORD",
+                ),
+                (
+                    "/connections/0/options/gateway_authentication/secret",
+                    "/connections/con_1/options/gateway_authentication/secret",
+                ),
+            ]),
+        ),
+        (
+            "GET /resource-servers/api",
+            json!({"id": "rs_1", "identifier": "https://api", "signing_secret": "canary", "signing_alg": "HS256"}),
+            own(&[("/signing_secret", "/resource-servers/rs_1/signing_secret")]),
+        ),
+        (
+            "GET /guardian/factors/push-notification/providers/sns",
+            json!({"aws_access_key_id": "kept", "aws_secret_access_key": "canary", "aws_region": "eu-1"}),
+            own(&[(
+                "/aws_secret_access_key",
+                "/guardian/factors/push-notification/providers/sns/aws_secret_access_key",
+            )]),
+        ),
+        (
+            "GET /event-streams",
+            json!({"eventStreams": [{"id": "est_1", "destination": {"type": "webhook", "configuration": {
+                "webhook_endpoint": "https://kept",
+                "webhook_authorization": {"method": "bearer", "token": "canary"},
+            }}}]}),
+            own(&[(
+                "/eventStreams/0/destination/configuration/webhook_authorization/token",
+                "/event-streams/est_1/destination/configuration/webhook_authorization/token",
+            )]),
+        ),
+        (
+            "GET /hooks/h1/secrets",
+            json!({"API_KEY": "canary", "OTHER": "canary"}),
+            own(&[("/API_KEY", "/hooks/h1/secrets/API_KEY"), ("/OTHER", "/hooks/h1/secrets/OTHER")]),
+        ),
+        (
+            "PUT /rules-configs/API_KEY",
+            json!({"key": "API_KEY", "value": "canary"}),
+            own(&[("/value", "/rules-configs/API_KEY/value")]),
+        ),
+        (
+            "GET /actions/actions",
+            json!({"actions": [{"id": "a1", "secrets": [{"name": "KEY", "value": "canary"}, {"name": "B"}]}]}),
+            own(&[("/actions/0/secrets/0/value", "/actions/actions/actions/a1/secrets/KEY/value")]),
+        ),
+        (
+            "GET /keys/custom-signing",
+            json!({"keys": [{"kty": "EC", "kid": "k1", "crv": "P-256", "x": "kept", "y": "kept", "d": "canary"}]}),
+            own(&[("/keys/0/d", "/keys/custom-signing/keys/k1/d")]),
+        ),
+        (
+            "GET /something/new",
+            json!({"things": [{"client_secret": "canary"}], "refresh_token": {"rotation_type": "rotating"}}),
+            own(&[("/things/0/client_secret", "/something/new/things/0/client_secret")]),
+        ),
+    ] {
+        let after = hidden(request, &answer);
+        assert!(!after.to_string().contains("canary"), "{request}: {after}");
+        let mut found = Vec::new();
+        changes(&answer, &after, "", &mut found);
+        assert_eq!(found, wanted, "{request}");
+    }
+}
+
+#[test]
+fn an_answer_without_such_members_is_not_parsed_and_one_that_may_hide_them_is() {
+    let expected = expected("GET /users");
+    for (body, nothing) in [
+        (r#"[{"user_id":"auth0|1","identities":[{"provider":"auth0"}],"name":"J\u00fcrgen"}]"#, false),
+        (r#"[{"user_id":"auth0|1","identities":[{"provider":"auth0"}],"name":"Jürgen access_token"}]"#, true),
+        (" {\"users\":[]}\r\n", true),
+        (r#"{"users":[{"identities":[{"access_token":"canary"}]}]}"#, false),
+        (r#"{"users":[{"identities":[{"access\u005ftoken":"canary"}]}]}"#, false),
+        (r#""canary""#, false),
+        (r#"canary"}]}]"#, false),
+        (r#"{"access_t"#, false),
+        ("", false),
+    ] {
+        assert_eq!(expected.cannot_be_in(body.as_bytes()), nothing, "{body}");
+    }
+    let utf16: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(!expected.cannot_be_in(&utf16));
+    assert!(
+        !super::rules::Expected::of(&Method::GET, "/api/v2/hooks/h/secrets")
+            .unwrap()
+            .cannot_be_in(b"{\"A\":\"x\"}")
+    );
+}
+
+#[test]
+fn an_escaped_name_is_found_a_doubled_one_too_and_no_json_is_withheld() {
+    let deliveries = Deliveries::new("t", None);
+    let clients = expected("GET /clients/abc");
+    for body in [
+        r#"{"client\u005fsecret": "canary"}"#,
+        r#"{"client_secret": "canary", "client_secret": "canary"}"#,
+        r#"{"client_secret": ["canary"], "a": {"client_secret": {"x": "canary"}}}"#,
+        r#"{"a": [[[{"client_secret": "canary"}]]]}"#,
+    ] {
+        assert!(!clients.cannot_be_in(body.as_bytes()), "{body}");
+        let clean = clients.hide(body.as_bytes(), &deliveries).unwrap();
+        assert!(!std::str::from_utf8(&clean).unwrap().contains("canary"), "{clean:?}");
+    }
+    for piece in ["{\"client_secret\": \"canary", "\"canary\"", "", "\u{1f}gzip"] {
+        assert!(clients.hide(piece.as_bytes(), &deliveries).is_none(), "{piece}");
+    }
+}
+
+#[test]
+fn a_new_secret_is_the_answer_s_own_and_no_decoy_takes_its_place() {
+    let deliveries = Deliveries::new("t", None);
+    let metadata = json!({"client_id": "abc", "client_secret": "known-to-attacker"});
+    let rotation = "POST /clients/abc/rotate-secret";
+    let tokens = "POST /connections/con_1/scim-configuration/tokens";
+    let recovery = "POST /users/auth0%7C1/recovery-code-regeneration";
+    let method = "POST /users/auth0%7C1/authentication-methods";
+    // Objects keep their members in the order that they came in: one decoy before the secret, one after it.
+    for (request, answer, wanted) in [
+        (
+            rotation,
+            json!({"a": metadata, "client_id": "abc", "client_secret": "canary", "z": metadata}),
+            Some(Some("/clients/abc/client_secret")),
+        ),
+        (
+            rotation,
+            json!({"client_secret": "canary", "z": metadata}),
+            Some(Some("/clients/abc/client_secret")),
+        ),
+        (rotation, json!({"client_id": "abc", "client_metadata": metadata}), None),
+        (rotation, json!({"client_id": "abc", "client_secret": null}), None),
+        (rotation, json!([{"client_id": "abc", "client_secret": "canary"}]), None),
+        (
+            "POST /clients/abc%2Frotate-secret",
+            json!({"client_secret": "canary"}),
+            Some(Some("/clients/abc/client_secret")),
+        ),
+        (
+            "POST /clients/a%252Fb/rotate-secret",
+            json!({"client_secret": "canary"}),
+            Some(Some("/clients/a%252Fb/client_secret")),
+        ),
+        (
+            "POST /clients",
+            json!({"client_id": "new", "client_secret": "canary"}),
+            Some(Some("/clients/new/client_secret")),
+        ),
+        ("POST /clients", json!({"client_id": "public", "client_metadata": metadata}), Some(None)),
+        ("POST /clients", json!({"client_secret": "canary"}), None),
+        (
+            tokens,
+            json!({"token_id": "tok_1", "token": "canary", "scopes": ["get:users"]}),
+            Some(Some("/connections/con_1/scim-configuration/tokens/tok_1/token")),
+        ),
+        (tokens, json!({"token_id": "tok_1"}), None),
+        (recovery, json!({"recovery_code": "canary"}), Some(Some("/users/auth0%7C1/recovery_code"))),
+        (recovery, json!({}), None),
+        (
+            method,
+            json!({"id": "totp|dev_1", "type": "totp", "totp_secret": "canary"}),
+            Some(Some("/users/auth0%7C1/authentication-methods/totp%7Cdev_1/totp_secret")),
+        ),
+        (method, json!({"id": "phone|dev_1", "type": "phone"}), Some(None)),
+        (
+            "POST /custom-domains/cd_1/verify",
+            json!({"custom_domain_id": "cd_1", "status": "ready", "cname_api_key": "canary"}),
+            Some(Some("/custom-domains/cd_1/cname_api_key")),
+        ),
+        ("POST /custom-domains/cd_1/verify", json!({"status": "pending"}), Some(None)),
+    ] {
+        let taken = expected(request).take(answer.to_string().as_bytes(), &deliveries);
+        let made = taken.map(|taken| {
+            let clean = std::str::from_utf8(&taken.clean).unwrap().to_owned();
+            assert!(!clean.contains("canary") && !clean.contains("attacker"), "{clean}");
+            assert!(taken.made.len() <= 1, "{request}");
+            taken.made.into_iter().next().map(|(name, secret)| {
+                assert!(clean.contains(&format!("\"{name}\"")) && secret.expose() == "canary", "{clean}");
+                name.to_string().strip_prefix(TENANT).unwrap().to_owned()
+            })
+        });
+        assert_eq!(made, wanted.map(|name| name.map(str::to_owned)), "{request} {answer}");
+    }
+}
+
+#[test]
+fn a_handle_is_not_taken_for_a_secret_and_may_stand_elsewhere() {
+    let handle = "auth0-secret://acme.eu.auth0.com/clients/abc/client_secret";
+    for (path, body) in [
+        ("/api/v2/clients", json!({"a": [{"client_secret": handle}]}).to_string()),
+        ("/api/v2/CLIENTS/abc", r#"{"client_secret": "\u0061uth0-secret://x"}"#.to_owned()),
+        ("/api/v2/clients/abc", r#"{"client\u005fsecret": "auth0-secret:\/\/x"}"#.to_owned()),
+        ("/api/v2/clients/abc", r#"{"client_secret": "auth0-secret\u003A\u002f/x"}"#.to_owned()),
+        ("/api/v2/emails%2Fprovider", json!({"credentials": {"smtp_pass": handle}}).to_string()),
+        ("/api/v2/log-streams/lst_1", json!({"sink": {"httpAuthorization": handle}}).to_string()),
+        ("/api/v2/hooks/h/secrets", json!({"KEY": handle}).to_string()),
+        ("/api/v2/connections", json!({"options": {"configuration": {"PASSWORD": [handle]}}}).to_string()),
+        ("/api/v2/something/new", json!({"api_key": handle}).to_string()),
+        ("/api/v2/users", json!({"password": handle}).to_string()),
+    ] {
+        assert!(writes_handle(path, body.as_bytes()), "{path} {body}");
+    }
+    for harmless in [
+        json!({"client_metadata": {"secret_is_at": handle, "secret": handle}}).to_string(),
+        json!({"description": handle}).to_string(),
+        json!({"client_secret": "a real one"}).to_string(),
+        r#"{"name": "J\u00fcrgen", "client_secret": "a real one"}"#.to_owned(),
+        handle.to_owned(),
+        String::new(),
+    ] {
+        assert!(!writes_handle("/api/v2/clients/abc", harmless.as_bytes()), "{harmless}");
+    }
+}
+
+/// Whether a way of names leads to a secret, said as simply as can be: the pattern's names are in it, in that order, and
+/// its last is the way's last.
+fn leads_to(way: &[String], pattern: &[String]) -> bool {
+    let (Some((own, above)), Some((last, before))) = (way.split_last(), pattern.split_last()) else {
+        return false;
+    };
+    let mut rest = above.iter();
+    (last == "*" || last == own) && before.iter().all(|name| rest.any(|other| other == name))
+}
+
+fn survivors(value: &Value, way: &mut Vec<String>, members: &[Vec<String>], found: &mut Vec<String>) {
+    if let Value::Array(items) = value {
+        items.iter().for_each(|item| survivors(item, way, members, found));
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        way.push(name.clone());
+        let secret = members.iter().any(|pattern| leads_to(way, pattern));
+        let empty = [Value::Null, json!(""), json!([]), json!({}), json!(true)].contains(value);
+        if secret && !empty && !value.as_str().is_some_and(|text| text.starts_with(TENANT)) {
+            found.push(format!("{}: {value}", way.join("/")));
+        } else if !secret {
+            survivors(value, way, members, found);
+        }
+        way.pop();
+    }
+}
+
+/// Answers of any shape, whose members have names of the table and others.
+fn answers(names: Vec<String>) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!(true)),
+        Just(json!(4711)),
+        Just(json!("")),
+        "[a-z]{1,6}".prop_map(Value::String),
+    ];
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::vec((prop::sample::select(names.clone()), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+#[test]
+fn no_member_that_the_table_names_survives_in_any_answer() {
+    let split = |members: &[String]| -> Vec<Vec<String>> {
+        members.iter().map(|member| member.split('.').map(str::to_owned).collect()).collect()
+    };
+    let operations = auth0_catalog::read().unwrap();
+    let holding = operations.into_iter().filter(|operation| !operation.secrets.members.is_empty());
+    for operation in holding {
+        let members = split(&operation.secrets.members);
+        let mut names: Vec<String> = members.iter().flatten().filter(|name| *name != "*").cloned().collect();
+        names.extend(["id", "client_id", "user_id", "options", "name", "items"].map(str::to_owned));
+        let request = format!("{} {}", operation.method, operation.path.replace(['{', '}'], ""));
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(48));
+        let checked = runner.run(&answers(names), |answer| {
+            if answer.is_object() || answer.is_array() {
+                let after = hidden(&request, &answer);
+                let mut found = Vec::new();
+                survivors(&after, &mut Vec::new(), &members, &mut found);
+                prop_assert!(found.is_empty(), "{request}: {found:?} in {after} of {answer}");
+            }
+            Ok(())
+        });
+        checked.unwrap();
+    }
+}
