@@ -55,6 +55,7 @@ mod private_key;
 mod promises;
 mod readme;
 mod sandbox;
+mod secret_fields;
 mod secret_sink;
 mod smtp_server;
 mod telemetry;

@@ -34,9 +34,14 @@ pub fn secret_table(operations: &[Operation], undocumented: &[String]) -> String
     let unknown = things.remove(UNDOCUMENTED).unwrap_or_default();
     let mut page = HEAD.to_owned();
     for (name, operations) in things {
-        let members = operations.first().map(|operation| operation.secrets.members.as_slice()).unwrap_or_default();
+        let members =
+            operations.first().map(|operation| operation.secrets.members.as_slice()).unwrap_or_default();
         // Writing to a String cannot fail.
-        let _ = write!(page, "\n## {name}\n\n{}\n\n| request | handle, up to the member | new |\n|---|---|---|\n", list(members));
+        let _ = write!(
+            page,
+            "\n## {name}\n\n{}\n\n| request | handle, up to the member | new |\n|---|---|---|\n",
+            list(members)
+        );
         for Operation { method, path, secrets, .. } in operations {
             let _ = writeln!(page, "| `{method} {path}` | `{}` | {} |", secrets.handle, new(secrets));
         }
@@ -57,6 +62,7 @@ fn new(secrets: &Secrets) -> String {
     if may_make.is_empty() {
         return list(made);
     }
-    let when = only_with.as_ref().map_or("sometimes".to_owned(), |word| format!("where the request says `{word}`"));
+    let when =
+        only_with.as_ref().map_or("sometimes".to_owned(), |word| format!("where the request says `{word}`"));
     format!("{}, {when}", list(may_make))
 }

@@ -301,7 +301,7 @@ impl Connection {
     }
 
     /// Puts the secrets that wait into the connection's secret sink. They wait in memory: what is still here when the last
-    /// clone of the connection is dropped is lost, and the application needs another rotation.
+    /// clone of the connection is dropped is lost, and has to be made anew, as by another rotation.
     ///
     /// # Errors
     ///

@@ -39,7 +39,10 @@ pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
 ) -> Result<Zeroizing<Vec<u8>>, B::Error> {
     /// Room for what the tenant usually answers: an application, or a token, which is some 12 KB with all scopes.
     const USUAL_BYTES: usize = 16 * 1024;
-    let mut answer = Zeroizing::new(Vec::with_capacity(USUAL_BYTES));
+    /// A page of users is some 100 KB; room for more is made when it comes.
+    const MOST_BYTES_AT_ONCE: u64 = 1024 * 1024;
+    let announced = body.size_hint().lower().min(MOST_BYTES_AT_ONCE) as usize;
+    let mut answer = Zeroizing::new(Vec::with_capacity(announced.max(USUAL_BYTES)));
     while !body.is_end_stream() {
         let Some(frame) = body.frame().await else { break };
         let Ok(data) = frame?.into_data() else { continue };

@@ -113,6 +113,11 @@ impl Expected {
         (!found.is_empty()).then_some(Self(found))
     }
 
+    /// Whether it is known of an operation that its answer holds secrets, and so that it is JSON.
+    pub(super) fn documented(&self) -> bool {
+        self.0.iter().any(|found| found.holding.is_some())
+    }
+
     /// Whether the request makes a secret.
     pub(in crate::egress) fn makes(&self, body: &[u8]) -> bool {
         self.0.iter().any(|found| found.makes(body))

@@ -171,6 +171,40 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_secret_reaches_the_guest_octet_for_octet() {
+    const BODY: &str = "{ \"users\" : [ { \"user_id\":\"auth0|1\", \"logins_count\": 1.0e2, \"name\":\"M\u{fc}ller\" } ] }\n";
+    for (path, body) in [
+        ("/api/v2/users", BODY),
+        ("/api/v2/users/auth0%7C1", BODY),
+        ("/api/v2/roles", "no JSON"),
+        ("/api/v2/something/new", BODY),
+        ("/api/v2/something/new", "no JSON"),
+        ("/api/v2/something/new", "4711"),
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let tenant = Raw::start(text.leak()).await;
+        let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+        let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
+        let call = CallContext::default();
+        let ask = request(Method::GET, &tenant.url(path), "");
+        let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+        let got = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(got, body.as_bytes(), "{path}");
+    }
+    // Packed, its names cannot be looked for.
+    let tenant =
+        Raw::start("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 8\r\n\r\n{packed}").await;
+    for path in ["/api/v2/users", "/api/v2/something/new"] {
+        let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+        let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
+        let ask = request(Method::GET, &tenant.url(path), "");
+        let answer = egress.send(ask, RequestOptions::default(), &CallContext::default()).await.unwrap();
+        let got = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(got.starts_with(b"the answer was withheld"), "{path}: {got:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_with_a_secret_is_not_asked_for_packed_or_in_pieces() {
     let (tenant, egress, shelf) = Server::with_shelf().await;
     let mut ask = tenant.rotation();
