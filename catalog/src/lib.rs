@@ -1,10 +1,9 @@
 //! The table of all operations of the Management API: what is known of each, in files that a person can review.
 //!
 //! `operations/*.toml` hold one entry per operation, `members.toml` the meaning of members that many have,
-//! `secrets.toml` which members of answers are secrets. Everything
-//! else is made from them when the project is built: the form that the component carries ([`encode`]), the rules by
-//! which the host finds secrets in answers, the tests' own view of each request. No other place repeats a path, a
-//! scope or a type.
+//! `secrets.toml` which members of answers are secrets. Everything else is made from them when the project is built:
+//! the form that the component carries ([`encode`]), the rules by which the host finds secrets in answers, the tests'
+//! own view of each request. No other place repeats a path, a scope or a type.
 //!
 //! The files know more than a program needs and less than Auth0's documentation says: a fact that nobody could check
 //! is left out. How to add or correct an operation: `docs/catalogue.md`.
