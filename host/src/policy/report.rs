@@ -3,7 +3,7 @@
 //! For a person who wrote a file and wants to know what it does before it does it. The answers come from the code that
 //! enforces the policy, not from a second reading of it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
@@ -143,6 +143,14 @@ impl PolicyReport {
                     .to_owned(),
             );
         }
+        if self.has_ways_round() {
+            warnings.push(
+                "a rule about an action is a rule about its name: an operation of the API that is allowed, such as \
+                 `users.delete`, may send the request of an action that is denied, such as `delete-user`; a rule about \
+                 requests holds for both"
+                    .to_owned(),
+            );
+        }
         let far: Vec<String> = FAR_REACHING
             .iter()
             .filter(|(request, _)| self.policy.test_request(request, b"").is_ok())
@@ -181,13 +189,61 @@ impl PolicyReport {
         let heading = if wanted { "Actions that may be run" } else { "Actions that are denied" };
         writeln!(f, "{heading} ({count} of {})", self.actions.len())?;
         for effect in [Effect::Read, Effect::Create, Effect::Update, Effect::Delete, Effect::Send] {
-            let of_effect = self.actions.iter().filter(of_kind).filter(|action| action.effect == effect);
-            let ids: Vec<&str> = of_effect.map(|action| action.id.as_str()).collect();
+            let of_effect = self.actions.iter().filter(|action| action.effect == effect);
+            let ids = self.shortened(of_effect, wanted);
             if !ids.is_empty() {
                 writeln!(f, "  {:<7} {}", effect.as_str(), wrapped(&ids.join(", "), 10))?;
             }
         }
         writeln!(f)
+    }
+
+    /// Lists ids, and of the operations of the API, of which there are more than anybody reads, the families: `roles.* (14)`
+    /// where it is all of one, `roles.* (3 of 14)` where it is some.
+    fn shortened<'a>(&self, actions: impl Iterator<Item = &'a ActionSummary>, wanted: bool) -> Vec<String> {
+        let mut ids = Vec::new();
+        let mut families: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for action in actions {
+            let counts = self.test_action(&action.id).is_ok() == wanted;
+            match action.id.split_once('.') {
+                Some((family, _)) => {
+                    let (some, all) = families.entry(family).or_default();
+                    *some += usize::from(counts);
+                    *all += 1;
+                }
+                None if counts => ids.push(action.id.clone()),
+                None => {}
+            }
+        }
+        let (some, all) = families.values().fold((0, 0), |sum, (some, all)| (sum.0 + some, sum.1 + all));
+        if some == all && all > 0 {
+            ids.push(format!("all {all} operations of the API"));
+            return ids;
+        }
+        // Those that may be run tell which these are.
+        if !wanted && some > 0 {
+            ids.push(format!("{some} of {all} operations of the API"));
+            return ids;
+        }
+        let families = families.into_iter().filter(|(_, (some, _))| *some > 0);
+        ids.extend(families.map(|(family, (some, all))| match some == all {
+            true => format!("{family}.* ({all})"),
+            false => format!("{family}.* ({some} of {all})"),
+        }));
+        ids
+    }
+
+    /// Whether an action is denied by name while operations of the same effect may be run: one of them may send the same
+    /// request.
+    fn has_ways_round(&self) -> bool {
+        let denied = |action: &&ActionSummary| {
+            let named = self.policy.actions.deny.iter().any(|rule| rule.value.matches(&action.id));
+            named && !action.id.contains('.')
+        };
+        self.actions.iter().filter(denied).any(|action| {
+            let same = |other: &&ActionSummary| other.id.contains('.') && other.effect == action.effect;
+            self.actions.iter().filter(same).any(|other| self.test_action(&other.id).is_ok())
+        })
     }
 
     fn write_requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
