@@ -41,6 +41,7 @@ mod mcp {
     mod http;
     mod offer;
     mod results;
+    mod stdio;
 }
 mod operations {
     mod answers;

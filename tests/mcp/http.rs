@@ -28,6 +28,7 @@ impl Listening {
         let mut process =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut printed = String::new();
+        // Takes no byte of what comes after the line.
         let mut stderr = BufReader::with_capacity(1, process.stderr.take().unwrap());
         let url = loop {
             let mut line = String::new();

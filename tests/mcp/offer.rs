@@ -7,7 +7,7 @@ use auth0_tests::program::run;
 use auth0_tests::{Tenant, encoded, text};
 use serde_json::{Value, json};
 
-use super::clients::{Folder, Server, Session};
+use super::clients::{Folder, Server, Session, records};
 
 const PERSON: &str = "tom.becker@acme.example";
 
@@ -123,7 +123,8 @@ async fn the_policy_file_holds_for_agents_too() {
         {"tool": "search-actions", "arguments": {"text": "get-user"}},
         {"tool": "get-role", "arguments": {"role_id": tenant.role("Contractor")}},
     ]);
-    let session = Server::of(&tenant, &["--policy", &policy]).calls(None, calls).await;
+    let audit = folder.path("audit.jsonl");
+    let session = Server::of(&tenant, &["--policy", &policy, "--audit", &audit]).calls(None, calls).await;
     assert!(!session.tools(0).contains(&"get-user"));
     let (kind, message) = session.refusal(1);
     assert!(kind == "denied" && message.contains("`get-user` (line 2)"), "{message}");
@@ -131,6 +132,8 @@ async fn the_policy_file_holds_for_agents_too() {
     let (kind, message) = session.refusal(3);
     assert!(kind == "denied" && message.contains("GET /api/v2/roles"), "{message}");
     assert!(tenant.seen().is_empty(), "{:?}", tenant.lines());
+    let recorded: Vec<_> = records(&audit).iter().map(|record| text(record, "action").to_owned()).collect();
+    assert_eq!(recorded, ["get-user", "get-role"], "what the policy refused is written down");
 }
 
 #[tokio::test]
@@ -238,8 +241,7 @@ async fn a_new_secret_is_a_handle_to_the_agent_and_a_record_names_who_called() {
     assert!(!session.0.to_string().contains(&secret));
     let file = format!("{secrets}/{}/clients/{id}/client_secret", tenant.emulator.domain());
     assert_eq!(fs::read_to_string(file).unwrap(), secret);
-    let record: Value =
-        serde_json::from_str(fs::read_to_string(audit).unwrap().lines().next().unwrap()).unwrap();
+    let record = &records(&audit)[0];
     assert_eq!(
         (&record["action"], &record["caller"]),
         (&json!("rotate-client-secret"), &json!("mcp")),

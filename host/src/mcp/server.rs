@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use auth0_host::{
     ActionDescription, ActionFilter, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host,
+    PolicyDenial,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value};
@@ -101,13 +102,9 @@ impl Server {
     }
 
     /// Finds actions that may be run.
-    pub(super) async fn search(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Refused> {
-        Ok(self.find(filter).await?)
-    }
-
     pub(super) async fn find(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Error> {
         let mut found = self.host.find_actions(filter).await?;
-        found.retain(|action| self.check(action).is_ok());
+        found.retain(|action| self.permits(action));
         Ok(found)
     }
 
@@ -122,13 +119,12 @@ impl Server {
 
     /// Lists the actions that may be run.
     pub(super) fn permitted(&self) -> impl Iterator<Item = &ActionSummary> {
-        self.actions.iter().filter(|action| self.check(action).is_ok())
+        self.actions.iter().filter(|action| self.permits(action))
     }
 
     /// Asks the options, then the policy.
-    fn check(&self, action: &ActionSummary) -> Result<(), String> {
-        self.permissions.check(action).map_err(|refusal| refusal.to_string())?;
-        self.connection.permits(&action.id).map_err(|denial| denial.to_string())
+    fn permits(&self, action: &ActionSummary) -> bool {
+        self.permissions.check(action).is_ok() && self.connection.permits(&action.id).is_ok()
     }
 
     /// Says why no action is left: what would help most comes first.
@@ -146,21 +142,34 @@ impl Server {
         self.actions.iter().any(|action| action.id == id)
     }
 
-    /// Describes an action that may be run.
+    /// Describes an action that the options offer. What the policy says of it is asked by whoever runs it.
     ///
     /// # Errors
     ///
-    /// `missing` where there is none, `denied` with the option or the rule that would have to change.
-    pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
+    /// `missing` where there is none, `denied` with the option that would have to change.
+    pub(super) async fn offered(&self, id: &str) -> Result<ActionDescription, Refused> {
         let Some(action) = self.actions.iter().find(|action| action.id == id) else {
             let message = format!("there is no action `{id}`: search-actions finds those that there are");
             return Err(Refused::new(ErrorKind::Missing, message));
         };
-        self.check(action).map_err(|message| Refused::new(ErrorKind::Denied, message))?;
+        let denied = |refusal: Refusal| Refused::new(ErrorKind::Denied, refusal.to_string());
+        self.permissions.check(action).map_err(denied)?;
         Ok(self.host.describe(id).await?)
     }
 
-    /// Runs an action that may be run and that nobody has to agree to any more.
+    /// Describes an action that may be run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::offered`], and `denied` with the policy's rule.
+    pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
+        let action = self.offered(id).await?;
+        let denied = |denial: PolicyDenial| Refused::new(ErrorKind::Denied, denial.to_string());
+        self.connection.permits(id).map_err(denied)?;
+        Ok(action)
+    }
+
+    /// Runs an action that is offered, and that nobody has to agree to any more.
     pub(super) async fn run(
         &self,
         action: &ActionDescription,

@@ -60,7 +60,7 @@ pub(super) mod tests {
     pub(in crate::mcp) fn description(id: &str, effect: Effect, idempotent: bool) -> ActionDescription {
         serde_json::from_value(json!({
             "id": id, "title": "Title", "description": "What it does.", "group": "users", "effect": effect,
-            "idempotent": idempotent, "scopes": [], "requests": [], "stage": "ga", "pagination": "none", "personal": false,
+            "idempotent": idempotent, "scopes": [], "requests": [], "stage": "ga", "pagination": "whole", "personal": false,
             "input_schema": {"type": "object"}, "output_schema": {"type": "object"},
         }))
         .unwrap()
