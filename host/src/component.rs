@@ -29,7 +29,7 @@ pub(crate) const OFFERED_IMPORTS: [&str; 10] = [
 ];
 
 /// What is known of the component without running it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ComponentInfo {
     /// Size of the file in bytes.
@@ -40,6 +40,14 @@ pub struct ComponentInfo {
     pub name: Option<String>,
     /// The version it gives itself.
     pub version: Option<String>,
+    /// What it says that it is.
+    pub description: Option<String>,
+    /// Its licences, as an SPDX expression.
+    pub licenses: Option<String>,
+    /// Its home page.
+    pub homepage: Option<String>,
+    /// The revision of its sources.
+    pub revision: Option<String>,
     /// What it can reach, by interface.
     pub imports: Vec<String>,
     /// What it offers, by interface.
@@ -86,40 +94,48 @@ pub(crate) fn inspect(component: &Component, bytes: &[u8], digest: &Digest) -> R
             });
         }
     }
-    let (name, version) = names(bytes);
     let mut hex = "sha256:".to_owned();
     for byte in digest.as_ref() {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
-    Ok(ComponentInfo { size: bytes.len(), digest: hex, name, version, imports, exports })
+    let mut info = metadata(bytes);
+    (info.size, info.digest, info.imports, info.exports) = (bytes.len(), hex, imports, exports);
+    Ok(info)
 }
 
-/// Reads name and version out of the outermost custom sections. Sections that do not parse count as absent: they are
-/// for display.
-fn names(bytes: &[u8]) -> (Option<String>, Option<String>) {
-    let (mut name, mut version, mut depth) = (None, None, 0_u32);
+/// Reads what a component says of itself out of the outermost custom sections, which are those of an OCI image (the
+/// `wasm-metadata` crate writes them). Sections that do not parse count as absent: they are for display.
+fn metadata(bytes: &[u8]) -> ComponentInfo {
+    let (mut info, mut depth) = (ComponentInfo::default(), 0_u32);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(Payload::Version { encoding: Encoding::Component | Encoding::Module, .. }) => depth += 1,
             Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
-            Ok(Payload::CustomSection(section)) if depth == 1 => match section.name() {
-                "component-name" => {
-                    let reader = ComponentNameSectionReader::new(BinaryReader::new(section.data(), 0));
-                    for part in reader.into_iter().flatten() {
-                        if let ComponentName::Component { name: found, .. } = part {
-                            name = Some(found.to_owned());
+            Ok(Payload::CustomSection(section)) if depth == 1 => {
+                let text = || std::str::from_utf8(section.data()).ok().map(str::to_owned);
+                match section.name() {
+                    "component-name" => {
+                        let reader = ComponentNameSectionReader::new(BinaryReader::new(section.data(), 0));
+                        for part in reader.into_iter().flatten() {
+                            if let ComponentName::Component { name, .. } = part {
+                                info.name = Some(name.to_owned());
+                            }
                         }
                     }
+                    "version" => info.version = text(),
+                    "description" => info.description = text(),
+                    "licenses" => info.licenses = text(),
+                    "homepage" => info.homepage = text(),
+                    "revision" => info.revision = text(),
+                    _ => {}
                 }
-                "version" => version = std::str::from_utf8(section.data()).ok().map(str::to_owned),
-                _ => {}
-            },
+            }
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    (name, version)
+    info
 }
 
 #[cfg(test)]

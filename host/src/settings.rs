@@ -22,7 +22,7 @@ use crate::{
 
 /// How long a call may take where nothing else is said. The component's own default: an interactive workflow step is
 /// given up by its user at about this time.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// How often the component repeats a request where nothing else is said: as Auth0's own SDKs do (node-auth0,
 /// auth0-python: 2).
 const DEFAULT_MAX_RETRIES: u32 = 2;

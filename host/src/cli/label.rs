@@ -1,0 +1,108 @@
+//! `label`: what a marketplace, or whoever installs the component, has to know of it.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use auth0_host::Label;
+
+use super::{Exit, Failure, Globals, connect, describe::wrap, print, print::Styles};
+
+/// Arguments of `label`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Print it as JSON, with each action; docs/label.schema.json is its schema
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+What the component says of itself is asked of the component; where it may go
+and what it may use are this host's rules. No tenant is needed.
+
+Examples:
+  auth0-host label
+  auth0-host label --json
+  auth0-host --component other.wasm label";
+
+/// Prints the label.
+pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
+    let label = connect::host(globals).await?.label().await?;
+    if arguments.json {
+        print::json(&label)?;
+    } else {
+        print::stdout(&page(&label, Styles::of_stdout()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn page(label: &Label, styles: Styles) -> String {
+    let component = &label.component;
+    let unknown = || "not stated".to_owned();
+    let mut text =
+        format!("{}\n", styles.bold(component.name.as_deref().unwrap_or("a component without a name")));
+    for (name, value) in [
+        ("version", component.version.clone()),
+        ("licence", component.licenses.clone()),
+        ("homepage", component.homepage.clone()),
+        ("revision", component.revision.clone()),
+        ("digest", Some(component.digest.clone())),
+        ("size", Some(format!("{} bytes", component.size))),
+        (
+            "host",
+            Some(format!("auth0-host {}, whose limits and rules of egress these are", label.host_version)),
+        ),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:9} {}", value.unwrap_or_else(unknown));
+    }
+    let mut section = |heading: &str, lines: Vec<String>| {
+        let _ = write!(text, "\n{}\n", styles.bold(heading));
+        lines.iter().for_each(|line| {
+            let _ = writeln!(text, "  {line}");
+        });
+    };
+    section("Imports: what it can use of the machine", component.imports.clone());
+    section("Exports", component.exports.clone());
+    section(
+        &format!("Actions: {}", label.actions.len()),
+        vec![
+            format!("effect    {}", counts(&label.effects)),
+            format!("stage     {}", counts(&label.stages)),
+            format!(
+                "scopes    {} run all of them; `auth0-host scopes` tells how few yours need",
+                label.scopes.len()
+            ),
+        ],
+    );
+    let reach = label.egress.iter().flat_map(|reach| {
+        let requests = reach.requests.join(", ");
+        let first = format!("{:9} {}", reach.place, reach.origins.join(", "));
+        [first, format!("          {requests}"), format!("          credential: {}", reach.credential)]
+    });
+    section("Egress: where it can go, and nowhere else", reach.collect());
+    section(
+        "Data",
+        vec![
+            format!(
+                "personal  {} actions read or write what is known of a person",
+                label.data.personal.len()
+            ),
+            format!(
+                "secret    {} take a secret; {} are answered one, which the host replaces by a handle",
+                label.data.secret_written.len(),
+                label.data.secret_read.len()
+            ),
+            format!("anything  {}: its caller chooses the request", label.data.unknowable.join(", ")),
+        ],
+    );
+    let limits = label.limits.iter().map(|(name, value)| format!("{name:20} {value}"));
+    section("Limits of a call, where the connection does not say otherwise", limits.collect());
+    text.push('\n');
+    text += &styles.dim(&wrap("--json names each action with its requests, scopes and secrets", ""));
+    text.push('\n');
+    text
+}
+
+fn counts(counts: &BTreeMap<&'static str, usize>) -> String {
+    counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,184 @@
+//! Where requests of a component can go, under this host.
+
+use serde::Serialize;
+
+/// A place that can be reached, and nothing besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Reach {
+    /// Whose it is: the tenant, or the kind of mail provider as Auth0 names it.
+    pub place: &'static str,
+    /// Scheme and host, with what the connection's settings put in.
+    pub origins: &'static [&'static str],
+    /// Method and path, with what varies in braces.
+    pub requests: &'static [&'static str],
+    /// Which credential the host adds, after policy.
+    pub credential: &'static str,
+    /// When it can be reached.
+    pub when: &'static str,
+}
+
+const WITH_CREDENTIALS: &str = "the connection has credentials for this provider";
+
+/// All there is. A test holds each line against the rules that requests are held to.
+pub(super) const ALL: [Reach; 12] = [
+    Reach {
+        place: "tenant",
+        origins: &["https://{tenant}"],
+        requests: &["GET|HEAD|POST|PUT|PATCH|DELETE /api/v2/{path}"],
+        credential: "the connection's access token",
+        when: "always, within the policy",
+    },
+    Reach {
+        place: "tenant",
+        origins: &["https://{tenant}"],
+        requests: &["POST /dbconnections/change_password"],
+        credential: "none",
+        when: "always, within the policy",
+    },
+    Reach {
+        place: "tenant",
+        origins: &["https://{tenant}"],
+        requests: &["POST /oauth/token"],
+        credential: "the application's, by the host itself; the component is told scope and expiry, never the token",
+        when: "the connection has credentials",
+    },
+    Reach {
+        place: "sendgrid",
+        origins: &["https://api.sendgrid.com"],
+        requests: &["POST /v3/mail/send"],
+        credential: "its key",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "mailgun",
+        origins: &["https://api.mailgun.net", "https://api.eu.mailgun.net"],
+        requests: &["POST /v3/{domain}/messages"],
+        credential: "its key",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "mandrill",
+        origins: &["https://mandrillapp.com"],
+        requests: &["POST /api/1.0/messages/send", "POST /api/1.0/messages/send.json"],
+        credential: "its key",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "sparkpost",
+        origins: &["https://api.sparkpost.com", "https://api.eu.sparkpost.com"],
+        requests: &["POST /api/v1/transmissions"],
+        credential: "its key",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "resend",
+        origins: &["https://api.resend.com"],
+        requests: &["POST /emails"],
+        credential: "its key",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "ses",
+        origins: &["https://email.{region}.amazonaws.com"],
+        requests: &["POST /v2/email/outbound-emails"],
+        credential: "a signature",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "azure_cs",
+        origins: &["https://{endpoint of the connection string}"],
+        requests: &["POST /emails:send"],
+        credential: "a signature",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "ms365",
+        origins: &["https://graph.microsoft.com"],
+        requests: &["POST /v1.0/users/{sender}/sendMail"],
+        credential: "a token of its own",
+        when: WITH_CREDENTIALS,
+    },
+    Reach {
+        place: "smtp",
+        origins: &["smtp://{server of the settings}"],
+        requests: &["one mail, by the host: the component has no sockets"],
+        credential: "its user and password",
+        when: WITH_CREDENTIALS,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base_url::BaseUrl,
+        egress::destination::{
+            AZURE_STAND_IN, Destination, Destinations, MailAccess, MailProvider, SMTP_STAND_IN,
+        },
+    };
+
+    fn classify(request: &str) -> Option<Destination> {
+        let destinations =
+            Destinations::new(BaseUrl::https("acme.eu.auth0.com"), None).mail(MailAccess::Untold);
+        let (method, url) = request.split_once(' ').unwrap();
+        destinations
+            .classify(&method.parse().unwrap(), &url.parse().unwrap())
+            .ok()
+            .map(|route| route.destination)
+    }
+
+    /// Puts in what a connection would, and what the component posts to in place of a customer's own server.
+    fn asked(origin: &str, path: &str) -> String {
+        let path = match path.strip_prefix('/') {
+            Some(_) => path.to_owned(),
+            None => "/send".to_owned(),
+        };
+        format!("{origin}{path}")
+            .replace("{tenant}", "acme.eu.auth0.com")
+            .replace("{region}", "eu-central-1")
+            .replace("{endpoint of the connection string}", AZURE_STAND_IN)
+            .replace("smtp://{server of the settings}", &format!("https://{SMTP_STAND_IN}"))
+            .replace("{domain}", "mg.acme.example")
+            .replace("{sender}", "ana@acme.example")
+            .replace("{path}", "users")
+    }
+
+    #[test]
+    fn what_the_label_says_can_be_reached_can_be_and_every_mail_provider_is_on_it() {
+        for reach in &ALL {
+            for origin in reach.origins {
+                for request in reach.requests {
+                    let (methods, path) = request.split_once(' ').unwrap();
+                    let methods: Vec<&str> =
+                        if path.starts_with('/') { methods.split('|').collect() } else { vec!["POST"] };
+                    for method in methods {
+                        let request = format!("{method} {}", asked(origin, path));
+                        match classify(&request).unwrap_or_else(|| panic!("{request} does not leave")) {
+                            Destination::Mail(provider) => assert_eq!(provider.name(), reach.place),
+                            _ => assert_eq!(reach.place, "tenant", "{request}"),
+                        }
+                    }
+                }
+            }
+        }
+        for provider in MailProvider::ALL {
+            assert!(ALL.iter().any(|reach| reach.place == provider.name()), "{provider} is on the label");
+        }
+    }
+
+    #[test]
+    fn what_the_label_does_not_name_cannot_be_reached() {
+        for request in [
+            "GET https://acme.eu.auth0.com/authorize",
+            "POST https://acme.eu.auth0.com/dbconnections/signup",
+            "GET https://api.sendgrid.com/v3/contactdb/recipients",
+            "GET https://acme.eu.auth0.com.evil.example/api/v2/users",
+            "GET http://acme.eu.auth0.com/api/v2/users",
+            "GET https://169.254.169.254/latest/meta-data/",
+            "GET https://example.com/",
+        ] {
+            assert_eq!(classify(request), None, "{request}");
+        }
+    }
+}

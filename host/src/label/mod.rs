@@ -1,0 +1,181 @@
+//! The plugin's label: what a marketplace, or whoever installs a component, has to know of it.
+//!
+//! What the component says of itself is asked of the component that is loaded, and where it may go and what it may use
+//! is taken from the host that holds it to that. Nothing is written down a second time, so a label cannot promise what
+//! the file does not do. A component that lies about its actions is still held to the egress and the limits.
+
+mod egress;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use self::egress::Reach;
+use crate::{
+    action::{ActionDescription, ApiRequest, ScopeNeed},
+    component::ComponentInfo,
+    egress::secrets_in_answers_of,
+    error::Error,
+    host::Host,
+    limits::Limits,
+    scopes::ScopePlan,
+    settings::DEFAULT_DEADLINE,
+};
+
+/// The form of the JSON: a reader that knows it need not guess.
+const FORMAT: &str = "auth0-label/1";
+
+/// What is to be known of a component.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Label {
+    /// The form of this label: `auth0-label/1`.
+    pub format: &'static str,
+    /// The file: digest, size, name, version, licences, imports, exports.
+    pub component: ComponentInfo,
+    /// The host that read it: its version, whose limits and rules of egress these are.
+    pub host_version: &'static str,
+    /// How many actions there are of each effect.
+    pub effects: BTreeMap<&'static str, usize>,
+    /// How many there are of each stage.
+    pub stages: BTreeMap<&'static str, usize>,
+    /// The smallest set of scopes that runs every action whose needs are known.
+    pub scopes: Vec<String>,
+    /// Where it can go, and nowhere else.
+    pub egress: &'static [Reach],
+    /// What it handles.
+    pub data: Data,
+    /// What one call may use where the connection's settings do not say otherwise.
+    pub limits: BTreeMap<&'static str, u64>,
+    /// Every action.
+    pub actions: Vec<ActionLabel>,
+}
+
+/// Classes of data, by the actions that read or write them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Data {
+    /// Actions that read or write what is known of a person.
+    pub personal: Vec<String>,
+    /// Actions whose input holds a secret.
+    pub secret_written: Vec<String>,
+    /// Actions by whose requests the tenant answers secrets. The host puts handles in their place.
+    pub secret_read: Vec<String>,
+    /// Actions whose requests the caller chooses: they may be about anything.
+    pub unknowable: Vec<String>,
+}
+
+/// What is to be known of an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ActionLabel {
+    /// The id to run it by.
+    pub id: String,
+    /// A few words for a menu.
+    pub title: String,
+    /// The family.
+    pub group: String,
+    /// What it does to the tenant.
+    pub effect: &'static str,
+    /// How ready Auth0 says that it is.
+    pub stage: &'static str,
+    /// Whether doing it twice leaves the tenant as doing it once.
+    pub idempotent: bool,
+    /// What the token has to be allowed.
+    pub scopes: Vec<ScopeNeed>,
+    /// Requests that it may send.
+    pub requests: Vec<ApiRequest>,
+    /// Whether it reads or writes what is known of a person.
+    pub personal: bool,
+    /// Members of its input that are secrets.
+    pub secret_inputs: Vec<String>,
+    /// Members of the tenant's answers that are secrets, by the host's own table; `a.b` is `b` anywhere below `a`.
+    pub secret_outputs: Vec<String>,
+}
+
+impl Host {
+    /// Writes the label of the component that is loaded. It is asked for each of its actions, which takes some
+    /// milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// Those of the runtime: the component needs no tenant for it.
+    pub async fn label(&self) -> Result<Label, Error> {
+        let summaries = self.actions().await?;
+        let mut actions = Vec::with_capacity(summaries.len());
+        for summary in &summaries {
+            actions.push(ActionLabel::of(self.describe(&summary.id).await?));
+        }
+        let plan = ScopePlan::new(&summaries, true);
+        let count = |name: fn(&ActionLabel) -> &'static str| {
+            let mut counts = BTreeMap::new();
+            actions.iter().for_each(|action| *counts.entry(name(action)).or_default() += 1);
+            counts
+        };
+        let those = |wanted: fn(&&ActionLabel) -> bool| -> Vec<String> {
+            actions.iter().filter(wanted).map(|action| action.id.clone()).collect()
+        };
+        Ok(Label {
+            format: FORMAT,
+            component: self.component().clone(),
+            host_version: env!("CARGO_PKG_VERSION"),
+            effects: count(|action| action.effect),
+            stages: count(|action| action.stage),
+            scopes: plan.names().into_iter().map(str::to_owned).collect(),
+            egress: &egress::ALL,
+            data: Data {
+                personal: those(|action| action.personal),
+                secret_written: those(|action| !action.secret_inputs.is_empty()),
+                secret_read: those(|action| !action.secret_outputs.is_empty()),
+                unknowable: plan.unknowable,
+            },
+            limits: limits(),
+            actions,
+        })
+    }
+}
+
+impl ActionLabel {
+    fn of(action: ActionDescription) -> Self {
+        Self {
+            secret_inputs: action.secret_inputs(),
+            secret_outputs: secret_outputs(&action.requests),
+            id: action.id,
+            title: action.title,
+            group: action.group,
+            effect: action.effect.as_str(),
+            stage: action.stage.as_str(),
+            idempotent: action.idempotent,
+            scopes: action.scopes,
+            requests: action.requests,
+            personal: action.personal,
+        }
+    }
+}
+
+/// Names what the host takes out of the answers to these requests.
+fn secret_outputs(requests: &[ApiRequest]) -> Vec<String> {
+    let names: BTreeSet<String> = requests.iter().flat_map(secrets_in_answers_of).collect();
+    names.into_iter().collect()
+}
+
+/// Names the limits as `docs/limits.md` does, with their units.
+fn limits() -> BTreeMap<&'static str, u64> {
+    let limits = Limits::default();
+    let wide = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    BTreeMap::from([
+        ("deadline_ms", ms(DEFAULT_DEADLINE)),
+        ("cpu_ms", ms(limits.cpu)),
+        ("memory_bytes", wide(limits.memory_bytes)),
+        ("table_elements", wide(limits.table_elements)),
+        ("hostcall_bytes", wide(limits.hostcall_bytes)),
+        ("handles", wide(limits.handles)),
+        ("requests", limits.requests),
+        ("request_body_bytes", wide(limits.request_body_bytes)),
+        ("response_body_bytes", limits.response_body_bytes),
+        ("header_bytes", wide(limits.header_bytes)),
+        ("concurrent_calls", wide(limits.concurrent_calls)),
+        ("queue_ms", ms(limits.queue)),
+    ])
+}
