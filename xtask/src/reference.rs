@@ -1,14 +1,17 @@
-//! The reference of the actions, `docs/actions.md`, written from what the component says of itself.
+//! The pages under `docs/` that the built component itself writes: the reference of the curated actions
+//! (`docs/actions.md`), that of the operations of the Management API (`docs/operations-reference/`, a page for each
+//! family, since there are hundreds), and the label in `docs/label.md`.
 //!
-//! It is asked through the host's command line, as any user can ask it; nothing is read from the sources. So the file
-//! cannot tell of an action that the built component does not have.
+//! It is asked through the host's command line, as any user can ask it; nothing is read from the sources. So the pages
+//! cannot tell of anything that the built component does not do.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::workspace::Workspace;
@@ -16,293 +19,176 @@ use crate::{component, host, process};
 
 const COMMAND: &str = "cargo xtask reference";
 
-/// Write the file.
+/// The folder of the operations' pages; nothing else is in it.
+const OPERATIONS: &str = "docs/operations-reference";
+
+/// The page whose block between these lines is the label.
+const LABEL: &str = "docs/label.md";
+const LABEL_BEGINS: &str = "<!-- Written by `cargo xtask reference`: -->\n```text\n";
+const LABEL_ENDS: &str = "```\n<!-- to here -->";
+
+/// Lines of the label that change with each byte of the component, or with each commit: a page that had them would have to
+/// be written anew whenever anything is built, and would be wrong for whoever builds with another compiler. Who wants
+/// them asks the file at hand.
+const OF_THE_BUILD: [&str; 3] = ["  revision ", "  digest ", "  size "];
+
+/// What a page is to hold.
+struct Page {
+    path: PathBuf,
+    text: String,
+}
+
+/// Write the pages, and take away those of families that are no more.
 pub(crate) fn write(workspace: &Workspace) -> Result<ExitCode> {
-    let text = generate(workspace)?;
-    let path = path(workspace);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let pages = pages(workspace)?;
+    for stale in stale(workspace, &pages)? {
+        fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+        process::say(&format!("removed {}", stale.display()));
     }
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    process::say(&format!("wrote {}", path.display()));
+    for Page { path, text } in &pages {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    process::say(&format!("wrote {} pages", pages.len()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Compare the file with what would be written.
+/// Compare the pages with what would be written.
 pub(crate) fn check(workspace: &Workspace) -> Result<ExitCode> {
-    let text = generate(workspace)?;
-    let path = path(workspace);
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    if found == text {
-        process::say(&format!("{} is up to date", path.display()));
-        return Ok(ExitCode::SUCCESS);
+    let pages = pages(workspace)?;
+    let mut differ = false;
+    for stale in stale(workspace, &pages)? {
+        differ = true;
+        process::say(&format!("{} is about a family that the component has not", stale.display()));
     }
-    let line = found.lines().zip(text.lines()).take_while(|(found, wanted)| found == wanted).count() + 1;
-    process::say(&format!(
-        "{} differs from the component from line {line} on: run `{COMMAND}`",
-        path.display()
-    ));
-    Ok(ExitCode::FAILURE)
+    for Page { path, text } in &pages {
+        let found = fs::read_to_string(path).unwrap_or_default();
+        if found != *text {
+            differ = true;
+            let same = found.lines().zip(text.lines()).take_while(|(found, wanted)| found == wanted).count();
+            process::say(&format!("{} differs from the component from line {} on", path.display(), same + 1));
+        }
+    }
+    if differ {
+        process::say(&format!("run `{COMMAND}`"));
+        return Ok(ExitCode::FAILURE);
+    }
+    process::say(&format!("{} pages are up to date", pages.len()));
+    Ok(ExitCode::SUCCESS)
 }
 
-fn path(workspace: &Workspace) -> PathBuf {
-    workspace.root().join("docs/actions.md")
+/// Files among the operations' pages that are none of them.
+fn stale(workspace: &Workspace, pages: &[Page]) -> Result<Vec<PathBuf>> {
+    let folder = workspace.root().join(OPERATIONS);
+    let Ok(files) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+    let mut stale = Vec::new();
+    for file in files {
+        let path = file.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if !pages.iter().any(|page| page.path == path) {
+            stale.push(path);
+        }
+    }
+    Ok(stale)
 }
 
-fn generate(workspace: &Workspace) -> Result<String> {
+fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     component::build(workspace)?;
     let host = host::build(workspace, &[])?;
     process::say("asking the component");
-    let answer = process::output(workspace.command(host).args(["describe", "--all", "--json"]))?;
-    let mut actions: Vec<Value> =
-        serde_json::from_str(&answer).context("auth0-host describe printed no array of JSON")?;
-    // An operation of the API has a dot in its id.
-    actions.retain(|action| text(action, "id").is_some_and(|id| !id.contains('.')));
-    Ok(page(&actions))
+    let ask = |arguments: &[&str]| process::output(workspace.command(&host).args(arguments));
+    let page = |name: &str, text: String| Page { path: workspace.root().join(name), text };
+    let mut pages = vec![page("docs/actions.md", curated(&ask(&["actions", "--curated", "--markdown"])?))];
+    let answer = ask(&["actions", "--operations", "--json"])?;
+    let operations: Vec<Value> =
+        serde_json::from_str(&answer).context("auth0-host actions printed no array of JSON")?;
+    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+    for operation in &operations {
+        *groups
+            .entry(operation.get("group").and_then(Value::as_str).context("an action has no group")?)
+            .or_default() += 1;
+    }
+    for group in groups.keys() {
+        if !group.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')) {
+            bail!("`{group}` makes no name of a file");
+        }
+        let section = ask(&["actions", "--operations", "--markdown", "--group", group])?;
+        pages.push(page(
+            &format!("{OPERATIONS}/{group}.md"),
+            format!("{}# Operations: {group}\n\n{section}", written("")),
+        ));
+    }
+    pages.push(page(&format!("{OPERATIONS}/README.md"), index(&groups)));
+    let found =
+        fs::read_to_string(workspace.root().join(LABEL)).with_context(|| format!("cannot read {LABEL}"))?;
+    pages.push(page(LABEL, labelled(&found, &ask(&["label"])?)?));
+    Ok(pages)
 }
 
-fn page(actions: &[Value]) -> String {
-    let mut page = format!(
-        "<!-- Written by `{COMMAND}` from the component itself; do not edit. -->\n\
-         # Actions\n\n\
+fn written(what: &str) -> String {
+    format!("<!-- Written by `{COMMAND}` from the component itself{what}; do not edit. -->\n")
+}
+
+fn curated(sections: &str) -> String {
+    format!(
+        "{}# Actions\n\n\
+         The actions that are made for one purpose. Each operation of the Management API is an action besides: \
+         [operations](operations-reference/README.md).\n\n\
          Every action as JSON: `auth0-host run ACTION key=value …`, `Connection::run` in the library, and \
          `run-action` in the contract. The typed functions of the contract (`wit/`) do the same. Names are Auth0's \
-         own. `auth0-host describe ACTION --json` prints the JSON Schemas that this page is made from.\n"
+         own. `auth0-host describe ACTION --json` prints the JSON Schemas that this page is made from.\n\n{sections}",
+        written("")
+    )
+}
+
+fn index(groups: &BTreeMap<&str, usize>) -> String {
+    let mut text = format!(
+        "{}# Operations\n\n\
+         Every operation of Auth0's Management API is an action of this name: {} of them. Input is the parts of its \
+         path, its query and its body side by side; a list takes `limit` and `cursor` whatever the operation's own paging \
+         is. What an operation answers is passed on as Auth0 gives it. Those that are made for one purpose are on \
+         [another page](../actions.md).\n\n| family | operations |\n|---|---|\n",
+        written(""),
+        groups.values().sum::<usize>(),
     );
-    let mut group = "";
-    for action in actions {
-        let of = text(action, "group").unwrap_or_default();
-        if of != group {
-            group = of;
-            // Writing to a String cannot fail.
-            let _ = write!(page, "\n## {group}\n\n| action | effect | |\n|---|---|---|\n");
-            for member in actions.iter().filter(|member| text(member, "group") == Some(group)) {
-                let id = text(member, "id").unwrap_or_default();
-                let _ = writeln!(
-                    page,
-                    "| [{id}](#{id}) | {} | {} |",
-                    text(member, "effect").unwrap_or_default(),
-                    cell(text(member, "title").unwrap_or_default())
-                );
-            }
-        }
-        section(&mut page, action);
+    for (group, count) in groups {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| [{group}]({group}.md) | {count} |");
     }
-    page
+    text
 }
 
-fn section(page: &mut String, action: &Value) {
-    let repeat = match action.get("idempotent").and_then(Value::as_bool) {
-        Some(true) => "doing it twice leaves the tenant as doing it once",
-        _ => "not to be repeated blindly",
-    };
-    let needs = list(action.get("scopes").unwrap_or(&Value::Null)).iter();
-    let scopes: Vec<String> = needs.map(need).collect();
-    let _ = write!(
-        page,
-        "\n### {}\n\n{}\n\n{}: {repeat}. Scopes: {}.\n",
-        text(action, "id").unwrap_or_default(),
-        text(action, "description").unwrap_or_default(),
-        capital(text(action, "effect").unwrap_or_default()),
-        if scopes.is_empty() { "none".to_owned() } else { scopes.join(", ") },
-    );
-    for (title, key) in [("Input", "input_schema"), ("Output", "output_schema")] {
-        let schema = action.get(key).unwrap_or(&Value::Null);
-        members(page, title, schema);
-    }
-}
-
-/// Say what a token needs: any one of some scopes, and for what, where the action can do without.
-fn need(need: &Value) -> String {
-    let any_of = list(need.get("any_of").unwrap_or(&Value::Null)).iter();
-    let any_of = any_of.map(|scope| code(&plain(scope))).collect::<Vec<_>>().join(" or ");
-    text(need, "only_for").map_or_else(|| any_of.clone(), |part| format!("{any_of} (for {part})"))
-}
-
-/// Write a table of the members of an object, those of a list's items included.
-fn members(page: &mut String, title: &str, schema: &Value) {
-    let mut rows = String::new();
-    collect(&mut rows, "", schema, schema, 0);
-    if rows.is_empty() {
-        let _ = write!(page, "\n{title}: an empty object.\n");
-    } else {
-        let _ = write!(page, "\n| {title} | type | |\n|---|---|---|\n{rows}");
-    }
-}
-
-/// How deep members of members are told: `items[].identities[].provider`. Schemas may refer to themselves.
-const DEPTH: usize = 4;
-
-fn collect(rows: &mut String, prefix: &str, schema: &Value, root: &Value, depth: usize) {
-    let schema = resolve(schema, root);
-    let required = list(schema.get("required").unwrap_or(&Value::Null));
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
-    for (name, member) in properties {
-        let mark = if required.iter().any(|required| required == name) { ", required" } else { "" };
-        let _ = writeln!(
-            rows,
-            "| {} | {}{mark} | {} |",
-            code(&format!("{prefix}{name}")),
-            cell(&type_name(member, root, 0)),
-            cell(text(member, "description").unwrap_or_default())
-        );
-        if depth < DEPTH {
-            let member = object_of(member, root);
-            collect(rows, &format!("{prefix}{name}."), &member, root, depth + 1);
-            if let Some(items) = member.get("items") {
-                collect(rows, &format!("{prefix}{name}[]."), &object_of(items, root), root, depth + 1);
-            }
-        }
-    }
-}
-
-/// Follow references, and take the one choice that is not null.
-fn object_of(schema: &Value, root: &Value) -> Value {
-    let schema = resolve(schema, root);
-    for keyword in ["anyOf", "oneOf"] {
-        let choices = list(schema.get(keyword).unwrap_or(&Value::Null));
-        let mut choices = choices.iter().filter(|choice| text(choice, "type") != Some("null"));
-        if let (Some(choice), None) = (choices.next(), choices.next()) {
-            return resolve(choice, root).clone();
-        }
-    }
-    schema.clone()
-}
-
-fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
-    let target = text(schema, "$ref").and_then(|path| path.strip_prefix('#'));
-    target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
-}
-
-fn type_name(schema: &Value, root: &Value, depth: usize) -> String {
-    if depth > DEPTH {
-        return "…".to_owned();
-    }
-    let schema = resolve(schema, root);
-    if let Some(values) = schema.get("enum") {
-        let names = list(values).iter().filter(|value| !value.is_null()).map(|value| code(&plain(value)));
-        return names.collect::<Vec<_>>().join(" or ");
-    }
-    if let Some(value) = schema.get("const") {
-        return code(&plain(value));
-    }
-    for keyword in ["anyOf", "oneOf"] {
-        if let Some(choices) = schema.get(keyword) {
-            let mut names: Vec<String> = list(choices)
-                .iter()
-                .map(|choice| type_name(choice, root, depth + 1))
-                .filter(|name| name != "null" && !name.is_empty())
-                .collect();
-            names.dedup();
-            return names.join(" or ");
-        }
-    }
-    let names: Vec<String> = match schema.get("type") {
-        Some(Value::String(name)) => vec![name.clone()],
-        Some(names) => list(names).iter().map(plain).filter(|name| name != "null").collect(),
-        None => vec!["any".to_owned()],
-    };
-    let names = names.into_iter().map(|name| match schema.get("items") {
-        Some(items) if name == "array" => format!("array of {}", type_name(items, root, depth + 1)),
-        _ => name,
-    });
-    names.collect::<Vec<_>>().join(" or ")
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object.get(name).and_then(Value::as_str)
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn code(text: &str) -> String {
-    format!("`{text}`")
-}
-
-/// Fit text into a cell of a table.
-fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// Put a label into its page.
+fn labelled(page: &str, label: &str) -> Result<String> {
+    let (before, rest) =
+        page.split_once(LABEL_BEGINS).with_context(|| format!("{LABEL} has no place for the label"))?;
+    let (_, after) =
+        rest.split_once(LABEL_ENDS).with_context(|| format!("the label in {LABEL} does not end"))?;
+    let lines = label.lines().filter(|line| !OF_THE_BUILD.iter().any(|begin| line.starts_with(begin)));
+    let label: String = lines.flat_map(|line| [line, "\n"]).collect();
+    Ok(format!("{before}{LABEL_BEGINS}{label}{LABEL_ENDS}{after}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn a_page_tells_groups_actions_and_the_members_of_input_and_output() {
-        let action = json!({
-            "id": "get-user", "title": "Get a user", "group": "users", "effect": "read", "idempotent": true,
-            "description": "Gets one user.", "scopes": [{"any_of": ["read:users"]}],
-            "input_schema": {
-                "type": "object", "required": ["user_id"],
-                "properties": {
-                    "user_id": {"type": "string", "description": "Id: `a|b`."},
-                    "kind": {"anyOf": [{"$ref": "#/$defs/Kind"}, {"type": "null"}]},
-                },
-                "$defs": {"Kind": {"enum": ["x", "y"]}},
-            },
-            "output_schema": {
-                "type": "object",
-                "properties": {"items": {"type": "array", "items": {
-                    "type": "object", "properties": {"id": {"type": ["string", "null"]}},
-                }}},
-            },
-        });
-        let page = page(&[action]);
-        assert!(page.starts_with("<!-- Written by `cargo xtask reference`"));
-        assert!(
-            page.ends_with(
-                "
-## users
-
-| action | effect | |
-|---|---|---|
-| [get-user](#get-user) | read | Get a user |
-
-### get-user
-
-Gets one user.
-
-Read: doing it twice leaves the tenant as doing it once. Scopes: `read:users`.
-
-| Input | type | |
-|---|---|---|
-| `user_id` | string, required | Id: `a\\|b`. |
-| `kind` | `x` or `y` |  |
-
-| Output | type | |
-|---|---|---|
-| `items` | array of object |  |
-| `items[].id` | string |  |
-"
-            ),
-            "{page}"
-        );
+    fn a_label_is_put_into_its_page_without_what_changes_with_each_build() {
+        let page = format!("# Label\n\n{LABEL_BEGINS}old\n{LABEL_ENDS}\n\nmore\n");
+        let label = "auth0-connector\n  version   0.1.0\n  digest    sha256:0\n  size      1 bytes\n";
+        let expected =
+            format!("# Label\n\n{LABEL_BEGINS}auth0-connector\n  version   0.1.0\n{LABEL_ENDS}\n\nmore\n");
+        let written = labelled(&page, label).unwrap();
+        assert_eq!(written, expected);
+        assert_eq!(labelled(&written, label).unwrap(), expected);
+        assert!(labelled("# Label\n", label).is_err());
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
-        let schema = json!({
-            "properties": {"next": {"$ref": "#/$defs/Node"}},
-            "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
-        });
-        let mut page = String::new();
-        members(&mut page, "Input", &schema);
-        assert_eq!(page.lines().count(), 3 + DEPTH + 1, "{page}");
-        members(&mut page, "Output", &json!({"type": "object"}));
-        assert!(page.ends_with("Output: an empty object.\n"));
+    fn the_index_links_each_family() {
+        let text = index(&BTreeMap::from([("roles", 3), ("users", 40)]));
+        assert!(text.contains("43 of them") && text.contains("| [roles](roles.md) | 3 |"), "{text}");
     }
 }
