@@ -246,9 +246,28 @@ async fn an_input_of_50_megabytes_is_refused_and_not_sent() {
 fn actions_and_descriptions_can_be_searched_and_read_by_programs() {
     let all = said(&["actions", "--json"]).json();
     assert_eq!(all.as_array().unwrap().len(), 46 + 471);
-    let some = said(&["actions", "delete", "--json"]).json();
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let found = said(&[&["actions", "--json"], arguments].concat()).json();
+        found.as_array().unwrap().iter().map(|action| action["id"].as_str().unwrap().to_owned()).collect()
+    };
+    for (arguments, there, not_there) in [
+        (&["delete"][..], "delete-user", "get-user"),
+        (&["organizations", "members"], "organizations.members.list", "organizations.list"),
+        (&["--effect", "delete", "--group", "users"], "delete-user", "update-user"),
+        (&["--stage", "beta"], "experimentation.experiments.list", "get-user"),
+        (&["--scope", "create:users"], "create-user", "get-user"),
+        (&["--curated"], "get-user", "users.get"),
+        (&["--operations"], "users.get", "get-user"),
+    ] {
+        let found = ids(arguments);
+        let has = |id: &str| found.iter().any(|found| found == id);
+        assert!(has(there) && !has(not_there), "{arguments:?}: {found:?}");
+    }
+    assert_eq!(ids(&["--curated"]).len(), 46);
+    let reference = said(&["actions", "--markdown", "--group", "roles", "--curated"]);
     assert!(
-        some.as_array().unwrap().iter().all(|action| action.to_string().to_lowercase().contains("delete"))
+        reference.out.starts_with("## roles\n") && reference.out.contains("\n### create-role\n"),
+        "{reference:#?}"
     );
     let table = said(&["actions", "roles"]);
     assert!(table.out.contains("assign-user-roles") && !table.out.contains('\u{1b}'), "{table:#?}");
@@ -261,7 +280,15 @@ fn actions_and_descriptions_can_be_searched_and_read_by_programs() {
 
 #[test]
 fn help_has_examples_and_completions_are_scripts() {
-    for arguments in [&["--help"][..], &["run", "--help"], &["emulator", "--help"], &["actions", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["emulator", "--help"],
+        &["actions", "--help"],
+        &["describe", "--help"],
+        &["scopes", "--help"],
+        &["label", "--help"],
+    ] {
         let said = said(arguments);
         assert!(said.code == Some(0) && said.out.contains("Example"), "{arguments:?}: {said:#?}");
     }

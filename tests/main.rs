@@ -26,6 +26,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod governor;
+mod interactive;
 mod faults {
     mod creates;
     mod kinds;
@@ -56,6 +57,7 @@ mod private_key;
 mod promises;
 mod readme;
 mod sandbox;
+mod scopes;
 mod secret_fields;
 mod secret_sink;
 mod smtp_server;

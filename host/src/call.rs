@@ -6,8 +6,8 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -22,10 +22,11 @@ use tokio::{
 use tracing::Span;
 
 use crate::{
+    action::ScopeNeed,
     audit::AuditRequest,
-    egress::governor::Priority,
+    egress::{governor::Priority, token::Token},
     error::Error,
-    private_path,
+    private_path, scopes,
     secrets::made::MadeSecrets,
     telemetry::{self, CallId, RequestEnd},
 };
@@ -156,6 +157,12 @@ pub(crate) struct CallContext {
     places: Arc<Semaphore>,
     /// Why the last refused request was refused, in words that the component does not know.
     denial: Mutex<Option<String>>,
+    /// What the token has to be allowed for the action, where that is known.
+    needs: OnceLock<Arc<[ScopeNeed]>>,
+    /// Whether a request has been held against it.
+    begun: AtomicBool,
+    /// What the token lacks of it.
+    lacking: Mutex<Vec<String>>,
     /// What became of the secrets that its requests made.
     pub(crate) made: Arc<MadeSecrets>,
 }
@@ -173,6 +180,9 @@ impl CallContext {
             requests: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
+            needs: OnceLock::new(),
+            begun: AtomicBool::new(false),
+            lacking: Mutex::default(),
             made: Arc::default(),
         }
     }
@@ -214,6 +224,35 @@ impl CallContext {
     /// Returns the reason of the last refusal.
     pub(crate) fn denial(&self) -> Option<String> {
         lock(&self.denial).clone()
+    }
+
+    /// Says what the token has to be allowed.
+    pub(crate) fn needs(&self, needs: Arc<[ScopeNeed]>) {
+        // A call has one action.
+        let _ = self.needs.set(needs);
+    }
+
+    /// Whether this is the first request that asks so.
+    pub(crate) fn begins(&self) -> bool {
+        !self.begun.swap(true, Ordering::Relaxed)
+    }
+
+    /// Returns the scopes that a token is known to lack.
+    pub(crate) fn lacking(&self, token: &Token) -> Vec<String> {
+        match (self.needs.get(), &token.scope) {
+            (Some(needs), Some(granted)) => scopes::lacking(needs, granted),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Keeps the scopes for the call's error.
+    pub(crate) fn lacks(&self, scopes: Vec<String>) {
+        *lock(&self.lacking) = scopes;
+    }
+
+    /// Returns the scopes for want of which nothing was sent.
+    pub(crate) fn lacked(&self) -> Vec<String> {
+        lock(&self.lacking).clone()
     }
 
     /// Returns what is left of the call's time.

@@ -30,7 +30,7 @@ use crate::{
         governor::{Governor, RatePlan},
         mail::{self, Mailer, Surroundings},
         resolver::Resolver,
-        token::{TokenEndpoint, TokenSource},
+        token::{TokenEndpoint, TokenError, TokenSource},
         transport::{Transport, tls_config},
     },
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
@@ -257,6 +257,11 @@ impl Connection {
         inner.journal.ready().map_err(|error| denied(format!("denied: {error}")))?;
         inner.actions.check(action).map_err(|denial| denied(format!("denied: {denial}")))?;
         let _turn = self.turn(context).await?;
+        if inner.egress.token_source().is_some()
+            && let Some(needs) = inner.runtime.needs(action, context.left()).await
+        {
+            context.needs(needs);
+        }
         let limit = context.left().saturating_add(GRACE);
         let wait = inner.limits.queue.min(context.left());
         let guest = || {
@@ -277,6 +282,18 @@ impl Connection {
             }
             (error, _) => error,
         });
+        // So it was not sent, and what is lacking is the host's to say, too.
+        let result = match (result, context.lacked()) {
+            (Err(Error::Action(error)), scopes) if !scopes.is_empty() => {
+                let message = format!(
+                    "the token lacks {} for `{action}`, so nothing was sent; to allow it, widen the application's grant \
+                     (`auth0-host scopes {action} --grant` prints it)",
+                    scopes.join(", ")
+                );
+                Err(ActionError { kind: ErrorKind::Forbidden, message, scopes, ..error }.into())
+            }
+            (result, _) => result,
+        };
         // A guest need not tell what it heard, or understand it.
         let result = match (context.made.missing(), result) {
             (Some(problem), Ok(_)) => Err(ActionError::new(ErrorKind::OutcomeUnknown, problem).into()),
@@ -350,6 +367,29 @@ impl Connection {
         let mut environment = self.0.environment.clone();
         environment.push((DEADLINE_VARIABLE.to_owned(), time.as_millis().max(1).to_string()));
         environment
+    }
+
+    /// Returns what the connection's token may do, after fetching one where there is none; `None` where the token does not
+    /// say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Action`]: `unauthenticated` where there are no credentials or the tenant refuses them, `unreachable` where
+    /// the token endpoint cannot be asked.
+    pub async fn granted_scopes(&self) -> Result<Option<Vec<String>>, Error> {
+        let failed = |kind, message: String| Error::Action(ActionError::new(kind, message));
+        let source = self.0.egress.token_source().ok_or_else(|| {
+            failed(ErrorKind::Unauthenticated, "the connection has no credentials".to_owned())
+        })?;
+        let token = source.token().await.map_err(|error| {
+            let kind = match &error {
+                TokenError::NoCredential(_) | TokenError::Refused(_) => ErrorKind::Unauthenticated,
+                TokenError::NotReached(_) | TokenError::Late => ErrorKind::Unreachable,
+            };
+            failed(kind, error.to_string())
+        })?;
+        let scopes = |text: &String| text.split_ascii_whitespace().map(str::to_owned).collect();
+        Ok(token.scope.as_ref().map(scopes))
     }
 
     /// Returns the plan whose rate limits are kept by now: the one that was set, or that the tenant's answers told.

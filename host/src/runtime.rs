@@ -11,6 +11,7 @@ mod json;
 mod said;
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,6 +20,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use wasmtime::{
     Engine, Store, StoreContextMut, Trap,
     component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceTableError},
@@ -47,7 +49,7 @@ use self::{
 };
 pub(crate) use self::{guest::Guest, instances::Reuse};
 use crate::{
-    action::{ActionDescription, ActionFilter, ActionSummary},
+    action::{ActionDescription, ActionFilter, ActionSummary, ScopeNeed},
     bindings::{self, Runner, RunnerPre},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     code_cache::{CodeCache, CodeReport},
@@ -70,6 +72,8 @@ pub(crate) struct Runtime {
     pre: RunnerPre<Guest>,
     alive: Alive,
     connections: AtomicU64,
+    /// What each action needs, asked once.
+    needs: OnceCell<HashMap<String, Arc<[ScopeNeed]>>>,
 }
 
 /// Instances of a host, as they are now.
@@ -115,7 +119,16 @@ impl Runtime {
             .map_err(|source| invalid("an import has another shape than this host offers", source))?;
         let pre = RunnerPre::new(pre)
             .map_err(|source| invalid("it does not export `auth0:management/actions@0.1.0`", source))?;
-        Ok((Self { pre, alive: Alive::new(instances), connections: AtomicU64::new(0) }, info, code))
+        Ok((
+            Self {
+                pre,
+                alive: Alive::new(instances),
+                connections: AtomicU64::new(0),
+                needs: OnceCell::new(),
+            },
+            info,
+            code,
+        ))
     }
 
     /// Returns a number that no other connection of this host has.
@@ -187,6 +200,17 @@ impl Runtime {
             })
             .await?;
         Ok(list.into_iter().map(said::summary).collect())
+    }
+
+    /// Returns what a token has to be allowed for an action. The component is asked once; `None` where it lists no such
+    /// action, or does not answer in this time.
+    pub(crate) async fn needs(&self, action: &str, within: Duration) -> Option<Arc<[ScopeNeed]>> {
+        let ask = async {
+            let actions = self.list(&ActionFilter::default()).await?;
+            Ok::<_, Error>(actions.into_iter().map(|action| (action.id, action.scopes.into())).collect())
+        };
+        let known = tokio::time::timeout(within, self.needs.get_or_try_init(|| ask)).await.ok()?.ok()?;
+        known.get(action).cloned()
     }
 
     /// Describes an action.

@@ -269,9 +269,9 @@ async fn without_the_scope_for_the_provider_it_is_forbidden() {
     assert_eq!((error.kind, error.scopes), (ErrorKind::Forbidden, vec!["read:email_provider".to_owned()]));
     let id = "auth0|000000000000000000000000";
     tenant.control.set_all_scopes();
-    tenant.control.expire_tokens();
+    let wide = tenant.connect(|settings| settings);
     let mut input = mail();
     input["user_id"] = json!(id);
-    let error = tenant.refused("send-email", input).await;
+    let error = auth0_tests::refused(&wide, "send-email", input).await;
     assert_eq!(error.kind, ErrorKind::Missing);
 }

@@ -146,7 +146,7 @@ pub struct AuditRequest {
     pub bytes_sent: u64,
     /// Bytes of the answer's body that were read.
     pub bytes_received: u64,
-    /// What went wrong, as a word: `denied`, `throttled`, `no-token`, `broken-off`, `connect-timeout`, ….
+    /// What went wrong, as a word: `denied`, `throttled`, `no-token`, `no-scope`, `broken-off`, `connect-timeout`, ….
     pub error: Option<&'static str>,
 }
 

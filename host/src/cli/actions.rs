@@ -1,61 +1,91 @@
-//! `actions` and `describe`: what there is, read from the component itself.
+//! `actions`: what there is, read from the component itself.
 
-use std::fmt::Write as _;
-
-use auth0_host::{ActionDescription, ActionSummary, ScopeNeed};
+use auth0_host::{ActionFilter, ActionSummary, Effect, Stage};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Exit, Failure, Globals, connect, print, print::Styles, run};
+use super::{Exit, Failure, Globals, connect, print, print::Styles, reference};
 
 /// Arguments of `actions`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  auth0-host actions\n  auth0-host actions roles\n  auth0-host actions --json delete"
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct List {
-    /// Only those whose id, title, family or effect has this text
-    filter: Option<String>,
+    /// Only those that have all of these words in id, title, group or path
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+    /// Only those of this family, such as users
+    #[arg(long)]
+    group: Option<String>,
+    /// Only those that do this to the tenant
+    #[arg(long, value_parser = ["read", "create", "update", "delete", "send"])]
+    effect: Option<String>,
+    /// Only those that are as ready as this: generally available, early access, beta, or not stated
+    #[arg(long, value_parser = ["ga", "ea", "beta", "unstated"])]
+    stage: Option<String>,
+    /// Only those for which this scope plays a part, such as read:users
+    #[arg(long)]
+    scope: Option<String>,
+    /// Only those that are made for one purpose, such as get-user
+    #[arg(long)]
+    curated: bool,
+    /// Only the operations of the Management API, such as users.get
+    #[arg(long, conflicts_with = "curated")]
+    operations: bool,
     /// Print them as JSON
     #[arg(long)]
     json: bool,
+    /// Print the reference of them, with requests, scopes and fields, as Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
-/// Arguments of `describe`.
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  auth0-host describe create-user\n  auth0-host describe create-user --json\n  auth0-host describe --all --json"
-)]
-pub(crate) struct Describe {
-    /// The actions
-    #[arg(value_name = "ACTION", required_unless_present = "all", conflicts_with = "all")]
-    actions: Vec<String>,
-    /// Describe all of them
-    #[arg(long)]
-    all: bool,
-    /// Print it as JSON, with the JSON Schemas of input and output; an array where it is not one ACTION
-    #[arg(long)]
-    json: bool,
-}
+const EXAMPLES: &str = "\
+Examples:
+  auth0-host actions --curated
+  auth0-host actions organization member
+  auth0-host actions --effect delete --group users
+  auth0-host actions --scope read:client_keys
+  auth0-host actions --json delete
+  auth0-host actions --markdown --group roles";
 
 /// Lists the actions.
 pub(crate) async fn list(globals: &Globals, arguments: &List) -> Result<Exit, Failure> {
-    let mut actions = connect::host(globals).await?.actions().await?;
-    if let Some(filter) = &arguments.filter {
-        let filter = filter.to_lowercase();
-        actions.retain(|action| {
-            [&action.id, &action.title, &action.group, &action.effect.to_string()]
-                .iter()
-                .any(|text| text.to_lowercase().contains(&filter))
-        });
-    }
+    let host = connect::host(globals).await?;
+    let mut filter = ActionFilter::default();
+    filter.text = Some(arguments.words.join(" ")).filter(|text| !text.is_empty());
+    filter.group.clone_from(&arguments.group);
+    filter.scope.clone_from(&arguments.scope);
+    filter.effect = named::<Effect>(arguments.effect.as_deref());
+    filter.stage = named::<Stage>(arguments.stage.as_deref());
+    let mut actions = host.find_actions(&filter).await?;
+    actions.retain(|action| match is_operation(&action.id) {
+        true => !arguments.curated,
+        false => !arguments.operations,
+    });
     if arguments.json {
         print::json(&actions)?;
     } else if actions.is_empty() {
         eprintln!("no action matches; `auth0-host actions` lists all of them");
+    } else if arguments.markdown {
+        let mut described = Vec::with_capacity(actions.len());
+        for action in &actions {
+            described.push(host.describe(&action.id).await?);
+        }
+        print::stdout(&reference::page(&described))?;
     } else {
         print::stdout(&table(&actions, Styles::of_stdout()))?;
     }
     Ok(Exit::Done)
+}
+
+/// Whether an action is an operation of the Management API as it is: those that were made for one purpose have no dot.
+pub(super) fn is_operation(id: &str) -> bool {
+    id.contains('.')
+}
+
+/// Reads what clap has held against the same names.
+fn named<T: DeserializeOwned>(name: Option<&str>) -> Option<T> {
+    serde_json::from_value(Value::from(name?)).ok()
 }
 
 fn table(actions: &[ActionSummary], styles: Styles) -> String {
@@ -68,187 +98,9 @@ fn table(actions: &[ActionSummary], styles: Styles) -> String {
             group = &action.group;
             text += &format!("{gap}{}\n", styles.bold(group));
         }
-        let ActionSummary { id, title, effect, .. } = action;
-        text += &format!("  {id:width$}  {}  {title}\n", styles.dim(&format!("{effect:6}")));
+        let ActionSummary { id, title, effect, stage, .. } = action;
+        let stage = if *stage == Stage::Ga { String::new() } else { styles.dim(&format!("  ({stage})")) };
+        text += &format!("  {id:width$}  {}  {title}{stage}\n", styles.dim(&format!("{effect:6}")));
     }
     text
-}
-
-/// Describes actions: one process, since each compiles the component first.
-pub(crate) async fn describe(globals: &Globals, arguments: &Describe) -> Result<Exit, Failure> {
-    let host = connect::host(globals).await?;
-    let known = host.actions().await?;
-    let wanted: Vec<&str> = if arguments.all {
-        known.iter().map(|action| action.id.as_str()).collect()
-    } else {
-        arguments.actions.iter().map(String::as_str).collect()
-    };
-    if let Some(name) = wanted.iter().find(|name| !known.iter().any(|action| action.id == **name)) {
-        return Err(run::unknown(name, &known));
-    }
-    let mut descriptions = Vec::with_capacity(wanted.len());
-    for name in wanted {
-        descriptions.push(host.describe(name).await?);
-    }
-    match descriptions.as_slice() {
-        [one] if arguments.json && !arguments.all => print::json(one)?,
-        all if arguments.json => print::json(&all)?,
-        all => {
-            let styles = Styles::of_stdout();
-            let pages: Vec<String> = all.iter().map(|description| page(description, styles)).collect();
-            print::stdout(&pages.join("\n\n"))?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn page(action: &ActionDescription, styles: Styles) -> String {
-    let repeat = if action.idempotent { "may be repeated" } else { "not to be repeated blindly" };
-    let mut text = format!(
-        "{} – {}\n{}\n\n{}\n",
-        styles.bold(&action.id),
-        action.title,
-        styles.dim(&format!("{} · {} · {repeat}", action.group, action.effect)),
-        wrap(&action.description, ""),
-    );
-    if !action.scopes.is_empty() {
-        let needs: Vec<String> = action.scopes.iter().map(need).collect();
-        text += &format!("\n{}\n  {}\n", styles.bold("Scopes"), needs.join("\n  "));
-    }
-    text += &format!("\n{}\n{}", styles.bold("Input"), fields(&action.input_schema, styles));
-    text += &format!("\n{}\n", styles.dim("--json prints the JSON Schemas of input and output"));
-    text
-}
-
-/// Says what a token needs in one line.
-fn need(need: &ScopeNeed) -> String {
-    let any_of = need.any_of.join(" or ");
-    need.only_for.as_ref().map_or_else(|| any_of.clone(), |part| format!("{any_of}, for {part}"))
-}
-
-/// Lists the members of an object's schema: type, whether required, documentation.
-fn fields(schema: &Value, styles: Styles) -> String {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object).filter(|all| !all.is_empty())
-    else {
-        return "  none\n".to_owned();
-    };
-    let required = |name: &str| {
-        let names = schema.get("required").and_then(Value::as_array);
-        names.is_some_and(|names| names.iter().any(|required| required == name))
-    };
-    let mut text = String::new();
-    for (name, field) in properties {
-        let mark = if required(name) { ", required" } else { "" };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {}  {}{mark}", styles.bold(name), type_name(field, schema, 0));
-        if let Some(doc) = field.get("description").and_then(Value::as_str) {
-            text += &wrap(doc, "      ");
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// Names the type of a schema as a person would.
-fn type_name(schema: &Value, root: &Value, depth: u8) -> String {
-    // Schemas may refer to themselves.
-    const MAX_DEPTH: u8 = 4;
-    if depth > MAX_DEPTH {
-        return "…".to_owned();
-    }
-    let inner = |schema: &Value| type_name(schema, root, depth + 1);
-    if let Some(path) = schema.get("$ref").and_then(Value::as_str) {
-        let target = path.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        return target.map_or_else(|| "object".to_owned(), inner);
-    }
-    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        let values: Vec<String> = values.iter().filter(|value| !value.is_null()).map(plain).collect();
-        return values.join(" | ");
-    }
-    if let Some(value) = schema.get("const") {
-        return plain(value);
-    }
-    for keyword in ["anyOf", "oneOf", "allOf"] {
-        if let Some(choices) = schema.get(keyword).and_then(Value::as_array) {
-            let mut names: Vec<String> = choices.iter().map(inner).filter(|name| name != "null").collect();
-            names.dedup();
-            return names.join(" | ");
-        }
-    }
-    let names: Vec<&str> = match schema.get("type") {
-        Some(Value::String(name)) => vec![name],
-        Some(Value::Array(names)) => {
-            names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
-        }
-        _ => vec!["any"],
-    };
-    let item = || schema.get("items").map_or_else(String::new, |items| format!(" of {}", inner(items)));
-    names
-        .iter()
-        .map(|name| if *name == "array" { format!("array{}", item()) } else { (*name).to_owned() })
-        .collect::<Vec<_>>()
-        .join(" | ")
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Breaks lines between words.
-fn wrap(text: &str, indent: &str) -> String {
-    /// Readable, and fits a terminal of the usual 80 columns with its indent.
-    const WIDTH: usize = 76;
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = indent.to_owned();
-        for word in paragraph.split_whitespace() {
-            let full = line.chars().count() + word.chars().count() >= WIDTH;
-            if full && line.len() > indent.len() {
-                lines.push(std::mem::replace(&mut line, indent.to_owned()));
-            }
-            if line.len() > indent.len() {
-                line.push(' ');
-            }
-            line += word;
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn types_are_named_as_a_person_would() {
-        let root = json!({"$defs": {"Method": {"enum": ["GET", "POST"]}, "Loop": {"items": {"$ref": "#/$defs/Loop"}, "type": "array"}}});
-        for (schema, expected) in [
-            (json!({"type": "string"}), "string"),
-            (json!({"type": ["integer", "null"]}), "integer"),
-            (json!({"type": "array", "items": {"type": "string"}}), "array of string"),
-            (json!({"$ref": "#/$defs/Method"}), "GET | POST"),
-            (json!({"anyOf": [{"$ref": "#/$defs/Method"}, {"type": "null"}]}), "GET | POST"),
-            (json!({"$ref": "#/$defs/Nowhere"}), "object"),
-            (json!(true), "any"),
-            (json!({"const": 5}), "5"),
-        ] {
-            assert_eq!(type_name(&schema, &root, 0), expected, "{schema}");
-        }
-        assert!(type_name(&json!({"$ref": "#/$defs/Loop"}), &root, 0).ends_with('…'));
-    }
-
-    #[test]
-    fn fields_say_type_need_and_meaning() {
-        let schema = json!({
-            "type": "object",
-            "properties": {"user_id": {"type": "string", "description": "Id of the user."}, "n": {"type": "integer"}},
-            "required": ["user_id"],
-        });
-        let text = fields(&schema, Styles::default());
-        assert_eq!(text, "  user_id  string, required\n      Id of the user.\n  n  integer\n");
-        assert_eq!(fields(&json!({}), Styles::default()), "  none\n");
-    }
 }

@@ -14,7 +14,7 @@ use auth0_host::{
     RatePlan, Settings, SettingsError,
 };
 
-use super::{Failure, Globals, credentials::credentials, emulator, mail::mail_credentials};
+use super::{Failure, Globals, credentials, credentials::credentials, emulator, mail::mail_credentials};
 
 /// Calls at once that the command needs: those that a connection may have by default. Preparing the pool's slots for
 /// the library's 1,000 takes 2 ms of each start.
@@ -99,6 +99,13 @@ impl Target {
             emulator.shutdown().await;
         }
     }
+}
+
+/// Whether options and environment name a tenant and how to prove who acts, for a command that can do without.
+pub(crate) fn is_configured(globals: &Globals) -> bool {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let tenant = globals.domain.is_some() || variable("AUTH0_DOMAIN").is_some();
+    globals.emulator || (tenant && credentials::are_named(&globals.credentials, &variable))
 }
 
 /// Returns the policy file that the option or the environment names. A name that is no UTF-8 names one too.

@@ -72,6 +72,13 @@ impl Kind {
     }
 }
 
+/// Whether any are named, for a command that can do without.
+pub(crate) fn are_named(files: &CredentialFiles, variable: &impl Fn(&str) -> Option<String>) -> bool {
+    let kinds = [Kind::Token, Kind::ClientSecret, Kind::PrivateKey];
+    files.given().iter().any(|(_, given)| *given)
+        || kinds.iter().any(|kind| kind.names().iter().any(|name| variable(name).is_some()))
+}
+
 /// Puts the credentials together. `variable` answers `None` for an empty variable too.
 pub(crate) fn credentials(
     files: &CredentialFiles,

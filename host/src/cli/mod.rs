@@ -3,15 +3,20 @@
 mod actions;
 mod connect;
 mod credentials;
+mod describe;
 mod doctor;
 mod emulator;
 mod exit;
+mod form;
 mod input;
+mod label;
 mod mail;
 mod mcp;
 mod policy;
 mod print;
+mod reference;
 mod run;
+mod scopes;
 mod secret_file;
 mod secrets;
 mod telemetry;
@@ -129,7 +134,11 @@ enum Command {
     /// List the actions
     Actions(actions::List),
     /// Say what an action does and what it takes
-    Describe(actions::Describe),
+    Describe(describe::Describe),
+    /// Tell the least that a token has to be allowed for some actions, and what a token lacks of it
+    Scopes(scopes::Arguments),
+    /// Tell what the component is and does: digest, imports, actions, egress, data, limits
+    Label(label::Arguments),
     /// Explain a policy file, or test it
     #[command(subcommand)]
     Policy(policy::Command),
@@ -226,8 +235,16 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             (interruptible(listing, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         Command::Describe(describe) => {
-            let describing = async move { actions::describe(&globals, &describe).await };
+            let describing = async move { describe::describe(&globals, &describe).await };
             (interruptible(describing, ctrl_c(), &opened, NOTHING).await, exit::report_text)
+        }
+        Command::Scopes(arguments) => {
+            let planning = async move { scopes::run(&globals, &arguments).await };
+            (interruptible(planning, ctrl_c(), &opened, NOTHING).await, exit::report_text)
+        }
+        Command::Label(arguments) => {
+            let reading = async move { label::run(&globals, &arguments).await };
+            (interruptible(reading, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         Command::Policy(policy::Command::Check(check)) => {
             let checking = async move { policy::check(&globals, &check).await };

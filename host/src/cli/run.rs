@@ -2,7 +2,9 @@
 
 use auth0_host::{ActionSummary, CallOptions, Error, RequestRecord};
 
-use super::{Exit, Failure, Globals, connect, input, print, secrets};
+use serde_json::Value;
+
+use super::{Exit, Failure, Globals, connect, form, input, print, secrets};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +18,10 @@ pub(crate) struct Run {
     /// Print secrets that the tenant makes or shows, instead of handles; none goes to --secret-dir or --secret-command
     #[arg(long)]
     reveal: bool,
+    /// Ask for the fields on the terminal: those that must be given, then those that may be; what is given already is not
+    /// asked for. A write is confirmed
+    #[arg(long)]
+    interactive: bool,
     /// Members of the input; they go over those of --input. A value that is JSON is taken as JSON, anything else as
     /// text
     #[arg(value_name = "KEY=VALUE")]
@@ -33,17 +39,49 @@ Examples:
   auth0-host run update-user user_id='auth0|507f1f77' changes='{\"blocked\": true}'
   auth0-host run create-user --input @user.json
   jq -n '{name: \"auditor\"}' | auth0-host run create-role --input -
+  auth0-host run create-user connection=Username-Password-Authentication --interactive
   auth0-host --emulator -v run test-connection";
+
+impl Run {
+    /// Returns the words of the command line that are neither the action nor its input, as they were given.
+    fn other_words(&self) -> Vec<String> {
+        let mut words = std::env::args().skip(1);
+        let mut others = Vec::new();
+        let mut said = ["run", &self.action].into_iter().peekable();
+        while let Some(word) = words.next() {
+            if word == "--input" {
+                words.next();
+            } else if said.next_if_eq(&word.as_str()).is_none()
+                && word != "--interactive"
+                && word != "--"
+                && !word.starts_with("--input=")
+                && !self.pairs.contains(&word)
+            {
+                others.push(word);
+            }
+        }
+        others
+    }
+}
 
 /// Runs an action.
 pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failure> {
-    let input = input::gather(arguments.input.as_deref(), &arguments.pairs).await?;
+    if arguments.interactive && arguments.input.as_deref() == Some("-") {
+        return Err(Failure::Usage("--interactive reads answers from stdin, so --input cannot".to_owned()));
+    }
+    let mut input = input::gather(arguments.input.as_deref(), &arguments.pairs).await?;
     let host = connect::host(globals).await?;
     let actions = host.actions().await?;
     if !actions.iter().any(|action| action.id == arguments.action) {
         return Err(unknown(&arguments.action, &actions));
     }
     let target = connect::Target::open(&host, globals).await?;
+    if arguments.interactive
+        && let Value::Object(given) = input
+    {
+        let description = host.describe(&arguments.action).await?;
+        input = Value::Object(form::ask(description, given, arguments.other_words()).await?);
+    }
     let options = if arguments.reveal { CallOptions::new().reveal_secrets() } else { CallOptions::new() };
     let outcome = target.connection.call_with(&arguments.action, input, options).await;
     if globals.verbose {

@@ -1,11 +1,10 @@
 //! Which actions a token's scopes allow.
 
-use std::collections::BTreeMap;
-
 use super::{Check, Finding, Verdict};
 use crate::{
     action::{ActionFilter, ActionSummary},
     connection::Connection,
+    scopes::{PlannedScope, ScopePlan, lacking},
 };
 
 /// Compares what the actions need with what the token has.
@@ -23,40 +22,30 @@ pub(super) async fn examine(connection: &Connection, granted: Option<&str>) -> F
 }
 
 fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
-    let has = |scope: &String| granted.contains(&scope.as_str());
-    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut allowed = 0;
-    for action in actions {
-        let needs =
-            action.scopes.iter().filter(|need| need.only_for.is_none() && !need.any_of.iter().any(has));
-        let missing: Vec<&str> = needs.filter_map(|need| need.any_of.first()).map(String::as_str).collect();
-        if missing.is_empty() {
-            allowed += 1;
-        }
-        for scope in missing {
-            lacking.entry(scope).or_default().push(&action.id);
-        }
-    }
-    let unused = granted.iter().filter(|scope| {
-        !actions
-            .iter()
-            .any(|action| action.scopes.iter().any(|need| need.any_of.iter().any(|needed| needed == *scope)))
-    });
-    let unused = match unused.count() {
+    let allowed =
+        actions.iter().filter(|action| lacking(&action.scopes, &granted.join(" ")).is_empty()).count();
+    let report = ScopePlan::new(actions, false).compare(granted.iter().copied());
+    let unused = match report.unused.len() {
         0 => String::new(),
-        count => format!("; {count} granted scopes are used by no action but custom-request"),
+        count => format!("; {count} granted scopes are needed by none of them but custom-request"),
     };
     let found =
         format!("{} granted; they allow {allowed} of {} actions{unused}", granted.len(), actions.len());
-    if lacking.is_empty() {
+    if report.lacking.is_empty() {
         return Finding::new(Check::Scopes, Verdict::Ok, found);
     }
-    let list: Vec<String> =
-        lacking.iter().map(|(scope, actions)| format!("{scope} ({})", actions.join(", "))).collect();
+    let list: Vec<String> = report
+        .lacking
+        .iter()
+        .map(|PlannedScope { scope, needed_by, .. }| {
+            let actions: Vec<&str> = needed_by.iter().map(|reason| reason.action.as_str()).collect();
+            format!("{scope} ({})", actions.join(", "))
+        })
+        .collect();
     // An action that needs no scope, such as custom-request, is no use to a token that has none.
     let verdict = if granted.is_empty() { Verdict::Fail } else { Verdict::Warn };
     Finding::new(Check::Scopes, verdict, found)
-        .advise(format!("grant what your workflows use of: {}", list.join("; ")))
+        .advise(format!("grant what your workflows use (`auth0-host scopes` tells) of: {}", list.join("; ")))
 }
 
 #[cfg(test)]
@@ -91,11 +80,11 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Warn);
         assert_eq!(
             finding.found,
-            "4 granted; they allow 3 of 4 actions; 1 granted scopes are used by no action but custom-request"
+            "4 granted; they allow 3 of 4 actions; 1 granted scopes are needed by none of them but custom-request"
         );
         assert_eq!(
             finding.advice.unwrap(),
-            "grant what your workflows use of: update:users (assign-user-roles)"
+            "grant what your workflows use (`auth0-host scopes` tells) of: update:users (assign-user-roles)"
         );
         let every = ["read:users", "read:logs", "read:roles", "update:users"];
         assert_eq!(judge(&actions, &every).verdict, Verdict::Ok);

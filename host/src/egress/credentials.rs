@@ -162,6 +162,18 @@ fn lacking_status(error: CredentialError) -> StatusCode {
     if error.is_unavailable() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
 }
 
+/// Tells a guest that the token lacks scopes, as the tenant would tell it. The request was not sent.
+pub(crate) fn forbidden(lacking: &[String]) -> OwnAnswer {
+    let status = StatusCode::FORBIDDEN;
+    let body = json!({
+        "statusCode": status.as_u16(),
+        "error": "Forbidden",
+        "message": format!("Insufficient scope, expected any of: {}", lacking.join(",")),
+        "errorCode": "insufficient_scope",
+    });
+    own_answer(status, &body, HeaderMap::new())
+}
+
 /// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
 pub(crate) fn throttled(throttled: &Throttled) -> OwnAnswer {
     let status = StatusCode::TOO_MANY_REQUESTS;

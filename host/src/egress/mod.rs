@@ -45,12 +45,18 @@ use self::{
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
 use crate::{
+    action::ApiRequest,
     call::{CallContext, CallOptions, DENIED, Place, RequestEntry},
     limits::RequestLimits,
     policy::{Policy, check_reading},
     secrets::deliveries::Deliveries,
     telemetry,
 };
+
+/// Names the secrets in the answers of an operation of the Management API.
+pub(crate) fn secrets_in_answers_of(request: &ApiRequest) -> Vec<String> {
+    secrets::named(&request.method, &request.path)
+}
 
 /// How long the host waits for an answer to a question of its own, as for a token.
 const OWN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -395,6 +401,15 @@ impl Outgoing<'_> {
             Ok(token) => token,
             Err(error) => return self.without_token(&entry, &error),
         };
+        let token = match self.with_scopes(source, token).await {
+            Ok(token) => token,
+            Err(lacking) => {
+                entry.failed("no-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
+                let answer = own(credentials::forbidden(&lacking));
+                self.call.lacks(lacking);
+                return Ok(answer);
+            }
+        };
         authorize(&mut head, &token);
         let answer = self.once(entry, &head, body).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
@@ -412,6 +427,28 @@ impl Outgoing<'_> {
                 self.once(entry, &head, body).await
             }
             Err(error) => self.without_token(&entry, &error),
+        }
+    }
+
+    /// Holds the token against what the action needs, before the call's first request to the Management API: what would
+    /// end half-way for want of a scope is not begun.
+    async fn with_scopes(&self, source: &TokenSource, token: Arc<Token>) -> Result<Arc<Token>, Vec<String>> {
+        if self.destination != Destination::ManagementApi || !self.call.begins() {
+            return Ok(token);
+        }
+        let lacking = self.call.lacking(&token);
+        if lacking.is_empty() {
+            return Ok(token);
+        }
+        let Some(wider) = source.wider(&token) else { return Err(lacking) };
+        telemetry::another_token(self.call.span());
+        match self.patience.for_token(wider).await {
+            Ok(token) => {
+                let lacking = self.call.lacking(&token);
+                if lacking.is_empty() { Ok(token) } else { Err(lacking) }
+            }
+            // The old token is enough to know that.
+            Err(_) => Err(lacking),
         }
     }
 

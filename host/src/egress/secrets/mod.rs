@@ -30,7 +30,10 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
-pub(super) use self::{answer::writes_handle, rules::Expected};
+pub(super) use self::{
+    answer::writes_handle,
+    rules::{Expected, named},
+};
 use super::{
     Answer, Outgoing,
     body::{AnswerBody, read_wiped},

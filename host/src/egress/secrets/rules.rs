@@ -142,6 +142,17 @@ pub(super) fn members_below(path: &str) -> Vec<Pattern> {
     members
 }
 
+/// Names the secrets in the answers of an operation, for whoever lists them. Parameters of the path stand in braces.
+pub(in crate::egress) fn named(method: &str, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    each_reading(path, &mut |segments| find(method, segments, &mut found));
+    let mut names: Vec<String> =
+        found.iter().flat_map(Found::members).map(|pattern| pattern.join(".")).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Shows each reading of a path below `/api/v2`, and tells whether one was known.
 fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
     let mut below = |segments: &[&str]| match segments {

@@ -36,6 +36,11 @@ use crate::{
 /// ahead. One that expires all the same costs one 401 and one more fetch.
 const RENEW_BEFORE: Duration = Duration::from_secs(10);
 
+/// How old a token is at least that is given up for want of a scope. Whoever has just widened a grant waits no longer
+/// than for a coffee, and a workflow that calls in vain all day costs twelve tokens an hour: they count against the
+/// tenant's quota of machine-to-machine tokens.
+const WIDER_AFTER: Duration = Duration::from_secs(300);
+
 /// Where tokens come from.
 #[derive(Debug)]
 pub(crate) enum TokenSource {
@@ -49,6 +54,8 @@ pub(crate) enum TokenSource {
 #[derive(Debug)]
 pub(crate) struct Token {
     value: Secret,
+    /// When this machine got it.
+    obtained: tokio::time::Instant,
     pub(crate) scope: Option<String>,
     life: Life,
 }
@@ -78,7 +85,8 @@ impl Token {
             .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
             .and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
         let (scope, exp) = claims.map_or((None, None), |claims| (claims.scope, claims.exp));
-        Self { value, scope, life: exp.map_or(Life::Unknown, Life::UntilUnix) }
+        let obtained = tokio::time::Instant::now();
+        Self { value, obtained, scope, life: exp.map_or(Life::Unknown, Life::UntilUnix) }
     }
 
     /// Returns the header that carries it.
@@ -145,6 +153,15 @@ impl TokenSource {
                 Some(cache.token())
             }
         }
+    }
+
+    /// Returns another token in place of one that lacks a scope, since the application's grant may have been widened after
+    /// it was made; `None` where it is too young for that, or there is no way to get another.
+    pub(crate) fn wider(
+        &self,
+        token: &Arc<Token>,
+    ) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
+        if token.obtained.elapsed() < WIDER_AFTER { None } else { self.another(token) }
     }
 
     /// Counts the tokens fetched so far.
@@ -249,6 +266,8 @@ impl From<CredentialError> for TokenError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     #[test]
@@ -275,5 +294,39 @@ mod tests {
     fn a_debug_print_of_a_token_shows_no_token() {
         let token = Token::of_unknown_origin(Secret::new("canary"));
         assert!(!format!("{token:?} {:?}", token.authorization()).contains("canary"));
+    }
+
+    /// A source of tokens that counts them.
+    #[derive(Debug)]
+    struct Counting(Arc<AtomicU64>);
+
+    impl cache::Fetch for Counting {
+        fn fetch(&self) -> cache::Fetching<'_> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(Token::of_unknown_origin(Secret::new("opaque"))) })
+        }
+    }
+
+    /// Guards the tenant's quota of tokens against a workflow that calls in vain, and a workflow against a grant that was
+    /// widened while its token lived.
+    #[tokio::test(start_paused = true)]
+    async fn for_want_of_a_scope_a_token_is_replaced_once_in_five_minutes_and_not_by_each_call() {
+        let fetched = Arc::new(AtomicU64::new(0));
+        let source = TokenSource::Fetched(TokenCache::new(Counting(Arc::clone(&fetched))));
+        let mut token = source.token().await.unwrap();
+        for round in 1..=3 {
+            tokio::time::advance(WIDER_AFTER - Duration::from_millis(1)).await;
+            assert!(source.wider(&token).is_none(), "round {round}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let old = Arc::clone(&token);
+            token = source.wider(&old).unwrap().await.unwrap();
+            // Who comes later with the same old token gets the new one.
+            assert!(Arc::ptr_eq(&source.wider(&old).unwrap().await.unwrap(), &token));
+            assert_eq!(fetched.load(Ordering::Relaxed), round + 1);
+        }
+        let given = TokenSource::Static(Arc::new(Token::of_unknown_origin(Secret::new("opaque"))));
+        let token = given.token().await.unwrap();
+        tokio::time::advance(WIDER_AFTER).await;
+        assert!(given.wider(&token).is_none(), "nobody can fetch another");
     }
 }
