@@ -446,6 +446,8 @@ async fn a_call_that_waits_for_room_gets_that_of_an_instance_that_would_be_kept(
     let own = builder().concurrent_calls(1).build().expect("the component runs");
     let arena = Arena::on(&own, |settings| settings.instances(Instances::warm())).await;
     let other = own.connect(settings(&arena.emulator)).expect("a connection");
+    // The first call asks the component what its actions need, which takes an instance too.
+    other.run("recall", json!({})).await.expect("there is room");
     let attacker = arena.attacker.clone();
     let busy = tokio::spawn(async move { attacker.run("wait", json!({"ms": 300})).await });
     eventually("it runs", || own.stats().instances == 1).await;
