@@ -55,6 +55,12 @@ async fn a_call_whose_scope_is_lacking_is_forbidden_with_the_scope_and_nothing_i
     assert_eq!(error.scopes, ["read:role_members", "read:roles"]);
     assert_eq!(tenant.lines(), [""; 0], "neither action sent anything");
     assert_eq!(tenant.token_requests(), 1, "and one token was enough to know");
+    let outcome = tenant.connection.call("get-user-roles", json!({"user_id": id})).await;
+    let request = outcome.requests.first().expect("it is written down");
+    assert!(
+        !request.sent && request.error.as_deref().unwrap().contains("lacks read:role_members"),
+        "{request:?}"
+    );
     tenant.run("get-user", json!({"user_id": id})).await;
     tenant.run("users.get", json!({"id": id})).await;
 }

@@ -209,7 +209,8 @@ pub struct ActionError {
     /// Auth0's request id, to quote to Auth0's support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Of `forbidden`: the scopes that would do. Empty where the refusal is not about scopes.
+    /// Of `forbidden`: the scopes that would do, any one of those that the tenant names; all of those that the host names
+    /// before anything is sent. Empty where the refusal is not about scopes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// Of `throttled`: how long to wait before the call can succeed, in milliseconds.

@@ -167,12 +167,12 @@ fn range(least: Option<&Value>, most: Option<&Value>, unit: &str) -> Option<Stri
     };
     Some(match (least, most) {
         (Some(least), None) if unit == "character" && is(Some(least), 1) => "not empty".to_owned(),
-        (least, Some(most)) if unit != "" && (least.is_none() || is(least, 0)) => {
+        (least, Some(most)) if !unit.is_empty() && (least.is_none() || is(least, 0)) => {
             format!("at most {most}{}", units(most))
         }
         (Some(least), Some(most)) if least == most => format!("{most}{}", units(most)),
         (Some(least), Some(most)) => format!("{least} to {most}{}", units(most)),
-        (Some(least), None) if unit != "" && is(Some(least), 0) => return None,
+        (Some(least), None) if !unit.is_empty() && is(Some(least), 0) => return None,
         (Some(least), None) => format!("at least {least}{}", units(least)),
         (None, Some(most)) => format!("at most {most}{}", units(most)),
         (None, None) => return None,
