@@ -70,6 +70,7 @@ fn failure(error: InquireError) -> Failure {
         InquireError::OperationCanceled | InquireError::OperationInterrupted => {
             Failure::Interrupted { consequence: "nothing was sent".to_owned() }
         }
+        InquireError::Custom(problem) => Failure::Usage(format!("the answers do not go together: {problem}")),
         other => Failure::Host(anyhow::Error::new(other).context("the terminal could not be used")),
     }
 }
@@ -78,16 +79,18 @@ impl Questions {
     fn ask(mut self) -> Result<Map<String, Value>, InquireError> {
         eprintln!("{} – {} ({})", self.action.id, self.action.title, describe::effect(&self.action));
         eprintln!("Esc leaves; nothing is sent before the end.\n");
-        let required: Vec<Field> = self.form.fields.iter().filter(|field| field.required).cloned().collect();
-        for field in
-            required.into_iter().filter(|field| !self.input.contains_key(&field.name)).collect::<Vec<_>>()
-        {
-            self.ask_for(&field)?;
+        let missing = |field: &&Field| field.required && !self.input.contains_key(&field.name);
+        let required: Vec<Field> = self.form.fields.iter().filter(missing).cloned().collect();
+        for field in &required {
+            self.ask_for(field)?;
         }
         loop {
             self.ask_for_optional_ones()?;
             match self.form.check(&self.input) {
                 Ok(()) => break,
+                Err(problem) if self.form.fields.iter().all(|field| field.required) => {
+                    return Err(InquireError::Custom(problem.into()));
+                }
                 Err(problem) => eprintln!("This is not complete: {problem}\n"),
             }
         }
