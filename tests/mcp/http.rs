@@ -148,14 +148,27 @@ async fn who_comes_from_elsewhere_is_refused_before_a_session_begins() {
         assert_eq!(answered, status, "{path} {headers:?}");
         assert_eq!(session.is_some(), status == 200, "{path} {headers:?}");
     }
-    let sessions: Vec<u16> = (0..16).map(|_| server.post("/mcp", &[own], INITIALIZE).0).collect();
-    assert_eq!(
-        sessions.iter().filter(|status| **status == 200).count(),
-        15,
-        "with the one above, 16: {sessions:?}"
-    );
-    assert_eq!(sessions.last(), Some(&503));
     assert!(tenant.control.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_too_many_takes_the_place_of_the_one_that_was_silent_longest() {
+    let tenant = Tenant::start().await;
+    let server = Listening::start(&Server::of(&tenant, &["--http"]).env("AUTH0_MCP_TOKEN", TOKEN));
+    let bearer = format!("Bearer {TOKEN}");
+    let own = ("authorization", bearer.as_str());
+    let begin = || server.post("/mcp", &[own], INITIALIZE).1.unwrap();
+    let ping = |id: &str| {
+        let ping = r#"{"jsonrpc": "2.0", "id": 2, "method": "ping"}"#;
+        server.post("/mcp", &[own, ("mcp-session-id", id)], ping).0
+    };
+    let sessions: Vec<String> = (0..16).map(|_| begin()).collect();
+    assert_eq!(ping(&sessions[0]), 200);
+    begin();
+    // The first one was heard since, so the second has gone.
+    let there: Vec<u16> = sessions.iter().map(|id| ping(id)).collect();
+    assert_eq!((there[0], there[1]), (200, 404));
+    assert!(there[2..].iter().all(|status| *status == 200), "{there:?}");
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn warn_of_detours(server: &Server) -> Result<(), Failure> {
     }
     if !detours.is_empty() {
         let more = detours.len().saturating_sub(MOST);
-        let more = if more == 0 { String::new() } else { format!("there are {more} more; ") };
+        let more = if more == 0 { String::new() } else { format!("and {more} more; ") };
         eprintln!("warning: {more}deny these too, or deny the request itself in a policy file (--policy)");
     }
     Ok(())

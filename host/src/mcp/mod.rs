@@ -8,6 +8,7 @@
 //! (`session`, `consent`), and what comes back (`answer`, `shelf`). `stdio` and `http` are the two ways to it; neither knows
 //! an action.
 
+mod access;
 mod answer;
 mod consent;
 mod detours;
@@ -21,8 +22,9 @@ mod stdio;
 mod tools;
 
 pub(crate) use self::{
+    access::{AccessToken, LoopbackAddress},
     consent::{Confirm, Consent},
-    http::{AccessToken, HttpServer, LoopbackAddress},
+    http::HttpServer,
     permissions::Permissions,
     server::{BringHome, OpenError, Server},
     shelf::ResultBytes,

@@ -1,6 +1,6 @@
 //! What all sessions of a server share: the connection, and what of it is offered.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin};
 
 use auth0_host::{
     ActionDescription, ActionFilter, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host,
@@ -202,6 +202,3 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Host(#[from] Error),
 }
-
-/// A server is shared by its sessions.
-pub(super) type SharedServer = Arc<Server>;

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use auth0_host::ErrorKind;
@@ -15,12 +15,11 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     answer::{Refused, done},
     own_tools::{Describe, OwnTool, ReadMore, RunAction, Search, read},
-    server::SharedServer,
+    server::Server,
     shelf::Shelf,
 };
 
@@ -31,16 +30,14 @@ const NEWEST: ProtocolVersion = ProtocolVersion::V_2025_11_25;
 
 /// A session with one client.
 pub(super) struct Session {
-    server: SharedServer,
+    server: Arc<Server>,
     shelf: Mutex<Shelf>,
-    /// Its place among the sessions of a server that has many, free again when it ends.
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
-    pub(super) fn new(server: SharedServer, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(server: Arc<Server>) -> Self {
         let shelf = Mutex::new(Shelf::new(server.result_bytes()));
-        Self { server, shelf, _place: place }
+        Self { server, shelf }
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {

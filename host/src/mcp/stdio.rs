@@ -19,7 +19,7 @@ pub(crate) async fn serve(server: Arc<Server>, stop: impl Future<Output = ()>) -
     }
     let connection = server.connection().clone();
     let begun = tokio::select! {
-        begun = Session::new(server, None).serve(stdio_pipes()) => begun,
+        begun = Session::new(server).serve(stdio_pipes()) => begun,
         () = &mut stop => return Ok(()),
     };
     let session = match begun {
