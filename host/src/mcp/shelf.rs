@@ -162,12 +162,15 @@ impl Whole {
             Self::List { items, head, next, room } => {
                 let rest = items.get(from..).filter(|rest| !rest.is_empty())?;
                 let mut size = 0;
-                let fits = |item: &&Box<str>| {
+                let mut fits = |item: &str| {
                     size += item.len() + 1;
                     size <= *room
                 };
-                let shown: Vec<Value> =
-                    rest.iter().take_while(fits).filter_map(|item| serde_json::from_str(item).ok()).collect();
+                let shown: Vec<Value> = rest
+                    .iter()
+                    .take_while(|item| fits(item))
+                    .filter_map(|item| serde_json::from_str(item).ok())
+                    .collect();
                 let left = rest.len() - shown.len();
                 let cursor = Cursor { number, from: from + shown.len() };
                 let mut piece = Map::from_iter([("items".to_owned(), Value::Array(shown))]);
