@@ -28,6 +28,7 @@ pub(super) struct Search {
     group: Option<String>,
     effect: Option<Effect>,
     stage: Option<Stage>,
+    scope: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -83,14 +84,15 @@ impl OwnTool {
         let (title, description, schema, output) = match self {
             Self::SearchActions => (
                 "Search actions",
-                "Finds actions of the Auth0 Management API by words of their id, title or group, by group, and by what \
-                 they do. Only actions that this server permits are found. Run them with run-action; those without a dot \
+                "Finds actions of the Auth0 Management API by words of their id, title or group, by group, by what \
+                 they do, and by scope. Only actions that this server permits are found. Run them with run-action; those without a dot \
                  in their id are tools of their own too.",
                 json!({
                     "text": {"type": "string", "description": "Words that all have to be in id, title, group or path: organization members"},
                     "group": {"type": "string", "description": "The family, exactly: users"},
                     "effect": {"enum": ["read", "create", "update", "delete", "send"], "description": "What the action does to the tenant"},
                     "stage": {"enum": ["ga", "ea", "beta", "unstated"], "description": "How ready Auth0 says that it is: generally available, early access, beta"},
+                    "scope": {"type": "string", "description": "A scope that it needs, exactly: read:users"},
                     "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT, "description": "Lines of one answer"},
                     "cursor": {"type": "string", "description": "The `next` of the answer before"},
                 }),
@@ -183,6 +185,7 @@ impl Search {
         filter.group.clone_from(&self.group);
         filter.effect = self.effect;
         filter.stage = self.stage;
+        filter.scope.clone_from(&self.scope);
         filter
     }
 
