@@ -149,12 +149,24 @@ async fn a_secret_that_the_sink_does_not_take_is_not_lost_and_the_agent_does_not
     let session =
         server.calls(None, json!([{"tool": "rotate-client-secret", "arguments": {"client_id": id}}])).await;
     let secret = text(&tenant.control.client(&id).unwrap(), "client_secret").to_owned();
-    let (kind, message) = session.refusal(0);
-    let file = message
+    // The call went well, and says so: whoever takes it for failed makes one more secret.
+    let result = session.content(0);
+    let handle = text(result, "client_secret");
+    assert!(handle.starts_with("auth0-secret://"), "{result}");
+    assert_eq!(
+        (text(&result["warning"], "kind"), &result["warning"]["secrets"]),
+        ("done-do-not-repeat", &json!([handle]))
+    );
+    let told = session.0["stderr"].as_str().unwrap();
+    let file = told
         .split("it is in ")
         .nth(1)
         .and_then(|rest| rest.split(';').next())
-        .unwrap_or_else(|| panic!("{message}"));
-    assert_eq!((kind, fs::read_to_string(file).unwrap()), ("host", secret.clone()));
+        .unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(fs::read_to_string(file).unwrap(), secret);
     assert!(!session.0.to_string().contains(&secret));
+    assert!(
+        !session.result(0).to_string().contains(&folder.path("state")),
+        "the place is for the person only"
+    );
 }

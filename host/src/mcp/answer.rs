@@ -34,7 +34,18 @@ impl Refused {
         };
         Self(json!({"kind": kind, "message": message.into()}))
     }
+
+    /// Adds what is to be known beside the error.
+    pub(super) fn warning(mut self, warning: Value) -> Self {
+        if let Value::Object(error) = &mut self.0 {
+            error.insert(WARNING.to_owned(), warning);
+        }
+        self
+    }
 }
+
+/// The member of an answer that says what is to be known beside it.
+const WARNING: &str = "warning";
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
@@ -62,9 +73,22 @@ impl From<Refused> for CallToolResult {
     }
 }
 
+/// Adds what is to be known beside a result.
+pub(super) fn with_warning(value: Value, warning: Value) -> Value {
+    let mut value = object(value);
+    if let Value::Object(members) = &mut value {
+        members.insert(WARNING.to_owned(), warning);
+    }
+    value
+}
+
 /// Makes the result of what went well. Structured content is an object, so anything else is put into one.
 pub(super) fn done(value: Value) -> CallToolResult {
-    CallToolResult::structured(if value.is_object() { value } else { json!({ "result": value }) })
+    CallToolResult::structured(object(value))
+}
+
+fn object(value: Value) -> Value {
+    if value.is_object() { value } else { json!({ "result": value }) }
 }
 
 #[cfg(test)]
@@ -89,6 +113,20 @@ mod tests {
 
         let host = CallToolResult::from(Refused::from(Error::Timeout { after: Duration::from_secs(1) }));
         assert_eq!(host.structured_content.unwrap()["error"]["kind"], "host");
+    }
+
+    #[test]
+    fn a_warning_is_beside_the_answer_and_takes_nothing_of_it() {
+        let warning = json!({"kind": "done-do-not-repeat"});
+        for (value, expected) in [
+            (json!({"a": 1}), json!({"a": 1, "warning": warning})),
+            (json!([1]), json!({"result": [1], "warning": warning})),
+            (Value::Null, json!({"result": null, "warning": warning})),
+        ] {
+            assert_eq!(with_warning(value, warning.clone()), expected);
+        }
+        let Refused(error) = Refused::new(ErrorKind::Unavailable, "no").warning(warning.clone());
+        assert_eq!(error, json!({"kind": "unavailable", "message": "no", "warning": warning}));
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! What all sessions of a server share: the connection, and what of it is offered.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
     ActionDescription, ActionFilter, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host,
-    PolicyDenial,
+    PolicyDenial, SecretName,
 };
 use rmcp::model::Tool;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{OwnKind, Refused},
+    answer::Refused,
     consent::Consent,
     own_tools::OwnTool,
     permissions::{Permissions, Refusal},
@@ -169,27 +169,66 @@ impl Server {
         Ok(action)
     }
 
+    /// Refuses what the policy refuses, and has that written down.
+    ///
+    /// # Errors
+    ///
+    /// `denied` with the policy's rule.
+    pub(super) async fn hold_to_policy(&self, id: &str, input: &Map<String, Value>) -> Result<(), Refused> {
+        let Err(denial) = self.connection.permits(id) else { return Ok(()) };
+        // The connection refuses it too, and keeps the record. Without time it could do nothing else.
+        let options = CallOptions::new().caller(CALLER).read_only().deadline(Duration::ZERO);
+        self.connection.call_with(id, Value::Object(input.clone()), options).await;
+        Err(Refused::new(ErrorKind::Denied, denial.to_string()))
+    }
+
     /// Runs an action that is offered, and that nobody has to agree to any more.
+    ///
+    /// # Errors
+    ///
+    /// What the action answered.
     pub(super) async fn run(
         &self,
         action: &ActionDescription,
         input: Map<String, Value>,
-    ) -> Result<Value, Refused> {
+    ) -> Result<Ran, Refused> {
         let options = CallOptions::new().caller(CALLER);
         let options = if self.permissions.write { options } else { options.read_only() };
         let outcome = self.connection.call_with(&action.id, Value::Object(input), options).await;
-        match outcome.result {
-            Ok(value) => Ok(value),
-            Err(Error::SecretKept { outcome, .. }) => {
-                (self.bring_home)(self.connection.clone()).await.map_err(|whereabouts| {
-                    eprintln!("warning: {whereabouts}");
-                    Refused::own(OwnKind::Host, whereabouts)
-                })?;
-                Ok((*outcome)?)
+        let (result, warning) = match outcome.result {
+            Err(Error::SecretKept { names, outcome, .. }) => {
+                let home = (self.bring_home)(self.connection.clone()).await;
+                (*outcome, home.err().map(|whereabouts| elsewhere(&names, &whereabouts)))
             }
-            Err(error) => Err(error.into()),
+            result => (result, None),
+        };
+        match (result, warning) {
+            (Ok(value), warning) => Ok(Ran { value, warning }),
+            (Err(error), None) => Err(error.into()),
+            (Err(error), Some(warning)) => Err(Refused::from(error).warning(warning)),
         }
     }
+}
+
+/// What came of a call that went well.
+pub(super) struct Ran {
+    /// What the action answered.
+    pub(super) value: Value,
+    /// What is to be known beside it.
+    pub(super) warning: Option<Value>,
+}
+
+/// Tells the person where secrets are that the sink did not take, and the agent that they are: a call that seems to have
+/// failed is repeated, which makes one more secret. The place is none of the agent's business: it may be able to read files.
+fn elsewhere(names: &[SecretName], whereabouts: &str) -> Value {
+    eprintln!("warning: {whereabouts}");
+    let names: Vec<String> = names.iter().map(SecretName::to_string).collect();
+    json!({
+        "kind": "done-do-not-repeat",
+        "message": "the tenant made a new secret, which is in force; the secret sink did not take it, and whoever runs this \
+                    server was told on its stderr what became of it: do not repeat the call, tell your user",
+        "secrets": names,
+    })
 }
 
 /// Why there is no server.

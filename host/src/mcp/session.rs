@@ -17,9 +17,9 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Refused, done},
+    answer::{Refused, done, with_warning},
     own_tools::{Describe, OwnTool, ReadMore, RunAction, Search, read},
-    server::Server,
+    server::{Ran, Server},
     shelf::Shelf,
 };
 
@@ -99,12 +99,15 @@ impl Session {
         context: &RequestContext<RoleServer>,
     ) -> Result<Value, Refused> {
         let action = self.server.offered(action).await?;
-        // What the policy refuses is refused by the connection, which writes it down. Nobody is asked about it.
-        if self.server.connection().permits(&action.id).is_ok() {
-            self.server.consent().obtain(&context.peer, &action, &input).await?;
-        }
-        let value = self.server.run(&action, input).await?;
-        Ok(self.shelf().put(value))
+        self.server.hold_to_policy(&action.id, &input).await?;
+        self.server.consent().obtain(&context.peer, &action, &input).await?;
+        let Ran { value, warning } = self.server.run(&action, input).await?;
+        let shown = self.shelf().put(value);
+        // Beside what may have been cut.
+        Ok(match warning {
+            Some(warning) => with_warning(shown, warning),
+            None => shown,
+        })
     }
 }
 
