@@ -1,6 +1,6 @@
 //! A person is asked before what cannot be taken back, and nothing is sent unless that person agrees.
 
-use auth0_tests::{Tenant, encoded};
+use auth0_tests::{Tenant, encoded, text};
 use serde_json::{Value, json};
 
 use super::clients::{Server, Session};
@@ -20,7 +20,9 @@ async fn a_deletion_is_sent_when_a_person_agreed_to_just_that() {
     let session = delete(&tenant, &[], Some("accept")).await;
     session.content(0);
     let [question] = session.asked()[..] else { panic!("{session:?}") };
-    assert!(question.contains("delete-user") && question.contains(&user), "{question}");
+    let (first, rest) = question.split_once('\n').unwrap();
+    assert!(first.contains("delete-user") && first.contains(tenant.emulator.domain()), "{question}");
+    assert_eq!(rest, format!("user_id: {user:?}"));
     assert_eq!(tenant.lines(), [format!("DELETE /api/v2/users/{}", encoded(&user))]);
 }
 
@@ -59,15 +61,17 @@ async fn a_client_that_cannot_ask_is_trusted_only_by_a_word() {
 }
 
 #[tokio::test]
-async fn what_can_be_undone_is_asked_about_only_on_request_and_run_action_is_no_way_round() {
+async fn what_only_adds_is_asked_about_only_on_request_and_run_action_is_no_way_round() {
     let tenant = Tenant::start().await;
     let create = json!({"tool": "create-role", "arguments": {"name": "Auditor"}});
     let delete = json!({"action": "delete-user", "input": {"user_id": tenant.user(PERSON)}});
     let custom = json!({"method": "DELETE", "path": format!("/api/v2/users/{}", tenant.user(PERSON))});
+    let update = json!({"user_id": tenant.user(PERSON), "changes": {"name": "Tom"}});
     let calls = |call: Value| json!([call]);
     let writing = Server::of(&tenant, &["--write"]);
     for (call, asked) in [
         (create.clone(), 0),
+        (json!({"tool": "update-user", "arguments": update.clone()}), 1),
         (json!({"tool": "run-action", "arguments": delete}), 1),
         (json!({"tool": "custom-request", "arguments": custom}), 1),
         (json!({"tool": "custom-request", "arguments": {"method": "GET", "path": "/api/v2/roles"}}), 0),
@@ -80,6 +84,27 @@ async fn what_can_be_undone_is_asked_about_only_on_request_and_run_action_is_no_
         Server::of(&tenant, &["--write", "--confirm", "writes"]).calls(Some("decline"), calls(create)).await;
     assert_eq!((session.asked().len(), session.refusal(0).0), (1, "declined"));
     assert_eq!(tenant.lines(), ["POST /api/v2/roles", "GET /api/v2/roles"]);
+    let update = json!([{"tool": "update-user", "arguments": update}]);
+    let session =
+        Server::of(&tenant, &["--write", "--confirm", "irreversible"]).calls(Some("decline"), update).await;
+    assert_eq!((session.asked().len(), text(session.content(0), "name")), (0, "Tom"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_shown_as_it_is_gets_no_question_and_is_not_done() {
+    let tenant = Tenant::start().await;
+    let user = tenant.user(PERSON);
+    let calls = json!([
+        {"tool": "delete-user", "arguments": {"user_id": user, "note\u{2028}You may agree": ""}},
+        {"tool": "update-user", "arguments": {"user_id": user, "changes": {"user_metadata": {"text": "x".repeat(9000)}}}},
+    ]);
+    let session = Server::of(&tenant, &["--write"]).calls(Some("accept"), calls).await;
+    for (call, expected, hint) in [(0, "invalid-input", "has no member"), (1, "declined", "too much to show")]
+    {
+        let (kind, message) = session.refusal(call);
+        assert!(kind == expected && message.contains(hint), "{call}: {kind}: {message}");
+    }
+    assert_eq!((session.asked().len(), tenant.seen().len()), (0, 0));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth0_host::{ActionDescription, Effect};
+use auth0_host::{ActionDescription, Domain, Effect};
 use clap::ValueEnum;
 use rmcp::{
     Peer, RoleServer,
@@ -14,14 +14,20 @@ use rmcp::{
 };
 use serde_json::{Map, Value};
 
-use super::answer::{OwnKind, Refused};
+use super::{
+    answer::{OwnKind, Refused},
+    question::question,
+    tools,
+};
 
 /// What a person is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Confirm {
-    /// Deletions, messages to persons, custom requests other than GET, and changes that are not the same when repeated
-    /// (such as a new client secret)
+    /// Whatever replaces, takes away, deletes, or sends a message to a person; custom requests other than GET
     #[default]
+    Destructive,
+    /// Less: deletions, messages, custom requests other than GET, and changes that are not the same when repeated (such as
+    /// a new client secret)
     Irreversible,
     /// Whatever does more than read
     Writes,
@@ -55,15 +61,20 @@ impl Consent {
             CUSTOM_REQUEST => input.get("method").and_then(Value::as_str) == Some("GET"),
             _ => action.effect == Effect::Read,
         };
+        let is_irreversible = || {
+            let by_effect = match action.effect {
+                Effect::Delete | Effect::Send => true,
+                Effect::Update => !action.idempotent,
+                _ => false,
+            };
+            by_effect || tools::deletes(action) || sends_messages(action, input)
+        };
         match self.confirm {
             Confirm::Never => false,
             _ if reads => false,
             Confirm::Writes => true,
-            Confirm::Irreversible => match action.effect {
-                Effect::Delete | Effect::Send => true,
-                Effect::Update => !action.idempotent,
-                _ => false,
-            },
+            Confirm::Destructive => tools::is_destructive(action) || is_irreversible(),
+            Confirm::Irreversible => is_irreversible(),
         }
     }
 
@@ -75,6 +86,7 @@ impl Consent {
     pub(super) async fn obtain(
         self,
         client: &Peer<RoleServer>,
+        domain: &Domain,
         action: &ActionDescription,
         input: &Map<String, Value>,
     ) -> Result<(), Refused> {
@@ -86,7 +98,7 @@ impl Consent {
         }
         let question = ElicitRequestParams::FormElicitationParams {
             meta: None,
-            message: question(action, input),
+            message: question(domain, action, input)?,
             requested_schema: form()?,
         };
         match client.create_elicitation_with_timeout(question, Some(PATIENCE)).await {
@@ -117,7 +129,33 @@ fn verdict(action: &str, answer: &ElicitResult) -> Result<(), Refused> {
     }
 }
 
-fn declined(action: &str, why: &str) -> Refused {
+/// Whether the input has the tenant send mails or messages beside what the action does.
+fn sends_messages(action: &ActionDescription, input: &Map<String, Value>) -> bool {
+    /// Members that say so.
+    const ORDERS: [&str; 5] = [
+        "send_mail",
+        "verify_email",
+        "verify_phone_number",
+        "send_completion_email",
+        "send_invitation_email",
+    ];
+    /// Those that hold where they are left out, by Auth0's reference.
+    const DEFAULTS: [&str; 2] = ["send_completion_email", "send_invitation_email"];
+
+    fn orders(name: &str, value: &Value) -> bool {
+        match value {
+            // The changes of `update-user` are a member of its input.
+            Value::Object(members) => members.iter().any(|(name, value)| orders(name, value)),
+            value => ORDERS.contains(&name) && *value == Value::Bool(true),
+        }
+    }
+    let declares =
+        |name| action.input_schema.pointer("/properties").and_then(|names| names.get(name)).is_some();
+    input.iter().any(|(name, value)| orders(name, value))
+        || DEFAULTS.iter().any(|name| declares(name) && !input.contains_key(*name))
+}
+
+pub(super) fn declined(action: &str, why: &str) -> Refused {
     Refused::own(OwnKind::Declined, format!("`{action}` was not run: {why}; nothing was sent"))
 }
 
@@ -127,58 +165,14 @@ fn cannot_ask(action: &str) -> Refused {
         format!(
             "`{action}` was not run: a person has to agree to it, and this client cannot ask one (it declares no form \
              elicitation); nothing was sent. To leave the question to the client, start `auth0-host mcp` with \
-             --trust-client; to have none, with --confirm never"
+             --trust-client; to have fewer or none, with --confirm irreversible or never"
         ),
     )
 }
 
-/// Puts the question: what it is, and what it is about. The input is the model's, so it is shown as it is, but short, on
-/// lines of its own, and without what may be a secret.
-fn question(action: &ActionDescription, input: &Map<String, Value>) -> String {
-    let mut text = format!("{} ({}, {})", action.title, action.id, action.effect);
-    for (name, value) in input {
-        text += &format!(
-            "\n{}: {}",
-            shown(name),
-            if is_private(name) { "…".to_owned() } else { value_of(value) }
-        );
-    }
-    text
-}
-
-fn value_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => shown(text),
-        // Members of members have names of their own, and may hold secrets.
-        Value::Object(members) => {
-            let names: Vec<&str> = members.keys().map(String::as_str).collect();
-            shown(&format!("{{{}}}", names.join(", ")))
-        }
-        Value::Array(items) if items.iter().any(Value::is_object) => format!("{} items", items.len()),
-        value => shown(&value.to_string()),
-    }
-}
-
-/// Members whose values a person need not see to decide.
-fn is_private(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "secret", "token", "key", "credential"].iter().any(|word| name.contains(word))
-}
-
-/// Cuts a text, and lets no line feed in it make up a line of the question.
-fn shown(text: &str) -> String {
-    /// Ids and addresses have up to 255 letters; nobody reads more.
-    const LONGEST: usize = 255;
-    let mut cut: String =
-        text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        cut.push('…');
-    }
-    cut
-}
-
 #[cfg(test)]
 mod tests {
+    use auth0_host::Host;
     use serde_json::json;
 
     use super::*;
@@ -190,22 +184,38 @@ mod tests {
 
     #[test]
     fn a_person_is_asked_about_what_cannot_be_taken_back() {
-        for (id, effect, idempotent, input, irreversible, writes) in [
-            ("get-user", Effect::Read, true, json!({}), false, false),
-            ("create-user", Effect::Create, false, json!({}), false, true),
-            ("update-user", Effect::Update, true, json!({}), false, true),
-            ("rotate-client-secret", Effect::Update, false, json!({}), true, true),
-            ("delete-user", Effect::Delete, true, json!({}), true, true),
-            ("send-email", Effect::Send, false, json!({}), true, true),
-            ("custom-request", Effect::Delete, false, json!({"method": "GET"}), false, false),
-            ("custom-request", Effect::Delete, false, json!({"method": "POST"}), true, true),
-            ("custom-request", Effect::Delete, false, json!({"method": "get"}), true, true),
-            ("custom-request", Effect::Delete, false, json!({}), true, true),
+        let mailing = json!({"changes": {"verify_email": true}});
+        for (id, effect, idempotent, input, irreversible, destructive, writes) in [
+            ("get-user", Effect::Read, true, json!({}), false, false, false),
+            ("create-user", Effect::Create, false, json!({}), false, false, true),
+            ("create-user", Effect::Create, false, json!({"verify_email": false}), false, false, true),
+            ("create-user", Effect::Create, false, json!({"verify_email": true}), true, true, true),
+            (
+                "create-mfa-enrollment-ticket",
+                Effect::Create,
+                false,
+                json!({"send_mail": true}),
+                true,
+                true,
+                true,
+            ),
+            ("update-user", Effect::Update, true, json!({}), false, true, true),
+            ("update-user", Effect::Update, true, mailing, true, true, true),
+            ("rotate-client-secret", Effect::Update, false, json!({}), true, true, true),
+            ("delete-user", Effect::Delete, true, json!({}), true, true, true),
+            ("send-email", Effect::Send, false, json!({}), true, true, true),
+            ("custom-request", Effect::Delete, false, json!({"method": "GET"}), false, false, false),
+            ("custom-request", Effect::Delete, false, json!({"method": "POST"}), true, true, true),
+            ("custom-request", Effect::Delete, false, json!({"method": "get"}), true, true, true),
+            ("custom-request", Effect::Delete, false, json!({}), true, true, true),
         ] {
             let action = description(id, effect, idempotent);
-            for (confirm, expected) in
-                [(Confirm::Irreversible, irreversible), (Confirm::Writes, writes), (Confirm::Never, false)]
-            {
+            for (confirm, expected) in [
+                (Confirm::Irreversible, irreversible),
+                (Confirm::Destructive, destructive),
+                (Confirm::Writes, writes),
+                (Confirm::Never, false),
+            ] {
                 let consent = Consent { confirm, trust_client: false };
                 assert_eq!(
                     consent.is_needed(&action, &object(input.clone())),
@@ -213,6 +223,35 @@ mod tests {
                     "{id} {input} {confirm:?}"
                 );
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hint_that_says_destructive_is_a_question_for_every_action() {
+        let host = Host::new().unwrap();
+        for action in host.actions().await.unwrap() {
+            let action = host.describe(&action.id).await.unwrap();
+            let asked = Consent::default().is_needed(&action, &Map::new());
+            let sent_by_delete = action.requests.iter().any(|request| request.method == "DELETE");
+            let mails = action.input_schema["properties"]["send_completion_email"].is_object();
+            let (id, effect) = (action.id.clone(), action.effect);
+            let hints = tools::of_action(action).annotations.unwrap();
+            assert_eq!(asked, hints.destructive_hint.unwrap() || mails, "{id}");
+            assert!(asked || !sent_by_delete, "{id}");
+            assert_eq!(asked && !mails, !matches!(effect, Effect::Read | Effect::Create), "{id}");
+        }
+    }
+
+    #[test]
+    fn messages_that_are_sent_unless_somebody_says_no_are_asked_about() {
+        let mut action = description("jobs.usersImports.create", Effect::Create, false);
+        action.input_schema = json!({"properties": {"send_completion_email": {"type": "boolean"}}});
+        for (input, expected) in [
+            (json!({}), true),
+            (json!({"send_completion_email": true}), true),
+            (json!({"send_completion_email": false}), false),
+        ] {
+            assert_eq!(Consent::default().is_needed(&action, &object(input.clone())), expected, "{input}");
         }
     }
 
@@ -230,34 +269,6 @@ mod tests {
             let mut answer = ElicitResult::new(action);
             answer.content = content;
             assert_eq!(verdict("delete-user", &answer).is_ok(), expected, "{answer:?}");
-        }
-    }
-
-    #[test]
-    fn the_question_says_what_it_is_about_and_no_secret() {
-        let action = description("create-user", Effect::Create, false);
-        let input = object(json!({
-            "user_id": "auth0|1\nYou may safely agree to this",
-            "email": "x".repeat(300),
-            "password": "canary",
-            "user_metadata": {"pin": "canary"},
-            "roles": ["a", "b"],
-            "identities": [{"access_token": "canary"}],
-            "blocked": true,
-        }));
-        let text = question(&action, &input);
-        assert!(!text.contains("canary"), "{text}");
-        assert_eq!(text.lines().count(), 1 + input.len(), "{text}");
-        for part in [
-            "create-user",
-            "auth0|1 You may",
-            "x…",
-            "user_metadata: {pin}",
-            r#"["a","b"]"#,
-            "1 items",
-            "blocked: true",
-        ] {
-            assert!(text.contains(part), "{part}: {text}");
         }
     }
 }

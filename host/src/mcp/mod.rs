@@ -5,7 +5,7 @@
 //! goes through the [`Connection`](auth0_host::Connection) like everybody's, with its policy, limits and audit record.
 //!
 //! The protocol is `rmcp`'s. Ours is what it is to say: which tools there are (`tools`, `permissions`), what a call may do
-//! (`session`, `consent`), and what comes back (`answer`, `shelf`). `stdio` and `http` are the two ways to it; neither knows
+//! (`session`, `consent`, `question`), and what comes back (`answer`, `shelf`). `stdio` and `http` are the two ways to it; neither knows
 //! an action.
 
 mod access;
@@ -15,6 +15,7 @@ mod detours;
 mod http;
 mod own_tools;
 mod permissions;
+mod question;
 mod server;
 mod session;
 mod shelf;

@@ -100,7 +100,8 @@ impl Session {
     ) -> Result<Value, Refused> {
         let action = self.server.offered(action).await?;
         self.server.hold_to_policy(&action.id, &input).await?;
-        self.server.consent().obtain(&context.peer, &action, &input).await?;
+        let domain = self.server.connection().domain();
+        self.server.consent().obtain(&context.peer, domain, &action, &input).await?;
         let Ran { value, warning } = self.server.run(&action, input).await?;
         let shown = self.shelf().put(value);
         // Beside what may have been cut.
@@ -115,7 +116,7 @@ impl ServerHandler for Session {
     fn get_info(&self) -> ServerConfig {
         let domain = self.server.connection().domain();
         let writing = match self.server.writes() {
-            true => "It may write: a person may be asked before something that cannot be taken back is done.",
+            true => "It may write: a person may be asked before something is replaced, deleted or sent.",
             false => "It only reads.",
         };
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())

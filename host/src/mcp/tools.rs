@@ -14,13 +14,23 @@ pub(super) fn is_curated(id: &str) -> bool {
 
 /// Makes the tool of an action.
 pub(super) fn of_action(action: ActionDescription) -> Tool {
-    let mut hints = annotations(action.effect, action.idempotent);
+    let mut hints = annotations(action.effect, action.idempotent).destructive(is_destructive(&action));
     hints.title = Some(action.title.clone());
     // No output schema: it would oblige clients to throw an answer away that differs from it, and what objects of a tenant
     // look like is not ours to promise. `describe-action` tells what to expect.
     Tool::new(action.id, action.description, object(action.input_schema))
         .with_title(action.title)
         .with_annotations(hints)
+}
+
+/// Whether it leaves less than there was, or does what does not come back.
+pub(super) fn is_destructive(action: &ActionDescription) -> bool {
+    !matches!(action.effect, Effect::Read | Effect::Create) || deletes(action)
+}
+
+/// Whether it may send a request that deletes or takes away.
+pub(super) fn deletes(action: &ActionDescription) -> bool {
+    action.requests.iter().any(|request| request.method == "DELETE")
 }
 
 /// Returns the hints of an effect. Only what adds and does nothing else is called not destructive: a message that was sent

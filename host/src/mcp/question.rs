@@ -1,0 +1,306 @@
+//! The question that a person gets: what an agent is about to do, to which tenant, and all that it goes by.
+//!
+//! The input is the agent's, and an agent may want a question that reads as another one. So texts are quoted, what does not
+//! print is escaped, what the action is about comes first, and what would not be shown whole is not asked at all.
+
+use auth0_host::{ActionDescription, Domain, ErrorKind};
+use serde_json::{Map, Value};
+
+use super::{answer::Refused, consent::declined};
+
+/// Letters of a question. A screen full: nobody reads more, and clients cut it.
+const MOST_LETTERS: usize = 4_000;
+/// Lines of a question, for the same reason.
+const MOST_LINES: usize = 40;
+
+/// Puts the question.
+///
+/// # Errors
+///
+/// `invalid-input` where the input has a member that the action does not declare, `declined` where there is too much to show.
+pub(super) fn question(
+    domain: &Domain,
+    action: &ActionDescription,
+    input: &Map<String, Value>,
+) -> Result<String, Refused> {
+    let members = in_order(action, input)?;
+    let mut text = format!("Tenant {domain}: {} ({}, {})", action.title, action.id, action.effect);
+    for (name, value) in &members {
+        let hidden = is_secret(name) && !is_path_parameter(action, name);
+        text.push('\n');
+        // Names that are declared are words. Others are the agent's.
+        if declared(action).is_some_and(|declared| declared.contains_key(*name)) {
+            text += name;
+        } else {
+            text += &quoted(name);
+        }
+        text += ": ";
+        if let Value::Array(items) = value {
+            text += &format!("({}) ", items.len());
+        }
+        show(value, hidden, &mut text);
+    }
+    let letters = text.chars().count();
+    if letters > MOST_LETTERS || members.len() >= MOST_LINES {
+        return Err(declined(
+            &action.id,
+            &format!(
+                "a person has to agree to it, and its input is too much to show ({} members, {letters} letters; at most {} \
+                 and {MOST_LETTERS}). Do it in smaller parts, or leave it to a person with `auth0-host run`",
+                members.len(),
+                MOST_LINES - 1
+            ),
+        ));
+    }
+    Ok(text)
+}
+
+fn declared(action: &ActionDescription) -> Option<&Map<String, Value>> {
+    action.input_schema.get("properties")?.as_object()
+}
+
+/// Returns the members: those of the path first, which say what the action is about, then in the order of the schema.
+fn in_order<'a>(
+    action: &'a ActionDescription,
+    input: &'a Map<String, Value>,
+) -> Result<Vec<(&'a str, &'a Value)>, Refused> {
+    let is_open = action.input_schema.get("additionalProperties") != Some(&Value::Bool(false));
+    let names = declared(action).map(|names| names.keys().collect::<Vec<_>>()).unwrap_or_default();
+    if let Some(unknown) = input.keys().find(|name| !is_open && !names.contains(name)) {
+        let message = format!(
+            "`{}` has no member {}: describe-action lists those that it has; nothing was sent",
+            action.id,
+            quoted(unknown)
+        );
+        return Err(Refused::new(ErrorKind::InvalidInput, message));
+    }
+    let mut members: Vec<(&str, &Value)> = input.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(usize::MAX);
+    members.sort_by_key(|(name, _)| (!is_path_parameter(action, name), place(name)));
+    Ok(members)
+}
+
+/// Whether a member is a `{…}` of a path.
+fn is_path_parameter(action: &ActionDescription, name: &str) -> bool {
+    let segment = format!("{{{name}}}");
+    action.requests.iter().any(|request| request.path.contains(&segment))
+}
+
+/// Whether a member's text is one that a person need not see to decide. Ids of secrets are none: they say what an action is
+/// about.
+fn is_secret(name: &str) -> bool {
+    let words = words(name);
+    if words.last().is_some_and(|word| word == "id" || word == "ids") {
+        return false;
+    }
+    words.iter().any(|word| {
+        let word = word.strip_suffix('s').unwrap_or(word);
+        ["password", "passwd", "secret", "token", "key", "apikey", "credential", "pin", "otp", "assertion"]
+            .contains(&word)
+    })
+}
+
+/// Splits `client_secret`, `client-secret` and `clientSecret` into words.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_small = false;
+    for letter in name.chars() {
+        if !letter.is_alphanumeric() || (letter.is_uppercase() && after_small) {
+            words.push(String::new());
+        }
+        after_small = letter.is_lowercase() || letter.is_numeric();
+        if let (true, Some(word)) = (letter.is_alphanumeric(), words.last_mut()) {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words
+}
+
+/// Writes a value on one line. Where it is hidden, its texts and numbers are.
+fn show(value: &Value, hidden: bool, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            text.push('{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                *text += if index == 0 { "" } else { ", " };
+                *text += &quoted(name);
+                *text += ": ";
+                show(value, hidden || is_secret(name), text);
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                *text += if index == 0 { "" } else { ", " };
+                show(item, hidden, text);
+            }
+            text.push(']');
+        }
+        Value::String(_) | Value::Number(_) if hidden => text.push('…'),
+        Value::String(value) => *text += &quoted(value),
+        value => *text += &value.to_string(),
+    }
+}
+
+/// Quotes a text. Whatever does not print (control and format characters, separators of lines, marks that join the letter
+/// before) becomes `\u{…}`: it could end a line, turn the order of letters round, or not be seen.
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use auth0_host::{Effect, Host};
+    use serde_json::json;
+
+    use super::*;
+    use crate::mcp::tools::tests::description;
+
+    fn domain() -> Domain {
+        "acme.eu.auth0.com".parse().unwrap()
+    }
+
+    fn ask(action: &ActionDescription, input: Value) -> Result<String, String> {
+        question(&domain(), action, input.as_object().unwrap()).map_err(|refused| format!("{refused:?}"))
+    }
+
+    /// An action that takes anything.
+    fn open() -> ActionDescription {
+        description("users.update", Effect::Update, true)
+    }
+
+    #[tokio::test]
+    async fn whatever_deletes_or_sends_is_asked_about_by_the_parameters_of_its_path() {
+        let host = Host::new().unwrap();
+        let mut shown = 0;
+        for action in host.actions().await.unwrap() {
+            if !matches!(action.effect, Effect::Delete | Effect::Send) {
+                continue;
+            }
+            let action = host.describe(&action.id).await.unwrap();
+            // Curated actions have names of their own for what is in the path, such as `user_id`, and require it.
+            let required = action.input_schema["required"].as_array().cloned().unwrap_or_default();
+            let in_path = |name: &str| is_path_parameter(&action, name);
+            let is_target = |name: &str| in_path(name) || required.contains(&json!(name)) && !is_secret(name);
+            let targets: Vec<&String> =
+                declared(&action).unwrap().keys().filter(|name| is_target(name)).collect();
+            let input = targets.iter().map(|name| ((*name).clone(), json!(format!("the {name}")))).collect();
+            let text = question(&domain(), &action, &input).unwrap();
+            for name in &targets {
+                assert!(text.lines().any(|line| line == format!("{name}: \"the {name}\"")), "{name}: {text}");
+            }
+            let parameters = action.requests.iter().flat_map(|request| request.path.matches('{')).count();
+            assert!(parameters == 0 || !targets.is_empty(), "{}", action.id);
+            let is_operation = action.id.contains('.');
+            assert!(
+                !is_operation || targets.iter().filter(|name| in_path(name)).count() == parameters,
+                "{text}"
+            );
+            shown += targets.len();
+        }
+        assert!(shown > 70, "{shown}");
+    }
+
+    #[test]
+    fn the_first_line_names_the_tenant_and_the_path_comes_before_the_rest() {
+        let mut action = open();
+        action.requests =
+            serde_json::from_value(json!([{"method": "PUT", "path": "/api/v2/rules-configs/{key}"}]))
+                .unwrap();
+        action.input_schema =
+            json!({"properties": {"value": {}, "note": {}, "key": {}}, "additionalProperties": false});
+        let text = ask(&action, json!({"note": "n", "key": "the key", "value": 1})).unwrap();
+        assert_eq!(
+            text,
+            "Tenant acme.eu.auth0.com: Title (users.update, update)\nkey: \"the key\"\nvalue: 1\nnote: \"n\""
+        );
+    }
+
+    #[test]
+    fn no_text_makes_up_a_line_or_turns_one_round() {
+        for (text, expected) in [
+            ("auth0|1\nYou may safely agree", r#""auth0|1\nYou may safely agree""#),
+            ("a\u{2028}b", r#""a\u{2028}b""#),
+            ("a\u{2029}b", r#""a\u{2029}b""#),
+            ("a\u{202e}b", r#""a\u{202e}b""#),
+            ("a\u{2066}b", r#""a\u{2066}b""#),
+            ("a\u{200b}b", r#""a\u{200b}b""#),
+            ("a\u{ad}b", r#""a\u{ad}b""#),
+            ("a\u{feff}b", r#""a\u{feff}b""#),
+            ("a\u{85}b", r#""a\u{85}b""#),
+            ("a\u{1b}b", r#""a\u{1b}b""#),
+            ("a\u{e0041}b", r#""a\u{e0041}b""#),
+            ("a\", blocked: true", r#""a\", blocked: true""#),
+            ("José O'Neill 🙂", "\"José O'Neill 🙂\""),
+        ] {
+            let asked = ask(&open(), json!({"x": text, "deep": [{text: text}]})).unwrap();
+            let lines: Vec<&str> = asked.lines().collect();
+            assert_eq!(
+                lines[1..],
+                [format!(r#""x": {expected}"#), format!(r#""deep": (1) [{{{expected}: {expected}}}]"#),]
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_declared_is_refused_and_not_shown() {
+        let mut action = open();
+        action.input_schema = json!({"properties": {"id": {}}, "additionalProperties": false});
+        let problem = ask(&action, json!({"id": "1", "note\nYou may agree": ""})).unwrap_err();
+        assert!(problem.contains("invalid-input") && problem.contains("You may agree"), "{problem}");
+        action.input_schema = json!({"properties": {"id": {}}});
+        let text = ask(&action, json!({"id": "1", "note\nYou may agree": ""})).unwrap();
+        assert_eq!(text.lines().nth(2), Some(r#""note\nYou may agree": """#));
+    }
+
+    #[test]
+    fn what_would_be_cut_is_not_asked() {
+        let many: Vec<String> = (0..400).map(|number| format!("auth0|{number:08}")).collect();
+        let wide: Map<String, Value> = (0..40).map(|number| (format!("m{number}"), json!(1))).collect();
+        for (input, expected) in [
+            (json!({"members": &many[..100]}), true),
+            (json!({"members": many}), false),
+            (json!({"body": "x".repeat(3_900)}), true),
+            (json!({"body": "x".repeat(4_000)}), false),
+            (Value::Object(wide), false),
+        ] {
+            let asked = ask(&open(), input.clone());
+            assert_eq!(asked.is_ok(), expected, "{input}");
+            match asked {
+                Ok(text) => assert!(!text.contains('…'), "{text}"),
+                Err(problem) => {
+                    assert!(problem.contains("declined") && problem.contains("too much"), "{problem}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown_and_what_only_sounds_like_one_is() {
+        for (name, hidden) in [
+            ("password", true),
+            ("new_password", true),
+            ("clientSecret", true),
+            ("client-secret", true),
+            ("secrets", true),
+            ("refresh_token", true),
+            ("key", true),
+            ("KEY", true),
+            ("API_KEY", true),
+            ("credential_id", false),
+            ("tokenId", false),
+            ("tokenset_id", false),
+            ("key_id", false),
+            ("passwordless", false),
+            ("keyboard", false),
+            ("author", false),
+        ] {
+            assert_eq!(is_secret(name), hidden, "{name}");
+            let text =
+                ask(&open(), json!({name: "canary", "in": {name: {"value": "canary", "on": true}}})).unwrap();
+            assert_eq!(!text.contains("canary"), hidden, "{text}");
+            assert!(text.contains(r#""on": true"#), "{text}");
+        }
+    }
+}
