@@ -53,7 +53,8 @@ fn how(command: &str) -> Option<How> {
         ["cargo", "xtask", "demo"] => Some(How::Demo),
         ["cargo", "xtask", "test"] => Some(How::Suite),
         ["auth0-host", "actions" | "describe" | "label" | "policy", ..] => Some(How::Offline),
-        ["auth0-host", "doctor"] => Some(How::Tenant),
+        ["auth0-host", "--emulator", "mcp"] => Some(How::Offline),
+        ["auth0-host", "doctor" | "scopes", ..] => Some(How::Tenant),
         ["auth0-host", options @ ..] if options.contains(&"run") => {
             Some(if options.contains(&"--emulator") { How::Offline } else { How::Tenant })
         }
