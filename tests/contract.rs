@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth0_tests::{host, program};
+use auth0_tests::{curated, program};
 use wasm_metadata::Payload;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{InterfaceId, Resolve, WorldItem};
@@ -21,7 +21,7 @@ const IMPORTS: [&str; 9] = [
 ];
 
 /// The most that the project promises: every engine fetches, hashes and compiles the file.
-const MOST_BYTES: usize = 1_200_000;
+const MOST_BYTES: usize = 1_600_000;
 
 fn bytes() -> Vec<u8> {
     let path = program::component();
@@ -122,7 +122,7 @@ fn every_item_of_the_contract_says_what_it_is_and_since_when() {
 }
 
 #[test]
-fn every_typed_function_is_a_json_action_too_and_the_other_way_round() {
+fn every_typed_function_is_a_curated_action_too_and_the_other_way_round() {
     let (resolve, world) = decoded();
     let exports = interfaces(&resolve, resolve.worlds[world].exports.values());
     let mut typed: Vec<String> = exports
@@ -132,8 +132,7 @@ fn every_typed_function_is_a_json_action_too_and_the_other_way_round() {
         .collect();
     typed.sort();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let actions = runtime.block_on(host().actions()).unwrap();
-    let mut listed: Vec<String> = actions.into_iter().map(|action| action.id).collect();
+    let mut listed = runtime.block_on(curated());
     listed.sort();
     assert_eq!(typed, listed);
 }

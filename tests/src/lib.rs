@@ -29,6 +29,12 @@ pub fn host() -> &'static Host {
     HOST.get_or_init(|| Host::new().expect("the built component runs on this machine"))
 }
 
+/// The ids of the curated actions, in their order. An operation of the API has a dot in its id.
+pub async fn curated() -> Vec<String> {
+    let actions = host().actions().await.expect("the component tells its actions");
+    actions.into_iter().map(|action| action.id).filter(|id| !id.contains('.')).collect()
+}
+
 /// An offline tenant with a connection to it. Dropping it stops it.
 #[derive(Debug)]
 pub struct Tenant {

@@ -146,7 +146,7 @@ impl Page {
     /// that begins with the first of them.
     fn of(first: usize, limit: usize, most: usize) -> Self {
         let holding = (limit..=most).find(|size| first / size == (first + limit - 1) / size);
-        let size = holding.or_else(|| (1..=limit).rev().find(|size| first % size == 0)).unwrap_or(1);
+        let size = holding.or_else(|| (1..=limit).rev().find(|size| first.is_multiple_of(*size))).unwrap_or(1);
         Self { number: first / size, size, skip: first % size }
     }
 
