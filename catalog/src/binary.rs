@@ -203,6 +203,11 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
     to.number(operation.page_size.unwrap_or(100).into());
     to.number(operation.scopes.len());
     operation.scopes.iter().for_each(|group| to.texts(group));
+    to.number(operation.scopes_for.len());
+    for (scope, part) in &operation.scopes_for {
+        to.text(scope);
+        to.text(part);
+    }
     match &operation.answer {
         Answer::Unknown => to.number(0),
         Answer::Object(members) => {

@@ -1,6 +1,6 @@
 //! One entry of a file, and what of it must fit together.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use toml::Table;
@@ -22,6 +22,8 @@ struct Entry {
     effect: String,
     idempotent: Option<bool>,
     scopes: Vec<Vec<String>>,
+    #[serde(default)]
+    scopes_for: BTreeMap<String, String>,
     #[serde(default)]
     known: Option<String>,
     #[serde(default)]
@@ -150,6 +152,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
         stage: stage(&entry.stage)?,
         effect,
         scopes: entry.scopes,
+        scopes_for: entry.scopes_for.into_iter().collect(),
         known,
         success: entry.success,
         paging,
@@ -171,15 +174,13 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
 /// the connector adds.
 fn check_names(operation: &Operation) -> Result<(), String> {
     let mut names: Vec<&str> = Vec::new();
-    if matches!(operation.answer, Answer::Rows(_) | Answer::Events) {
+    if operation.is_list() {
         names.extend(["limit", "cursor"]);
     }
     let body = operation.body.iter();
-    let own =
-        |body: &Body| body.form == BodyForm::List || (body.form == BodyForm::Open && body.members.is_empty());
     if operation.known == Known::Request {
         names.extend(["query", "body"]);
-    } else if body.clone().any(own) {
+    } else if body.clone().any(Body::is_apart) {
         names.push("body");
     }
     let side_by_side = body.filter(|body| body.form != BodyForm::List).flat_map(|body| &body.members);

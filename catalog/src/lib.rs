@@ -156,6 +156,8 @@ pub struct Operation {
     pub idempotent: bool,
     /// Scopes: one of each group is needed.
     pub scopes: Vec<Vec<String>>,
+    /// Scopes that only a part of it needs, and that part: a member of the input, a part of the answer.
+    pub scopes_for: Vec<(String, String)>,
     /// How much is known.
     pub known: Known,
     /// Statuses of success.
@@ -182,7 +184,19 @@ pub struct Operation {
     pub body: Option<Body>,
 }
 
+impl Body {
+    /// Whether an input has it as one member, `body`, since it has no members of its own to stand side by side.
+    pub fn is_apart(&self) -> bool {
+        self.form == BodyForm::List || (self.form == BodyForm::Open && self.members.is_empty())
+    }
+}
+
 impl Operation {
+    /// Whether an input has `limit` and `cursor`.
+    pub fn is_list(&self) -> bool {
+        matches!(self.answer, Answer::Rows(_) | Answer::Events)
+    }
+
     /// Returns the family: the part of the name before the first dot.
     pub fn group(&self) -> &str {
         self.name.split('.').next().unwrap_or_default()

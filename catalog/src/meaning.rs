@@ -39,8 +39,12 @@ impl Meanings {
         let before = path.split(&format!("/{{{name}}}")).next().and_then(|start| start.rsplit('/').next());
         let thing = before.and_then(|part| self.things.get(part));
         match thing {
+            // A trigger has a name and no id, whatever the parameter is called.
             Some(thing)
-                if matches!(name, "id" | "vid" | "kid") || name.ends_with("_id") || name.ends_with("Id") =>
+                if name != "triggerId"
+                    && (matches!(name, "id" | "vid" | "kid")
+                        || name.ends_with("_id")
+                        || name.ends_with("Id")) =>
             {
                 format!("Id of the {thing}")
             }
@@ -49,8 +53,52 @@ impl Meanings {
     }
 }
 
+/// Words that are written otherwise, most of them in capitals.
+const SPELLINGS: [(&str, &str); 27] = [
+    ("acls", "ACLs"),
+    ("acr", "ACR"),
+    ("ai", "AI"),
+    ("api", "API"),
+    ("app", "app"),
+    ("arn", "ARN"),
+    ("aws", "AWS"),
+    ("dn", "DN"),
+    ("fcm", "FCM"),
+    ("id", "id"),
+    ("ids", "ids"),
+    ("ip", "IP"),
+    ("jwt", "JWT"),
+    ("mfa", "MFA"),
+    ("mtls", "mTLS"),
+    ("oidc", "OIDC"),
+    ("pem", "PEM"),
+    ("pii", "PII"),
+    ("sms", "SMS"),
+    ("sns", "SNS"),
+    ("sso", "SSO"),
+    ("tls", "TLS"),
+    ("totp", "TOTP"),
+    ("uri", "URI"),
+    ("url", "URL"),
+    ("urls", "URLs"),
+    ("mcp", "MCP"),
+];
+
 /// `display_name` and `displayName` in words: `Display name`.
 fn in_words(name: &str) -> String {
+    let plain = split(name);
+    let words = plain.split(' ').map(|word| {
+        let spelled = SPELLINGS.iter().find(|(letters, _)| word.eq_ignore_ascii_case(letters));
+        spelled.map_or(word, |(_, spelled)| *spelled)
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    if text.starts_with("mTLS") { text } else { first.into_iter().chain(letters).collect() }
+}
+
+/// Puts blanks between the words of a name.
+fn split(name: &str) -> String {
     let mut words = String::new();
     for (at, letter) in name.chars().enumerate() {
         match letter {

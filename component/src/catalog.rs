@@ -193,7 +193,9 @@ impl Entry {
                 action.scopes.iter().map(|need| (need.any_of.to_vec(), need.only_for)).collect()
             }
             Self::Operation(operation) => {
-                operation.scopes.iter().map(|any_of| (any_of.clone(), None)).collect()
+                let all = operation.scopes.iter().map(|any_of| (any_of.clone(), None));
+                let parts = operation.scopes_for.iter().map(|(scope, part)| (vec![*scope], Some(*part)));
+                all.chain(parts).collect()
             }
         }
     }

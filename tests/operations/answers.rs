@@ -14,7 +14,7 @@ fn forms(operation: &Operation, status: u16) -> Vec<(&'static str, String, Value
     let row = json!({"id": "x", "ü": null});
     let empty = status == 204 || status == 205;
     match &operation.answer {
-        Answer::Rows(_) if empty => vec![(JSON, String::new(), json!({"items": []}))],
+        Answer::Rows(_) | Answer::Array if empty => vec![(JSON, String::new(), json!({"items": []}))],
         _ if empty => vec![nothing],
         Answer::Unknown => vec![nothing, (JSON, "{\"a\":1}".to_owned(), json!({"a": 1}))],
         Answer::Object(members) => {

@@ -1,6 +1,6 @@
 //! Inputs for an operation, made from the table's files: what a member may be, in values that are hard to send right.
 
-use auth0_catalog::{Answer, Body, BodyForm, Format, Kind, Known, Member, Operation};
+use auth0_catalog::{Body, BodyForm, Format, Kind, Known, Member, Operation};
 use serde_json::{Map, Value, json};
 
 /// Operations of which parameters and answers are known.
@@ -45,7 +45,7 @@ pub(crate) fn input(operation: &Operation, given: Given) -> Map<String, Value> {
         input.insert(member.name.clone(), value(member));
     }
     if let Some(body) = &operation.body {
-        if is_apart(body) {
+        if body.is_apart() {
             input.insert("body".to_owned(), apart(body));
         } else {
             for member in body.members.iter().filter(wanted) {
@@ -59,7 +59,7 @@ pub(crate) fn input(operation: &Operation, given: Given) -> Map<String, Value> {
             }
         }
     }
-    if given != Given::Required && is_list(operation) {
+    if given != Given::Required && operation.is_list() {
         input.insert("limit".to_owned(), json!(3));
     }
     if operation.known == Known::Request && given != Given::Required {
@@ -69,16 +69,6 @@ pub(crate) fn input(operation: &Operation, given: Given) -> Map<String, Value> {
         }
     }
     input
-}
-
-/// Whether the input has the body as one member.
-pub(crate) fn is_apart(body: &Body) -> bool {
-    body.form == BodyForm::List || (body.form == BodyForm::Open && body.members.is_empty())
-}
-
-/// Whether it is read by `limit` and `cursor`.
-pub(crate) fn is_list(operation: &Operation) -> bool {
-    matches!(operation.answer, Answer::Rows(_) | Answer::Events)
 }
 
 fn apart(body: &Body) -> Value {

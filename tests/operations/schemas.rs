@@ -42,7 +42,7 @@ fn wrong(operation: &Operation) -> Vec<(String, Map<String, Value>)> {
         input.insert(name.to_owned(), value);
         wrong.push((what, input));
     };
-    let apart = operation.body.as_ref().is_some_and(sample::is_apart);
+    let apart = operation.body.as_ref().is_some_and(auth0_catalog::Body::is_apart);
     let body = operation.body.iter().filter(|_| !apart).flat_map(|body| &body.members);
     let members = operation.path_members.iter().chain(&operation.query).chain(body);
     for member in members.clone() {
@@ -54,7 +54,7 @@ fn wrong(operation: &Operation) -> Vec<(String, Map<String, Value>)> {
             with(format!("{name} is {other}"), name, other);
         }
     }
-    if sample::is_list(operation) {
+    if operation.is_list() {
         for value in [json!(0), json!(101), json!(-1), json!(1.5), json!("3"), Value::Null] {
             with(format!("limit is {value}"), "limit", value);
         }
@@ -154,7 +154,7 @@ async fn an_empty_change_is_refused_by_schema_and_component() {
     for operation in changes {
         let mut input = sample::input(&operation, Given::Required);
         let body = operation.body.as_ref().unwrap();
-        if sample::is_apart(body) {
+        if body.is_apart() {
             input.insert("body".to_owned(), json!({}));
         }
         body.members.iter().for_each(|member| drop(input.remove(&member.name)));

@@ -333,7 +333,7 @@ pub const ACTIONS: &[Action] = &[
         title: "Create an MFA enrollment ticket",
         description: "Makes a ticket with which the user enrolls a second factor, and mails it where send_mail is true.",
         group: "users",
-        effect: Effect::Create,
+        effect: Effect::Send,
         idempotent: false,
         requests: &["POST /guardian/enrollments/ticket"],
         personal: true,

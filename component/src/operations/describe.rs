@@ -11,10 +11,10 @@ pub fn description(operation: &Operation) -> String {
         sentences.push((*note).to_owned());
     }
     if !operation.whole {
-        sentences.push(
-            "Only its path, scopes and stage are known here: give `query` and `body` as Auth0's documentation says."
-                .to_owned(),
-        );
+        let parts = if method.is_safe() { "`query`" } else { "`query` and `body`" };
+        sentences.push(format!(
+            "Only its path, scopes and stage are known here: give {parts} as Auth0's documentation says."
+        ));
     }
     match operation.answer {
         Answer::Rows(_) => sentences.push(paged(operation.paging).to_owned()),
@@ -26,7 +26,7 @@ pub fn description(operation: &Operation) -> String {
         _ => {}
     }
     match operation.effect {
-        Effect::Delete => sentences.push("Deletes for good.".to_owned()),
+        Effect::Delete => sentences.push("Cannot be undone.".to_owned()),
         Effect::Send => sentences.push("Sends a message.".to_owned()),
         Effect::Read | Effect::Create | Effect::Update => {}
     }

@@ -208,6 +208,10 @@ fn query(name: &str, value: &Value, kind: &Kind, to: &mut Vec<(String, String)>)
         Ok(())
     };
     match value {
+        // Nothing to send, and all to read.
+        Value::Array(items) if items.is_empty() => {
+            Err("it is empty: give a value, or leave it out".to_owned())
+        }
         Value::Array(items) if matches!(kind, Kind::Names(..)) => {
             let names: Vec<String> = items.iter().map(plain).collect();
             add(&names.join(",").into())
@@ -228,7 +232,13 @@ fn any_query(value: Value, to: &mut Vec<(String, String)>) -> Result<(), Error> 
                 let problem = "expected strings, numbers and booleans, or lists of them";
                 return Err(refused(format!("`query`: `{name}`: {problem}, found {}", check::found(&item))));
             }
-            to.push((name.clone(), plain(&item)));
+            let text = plain(&item);
+            if text.is_empty() {
+                return Err(refused(format!(
+                    "`query`: `{name}`: it is empty: give a value, or leave it out"
+                )));
+            }
+            to.push((name.clone(), text));
         }
     }
     Ok(())

@@ -4,14 +4,13 @@
 //! are prevented here: a list that ends silently at the API's wall of 1000 records, and one that skips or repeats
 //! records since a later call asks for pages of another size.
 
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::check;
 use super::operation::{Answer, Operation, Paging};
 use crate::client::Client;
-use crate::core::error::Error;
-use crate::core::paging::{WALL, items, listed};
+use crate::core::error::{Error, Problem};
+use crate::core::paging::{WALL, cursor_of_link, items, listed};
 use crate::core::request::Request;
 use crate::core::response::Response;
 
@@ -50,8 +49,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// Chooses the way for an operation. Where a list has both, the checkpoint, which has no wall. The log is the exception:
-    /// its checkpoint ignores every filter and begins with the oldest row.
+    /// Chooses the way for an operation. Where a list has both, the checkpoint, which has no wall.
     ///
     /// # Errors
     /// `invalid-input` for a cursor that is none of this list.
@@ -61,21 +59,20 @@ impl Way {
         cursor: Option<String>,
     ) -> Result<Self, Error> {
         let limit = limit.unwrap_or_else(|| DEFAULT_LIMIT.min(most(operation)));
-        let offset = matches!(operation.paging, Paging::Offset | Paging::Whole)
-            || (operation.paging == Paging::Either && operation.path.ends_with("/logs"));
-        if !offset {
+        if matches!(operation.paging, Paging::Checkpoint | Paging::Either) {
             return Ok(Self::Checkpoint { from: cursor, take: limit });
         }
-        let first = match cursor.as_deref() {
-            None => 0,
-            Some(cursor) => cursor.parse().map_err(|_| {
+        let number = |cursor: &str| {
+            let digits = cursor.bytes().all(|byte| byte.is_ascii_digit());
+            cursor.parse().ok().filter(|_| digits).ok_or_else(|| {
                 Error::invalid(format!(
                     "{}: `cursor`: this is no cursor of {}; give the `next` of the page before",
                     crate::catalog::REFUSED,
                     operation.name
                 ))
-            })?,
+            })
         };
+        let first = cursor.as_deref().map_or(Ok(0), number)?;
         Ok(match operation.paging {
             Paging::Whole => Self::Whole { first, limit },
             _ => Self::Offset { first, limit },
@@ -104,12 +101,17 @@ impl Way {
                 let next = answer.get_mut("next").map(Value::take);
                 let next =
                     next.and_then(|next| next.as_str().map(str::to_owned)).filter(|next| !next.is_empty());
-                // An array has no place for a cursor; the log's says it in a header.
-                let next = next.or_else(|| if answer.is_array() { linked(&response) } else { None });
+                // An array has no place for a cursor: a header says it.
+                let link = response.header("link").filter(|_| answer.is_array());
+                let next = next.or_else(|| link.and_then(cursor_of_link));
                 let total = answer.get("total").and_then(Value::as_u64);
                 let rows = items(answer, key)?;
-                // The link of an end leads to where it was found.
-                let next = next.filter(|next| !rows.is_empty() || Some(next) != from.as_ref());
+                // The link of an end leads to where it was found. With rows, whoever followed it would never end.
+                let moves = next.is_none() || next != from;
+                if !moves && !rows.is_empty() {
+                    return Err(Error::Other(Problem::new("the tenant's cursor does not move")));
+                }
+                let next = next.filter(|_| moves);
                 Ok(listed(rows, total, next.map(Value::from)))
             }
             Self::Whole { first, limit } => {
@@ -146,7 +148,8 @@ impl Page {
     /// that begins with the first of them.
     fn of(first: usize, limit: usize, most: usize) -> Self {
         let holding = (limit..=most).find(|size| first / size == (first + limit - 1) / size);
-        let size = holding.or_else(|| (1..=limit).rev().find(|size| first.is_multiple_of(*size))).unwrap_or(1);
+        let size =
+            holding.or_else(|| (1..=limit).rev().find(|size| first.is_multiple_of(*size))).unwrap_or(1);
         Self { number: first / size, size, skip: first % size }
     }
 
@@ -180,13 +183,14 @@ fn read_offset(
             asked = asked.query("include_totals", "true");
         }
         let (_, answer) = fetch(client, &asked)?;
-        // A tenant may serve smaller pages than asked for, and says so: the records are others then.
-        let served = answer.get("limit").and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok());
-        if let Some(served) = served.filter(|served| (1..page.size).contains(served)) {
+        // A tenant may serve smaller pages than asked for: the records are others then.
+        if let Some(served) =
+            served(&answer).filter(|served| (1..page.size).contains(served) && page.number > 0)
+        {
             most = served;
             continue;
         }
-        let total = answer.get("total").and_then(Value::as_u64).filter(|_| key != "logs");
+        let total = answer.get("total").and_then(Value::as_u64);
         let rows = items(answer, key)?;
         let whole = rows.len() >= page.size.min(DEFAULT_LIMIT);
         let left = rows.len().saturating_sub(page.skip);
@@ -200,31 +204,37 @@ fn read_offset(
     }
 }
 
+/// Tells the page size that the tenant served. A bare array says nothing: behind the first page, only one that is no larger
+/// than the smallest ceiling a tenant has been said to have is surely where it was asked for.
+fn served(answer: &Value) -> Option<usize> {
+    if answer.is_array() {
+        return Some(DEFAULT_LIMIT);
+    }
+    let size = answer.get("limit").or_else(|| answer.get("per_page"))?.as_u64()?;
+    usize::try_from(size).ok()
+}
+
+/// Query parameters that make no list shorter.
+const NO_FILTERS: [&str; 6] =
+    ["fields", "include_fields", "sort", "search_engine", "primary_order", "hydrate"];
+
 fn beyond(operation: &Operation, first: usize) -> Error {
-    let way = if operation.path.ends_with("/logs") && operation.paging == Paging::Either {
-        "read on with list-logs by `take` and `from`, which has no such limit".to_owned()
-    } else if operation.query.is_empty() {
+    let names = operation.query.iter().map(|member| member.name);
+    let filters: Vec<_> = names.filter(|name| !NO_FILTERS.contains(name)).collect();
+    let way = if operation.path == "/logs" {
+        "list-logs reads on by `take` and `from`, without such a limit".to_owned()
+    } else if filters.contains(&"q") {
+        "divide the list by `q`, by ranges of created_at for one, and read each part".to_owned()
+    } else if filters.is_empty() {
         "this list has no filter and no other way".to_owned()
     } else {
-        let filters: Vec<_> = operation.query.iter().map(|member| member.name).collect();
-        let filters: Vec<_> = filters.into_iter().filter(|name| !name.contains("fields")).collect();
-        format!("narrow it, by a range of {} for one, and read each part", filters.join(", "))
+        format!("narrow it by {}, and read each part", filters.join(", "))
     };
     Error::invalid(format!(
         "{}: `cursor`: record {} refused: Auth0 pages through the first {WALL} records only; {way}",
         crate::catalog::REFUSED,
         first.saturating_add(1)
     ))
-}
-
-/// Reads the cursor out of `Link: <https://…?from=…&take=…>; rel="next"` (RFC 8288).
-fn linked(response: &Response) -> Option<String> {
-    let header = response.header("link")?;
-    let next = header.split(',').find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
-    let target = next.split_once('<')?.1.split_once('>')?.0;
-    let query = target.split_once('?')?.1;
-    let from = query.split('&').find_map(|pair| pair.strip_prefix("from="))?;
-    percent_decode_str(from).decode_utf8().ok().map(String::from).filter(|from| !from.is_empty())
 }
 
 #[cfg(test)]
@@ -243,21 +253,5 @@ mod tests {
             }
         }
         assert_eq!(Page::of(100, 50, 100), Page { number: 2, size: 50, skip: 0 });
-    }
-
-    #[test]
-    fn the_cursor_of_a_link_is_decoded() {
-        let linked = |link: &str| {
-            super::linked(&Response {
-                headers: vec![("link".to_owned(), link.to_owned())],
-                ..Response::default()
-            })
-        };
-        let link = r#"<https://a.example/api/v2/logs?from=90%2B1&take=2>; rel="next""#;
-        assert_eq!(linked(link).as_deref(), Some("90+1"));
-        assert_eq!(linked(&format!(r#"<https://a.example/x>; rel="prev", {link}"#)).as_deref(), Some("90+1"));
-        assert_eq!(linked(r#"<https://a.example/api/v2/logs?from=9>; rel="prev""#), None);
-        assert_eq!(linked(r#"<https://a.example/api/v2/logs?from=&take=2>; rel="next""#), None);
-        assert_eq!(linked("nonsense"), None);
     }
 }

@@ -185,6 +185,8 @@ pub struct Operation {
     pub page_size: usize,
     /// Scopes: one of each group is needed.
     pub scopes: Vec<Vec<&'static str>>,
+    /// Scopes that only a part of it needs, and that part.
+    pub scopes_for: Vec<(&'static str, &'static str)>,
     /// What it answers.
     pub answer: Answer,
     /// Parameters in the path, in its order.

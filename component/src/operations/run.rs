@@ -43,6 +43,11 @@ pub fn run(
             Way::choose(operation, input.limit, input.cursor)?.read(client, operation, &request)
         }
         Answer::Events => events::read(client, request, input.limit, input.cursor),
+        // 204 says that there is nothing in it (facts, section 4: the errors of a job).
+        Answer::Array => Ok(match client.json(&request)? {
+            Value::Null => answer::object(Value::Array(Vec::new())),
+            answer => answer::object(answer),
+        }),
         _ => client.json(&request).map(answer::object),
     }
 }

@@ -41,7 +41,8 @@ fn property(operation: &Operation, place: Place<'_>) -> Value {
             "type": "object",
             "additionalProperties": {
                 "type": ["string", "number", "boolean", "array"],
-                "items": { "type": ["string", "number", "boolean"] },
+                "minLength": 1,
+                "items": { "type": ["string", "number", "boolean"], "minLength": 1 },
             },
             "description": "Query parameters by name; a list repeats the name",
         }),
@@ -131,7 +132,8 @@ fn kind(kind: &Kind) -> Value {
         Kind::OneOf(texts) => json!({ "type": "string", "enum": texts }),
         Kind::OneOfMany(_) => json!({ "type": "string" }),
         Kind::Names(names, longest) => {
-            let one = format!("({})", names.join("|"));
+            // A dot in a pattern is any letter.
+            let one = format!("({})", names.join("|").replace('.', "\\."));
             let text = bounded(json!({ "type": "string", "pattern": format!("^{one}(,{one})*$") }), *longest);
             let list =
                 json!({ "type": "array", "items": { "type": "string", "enum": names }, "minItems": 1 });
@@ -169,6 +171,9 @@ fn filled(mut schema: Value) -> Value {
         && items.get("type").and_then(Value::as_str) == Some("string")
     {
         items.insert("minLength".to_owned(), 1.into());
+    }
+    if schema.get("type").and_then(Value::as_str) == Some("array") {
+        put(&mut schema, "minItems", 1.into());
     }
     if schema.get("type").and_then(Value::as_str) == Some("string") && schema.get("enum").is_none() {
         put(&mut schema, "minLength", 1.into());

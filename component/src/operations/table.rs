@@ -171,6 +171,7 @@ fn operation(number: usize) -> Option<Operation> {
     };
     let page_size = from.number()?;
     let scopes = from.each(Reader::texts)?;
+    let scopes_for = from.each(|from| Some((from.text()?, from.text()?)))?;
     let answer = match from.number()? {
         0 => Answer::Unknown,
         1 => Answer::Object(from.texts()?),
@@ -210,6 +211,7 @@ fn operation(number: usize) -> Option<Operation> {
         paging,
         page_size,
         scopes,
+        scopes_for,
         answer,
         path_members,
         query,

@@ -1,7 +1,12 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::client::tests::{Script, answer, run as run_script};
+use crate::client::{Client, SendError, Transport, WireRequest};
 use crate::core::error::Error;
+use crate::core::response::Response;
+use crate::settings::Settings;
+use crate::token::TokenCache;
 
 /// Runs an operation against answers, and tells the requests that left.
 fn run(id: &str, input: Value, answers: Vec<Value>) -> (Result<Value, Error>, Vec<String>) {
@@ -125,8 +130,10 @@ fn the_wall_is_met_with_the_way_round_and_not_with_an_end() {
     assert_eq!(seen, ["GET /api/v2/users?page=19&per_page=50&include_totals=true"]);
     assert_eq!(result.unwrap()["next"], "1000");
     let text = refusal("users.list", json!({"cursor": "1000"}));
-    assert!(text.contains("first 1000 records only") && text.contains("narrow it"), "{text}");
-    assert!(refusal("logs.list", json!({"cursor": "1000"})).contains("list-logs by `take` and `from`"));
+    assert!(text.contains("first 1000 records only") && text.contains("divide the list by `q`"), "{text}");
+    assert!(
+        refusal("logs.list", json!({"cursor": "1000"})).contains("list-logs reads on by `take` and `from`")
+    );
 }
 
 #[test]
@@ -231,4 +238,74 @@ fn of_an_operation_that_is_not_known_whole_query_and_body_are_taken_as_they_are(
     let input = json!({"id": "agt_1", "query": {"a": [1, "b"], "c": true}, "body": {"x": null}});
     let (_, seen) = run("agents.update", input, vec![json!({})]);
     assert_eq!(seen, [r#"PATCH /api/v2/agents/agt_1?a=1&a=b&c=true {"x":null}"#]);
+}
+
+/// A tenant with so many records, whose pages are no larger than its ceiling.
+struct Records {
+    total: usize,
+    ceiling: usize,
+    /// How a list tells its own length and pages: not at all, or by members of these names.
+    says: Option<&'static str>,
+}
+
+impl Transport for Records {
+    fn send(&mut self, request: &WireRequest<'_>, _: u64) -> Result<Response, SendError> {
+        let query = request.path_and_query.split_once('?').map_or("", |(_, query)| query);
+        let number = |name: &str| -> Option<usize> {
+            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        };
+        let size = number("per_page").unwrap().min(self.ceiling);
+        let first = number("page").unwrap() * size;
+        let rows = rows(first.min(self.total)..(first + size).min(self.total));
+        let body = match self.says {
+            Some(member) => json!({"roles": rows, "total": self.total, member: size}),
+            None => json!(rows),
+        };
+        Ok(Response { status: 200, body: body.to_string().into_bytes(), ..Response::default() })
+    }
+
+    fn monotonic_ms(&mut self) -> u64 {
+        0
+    }
+
+    fn unix_ms(&mut self) -> i64 {
+        0
+    }
+
+    fn sleep_ms(&mut self, _: u64) {}
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}
+
+proptest! {
+    #[test]
+    fn following_next_visits_every_record_once(
+        total in 0_usize..1000,
+        ceiling in proptest::sample::select(vec![50_usize, 100]),
+        says in proptest::sample::select(vec![None, Some("limit"), Some("per_page")]),
+        limits in proptest::collection::vec(1_usize..=100, 1..8),
+    ) {
+        let settings = Settings::read([("AUTH0_DOMAIN", "t.eu.auth0.com")]).unwrap();
+        let mut tokens = TokenCache::new();
+        let mut tenant = Records { total, ceiling, says };
+        let mut client = Client::new(&mut tenant, &settings, &mut tokens);
+        let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+        for limit in limits.iter().cycle().take(2000) {
+            let mut input = json!({"limit": limit});
+            if let Some(cursor) = &cursor {
+                input["cursor"] = json!(cursor);
+            }
+            let page = crate::catalog::run(&mut client, "roles.list", &input.to_string()).unwrap();
+            let items = page["items"].as_array().unwrap();
+            prop_assert!(items.len() <= *limit);
+            seen.extend(items.iter().map(|item| item["n"].as_u64().unwrap()));
+            cursor = page.get("next").map(|next| next.as_str().unwrap().to_owned());
+            if cursor.is_none() {
+                break;
+            }
+        }
+        prop_assert_eq!(seen, (0..total as u64).collect::<Vec<_>>());
+    }
 }

@@ -54,6 +54,8 @@ fn the_component_carries_what_the_files_say() {
         );
         assert_eq!(read.page_size, usize::from(written.page_size.unwrap_or(100)));
         assert_eq!(read.scopes, written.scopes, "{}", read.name);
+        let scopes_for = written.scopes_for.iter().map(|(scope, part)| (scope.as_str(), part.as_str()));
+        assert!(read.scopes_for.iter().copied().eq(scopes_for), "{}", read.name);
         let paging = match written.paging {
             files::Paging::None => Paging::Whole,
             files::Paging::Offset => Paging::Offset,
