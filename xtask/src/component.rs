@@ -189,9 +189,9 @@ mod tests {
 
     #[test]
     fn a_size_tells_how_much_of_the_limit_is_used() {
-        assert_eq!(size(600_000), "600000 bytes, 50 % of the limit of 1200000");
-        assert_eq!(size(LIMIT), "1200000 bytes, 100 % of the limit of 1200000");
-        assert_eq!(size(LIMIT + 1), "1200001 bytes, 101 % of the limit of 1200000");
+        assert_eq!(size(800_000), "800000 bytes, 50 % of the limit of 1600000");
+        assert_eq!(size(LIMIT), "1600000 bytes, 100 % of the limit of 1600000");
+        assert_eq!(size(LIMIT + 1), "1600001 bytes, 101 % of the limit of 1600000");
     }
 
     #[test]

@@ -221,7 +221,7 @@ fn what_would_not_be_enforced_is_refused_where_it_stands() {
             "unknown field `allows`, expected `allow` or `deny`",
         ),
         ("[actions]\nallow = []", Some((2, 9)), "empty list"),
-        ("[actions]\nallow = ['get-user', 'Get-User']", Some((2, 22)), "small letters"),
+        ("[actions]\nallow = ['get-user', 'get_user']", Some((2, 22)), "an id is such as"),
         ("[actions]\nallow = ['get-user', 'get-user']", Some((2, 22)), "twice"),
         ("[actions]\nallow = ['get-*']\ndeny = ['get-*']", Some((3, 9)), "denied and allowed"),
         ("[requests]\nallow = []", Some((2, 9)), "empty list"),
