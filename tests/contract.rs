@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth0_tests::{curated, program};
+use auth0_tests::{curated, host, program};
 use wasm_metadata::Payload;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{InterfaceId, Resolve, WorldItem};
