@@ -43,10 +43,12 @@ fn rules(operations: &[Operation], undocumented: &[String]) -> Result<String, st
             });
             let handle = parts.collect::<Vec<_>>().join(", ");
             format!(
-                "Some(&Holding {{ handle: &[{handle}], made: &{:?}, may_make: &{:?}, only_with: {:?}, members: {} }})",
+                "Some(&Holding {{ handle: &[{handle}], made: &{:?}, may_make: &{:?}, only_with: {:?}, \
+                 documented: {}, members: {} }})",
                 secrets.made,
                 secrets.may_make,
                 secrets.only_with,
+                secrets.documented(),
                 patterns(&secrets.members),
             )
         };

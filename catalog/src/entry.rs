@@ -139,9 +139,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
         Some("request") => Known::Request,
         Some(other) => return Err(format!("`known = \"{other}\"` is none")),
     };
-    // Of a create, a secret may be new, and where nothing is known of it, it cannot be kept.
-    let documented = known == Known::Whole || !["GET", "PATCH"].contains(&method);
-    let secrets = things.resolve(entry.secrets, path, documented)?;
+    let secrets = things.resolve(entry.secrets, path, known == Known::Whole)?;
     let operation = Operation {
         name: name.to_owned(),
         idempotent: entry.idempotent.unwrap_or(method != "POST"),

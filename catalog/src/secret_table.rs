@@ -20,9 +20,9 @@ others are shown, and shown again to whoever asks: a handle stands in their plac
 const UNKNOWN: &str = "\
 ## Answers that nobody has documented
 
-In the answers to reads of paths that the table of operations does not have, and to these requests, members of these
-names are taken for secrets that are shown. Answers to other requests whose answers are not documented are passed on as
-they come: what they make could not be told from what they show.
+In the answers to requests that the table of operations does not have, in one reading of their path at least, and to
+these requests, members of these names are taken for secrets that are shown, whatever the method: what such a request
+makes cannot be told from what it shows, and does not go into the sink.
 ";
 
 /// Writes the table.

@@ -66,8 +66,8 @@ impl RequestPath {
     }
 }
 
-/// Every reading of a path in decoded segments, of one too that [`RequestPath::read`] refuses: empty segments and what is
-/// no text do not hide it. The plain reading comes first.
+/// Every reading of a path in decoded segments, of one too that [`RequestPath::read`] refuses: empty segments, path
+/// parameters (`/users;x`) and what is no text do not hide it. The plain reading comes first.
 pub(crate) fn all_readings(path: &str) -> Vec<Vec<String>> {
     let mut readings: Vec<Vec<String>> = Vec::new();
     let parts = path.split('/').filter(|segment| !segment.is_empty());
@@ -78,8 +78,11 @@ pub(crate) fn all_readings(path: &str) -> Vec<Vec<String>> {
             decoded.iter().map(|segment| String::from_utf8_lossy(segment).into_owned()).collect();
         let split = [split(&texts, &['/']), split(&texts, &['/', '\\'])];
         for reading in std::iter::once(texts).chain(split) {
-            if !readings.contains(&reading) {
-                readings.push(reading);
+            let bare = without_parameters(&reading);
+            for reading in [reading, bare] {
+                if !readings.contains(&reading) {
+                    readings.push(reading);
+                }
             }
         }
         if decoded == raw {
@@ -93,6 +96,12 @@ pub(crate) fn all_readings(path: &str) -> Vec<Vec<String>> {
 fn split(segments: &[String], separators: &[char]) -> Vec<String> {
     let pieces = segments.iter().flat_map(|segment| segment.split(separators));
     pieces.filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+}
+
+/// As servers read that drop path parameters before they route.
+fn without_parameters(segments: &[String]) -> Vec<String> {
+    let bare = segments.iter().filter_map(|segment| segment.split(';').next());
+    bare.filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
 }
 
 fn percent_signs_encode(segment: &str) -> bool {
@@ -144,6 +153,9 @@ mod tests {
             "/api/v2/clients/x%2Frotate-secret",
             "/api/v2/clients/x%25252Frotate-secret",
             "/api/v2/clients/x%5Crotate-secret",
+            "/api/v2/clients/x/rotate-secret;a=b",
+            "/api/v2/clients;a/x;b=c%2Frotate-secret%3Bd",
+            "/api/v2/;a/clients/x%5Crotate-secret%253Ba",
         ] {
             assert!(one(path), "{path}: {:?}", all_readings(path));
         }

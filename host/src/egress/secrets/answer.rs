@@ -22,16 +22,18 @@ pub(super) struct Taken {
 }
 
 impl Expected {
-    /// Whether there is nothing to look for: the octets are a whole object or array, and none of the names is in them.
-    /// Most answers are passed on for this, unparsed.
+    /// Whether there is nothing to look for: the octets are text, and none of the names is in them, quoted or not. Most
+    /// answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object or array
+    /// besides: a piece of one may be a secret without its name.
     pub(super) fn cannot_be_in(&self, body: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(body) else { return false };
         let trimmed = text.trim_ascii();
         let whole = trimmed.starts_with('{') && trimmed.ends_with('}')
             || trimmed.starts_with('[') && trimmed.ends_with(']');
-        // Names are ASCII, so only an escape of ASCII could spell one.
-        whole
+        // Names are ASCII, so only an escape of ASCII could spell one, or UTF-16, which has zeros between the letters.
+        (whole || !self.documented())
             && !text.contains(r"\u00")
+            && !text.contains('\0')
             && !self.0.iter().flat_map(Found::members).any(|secret| says(text, secret))
     }
 
@@ -87,11 +89,11 @@ impl Found {
     }
 }
 
-/// Whether a text has the name of a secret in it, as a member.
+/// Whether a text has the name of a secret in it.
 fn says(text: &str, secret: &Pattern) -> bool {
     // Without a name of its own it is somewhere below one; without any it is everywhere.
     let name = secret.iter().rev().find(|part| **part != "*");
-    name.is_none_or(|name| text.contains(&format!("\"{name}\"")))
+    name.is_none_or(|name| text.contains(name))
 }
 
 /// How far the way to a member has come along each pattern.

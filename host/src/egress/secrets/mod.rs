@@ -71,12 +71,7 @@ pub(super) async fn hide(
             own(with_length(Response::from_parts(head, Bytes::from(std::mem::take(&mut *answer)))))
         }
         Ok(answer) => {
-            let clean = match expected.hide(&answer, deliveries) {
-                Some(clean) => clean,
-                // Nobody knows what this answers; a text or a page has no members.
-                None if !expected.documented() && unpacked(&head.headers) => Bytes::copy_from_slice(&answer),
-                None => unreadable(&answer, &body),
-            };
+            let clean = expected.hide(&answer, deliveries).unwrap_or_else(|| unreadable(&answer, &body));
             own(with_length(Response::from_parts(head, clean)))
         }
         Err(error) => broken(head, error),

@@ -26,6 +26,8 @@ struct Holding {
     made: &'static [&'static str],
     may_make: &'static [&'static str],
     only_with: Option<&'static str>,
+    /// Whether it is known what the answer has; else it is held to [`UNDOCUMENTED`].
+    documented: bool,
     members: &'static [Pattern],
 }
 
@@ -99,12 +101,13 @@ pub(in crate::egress) struct Expected(pub(super) Vec<Found>);
 impl Expected {
     /// Looks for the rules of a request to the Management API.
     ///
-    /// A read of a path that is no operation's is held to names that are secrets everywhere: Auth0 adds operations faster
-    /// than this table. A write is not, since what it makes could not be told from what it shows.
+    /// Where a reading of the path is no operation's, it is held to names that are secrets everywhere too: Auth0 adds
+    /// operations faster than this table. What a write makes cannot be told there from what it shows, and so goes nowhere.
     pub(in crate::egress) fn of(method: &Method, path: &str) -> Option<Self> {
         let mut found = Vec::new();
         let known = each_reading(path, &mut |segments| find(method.as_str(), segments, &mut found));
-        if !known && *method == Method::GET {
+        // The answer to a HEAD has no body.
+        if !known && *method != Method::HEAD {
             let readings = request_path::all_readings(path).into_iter();
             let above =
                 readings.map(|reading| reading.into_iter().skip(2).collect()).next().unwrap_or_default();
@@ -115,7 +118,7 @@ impl Expected {
 
     /// Whether it is known of an operation that its answer holds secrets, and so that it is JSON.
     pub(super) fn documented(&self) -> bool {
-        self.0.iter().any(|found| found.holding.is_some())
+        self.0.iter().any(|found| found.holding.is_some_and(|holding| holding.documented))
     }
 
     /// Whether the request makes a secret.
@@ -153,7 +156,7 @@ pub(in crate::egress) fn named(method: &str, path: &str) -> Vec<String> {
     names
 }
 
-/// Shows each reading of a path below `/api/v2`, and tells whether one was known.
+/// Shows each reading of a path below `/api/v2`, and tells whether all were known.
 fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
     let mut below = |segments: &[&str]| match segments {
         [api, version, segments @ ..]
@@ -164,12 +167,12 @@ fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
         _ => false,
     };
     // Nearly all paths have one reading, and it is theirs as they are.
-    if !path.contains(['%', '\\']) {
+    if !path.contains(['%', '\\', ';']) {
         return below(&path.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>());
     }
-    let mut known = false;
+    let mut known = true;
     for reading in request_path::all_readings(path) {
-        known |= below(&reading.iter().map(String::as_str).collect::<Vec<_>>());
+        known &= below(&reading.iter().map(String::as_str).collect::<Vec<_>>());
     }
     known
 }
@@ -228,6 +231,9 @@ mod tests {
             ("POST /api/v2/clients/abc%5Crotate-secret", "made clients/abc"),
             ("POST /api/v2/clients/a%2Fb/rotate-secret", "made clients/a%2Fb"),
             ("POST /api/v2/clients/abc/rotate-secret%2F", "made clients/abc"),
+            ("POST /api/v2/clients/abc/rotate-secret;x", "made clients/abc"),
+            ("POST /api/v2/clients;v=1/abc/rotate-secret%3Bx", "made clients/abc"),
+            ("POST /api/v2/;x/clients/abc;x%2Frotate-secret;y", "made clients/abc"),
             ("POST /api/v2/users/auth0%7C1/recovery-code-regeneration", "made users/auth0%7C1"),
             ("POST /api/v2/users/auth0%257C1/Recovery-code%2Dregeneration", "made users/auth0%257C1"),
             (
@@ -253,7 +259,14 @@ mod tests {
             ("PUT /api/v2/guardian/factors/duo/settings", "shown guardian/factors/duo/settings"),
             ("GET /api/v2/clients/abc/new-thing", "undocumented clients/abc/new-thing"),
             ("GET /api/v2/clients-of-ours", "undocumented clients-of-ours"),
-            ("POST /api/v2/clients-of-ours", "none"),
+            ("POST /api/v2/clients-of-ours", "undocumented clients-of-ours"),
+            ("PUT /api/v2/clients/abc", "undocumented clients/abc"),
+            ("DELETE /api/v2/clients-of-ours/abc", "undocumented clients-of-ours/abc"),
+            ("GET /api/v2/roles/x%2Fnew", "undocumented roles/x%2Fnew"),
+            ("GET /api/v2/roles/x%255Cnew", "undocumented roles/x%255Cnew"),
+            ("GET /api/v2/clients/abc%2Fnew-thing", "shown clients/abc%2Fnew-thing"),
+            ("POST /api/v2/organizations/org_1/clients", "shown organizations/org_1/clients"),
+            ("HEAD /api/v2/clients-of-ours", "none"),
             ("DELETE /api/v2/clients/abc", "none"),
             ("GET /api/v2/roles", "none"),
             ("GET /api/v2/users/auth0%7C1/roles", "none"),
@@ -261,6 +274,20 @@ mod tests {
             ("POST /api/v2/tickets/password-change", "none"),
         ] {
             assert_eq!(rule(request), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn one_reading_that_is_known_does_not_hide_another_that_is_not() {
+        for (path, both) in [
+            ("/api/v2/clients/abc%2Fnew-thing", true),
+            ("/api/v2/clients/abc%5Cnew-thing", true),
+            ("/api/v2/clients/abc", false),
+            ("/api/v2/users/auth0%257C1", false),
+        ] {
+            let found = Expected::of(&Method::GET, path).unwrap().0;
+            assert!(found.iter().any(|found| found.holding.is_some()), "{path}");
+            assert_eq!(found.iter().any(|found| found.holding.is_none()), both, "{path}");
         }
     }
 

@@ -197,6 +197,21 @@ fn each_family_hides_its_secrets_names_them_and_leaves_the_rest_alone() {
             json!({"things": [{"client_secret": "canary"}], "refresh_token": {"rotation_type": "rotating"}}),
             own(&[("/things/0/client_secret", "/something/new/things/0/client_secret")]),
         ),
+        (
+            "PATCH /something/new",
+            json!({"api_key": "canary", "name": "kept"}),
+            own(&[("/api_key", "/something/new/api_key")]),
+        ),
+        (
+            "POST /agents",
+            json!({"id": "agent_1", "client_secret": "canary", "name": "kept"}),
+            own(&[("/client_secret", "/agents/client_secret")]),
+        ),
+        (
+            "GET /roles/a%2Fb",
+            json!({"id": "rol_1", "secret": "canary", "name": "kept"}),
+            own(&[("/secret", "/roles/a%2Fb/secret")]),
+        ),
     ] {
         let after = hidden(request, &answer);
         assert!(!after.to_string().contains("canary"), "{request}: {after}");
@@ -211,7 +226,11 @@ fn an_answer_without_such_members_is_not_parsed_and_one_that_may_hide_them_is() 
     let expected = expected("GET /users");
     for (body, nothing) in [
         (r#"[{"user_id":"auth0|1","identities":[{"provider":"auth0"}],"name":"J\u00fcrgen"}]"#, false),
-        (r#"[{"user_id":"auth0|1","identities":[{"provider":"auth0"}],"name":"Jürgen access_token"}]"#, true),
+        (
+            r#"[{"user_id":"auth0|1","identities":[{"provider":"auth0"}],"name":"Jürgen access_token"}]"#,
+            false,
+        ),
+        (r#"[{"user_id":"auth0|1","identities":[{access_token:'canary'}]}]"#, false),
         (" {\"users\":[]}\r\n", true),
         (r#"{"users":[{"identities":[{"access_token":"canary"}]}]}"#, false),
         (r#"{"users":[{"identities":[{"access\u005ftoken":"canary"}]}]}"#, false),
@@ -229,6 +248,52 @@ fn an_answer_without_such_members_is_not_parsed_and_one_that_may_hide_them_is() 
             .unwrap()
             .cannot_be_in(b"{\"A\":\"x\"}")
     );
+}
+
+#[test]
+fn where_nothing_is_documented_what_is_no_json_passes_only_if_no_name_can_be_in_it() {
+    /// What the guest gets, where it gets anything.
+    fn passed(request: &str, body: &[u8]) -> Option<String> {
+        let (expected, deliveries) = (expected(request), Deliveries::new("t", None));
+        let as_it_is = expected.cannot_be_in(body).then(|| body.to_vec());
+        let passed = as_it_is.or_else(|| expected.hide(body, &deliveries).map(|clean| clean.to_vec()));
+        passed.map(|passed| String::from_utf8(passed).unwrap())
+    }
+    let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(200), "]".repeat(200));
+    let utf16: Vec<u8> = r#"{"client_secret":"canary"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for request in ["GET /something/new", "POST /something/new", "POST /agents", "PATCH /roles/x%2Fnew"] {
+        for harmless in [
+            "",
+            "done",
+            "\"done\"",
+            "<html><body>Moved</body></html>",
+            "{\"a\": 1}\n{\"a\": 2}\n",
+            "\u{feff}{\"a\": 1}",
+            "{\"name\": \"J\u{fc}rgen",
+            &deep("1"),
+        ] {
+            assert_eq!(passed(request, harmless.as_bytes()).as_deref(), Some(harmless), "{request}");
+        }
+        for secret in [
+            "{\"a\": 1}\n{\"client_secret\": \"canary\"}\n",
+            "\u{feff}{\"client_secret\": \"canary\"}",
+            "{\"client_secret\": \"canary\"} trailing",
+            "{\"client_secret\": \"canary",
+            "{client_secret: 'canary'}",
+            "client_secret=canary&x=y",
+            "client_secret: canary",
+            r#"{"client\u005fsecret": "canary"} trailing"#,
+            &deep("{\"client_secret\": \"canary\"}"),
+        ] {
+            assert_eq!(passed(request, secret.as_bytes()), None, "{request} {secret}");
+        }
+        assert_eq!(passed(request, &utf16), None, "{request}");
+        assert_eq!(passed(request, b"\xff"), None, "{request}");
+    }
+    for piece in ["\"canary\"", "canary", ""] {
+        assert_eq!(passed("GET /clients/abc", piece.as_bytes()), None, "{piece}");
+        assert_eq!(passed("GET /clients/a%2Fb", piece.as_bytes()), None, "{piece}");
+    }
 }
 
 #[test]
