@@ -65,6 +65,16 @@ fn rules(operations: &[Operation], undocumented: &[String]) -> Result<String, st
 }
 
 fn patterns(members: &[String]) -> String {
-    let patterns = members.iter().map(|member| format!("&{:?}", member.split('.').collect::<Vec<_>>()));
+    let patterns = members.iter().map(|member| {
+        let (above, last) = member.rsplit_once('.').unwrap_or(("", member));
+        let above: Vec<&str> = above.split('.').filter(|name| !name.is_empty()).collect();
+        let last = match (last, last.strip_prefix("*!"), last.strip_suffix(":text")) {
+            ("*", ..) => "Last::Any".to_owned(),
+            (_, Some(but), _) => format!("Last::AnyBut({but:?})"),
+            (_, _, Some(name)) => format!("Last::Text({name:?})"),
+            _ => format!("Last::Member({last:?})"),
+        };
+        format!("Pattern {{ above: &{above:?}, last: {last} }}")
+    });
     format!("&[{}]", patterns.collect::<Vec<_>>().join(", "))
 }

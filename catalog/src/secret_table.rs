@@ -12,9 +12,10 @@ const HEAD: &str = "\
 Which members of the tenant's answers the host takes for secrets, from `catalog/secrets.toml` and `catalog/operations/`.
 What becomes of them: [credentials.md](credentials.md#secrets-that-the-tenant-makes).
 
-A name is a member of that name at any depth; `a.b` is `b` anywhere below `a`; `a.*` is each member of `a`. **New** are
-those that the answer makes and nobody else has: as members of the answer itself they go into the secret sink. All
-others are shown, and shown again to whoever asks: a handle stands in their place, and they go nowhere.
+A name is a member of that name at any depth; `a.b` is `b` anywhere below `a`; `a.*` is each member of `a`, `a.*!b` each
+but `b`; `a:text` is `a` where it is no object and no list with one. **New** are those that the answer makes and nobody
+else has: as members of the answer itself they go into the secret sink. All others are shown, and shown again to whoever
+asks: a handle stands in their place, and they go nowhere.
 ";
 
 const UNKNOWN: &str = "\

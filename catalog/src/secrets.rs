@@ -25,7 +25,7 @@ pub struct Secrets {
     pub may_make: Vec<String>,
     /// A word without which a request's body makes none.
     pub only_with: Option<String>,
-    /// All secrets, at any depth: `a`, `a.b`, `a.*`, as `secrets.toml` explains.
+    /// All secrets, at any depth: `a`, `a.b`, `a.*`, `a.*!b`, `a:text`, as `secrets.toml` explains.
     pub members: Vec<String>,
 }
 
@@ -58,6 +58,9 @@ pub(crate) struct SecretsEntry {
 struct Thing {
     handle: Option<String>,
     members: Vec<String>,
+    /// Names that are secrets in other things and none where nothing is documented.
+    #[serde(default)]
+    without: Vec<String>,
 }
 
 /// The things that have secrets.
@@ -67,7 +70,17 @@ impl Things {
     /// Reads the file.
     pub(crate) fn parse(path: &Path) -> Result<Self, CatalogError> {
         let toml = |source| CatalogError::Toml { path: path.to_owned(), source: Box::new(source) };
-        toml::from_str(&text(path)?).map(Self).map_err(toml)
+        let mut things: BTreeMap<String, Thing> = toml::from_str(&text(path)?).map_err(toml)?;
+        let Some(mut undocumented) = things.remove(UNDOCUMENTED) else { return Ok(Self(things)) };
+        let anywhere = things.values().flat_map(|thing| &thing.members);
+        for member in anywhere.filter(|member| !member.contains(['.', '*'])) {
+            let same = |own: &String| own.trim_end_matches(":text") == member.trim_end_matches(":text");
+            if !undocumented.members.iter().chain(&undocumented.without).any(same) {
+                undocumented.members.push(member.clone());
+            }
+        }
+        things.insert(UNDOCUMENTED.to_owned(), undocumented);
+        Ok(Self(things))
     }
 
     /// Returns what is looked for where nothing is documented.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::rules::{Expected, Found, Pattern, members_below};
+use super::rules::{Expected, Found, Last, Pattern, members_below};
 use crate::{
     secret::Secret,
     secrets::{SCHEME, SecretName, deliveries::Deliveries},
@@ -92,30 +92,39 @@ impl Found {
 /// Whether a text has the name of a secret in it.
 fn says(text: &str, secret: &Pattern) -> bool {
     // Without a name of its own it is somewhere below one; without any it is everywhere.
-    let name = secret.iter().rev().find(|part| **part != "*");
+    let name = match secret.last {
+        Last::Member(name) | Last::Text(name) => Some(name),
+        Last::Any | Last::AnyBut(_) => secret.above.last().copied(),
+    };
     name.is_none_or(|name| text.contains(name))
 }
 
 /// How far the way to a member has come along each pattern.
 #[derive(Clone)]
-struct Progress(Vec<(Pattern, usize)>);
+struct Progress(Vec<(&'static Pattern, usize)>);
 
 impl Progress {
-    fn new(patterns: &[Pattern]) -> Self {
-        Self(patterns.iter().map(|pattern| (*pattern, 0)).collect())
+    fn new(patterns: impl IntoIterator<Item = &'static Pattern>) -> Self {
+        Self(patterns.into_iter().map(|pattern| (pattern, 0)).collect())
     }
 
     /// Whether a member here is a secret.
-    fn ends_in(&self, member: &str) -> bool {
-        let is = |last: &str| last == "*" || last == member;
-        self.0.iter().any(|(pattern, at)| matches!(pattern.get(*at..), Some([last]) if is(last)))
+    fn ends_in(&self, member: &str, value: &Value) -> bool {
+        self.0.iter().any(|(pattern, at)| {
+            *at == pattern.above.len()
+                && match pattern.last {
+                    Last::Member(name) => name == member,
+                    Last::Text(name) => name == member && !has_object(value),
+                    Last::Any => true,
+                    Last::AnyBut(name) => name != member,
+                }
+        })
     }
 
     /// Goes down into a member.
     fn below(&self, member: &str) -> Self {
-        let further = |(pattern, at): &(Pattern, usize)| {
-            let next = matches!(pattern.get(*at..), Some([next, _, ..]) if *next == member);
-            (*pattern, at + usize::from(next))
+        let further = |(pattern, at): &(&'static Pattern, usize)| {
+            (*pattern, at + usize::from(pattern.above.get(*at) == Some(&member)))
         };
         Self(self.0.iter().map(further).collect())
     }
@@ -152,7 +161,7 @@ impl Mask<'_> {
                 }
                 for (name, value) in object {
                     self.place.push(name.clone());
-                    if !progress.ends_in(name) {
+                    if !progress.ends_in(name, value) {
                         if value.is_object() || value.is_array() {
                             self.within(value, &progress.below(name));
                         }
@@ -196,6 +205,10 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+fn has_object(value: &Value) -> bool {
+    value.is_object() || value.as_array().is_some_and(|items| items.iter().any(has_object))
+}
+
 fn is_any(value: &Value, handles: &[String]) -> bool {
     value.as_str().is_some_and(|text| handles.iter().any(|handle| handle == text))
 }
@@ -224,7 +237,7 @@ pub(in crate::egress) fn writes_handle(path: &str, body: &[u8]) -> bool {
             Value::Array(items) => items.iter().any(|item| within(item, progress)),
             Value::Object(members) => {
                 members.iter().filter(|(name, _)| !name.ends_with("metadata")).any(|(name, value)| {
-                    if progress.ends_in(name) {
+                    if progress.ends_in(name, value) {
                         is_handle(value)
                     } else {
                         within(value, &progress.below(name))
@@ -238,5 +251,5 @@ pub(in crate::egress) fn writes_handle(path: &str, body: &[u8]) -> bool {
     let scheme = SCHEME.trim_end_matches("//").as_bytes();
     let has = |part: &[u8]| body.windows(part.len()).any(|window| window == part);
     (has(scheme) || has(br"\u"))
-        && serde_json::from_slice(body).is_ok_and(|body| within(&body, &Progress::new(&members_below(path))))
+        && serde_json::from_slice(body).is_ok_and(|body| within(&body, &Progress::new(members_below(path))))
 }

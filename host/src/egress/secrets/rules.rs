@@ -9,8 +9,32 @@ use crate::{policy::request_path, secrets::owner};
 
 include!(concat!(env!("OUT_DIR"), "/secret_rules.rs"));
 
-/// A secret by its names: each below the one before, not always directly, and the last is its own; `*` is any.
-pub(super) type Pattern = &'static [&'static str];
+/// A secret by its names.
+pub(super) struct Pattern {
+    /// Names above it, each below the one before, not always directly.
+    pub(super) above: &'static [&'static str],
+    pub(super) last: Last,
+}
+
+/// The name of a secret itself.
+#[derive(Clone, Copy)]
+pub(super) enum Last {
+    Member(&'static str),
+    /// Where it is no object, and no list with one.
+    Text(&'static str),
+    Any,
+    AnyBut(&'static str),
+}
+
+impl Pattern {
+    fn name(&self) -> String {
+        let last = match self.last {
+            Last::Member(name) | Last::Text(name) => name,
+            Last::Any | Last::AnyBut(_) => "*",
+        };
+        self.above.iter().copied().chain([last]).collect::<Vec<_>>().join(".")
+    }
+}
 
 /// One operation.
 struct Operation {
@@ -134,8 +158,8 @@ impl Expected {
 }
 
 /// Lists what is a secret in requests to a path, whatever their method.
-pub(super) fn members_below(path: &str) -> Vec<Pattern> {
-    let mut members = UNDOCUMENTED.to_vec();
+pub(super) fn members_below(path: &str) -> Vec<&'static Pattern> {
+    let mut members: Vec<_> = UNDOCUMENTED.iter().collect();
     each_reading(path, &mut |segments| {
         let operations = OPERATIONS.iter().filter(|operation| operation.fits(segments));
         members
@@ -149,8 +173,7 @@ pub(super) fn members_below(path: &str) -> Vec<Pattern> {
 pub(in crate::egress) fn named(method: &str, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     each_reading(path, &mut |segments| find(method, segments, &mut found));
-    let mut names: Vec<String> =
-        found.iter().flat_map(Found::members).map(|pattern| pattern.join(".")).collect();
+    let mut names: Vec<String> = found.iter().flat_map(Found::members).map(Pattern::name).collect();
     names.sort();
     names.dedup();
     names

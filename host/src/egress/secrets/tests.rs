@@ -130,14 +130,16 @@ fn each_family_hides_its_secrets_names_them_and_leaves_the_rest_alone() {
             json!({"connections": [{
                 "id": "con_1", "strategy": "samlp",
                 "options": {
-                    "client_id": "kept", "client_secret": "canary", "signing_key": {"key": "canary", "cert": "kept?"},
+                    "client_id": "kept", "client_secret": "canary", "signing_key": {"key": "canary", "cert": "kept"},
+                    "decryptionKey": "canary",
                     "configuration": {"DB_PASSWORD": "canary", "EMPTY": ""}, "signingCert": "kept",
                     "gateway_authentication": {"method": "bearer", "secret": "canary", "secret_base64_encoded": true},
                 },
             }]}),
             own(&[
                 ("/connections/0/options/client_secret", "/connections/con_1/options/client_secret"),
-                ("/connections/0/options/signing_key", "/connections/con_1/options/signing_key"),
+                ("/connections/0/options/signing_key/key", "/connections/con_1/options/signing_key/key"),
+                ("/connections/0/options/decryptionKey", "/connections/con_1/options/decryptionKey"),
                 (
                     "/connections/0/options/configuration/DB_PASSWORD",
                     "/connections/con_1/options/configuration/DB_PASSWORD",
@@ -199,8 +201,62 @@ fn each_family_hides_its_secrets_names_them_and_leaves_the_rest_alone() {
         ),
         (
             "PATCH /something/new",
-            json!({"api_key": "canary", "name": "kept"}),
+            json!({"api_key": "canary", "name": "kept", "value": "kept", "token": {"lifetime": 60}}),
             own(&[("/api_key", "/something/new/api_key")]),
+        ),
+        (
+            "PUT /something/new",
+            json!({"token": "canary", "splunkToken": "canary", "id_token": ["canary"], "password": {"min_length": 8}}),
+            own(&[
+                ("/token", "/something/new/token"),
+                ("/splunkToken", "/something/new/splunkToken"),
+                ("/id_token", "/something/new/id_token"),
+            ]),
+        ),
+        (
+            "GET /jobs/job_1/errors",
+            json!([{
+                "user": {
+                    "email": "kept", "password_hash": "canary",
+                    "custom_password_hash": {"algorithm": "pbkdf2", "hash": {"value": "canary"}},
+                    "mfa_factors": [{"totp": {"secret": "canary"}}, {"phone": {"value": "kept"}}],
+                },
+                "errors": [{"code": "DUPLICATED_USER", "message": "kept"}],
+            }]),
+            own(&[
+                ("/0/user/password_hash", "/jobs/job_1/errors/0/user/password_hash"),
+                ("/0/user/custom_password_hash", "/jobs/job_1/errors/0/user/custom_password_hash"),
+                ("/0/user/mfa_factors/0/totp/secret", "/jobs/job_1/errors/0/user/mfa_factors/0/totp/secret"),
+            ]),
+        ),
+        (
+            "GET /flows/vault/connections/ac_1",
+            json!({"id": "ac_1", "app_id": "HTTP", "setup": {"type": "BEARER", "token": "canary", "x": {"y": "canary"}}}),
+            own(&[
+                ("/setup/token", "/flows/vault/connections/ac_1/setup/token"),
+                ("/setup/x", "/flows/vault/connections/ac_1/setup/x"),
+            ]),
+        ),
+        (
+            "GET /flows/af_1",
+            json!({"id": "af_1", "actions": [{"id": "call", "type": "HTTP", "params": {
+                "headers": {"Authorization": "canary", "accept": "kept"}, "basic": {"username": "kept", "password": "canary"},
+            }}]}),
+            own(&[
+                (
+                    "/actions/0/params/headers/Authorization",
+                    "/flows/af_1/actions/call/params/headers/Authorization",
+                ),
+                ("/actions/0/params/basic/password", "/flows/af_1/actions/call/params/basic/password"),
+            ]),
+        ),
+        (
+            "GET /flows/af_1/executions/ex_1",
+            json!({"id": "ex_1", "status": "kept", "debug": {"call": {"request": {"headers": {"authorization": "canary"}}}}}),
+            own(&[(
+                "/debug/call/request/headers/authorization",
+                "/flows/af_1/executions/ex_1/debug/call/request/headers/authorization",
+            )]),
         ),
         (
             "POST /agents",
@@ -421,12 +477,17 @@ fn a_handle_is_not_taken_for_a_secret_and_may_stand_elsewhere() {
 
 /// Whether a way of names leads to a secret, said as simply as can be: the pattern's names are in it, in that order, and
 /// its last is the way's last.
-fn leads_to(way: &[String], pattern: &[String]) -> bool {
+fn leads_to(way: &[String], value: &Value, pattern: &[String]) -> bool {
     let (Some((own, above)), Some((last, before))) = (way.split_last(), pattern.split_last()) else {
         return false;
     };
     let mut rest = above.iter();
-    (last == "*" || last == own) && before.iter().all(|name| rest.any(|other| other == name))
+    let is_last = match (last.strip_prefix("*!"), last.strip_suffix(":text")) {
+        (Some(but), _) => own != but,
+        (_, Some(name)) => own == name && !value.to_string().contains('{'),
+        _ => last == "*" || last == own,
+    };
+    is_last && before.iter().all(|name| rest.any(|other| other == name))
 }
 
 fn survivors(value: &Value, way: &mut Vec<String>, members: &[Vec<String>], found: &mut Vec<String>) {
@@ -435,7 +496,7 @@ fn survivors(value: &Value, way: &mut Vec<String>, members: &[Vec<String>], foun
     }
     for (name, value) in value.as_object().into_iter().flatten() {
         way.push(name.clone());
-        let secret = members.iter().any(|pattern| leads_to(way, pattern));
+        let secret = members.iter().any(|pattern| leads_to(way, value, pattern));
         let empty = [Value::Null, json!(""), json!([]), json!({}), json!(true)].contains(value);
         if secret && !empty && !value.as_str().is_some_and(|text| text.starts_with(TENANT)) {
             found.push(format!("{}: {value}", way.join("/")));
@@ -473,7 +534,8 @@ fn no_member_that_the_table_names_survives_in_any_answer() {
     let holding = operations.into_iter().filter(|operation| !operation.secrets.members.is_empty());
     for operation in holding {
         let members = split(&operation.secrets.members);
-        let mut names: Vec<String> = members.iter().flatten().filter(|name| *name != "*").cloned().collect();
+        let name = |part: &String| part.trim_start_matches("*!").trim_end_matches(":text").to_owned();
+        let mut names: Vec<String> = members.iter().flatten().filter(|part| *part != "*").map(name).collect();
         names.extend(["id", "client_id", "user_id", "options", "name", "items"].map(str::to_owned));
         let request = format!("{} {}", operation.method, operation.path.replace(['{', '}'], ""));
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(48));
