@@ -184,6 +184,7 @@ async fn operations_are_found_described_and_run_and_no_tools_of_their_own() {
         {"tool": "run-action", "arguments": {"action": "users.delete", "input": {"id": user}}},
         {"tool": "users.roles.list", "arguments": {"id": user}},
         {"tool": "search-actions", "arguments": {"limit": 100}},
+        {"tool": "search-actions", "arguments": {"scope": "read:logs", "limit": 100}},
     ]);
     let session = Server::of(&tenant, &[]).calls(None, calls).await;
     assert!(!session.tools(0).iter().any(|name| name.contains('.')));
@@ -201,6 +202,9 @@ async fn operations_are_found_described_and_run_and_no_tools_of_their_own() {
         (&session.content(7)["next"], session.content(7)["total"].as_u64() > Some(200)),
         (&json!("100"), true)
     );
+    let by_scope: Vec<&str> =
+        session.content(8)["items"].as_array().unwrap().iter().map(|item| text(item, "id")).collect();
+    assert!(by_scope.contains(&"get-log") && !by_scope.contains(&"get-role"), "{by_scope:?}");
     let list = format!("GET /api/v2/users/{}/roles", encoded(&user));
     assert!(tenant.lines().iter().all(|line| line.starts_with(&list)), "{:?}", tenant.lines());
     assert_eq!(tenant.seen().len(), 3);

@@ -23,6 +23,10 @@ struct Pipes {
 impl Pipes {
     /// Starts it and begins a session.
     fn begin(server: &Server) -> Self {
+        Self::begin_with(server, json!({}))
+    }
+
+    fn begin_with(server: &Server, capabilities: Value) -> Self {
         let mut command = server.process();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -30,7 +34,8 @@ impl Pipes {
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let mut pipes = Self { process, stdin, stdout };
         let client = json!({"name": "auth0-tests", "version": "1"});
-        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+        let hello =
+            json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": client});
         pipes.send(json!({"id": 0, "method": "initialize", "params": hello}));
         assert_eq!(pipes.receive()["result"]["protocolVersion"], "2025-11-25");
         pipes.send(json!({"method": "notifications/initialized"}));
@@ -97,6 +102,32 @@ async fn whoever_closes_stdin_still_gets_the_answers_and_the_process_ends_well()
     let mut process = server.process();
     let said = tokio::task::spawn_blocking(move || run(&mut process)).await.unwrap();
     assert_eq!((said.code, said.all().trim()), (Some(0), ""), "a client that says nothing is no failure");
+}
+
+#[tokio::test]
+async fn a_session_has_one_question_open_and_sixteen_calls() {
+    let tenant = Tenant::start().await;
+    let user = tenant.user("tom.becker@acme.example");
+    let mut pipes =
+        Pipes::begin_with(&Server::of(&tenant, &["--write"]), json!({"elicitation": {"form": {}}}));
+    for id in 1..=17 {
+        pipes.call(id, "delete-user", json!({"user_id": user}));
+    }
+    let (asked, answered): (Vec<Value>, Vec<Value>) = [pipes.receive(), pipes.receive()]
+        .into_iter()
+        .partition(|message| message["method"] == "elicitation/create");
+    assert_eq!((asked.len(), answered.len()), (1, 1));
+    let error = &answered[0]["result"]["structuredContent"]["error"];
+    assert_eq!(error["kind"], "throttled", "{answered:?}");
+    // The next question is put when this one is answered.
+    pipes.send(json!({"id": asked[0]["id"], "result": {"action": "decline"}}));
+    let next = [pipes.receive(), pipes.receive()];
+    assert_eq!(
+        next.iter().filter(|message| message["method"] == "elicitation/create").count(),
+        1,
+        "{next:?}"
+    );
+    assert!(tenant.seen().is_empty(), "{:?}", tenant.lines());
 }
 
 #[tokio::test]

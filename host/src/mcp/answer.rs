@@ -67,8 +67,23 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Cuts a text of an error. Auth0's have up to some hundred letters; what is longer repeats the input, or is a page of
+/// somebody's proxy.
+fn cut(text: &mut String) {
+    const LONGEST: usize = 2_000;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
 impl From<Refused> for CallToolResult {
-    fn from(Refused(error): Refused) -> Self {
+    fn from(Refused(mut error): Refused) -> Self {
+        for member in error.as_object_mut().into_iter().flat_map(|error| error.values_mut()) {
+            if let Value::String(text) = member {
+                cut(text);
+            }
+        }
         Self::structured_error(json!({ "error": error }))
     }
 }
@@ -113,6 +128,10 @@ mod tests {
 
         let host = CallToolResult::from(Refused::from(Error::Timeout { after: Duration::from_secs(1) }));
         assert_eq!(host.structured_content.unwrap()["error"]["kind"], "host");
+
+        let long = Refused::new(ErrorKind::Rejected, "ä".repeat(100_000));
+        let long = CallToolResult::from(long).structured_content.unwrap();
+        assert_eq!(long["error"]["message"].as_str().unwrap().chars().count(), 2_001);
     }
 
     #[test]

@@ -56,7 +56,7 @@ const TICK: &str = "confirm";
 
 impl Consent {
     /// Tells whether a person has to agree.
-    fn is_needed(self, action: &ActionDescription, input: &Map<String, Value>) -> bool {
+    pub(super) fn is_needed(self, action: &ActionDescription, input: &Map<String, Value>) -> bool {
         let reads = match action.id.as_str() {
             CUSTOM_REQUEST => input.get("method").and_then(Value::as_str) == Some("GET"),
             _ => action.effect == Effect::Read,
@@ -78,7 +78,7 @@ impl Consent {
         }
     }
 
-    /// Returns once a person has agreed, or nobody has to.
+    /// Returns once a person has agreed.
     ///
     /// # Errors
     ///
@@ -90,9 +90,6 @@ impl Consent {
         action: &ActionDescription,
         input: &Map<String, Value>,
     ) -> Result<(), Refused> {
-        if !self.is_needed(action, input) {
-            return Ok(());
-        }
         if !client.supported_elicitation_modes().contains(&ElicitationMode::Form) {
             return if self.trust_client { Ok(()) } else { Err(cannot_ask(&action.id)) };
         }

@@ -51,6 +51,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a session may be silent. `rmcp`'s five minutes are shorter than a person's coffee break, after which clients
 /// report an error instead of beginning anew.
 const IDLE_TIME: Duration = Duration::from_secs(60 * 60);
+/// How long an answer that was sent can be asked for again by a client whose connection broke. On one machine that takes no
+/// time; each answer has up to 1 MB, and `rmcp` would keep it for a minute.
+const RESUME_TIME: Duration = Duration::from_secs(5);
 /// Time for answers that are on their way when the server is told to end.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -135,6 +138,7 @@ impl Door {
     fn new(server: Arc<Server>, token: AccessToken) -> Self {
         let mut session = SessionConfig::default();
         session.keep_alive = Some(IDLE_TIME);
+        session.completed_cache_ttl = RESUME_TIME;
         let mut manager = LocalSessionManager::default();
         manager.session_config = session;
         let manager = Arc::new(manager);

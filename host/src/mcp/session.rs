@@ -15,6 +15,7 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::{
     answer::{Refused, done, with_warning},
@@ -32,12 +33,20 @@ const NEWEST: ProtocolVersion = ProtocolVersion::V_2025_11_25;
 pub(super) struct Session {
     server: Arc<Server>,
     shelf: Mutex<Shelf>,
+    /// Places of calls.
+    calls: Semaphore,
+    /// The turn of the question that a person sees: under a heap of them nobody reads the next one.
+    questions: Semaphore,
 }
+
+/// Calls of a session at once. Agents make a handful; each holds its input and its question, and the tenant's rate limit is
+/// shared with whoever else uses it.
+const MOST_CALLS: usize = 16;
 
 impl Session {
     pub(super) fn new(server: Arc<Server>) -> Self {
         let shelf = Mutex::new(Shelf::new(server.result_bytes()));
-        Self { server, shelf }
+        Self { server, shelf, calls: Semaphore::new(MOST_CALLS), questions: Semaphore::new(1) }
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -100,8 +109,11 @@ impl Session {
     ) -> Result<Value, Refused> {
         let action = self.server.offered(action).await?;
         self.server.hold_to_policy(&action.id, &input).await?;
-        let domain = self.server.connection().domain();
-        self.server.consent().obtain(&context.peer, domain, &action, &input).await?;
+        let consent = self.server.consent();
+        if consent.is_needed(&action, &input) {
+            let _turn = self.questions.acquire().await;
+            consent.obtain(&context.peer, self.server.connection().domain(), &action, &input).await?;
+        }
         let Ran { value, warning } = self.server.run(&action, input).await?;
         let shown = self.shelf().put(value);
         // Beside what may have been cut.
@@ -150,6 +162,10 @@ impl ServerHandler for Session {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let Ok(_place) = self.calls.try_acquire() else {
+            let message = format!("{MOST_CALLS} calls of this session are under way: wait for one of them");
+            return Ok(CallToolResult::from(Refused::new(ErrorKind::Throttled, message)).into());
+        };
         let arguments = request.arguments.unwrap_or_default();
         tokio::select! {
             answer = self.call(&request.name, arguments, &context) => {

@@ -18,8 +18,8 @@ impl ResultBytes {
     pub(crate) const DEFAULT: Self = Self(40_000);
     /// A tenth of it is what a piece says of itself.
     const LEAST: usize = 4_000;
-    /// Beyond what the component reads of an answer, nothing would ever be cut.
-    const MOST: usize = 10_000_000;
+    /// More than any model takes at once, and little enough for the transport to keep what it sent for a moment.
+    const MOST: usize = 1_000_000;
 }
 
 impl std::fmt::Display for ResultBytes {
@@ -66,7 +66,7 @@ struct Kept {
 enum Whole {
     /// A list, to be cut between its items. What else it says comes with the first piece, but for the tenant's `next`,
     /// which comes with the last: whoever follows it early misses the rest of this page.
-    List { items: Vec<Box<str>>, head: Map<String, Value>, next: Option<Value>, room: usize },
+    List { items: Vec<Box<str>>, head: Map<String, Value>, next: Option<Value>, beside: usize, room: usize },
     /// Anything else.
     Text { json: Box<str>, room: usize },
 }
@@ -146,12 +146,14 @@ impl Whole {
         if items.is_empty() || items.iter().any(|item| item.len() >= room) {
             return text(json);
         }
-        Self::List { items, head, next, room }
+        Self::List { items, head, next, beside, room }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Self::List { items, .. } => items.iter().map(|item| item.len() + size_of::<Box<str>>()).sum(),
+            Self::List { items, beside, .. } => {
+                beside + items.iter().map(|item| item.len() + size_of::<Box<str>>()).sum::<usize>()
+            }
             Self::Text { json, .. } => json.len(),
         }
     }
@@ -159,7 +161,7 @@ impl Whole {
     /// Returns what begins at a cursor, and nothing where it is outside.
     fn piece(&self, Cursor { number, from }: Cursor) -> Option<Value> {
         match self {
-            Self::List { items, head, next, room } => {
+            Self::List { items, head, next, room, .. } => {
                 let rest = items.get(from..).filter(|rest| !rest.is_empty())?;
                 let mut size = 0;
                 let mut fits = |item: &str| {
