@@ -38,6 +38,8 @@ enum How {
     Offline,
     /// On the tenant that the exports name.
     Tenant,
+    /// On that tenant, of which it wants nothing but a token.
+    Token,
     /// On that tenant too, with the component authenticating by itself.
     Wasmtime,
     /// As the command that `cargo xtask demo` ends in.
@@ -53,8 +55,8 @@ fn how(command: &str) -> Option<How> {
         ["cargo", "xtask", "demo"] => Some(How::Demo),
         ["cargo", "xtask", "test"] => Some(How::Suite),
         ["auth0-host", "actions" | "describe" | "label" | "policy", ..] => Some(How::Offline),
-        ["auth0-host", "--emulator", "mcp"] => Some(How::Offline),
-        ["auth0-host", "doctor" | "scopes", ..] => Some(How::Tenant),
+        ["auth0-host", "scopes", ..] => Some(How::Token),
+        ["auth0-host", "doctor"] => Some(How::Tenant),
         ["auth0-host", options @ ..] if options.contains(&"run") => {
             Some(if options.contains(&"--emulator") { How::Offline } else { How::Tenant })
         }
@@ -137,7 +139,7 @@ async fn each_command_of_the_readme_works_as_written() {
                 );
                 format!("{host} --emulator demo")
             }
-            How::Offline | How::Tenant => command.replacen("auth0-host", &host, 1),
+            How::Offline | How::Tenant | How::Token => command.replacen("auth0-host", &host, 1),
             How::Wasmtime => {
                 let wasmtime = format!("{} run --env AUTH0_BASE_URL", quoted(&program::wasmtime()));
                 command.replacen("wasmtime run", &wasmtime, 1)
@@ -159,6 +161,10 @@ async fn each_command_of_the_readme_works_as_written() {
         match how {
             How::Demo => assert!(said.out.contains("Requests that left the sandbox"), "{}", said.out),
             How::Offline => assert!(seen.is_empty(), "`{command}` needs no other tenant: {seen:#?}"),
+            How::Token => {
+                let tokens = seen.iter().filter(|request| request.path == "/oauth/token").count();
+                assert_eq!((tokens, seen.len()), (1, 1), "`{command}` looks at a token: {seen:#?}");
+            }
             How::Tenant | How::Wasmtime => {
                 let mut calls = seen.iter().filter(|request| request.path.starts_with("/api/v2/")).peekable();
                 assert!(calls.peek().is_some(), "`{command}`: {seen:#?}");
