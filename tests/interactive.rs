@@ -77,14 +77,15 @@ impl Session {
     fn sees(&mut self, wanted: &str) -> &mut Self {
         let begun = Instant::now();
         loop {
+            // The reader is done where nothing more can come; whoever asks after looking would miss the last words.
+            let ended = self.reader.is_finished();
             let screen = self.screen.lock().unwrap().clone();
             if let Some(found) = screen.get(self.read..).and_then(|news| news.find(wanted)) {
                 self.read += found + wanted.len();
                 return self;
             }
-            let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && begun.elapsed() < PATIENCE,
+                !ended && begun.elapsed() < PATIENCE,
                 "no `{wanted}` after the first {} bytes of {screen}",
                 self.read
             );
@@ -180,6 +181,17 @@ async fn what_is_given_is_not_asked_for_and_a_read_needs_no_confirmation() {
     let user: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(user["email"], "mira.olsen@acme.example");
     assert!(tenant.only().query.unwrap().contains("fields=email"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_refuses_is_not_asked_for() {
+    let tenant = Tenant::start().await;
+    // The example lets nobody be deleted.
+    let arguments = ["--policy", "examples/policy.toml", "run", "delete-user", "--interactive"];
+    let (code, screen, _) = Session::start(&tenant, "denied", &arguments).end();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains(r#""kind":"denied""#) && !screen.contains("user_id:"), "{screen}");
+    assert!(tenant.control.requests().is_empty());
 }
 
 #[test]

@@ -186,13 +186,7 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
         Effect::Delete => 3,
         Effect::Send => 4,
     });
-    let flags = [
-        operation.idempotent,
-        operation.known == Known::Whole,
-        operation.totals,
-        operation.custom_domain,
-        operation.personal,
-    ];
+    let flags = [operation.idempotent, operation.known == Known::Whole, operation.totals, operation.personal];
     to.number(flags.iter().enumerate().map(|(bit, set)| usize::from(*set) << bit).sum());
     to.number(match operation.paging {
         Paging::None => 0,

@@ -284,8 +284,8 @@ fn resembles(known: &str, asked: &str) -> bool {
 ///
 /// # Errors
 /// `invalid-input` where the input is not what its schema says, and as the action does.
-pub fn run(client: &mut Client<'_>, id: &str, input: &str) -> Result<Value, Error> {
-    let entry = find(id)?;
+pub fn run(client: &mut Client<'_>, entry: &Entry, input: &str) -> Result<Value, Error> {
+    let id = entry.id();
     let refused = |problem: String| Error::invalid(format!("input of {id} refused: {problem}"));
     if input.len() > LARGEST_INPUT {
         let length = input.len();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use auth0_component::catalog;
 use auth0_component::client::{Client, SendError, Transport, WireRequest};
 use auth0_component::core::error::Error;
 use auth0_component::core::response::Response;
@@ -31,7 +32,8 @@ impl Tenant {
         let settings = Settings::read([("AUTH0_DOMAIN", TENANT), ("AUTH0_MAX_RETRIES", "0")])
             .expect("the settings are right");
         let mut tokens = TokenCache::new();
-        auth0_component::catalog::run(&mut Client::new(self, &settings, &mut tokens), id, input)
+        let action = catalog::find(id)?;
+        catalog::run(&mut Client::new(self, &settings, &mut tokens), &action, input)
     }
 }
 

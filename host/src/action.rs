@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The action that sends any request: its effect and its scopes are those of the request.
+pub const CUSTOM_REQUEST: &str = "custom-request";
+
 /// What an action does to the tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -172,4 +175,23 @@ pub struct ActionDescription {
     pub input_schema: Value,
     /// JSON Schema (2020-12) of the output.
     pub output_schema: Value,
+}
+
+#[cfg(test)]
+impl ActionSummary {
+    /// An action of which nothing matters but the scopes that it needs.
+    pub(crate) fn needing(id: &str, needs: &[(&[&str], Option<&str>)]) -> Self {
+        let need = |(any_of, only_for): &(&[&str], Option<&str>)| ScopeNeed {
+            any_of: any_of.iter().map(|scope| (*scope).to_owned()).collect(),
+            only_for: only_for.map(str::to_owned),
+        };
+        Self {
+            id: id.to_owned(),
+            title: String::new(),
+            group: String::new(),
+            effect: Effect::Read,
+            stage: Stage::Ga,
+            scopes: needs.iter().map(need).collect(),
+        }
+    }
 }

@@ -54,7 +54,8 @@ mod settings;
 mod telemetry;
 
 pub use action::{
-    ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeNeed, Stage,
+    ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,
+    ScopeNeed, Stage,
 };
 pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,

@@ -87,7 +87,7 @@ pub(crate) fn run(
     let settings = Settings::read([DOMAIN].into_iter().chain(environment.iter().copied())).unwrap();
     let mut tokens = TokenCache::new();
     let mut client = Client::new(script, &settings, &mut tokens);
-    crate::catalog::run(&mut client, action, &input.to_string())
+    crate::catalog::run(&mut client, &crate::catalog::find(action)?, &input.to_string())
 }
 
 fn script(answers: impl IntoIterator<Item = Result<Response, SendError>>) -> Script {

@@ -105,8 +105,8 @@ impl wit::Guest for Connector {
 
     fn run_action(id: String, input: String) -> Result<String, wit::Error> {
         // An unknown action is told before missing settings are.
-        catalog::find(&id).map_err(error)?;
-        crate::wasi::call(&mut |client| catalog::run(client, &id, &input))
+        let entry = catalog::find(&id).map_err(error)?;
+        crate::wasi::call(&mut |client| catalog::run(client, &entry, &input))
             .map(|output| output.to_string())
             .map_err(error)
     }

@@ -175,8 +175,6 @@ pub struct Operation {
     pub whole: bool,
     /// Whether it takes `include_totals`.
     pub totals: bool,
-    /// Whether it takes the header `auth0-custom-domain`.
-    pub custom_domain: bool,
     /// Whether it reads or writes what is known of a person.
     pub personal: bool,
     /// How its list is paged.

@@ -27,6 +27,7 @@ fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
     let report = ScopePlan::new(actions, false).compare(granted.iter().copied());
     let unused = match report.unused.len() {
         0 => String::new(),
+        1 => "; 1 granted scope is needed by none of them but custom-request".to_owned(),
         count => format!("; {count} granted scopes are needed by none of them but custom-request"),
     };
     let found =
@@ -51,21 +52,10 @@ fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::{Effect, ScopeNeed, Stage};
 
     fn action(id: &str, needs: &[&[&str]]) -> ActionSummary {
-        let need = |any_of: &&[&str]| ScopeNeed {
-            any_of: any_of.iter().map(|scope| (*scope).to_owned()).collect(),
-            only_for: None,
-        };
-        ActionSummary {
-            id: id.to_owned(),
-            title: String::new(),
-            group: String::new(),
-            effect: Effect::Read,
-            stage: Stage::Ga,
-            scopes: needs.iter().map(need).collect(),
-        }
+        let needs: Vec<_> = needs.iter().map(|any_of| (*any_of, None)).collect();
+        ActionSummary::needing(id, &needs)
     }
 
     #[test]
@@ -80,7 +70,7 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Warn);
         assert_eq!(
             finding.found,
-            "4 granted; they allow 3 of 4 actions; 1 granted scopes are needed by none of them but custom-request"
+            "4 granted; they allow 3 of 4 actions; 1 granted scope is needed by none of them but custom-request"
         );
         assert_eq!(
             finding.advice.unwrap(),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth0_host::{ActionDescription, Domain, Effect};
+use auth0_host::{ActionDescription, CUSTOM_REQUEST, Domain, Effect};
 use clap::ValueEnum;
 use rmcp::{
     Peer, RoleServer,
@@ -47,9 +47,6 @@ pub(crate) struct Consent {
 /// How long a person has for an answer. Longer than anybody looks at a question, and short enough that one which nobody
 /// sees ends some day.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// The action that sends any request: what it does is what its request does.
-pub(super) const CUSTOM_REQUEST: &str = "custom-request";
 
 /// The member of the form that has to be ticked. A form of no fields is accepted by some clients without showing it.
 const TICK: &str = "confirm";

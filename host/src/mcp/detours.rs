@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use auth0_host::{ActionFilter, ApiRequest, Error};
+use auth0_host::{ActionFilter, ApiRequest, CUSTOM_REQUEST, Error};
 
-use super::{consent::CUSTOM_REQUEST, server::Server};
+use super::server::Server;
 
 /// An action that does what a denied one does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ActionPattern, Located, Policy, PolicyDenial, PolicyError, Rules};
-use crate::action::{ActionSummary, Effect};
-
-/// The action that sends any request. Its effect is that of the request, so `read_only` leaves it to the method.
-pub(super) const CUSTOM_REQUEST: &str = "custom-request";
+use crate::action::{ActionSummary, CUSTOM_REQUEST, Effect};
 
 /// What is to be said to each action.
 #[derive(Clone, Debug)]
@@ -98,6 +95,7 @@ impl Policy {
                 format!("add \"{id}\" to `allow` of [actions]"),
             ));
         }
+        // What a custom request does is for the rules about requests, which are told its method.
         if self.read_only && *effect != Effect::Read && id != CUSTOM_REQUEST {
             return Err(PolicyDenial::new(
                 format!("the policy is read-only, and the effect of the action `{id}` is {effect}"),

@@ -7,11 +7,9 @@ use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
-use super::{
-    FieldRule, MailRule, PermittedActions, Policy, PolicyDenial, PolicyError, actions::CUSTOM_REQUEST,
-};
+use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyDenial, PolicyError};
 use crate::{
-    action::{ActionSummary, Effect},
+    action::{ActionSummary, CUSTOM_REQUEST, Effect},
     base_url::BaseUrl,
     egress::destination::{Destinations, MailAccess},
 };

@@ -15,10 +15,7 @@ use serde::Serialize;
 
 pub use self::sources::{SourceError, actions_in};
 use self::{hitting_set::AnyOf, power::is_for_applications};
-use crate::action::{ActionSummary, ScopeNeed};
-
-/// The action whose requests are the caller's: what it needs cannot be known.
-const CUSTOM_REQUEST: &str = "custom-request";
+use crate::action::{ActionSummary, CUSTOM_REQUEST, ScopeNeed};
 
 /// The scopes that a set of actions needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -226,36 +223,23 @@ pub(crate) fn lacking(needs: &[ScopeNeed], granted: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::{Effect, Stage};
-
-    fn action(id: &str, needs: &[(&[&str], Option<&str>)]) -> ActionSummary {
-        let need = |(any_of, only_for): &(&[&str], Option<&str>)| ScopeNeed {
-            any_of: any_of.iter().map(|scope| (*scope).to_owned()).collect(),
-            only_for: only_for.map(str::to_owned),
-        };
-        ActionSummary {
-            id: id.to_owned(),
-            title: String::new(),
-            group: String::new(),
-            effect: Effect::Read,
-            stage: Stage::Ga,
-            scopes: needs.iter().map(need).collect(),
-        }
-    }
 
     fn some() -> [ActionSummary; 5] {
         [
-            action("get-user", &[(&["read:users", "read:current_user"], None)]),
-            action(
+            ActionSummary::needing("get-user", &[(&["read:users", "read:current_user"], None)]),
+            ActionSummary::needing(
                 "get-application",
                 &[
                     (&["read:clients", "read:client_keys"], None),
                     (&["read:client_keys"], Some("`client_secret`")),
                 ],
             ),
-            action("assign-user-roles", &[(&["update:users"], None), (&["read:roles"], None)]),
-            action("custom-request", &[]),
-            action("odd", &[(&[], None)]),
+            ActionSummary::needing(
+                "assign-user-roles",
+                &[(&["update:users"], None), (&["read:roles"], None)],
+            ),
+            ActionSummary::needing("custom-request", &[]),
+            ActionSummary::needing("odd", &[(&[], None)]),
         ]
     }
 

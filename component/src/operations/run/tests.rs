@@ -291,13 +291,14 @@ proptest! {
         let mut tokens = TokenCache::new();
         let mut tenant = Records { total, ceiling, says };
         let mut client = Client::new(&mut tenant, &settings, &mut tokens);
+        let list = crate::catalog::find("roles.list").unwrap();
         let (mut seen, mut cursor) = (Vec::new(), None::<String>);
         for limit in limits.iter().cycle().take(2000) {
             let mut input = json!({"limit": limit});
             if let Some(cursor) = &cursor {
                 input["cursor"] = json!(cursor);
             }
-            let page = crate::catalog::run(&mut client, "roles.list", &input.to_string()).unwrap();
+            let page = crate::catalog::run(&mut client, &list, &input.to_string()).unwrap();
             let items = page["items"].as_array().unwrap();
             prop_assert!(items.len() <= *limit);
             seen.extend(items.iter().map(|item| item["n"].as_u64().unwrap()));
