@@ -1,10 +1,10 @@
-//! Finds the connector that the library embeds, and makes the rules for secrets in answers.
+//! Finds the connector that the library embeds, and makes what the library knows of the Management API's operations.
 //!
 //! It does not build the connector: a cargo inside a cargo waits for its own lock, and hides its errors. `cargo xtask
-//! component` does that. The rules come from the table of operations, so that the host need not ask the component, which
-//! it does not trust, what is a secret.
+//! component` does that. What is known comes from the table of operations, so that the host need not ask the component, which
+//! it does not trust, what is a secret and what is a word of the API.
 
-use std::{env, error::Error, fmt::Write as _, fs, path::Path, process::exit};
+use std::{collections::BTreeSet, env, error::Error, fmt::Write as _, fs, path::Path, process::exit};
 
 use auth0_catalog::Operation;
 
@@ -15,8 +15,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for source in auth0_catalog::sources()? {
         println!("cargo::rerun-if-changed={}", source.display());
     }
-    let rules = rules(&auth0_catalog::read()?, &auth0_catalog::undocumented_secrets()?)?;
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("secret_rules.rs"), rules)?;
+    let operations = auth0_catalog::read()?;
+    let out = env::var("OUT_DIR")?;
+    let rules = rules(&operations, &auth0_catalog::undocumented_secrets()?)?;
+    fs::write(Path::new(&out).join("secret_rules.rs"), rules)?;
+    fs::write(Path::new(&out).join("path_words.rs"), words(&operations))?;
     match component.canonicalize() {
         Ok(found) => println!("cargo::rustc-env=AUTH0_COMPONENT={}", found.display()),
         Err(error) => {
@@ -26,6 +29,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Writes the words that `host/src/private_path.rs` includes.
+fn words(operations: &[Operation]) -> String {
+    let paths = operations.iter().flat_map(|operation| operation.path.split('/'));
+    let words: BTreeSet<_> = paths.filter(|part| !part.is_empty() && !part.starts_with('{')).collect();
+    let queries = operations.iter().flat_map(|operation| &operation.query);
+    let names: BTreeSet<_> = queries.map(|member| member.name.as_str()).collect();
+    let list = |all: BTreeSet<&str>| format!("&[&str] = &{:?};\n", Vec::from_iter(all));
+    format!("static API_WORDS: {}static QUERY_NAMES: {}", list(words), list(names))
 }
 
 /// Writes the table that `host/src/egress/secrets/rules.rs` includes, in the order of method and length of path.

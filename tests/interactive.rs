@@ -120,7 +120,7 @@ async fn a_person_is_asked_again_after_a_wrong_value_completes_by_tab_and_create
     let mut session = Session::start(&tenant, "create", &["run", "create-user", "--interactive"]);
     session.answers("connection:", DATABASE);
     session.sees("another field?").types("bl\t").sees("blocked").types("\r");
-    session.answers("blocked:", "maybe").sees("none of true, false");
+    session.answers("blocked:", "maybe").sees("one of true, false");
     session.types(&BACKSPACE.repeat(5)).types("f\t").sees("false").types("\r");
     session.answers("another field?", "colour").sees("no such field");
     session.types(&BACKSPACE.repeat(6)).types("email\r");

@@ -177,6 +177,12 @@ pub struct ActionDescription {
     pub output_schema: Value,
 }
 
+/// Tells an operation of the Management API, as it is, from an action that was made for one purpose: the ids of operations
+/// have dots.
+pub fn is_operation(id: &str) -> bool {
+    id.contains('.')
+}
+
 #[cfg(test)]
 impl ActionSummary {
     /// An action of which nothing matters but the scopes that it needs.

@@ -48,14 +48,14 @@ mod private_path;
 mod runtime;
 mod scopes;
 mod secret;
-mod secret_member;
+mod secret_inputs;
 mod secrets;
 mod settings;
 mod telemetry;
 
 pub use action::{
     ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,
-    ScopeNeed, Stage,
+    ScopeNeed, Stage, is_operation,
 };
 pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
@@ -82,6 +82,6 @@ pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};
 pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopePlan, SourceError, TokenReport, actions_in};
 pub use secret::Secret;
-pub use secret_member::names_a_secret;
+pub use secret_inputs::{COVERED, names_a_secret};
 pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
 pub use settings::Settings;

@@ -15,48 +15,20 @@ pub(crate) const MASK: &str = "*";
 /// More segments and names than any path of the API has; a hostile component must not fill an audit file.
 const MOST_PARTS: usize = 24;
 
-/// The literal segments of all paths of the Management API (its OpenAPI document of 2026-06-25), of the tenant's other
-/// paths, and of the mail providers' sending paths. Sorted.
+// `API_WORDS`, the literal segments of all paths of the Management API, and `QUERY_NAMES`, the parameters of its queries:
+// both sorted, and made by the build from the table of operations.
+include!(concat!(env!("OUT_DIR"), "/path_words.rs"));
+
+/// Words of the tenant's other paths, and of the mail providers' sending paths.
 #[rustfmt::skip]
-const WORDS: &[&str] = &[
-    ".well-known", "1.0", "actions", "active-users", "agents", "anomaly", "api", "apns",
-    "attack-protection", "authentication-methods", "authenticators", "bindings", "blocks", "bot-detection",
-    "branding", "breached-password-detection", "brute-force-protection", "captcha", "change_password",
-    "cimd", "clear", "client-grants", "clients", "connected-accounts", "connection-profiles", "connections",
-    "connections-directory-provisionings", "connections-scim-configurations", "credentials",
-    "custom-domains", "custom-signing", "custom-text", "daily", "dbconnections", "default",
-    "default-mapping", "deliveries", "deploy", "device-credentials", "directory-provisioning",
-    "discovery-domains", "duo", "effective-permissions", "effective-roles", "email", "email-templates",
-    "email-verification", "emails", "emails:send", "enabled_connections", "encryption", "enrollments",
-    "errors", "event-streams", "events", "executions", "experimentation", "experiments", "factors", "fcm",
-    "fcmv1", "feature-flags", "federated-connections-tokensets", "flows", "forms", "grants", "groups",
-    "guardian", "hooks", "identities", "invalidate-remember-browser", "invitations", "ips", "jobs",
-    "jwks.json", "keys", "log-streams", "logs", "mail", "members", "message-types", "messages", "modules",
-    "multifactor", "name", "network-acls", "new-device", "oauth", "organizations", "outbound-emails",
-    "partials", "password-change", "permissions", "phone", "phone-provider-protection", "policies",
-    "preview", "prompts", "provider", "providers", "push-notification", "rate-limit-policies",
-    "recovery-code-regeneration", "redeliver", "refresh-tokens", "register", "rekey", "rendering", "reset",
-    "resource-servers", "revoke", "revoke-access", "risk-assessments", "roles", "rollback", "rotate",
-    "rotate-secret", "rules", "rules-configs", "scim-configuration", "screen", "search", "secrets",
-    "segments", "selected-provider", "self-service-profiles", "send", "send.json", "sendMail", "sessions",
-    "settings", "signing", "sms", "sns", "sources", "sso-ticket", "stats", "status", "supplemental-signals",
-    "suspicious-ip-throttling", "synchronizations", "synchronized-groups", "templates", "tenants", "test",
-    "themes", "ticket", "tickets", "token", "token-exchange-profiles", "tokens", "transmissions",
-    "triggers", "try", "twilio", "universal-login", "user-attribute-profiles", "user-blocks", "users",
-    "users-by-email", "users-exports", "users-imports", "v1", "v1.0", "v2", "v3", "validate", "variations",
-    "vault", "verifiable-credentials", "verification", "verification-email", "verify", "versions",
-    "wrapping-key",
+const OTHER_WORDS: &[&str] = &[
+    ".well-known", "1.0", "api", "change_password", "dbconnections", "email", "emails:send", "jwks.json", "mail",
+    "messages", "oauth", "outbound-emails", "send", "send.json", "sendMail", "token", "transmissions", "v1", "v1.0",
+    "v2", "v3",
 ];
 
-/// The query parameters of the Management API's operations on users, roles, organizations, applications, connections and
-/// logs. Sorted.
-#[rustfmt::skip]
-const QUERY_NAMES: &[&str] = &[
-    "allow_any_organization", "app_type", "audience", "client_id", "connection", "consider_brute_force_enablement",
-    "default_for", "email", "external_client_id", "fields", "from", "identifier", "identifiers", "include_fields",
-    "include_totals", "is_first_party", "is_global", "name", "name_filter", "page", "per_page", "primary_order", "q",
-    "search", "search_engine", "sort", "strategy", "subject_type", "take", "to", "user_id",
-];
+/// The parameters by which the Management API pages. The table has them as a list's kind of paging.
+const PAGING_NAMES: &[&str] = &["from", "include_totals", "page", "per_page", "take"];
 
 /// What stands before the `|` of an id: Auth0's strategies (the enum of `GET /api/v2/connections`) and the kinds of
 /// authentication methods. Sorted.
@@ -169,7 +141,7 @@ fn segments(path: &str, of_id: impl Fn(&str) -> Cow<'static, str>) -> String {
             break;
         }
         // The last three stand for ids in the rules of a policy.
-        if matches!(segment, "" | "{id}" | "*" | "**") || WORDS.binary_search(&segment).is_ok() {
+        if matches!(segment, "" | "{id}" | "*" | "**") || is_word(segment) {
             text.push_str(segment);
         } else {
             text.push_str(&of_id(segment));
@@ -236,8 +208,12 @@ fn is_mixed(text: &str) -> bool {
         && text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
+fn is_word(segment: &str) -> bool {
+    API_WORDS.binary_search(&segment).is_ok() || OTHER_WORDS.contains(&segment)
+}
+
 fn name(text: &str) -> &str {
-    if QUERY_NAMES.binary_search(&text).is_ok() { text } else { MASK }
+    if QUERY_NAMES.binary_search(&text).is_ok() || PAGING_NAMES.contains(&text) { text } else { MASK }
 }
 
 #[cfg(test)]
@@ -246,7 +222,7 @@ mod tests {
 
     #[test]
     fn words_are_sorted_so_that_they_are_found() {
-        for words in [WORDS, QUERY_NAMES, PROVIDERS] {
+        for words in [API_WORDS, QUERY_NAMES, PROVIDERS] {
             assert!(words.is_sorted_by(|a, b| a < b));
         }
     }
@@ -321,6 +297,7 @@ mod tests {
             ),
             ("/v1.0/users/jane@acme.com/sendMail", "/v1.0/users/*/sendMail"),
             ("/api/v2/users?q&page", "/api/v2/users?q&page"),
+            ("/api/v2/events?event_type&from_timestamp", "/api/v2/events?event_type&from_timestamp"),
             ("/api/v2/users?jane@acme.com&Jane&jane_doe_1985=y&sort", "/api/v2/users?*&*&*&sort"),
             ("/api/v2/users?", "/api/v2/users"),
             ("/", "/"),

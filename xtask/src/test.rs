@@ -1,8 +1,8 @@
 //! The whole test suite.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{component, host, process, wasmtime};
@@ -10,8 +10,18 @@ use crate::{component, host, process, wasmtime};
 /// Where the tests find the wasmtime command line.
 const WASMTIME: &str = "AUTH0_WASMTIME";
 
+/// Programs that tests run and nothing here installs, what has them, and the tests.
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("npm", "Node.js 20 or newer", "mcp::clients"),
+    #[cfg(target_os = "linux")]
+    ("script", "util-linux", "interactive::"),
+];
+
 /// Build what the tests need, then become `cargo test ARGS`, over the whole workspace unless ARGS name packages.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    if runs_all(args) {
+        look_for_programs()?;
+    }
     component::build(workspace)?;
     component::build_hostile(workspace)?;
     let program = wasmtime::install(workspace)?;
@@ -24,6 +34,23 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     }
     cargo.args(args).env(WASMTIME, program);
     process::become_command(&mut cargo)
+}
+
+/// Before minutes of building, not after.
+fn look_for_programs() -> Result<()> {
+    for (name, from, tests) in PROGRAMS {
+        if Command::new(name).arg("--version").stdin(Stdio::null()).output().is_err() {
+            bail!(
+                "`{name}` is needed for the tests {tests}: install {from}, or run `cargo xtask test -- --skip {tests}`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether no test is chosen or left out: then all options begin with a dash, and none is `--skip`.
+fn runs_all(args: &[String]) -> bool {
+    args.iter().all(|arg| arg.starts_with('-') && arg != "--skip")
 }
 
 /// The options that say how to build, and not what to test: the program has to lie where the tests look for it.
@@ -57,7 +84,7 @@ fn names_packages(args: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{build_options, names_packages};
+    use super::{build_options, names_packages, runs_all};
 
     fn words(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_owned).collect()
@@ -72,6 +99,20 @@ mod tests {
             ("a_test -- --release", ""),
         ] {
             assert_eq!(build_options(&words(line)).join(" "), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn programs_are_looked_for_where_their_tests_will_run() {
+        for (line, expected) in [
+            ("", true),
+            ("--no-fail-fast", true),
+            ("--locked -- --nocapture", true),
+            ("-- --skip mcp::clients", false),
+            ("errors", false),
+            ("--test errors", false),
+        ] {
+            assert_eq!(runs_all(&words(line)), expected, "{line}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! `actions`: what there is, read from the component itself.
 
-use auth0_host::{ActionFilter, ActionSummary, Effect, Stage};
+use auth0_host::{ActionFilter, ActionSummary, Effect, Stage, is_operation};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -76,11 +76,6 @@ pub(crate) async fn list(globals: &Globals, arguments: &List) -> Result<Exit, Fa
         print::stdout(&table(&actions, Styles::of_stdout()))?;
     }
     Ok(Exit::Done)
-}
-
-/// Whether an action is an operation of the Management API as it is: those that were made for one purpose have no dot.
-pub(super) fn is_operation(id: &str) -> bool {
-    id.contains('.')
 }
 
 /// Reads what clap has held against the same names.

@@ -69,12 +69,12 @@ pub(crate) fn effect(action: &ActionDescription) -> String {
     let does = match action.effect {
         Effect::Read => "reads only",
         Effect::Create => "creates something new",
-        Effect::Update => "changes something that stays in being",
+        Effect::Update => "changes something that exists",
         Effect::Delete => "deletes for good",
         Effect::Send => "sends a message to a person",
         other => other.as_str(),
     };
-    let again = if action.idempotent { "may be repeated" } else { "not to be repeated blindly" };
+    let again = if action.idempotent { "safe to retry" } else { "not safe to retry" };
     format!("{does}; {again}")
 }
 
@@ -203,7 +203,7 @@ mod tests {
     fn fields(schema: &serde_json::Value) -> String {
         let all = form::schema::properties(schema).unwrap();
         let fields: Vec<Field> =
-            all.iter().map(|(name, member)| Field::new(name, member, schema).unwrap()).collect();
+            all.iter().map(|(name, member)| Field::new(name, member, schema, false).unwrap()).collect();
         table(&fields.iter().collect::<Vec<_>>(), Styles::default())
     }
 

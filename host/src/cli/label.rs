@@ -69,7 +69,7 @@ fn page(label: &Label, styles: Styles) -> String {
             format!("effect    {}", counts(&label.effects)),
             format!("stage     {}", counts(&label.stages)),
             format!(
-                "scopes    {} run all of them; `auth0-host scopes` tells how few yours need",
+                "scopes    {} cover every action; `auth0-host scopes` tells how few yours need",
                 label.scopes.len()
             ),
         ],
@@ -88,7 +88,7 @@ fn page(label: &Label, styles: Styles) -> String {
                 label.data.personal.len()
             ),
             format!(
-                "secret    {} take a secret; {} are answered one, which the host replaces by a handle",
+                "secret    {} actions take a secret; {} return one, which the host replaces with a handle",
                 label.data.secret_written.len(),
                 label.data.secret_read.len()
             ),

@@ -5,11 +5,10 @@
 
 use std::fmt::Write as _;
 
-use auth0_host::{ActionDescription, ScopeNeed};
+use auth0_host::{ActionDescription, ScopeNeed, is_operation};
 use serde_json::Value;
 
 use super::{
-    actions::is_operation,
     describe,
     form::schema::{self, Notation},
 };

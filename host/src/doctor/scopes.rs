@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Verdict};
 use crate::{
-    action::{ActionFilter, ActionSummary},
+    action::{ActionFilter, ActionSummary, is_operation},
     connection::Connection,
     scopes::{PlannedScope, ScopePlan, lacking},
 };
@@ -10,12 +10,16 @@ use crate::{
 /// Compares what the actions need with what the token has.
 pub(super) async fn examine(connection: &Connection, granted: Option<&str>) -> Finding {
     let Some(granted) = granted else {
-        return Finding::new(Check::Scopes, Verdict::Warn, "the token does not say what it may do");
+        return Finding::new(
+            Check::Scopes,
+            Verdict::Warn,
+            "the token does not list its scopes, so they were not compared",
+        );
     };
     let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
     // The curated actions: of all operations of the API, a connection needs the scopes of those that it uses.
     let actions = match connection.runtime().list(&ActionFilter::default()).await {
-        Ok(actions) => actions.into_iter().filter(|action| !action.id.contains('.')).collect::<Vec<_>>(),
+        Ok(actions) => actions.into_iter().filter(|action| !is_operation(&action.id)).collect::<Vec<_>>(),
         Err(error) => return Finding::new(Check::Scopes, Verdict::Fail, error.to_string()),
     };
     judge(&actions, &granted)

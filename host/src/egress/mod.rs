@@ -2,8 +2,9 @@
 //!
 //! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the connection's policy
 //! allow it ([`crate::policy`]), is it its turn ([`governor`]), what may it carry ([`credentials`], [`token`]), and then
-//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it ([`secrets`]). Nothing in here knows what an action is: the rules hold
-//! for whatever a component builds, its own mistakes and those of a hostile one included.
+//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it ([`secrets`]). Nothing in here
+//! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
+//! included.
 
 pub(crate) mod address;
 mod body;
@@ -33,6 +34,7 @@ use wasmtime_wasi_http::{
     WasiHttpHooks,
 };
 
+pub(crate) use self::secrets::Progress;
 use self::{
     body::{AnswerBody, PlacedBody},
     credentials::{Keyring, OwnAnswer, Unfit},
@@ -40,7 +42,7 @@ use self::{
     governor::{Admission, Counts, Governor, RatePlan, Throttled},
     mail::Mailer,
     resolver::Resolver,
-    secrets::Expected,
+    secrets::{Expected, Pattern},
     token::{Token, TokenError, TokenSource},
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
 };
@@ -56,6 +58,18 @@ use crate::{
 /// Names the secrets in the answers of an operation of the Management API.
 pub(crate) fn secrets_in_answers_of(request: &ApiRequest) -> Vec<String> {
     secrets::named(&request.method, &request.path)
+}
+
+/// Knows the secrets in the input of an action that sends these requests, and what is a secret everywhere.
+pub(crate) fn secrets_in_inputs_of(requests: &[ApiRequest]) -> Progress {
+    // What is a secret everywhere is known of any path.
+    let paths = requests.iter().map(|request| request.path.as_str()).chain([""]);
+    Progress::new(paths.flat_map(secrets::members_below))
+}
+
+/// Lists those that are known of the requests themselves.
+pub(crate) fn secrets_brought_in_by(requests: &[ApiRequest]) -> impl Iterator<Item = &'static Pattern> {
+    requests.iter().flat_map(|request| secrets::brought_in(&request.method, &request.path))
 }
 
 /// How long the host waits for an answer to a question of its own, as for a token.

@@ -20,7 +20,7 @@ pub(crate) struct Detour {
 impl fmt::Display for Detour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { denied, open, request } = self;
-        write!(f, "`{denied}` is denied, and `{open}` is not, which can send the same request ({request})")
+        write!(f, "`{denied}` is denied, but `{open}` can still send the same request ({request})")
     }
 }
 

@@ -90,8 +90,8 @@ impl OwnTool {
                 json!({
                     "text": {"type": "string", "description": "Words that all have to be in id, title, group or path: organization members"},
                     "group": {"type": "string", "description": "The family, exactly: users"},
-                    "effect": {"enum": ["read", "create", "update", "delete", "send"], "description": "What the action does to the tenant"},
-                    "stage": {"enum": ["ga", "ea", "beta", "unstated"], "description": "How ready Auth0 says that it is: generally available, early access, beta"},
+                    "effect": {"type": "string", "enum": ["read", "create", "update", "delete", "send"], "description": "What the action does to the tenant"},
+                    "stage": {"type": "string", "enum": ["ga", "ea", "beta", "unstated"], "description": "How ready Auth0 says that it is: generally available, early access, beta"},
                     "scope": {"type": "string", "description": "A scope that it needs, exactly: read:users"},
                     "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT, "description": "Lines of one answer"},
                     "cursor": {"type": "string", "description": "The `next` of the answer before"},

@@ -234,7 +234,9 @@ fn elsewhere(names: &[SecretName], whereabouts: &str) -> Value {
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("`{0}` (--allow, --deny) is about no action; `auth0-host actions` lists all of them")]
+    #[error(
+        "no action matches the pattern `{0}` (--allow or --deny); `auth0-host actions` lists all of them"
+    )]
     Idle(String),
     #[error("there would be no action left: {0}")]
     Nothing(String),

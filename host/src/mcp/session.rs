@@ -22,6 +22,7 @@ use super::{
     own_tools::{Describe, OwnTool, ReadMore, RunAction, Search, read},
     server::{Ran, Server},
     shelf::Shelf,
+    tools,
 };
 
 /// The newest revision that is spoken. The next one, 2026-07-28, has neither sessions nor questions from the server: a
@@ -64,11 +65,16 @@ impl Session {
         if let Some(tool) = OwnTool::named(name) {
             return Ok(self.call_own(tool, arguments, context).await);
         }
-        // An id with a dot is an action, and no tool: the client made the name up.
-        if self.server.tools().iter().any(|tool| tool.name == name) || self.server.knows(name) {
+        // A tool that is not offered is refused with the reason. An action that never is a tool is not run as one: a client
+        // whose user approves tools by name has shown no such name.
+        if tools::is_curated(name) && self.server.knows(name) {
             return Ok(self.run(name, arguments, context).await);
         }
-        let message = format!("there is no tool `{name}`: tools/list lists those that there are");
+        let message = if self.server.knows(name) {
+            format!("`{name}` is an action and no tool: run-action runs it")
+        } else {
+            format!("there is no tool `{name}`: tools/list lists those that there are")
+        };
         Err(ErrorData::invalid_params(message, None))
     }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use auth0_host::{ActionDescription, Effect};
+use auth0_host::{ActionDescription, Effect, is_operation};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::Value;
 
 /// Whether an action is a tool of its own. The ids of the API's operations have dots, which model providers do not take in
 /// names; there are some 470 of them, and the schemas alone would fill the context of an agent.
 pub(super) fn is_curated(id: &str) -> bool {
-    !id.contains('.')
+    !is_operation(id)
 }
 
 /// Makes the tool of an action.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyDenial, PolicyError};
 use crate::{
-    action::{ActionSummary, CUSTOM_REQUEST, Effect},
+    action::{ActionSummary, CUSTOM_REQUEST, Effect, is_operation},
     base_url::BaseUrl,
     egress::destination::{Destinations, MailAccess},
 };
@@ -236,10 +236,10 @@ impl PolicyReport {
     fn has_ways_round(&self) -> bool {
         let denied = |action: &&ActionSummary| {
             let named = self.policy.actions.deny.iter().any(|rule| rule.value.matches(&action.id));
-            named && !action.id.contains('.')
+            named && !is_operation(&action.id)
         };
         self.actions.iter().filter(denied).any(|action| {
-            let same = |other: &&ActionSummary| other.id.contains('.') && other.effect == action.effect;
+            let same = |other: &&ActionSummary| is_operation(&other.id) && other.effect == action.effect;
             self.actions.iter().filter(same).any(|other| self.test_action(&other.id).is_ok())
         })
     }

@@ -13,7 +13,7 @@ use inquire::{
 };
 use serde_json::{Map, Value};
 
-use super::{Field, Form, file_of_secrets, run_command, terminal};
+use super::{Field, Form, file_of_secrets, run_command, schema, terminal};
 use crate::cli::{Failure, describe};
 
 /// Names and choices that are shown at a time: a page of them fits the smallest terminal.
@@ -174,12 +174,15 @@ impl Questions {
     fn overview(&self) {
         eprintln!();
         let width = self.input.keys().map(String::len).max().unwrap_or_default();
-        for (name, value) in &self.input {
-            let shown = self.form.field(name).map_or_else(String::new, |field| field.shown(value));
-            eprintln!("  {name:width$}  {shown}");
+        let shown = self.action.cover_secrets(&self.input);
+        for (name, value) in &shown {
+            eprintln!("  {name:width$}  {}", schema::plain(value));
         }
-        eprintln!("\n{}", run_command(&self.options, &self.action.id, &self.input));
-        if let Some(remark) = file_of_secrets(&self.input) {
+        let (secret, open): (Map<_, _>, Map<_, _>) =
+            self.input.clone().into_iter().partition(|(name, value)| shown.get(name) != Some(value));
+        let names: Vec<&String> = secret.keys().collect();
+        eprintln!("\n{}", run_command(&self.options, &self.action.id, &open, !names.is_empty()));
+        if let Some(remark) = file_of_secrets(&names) {
             eprintln!("({remark})");
         }
         eprintln!();

@@ -1,6 +1,5 @@
 //! One field of a form, and what a person types into it.
 
-use auth0_host::names_a_secret;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -37,8 +36,8 @@ struct Kinds {
 }
 
 impl Field {
-    /// Reads a member's schema.
-    pub(crate) fn new(name: &str, schema: &Value, root: &Value) -> Result<Self, String> {
+    /// Reads a member's schema. `secret` says whether a text there is one.
+    pub(crate) fn new(name: &str, schema: &Value, root: &Value, secret: bool) -> Result<Self, String> {
         let ways = schema::ways(schema, root);
         let has = |wanted: &str| ways.iter().any(|way| schema::types(way).contains(&wanted));
         let untyped = ways.iter().any(|way| schema::types(way).is_empty() && way.get("enum").is_none());
@@ -63,7 +62,7 @@ impl Field {
             doc: schema.get("description").and_then(Value::as_str).map(str::to_owned),
             type_name: schema::type_name(schema, root, Notation::Plain),
             bounds: schema::bounds(schema, root, Notation::Plain),
-            secret: names_a_secret(name) && kinds.text && choices.is_empty(),
+            secret: secret && kinds.text && choices.is_empty(),
             choices: choices.iter().map(schema::plain).collect(),
             members: members.unwrap_or_default(),
             kinds,
@@ -126,7 +125,7 @@ impl Field {
     }
 
     fn none_of_choices(&self) -> Option<String> {
-        (!self.choices.is_empty()).then(|| format!("it is none of {}", self.choices.join(", ")))
+        (!self.choices.is_empty()).then(|| format!("it must be one of {}", self.choices.join(", ")))
     }
 
     /// Returns what a text may mean, the likeliest first.
@@ -165,34 +164,6 @@ impl Field {
         }
         Ok(readings)
     }
-
-    /// Writes a value for a person to read, secrets covered.
-    pub(crate) fn shown(&self, value: &Value) -> String {
-        if self.secret { COVERED.to_owned() } else { schema::plain(&covered(value)) }
-    }
-}
-
-/// Stands for a secret.
-pub(crate) const COVERED: &str = "(not shown)";
-
-/// Covers the members that are named like secrets.
-fn covered(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let cover = |(name, member): (&String, &Value)| {
-                let secret = names_a_secret(name) && member.is_string();
-                (name.clone(), if secret { Value::from(COVERED) } else { covered(member) })
-            };
-            Value::Object(members.iter().map(cover).collect())
-        }
-        Value::Array(items) => items.iter().map(covered).collect(),
-        other => other.clone(),
-    }
-}
-
-/// Whether a member of an input is a secret, or holds one.
-pub(crate) fn holds_secret(name: &str, value: &Value) -> bool {
-    (names_a_secret(name) && value.is_string()) || covered(value) != *value
 }
 
 /// Says where JSON breaks off, without repeating what was typed.
@@ -221,7 +192,7 @@ mod tests {
 
     fn field(name: &str, schema: Value) -> Field {
         let root = json!({"properties": {}, "$defs": {"Method": {"enum": ["GET", "POST"]}}});
-        Field::new(name, &schema, &root).unwrap()
+        Field::new(name, &schema, &root, name == "token").unwrap()
     }
 
     #[test]
@@ -257,9 +228,9 @@ mod tests {
     fn what_the_schema_does_not_allow_is_refused_without_repeating_it() {
         for (schema, hint) in [
             (json!({"type": "integer", "minimum": 0, "maximum": 100}), "0 to 100"),
-            (json!({"type": "boolean"}), "none of true, false"),
-            (json!({"enum": ["a", "b"]}), "none of a, b"),
-            (json!({"type": "array", "items": {"enum": ["a"]}}), "none of a"),
+            (json!({"type": "boolean"}), "one of true, false"),
+            (json!({"enum": ["a", "b"]}), "one of a, b"),
+            (json!({"type": "array", "items": {"enum": ["a"]}}), "one of a"),
             (json!({"type": "string", "maxLength": 3}), "at most 3 characters"),
             (json!({"type": "object"}), "JSON object"),
             (json!({"type": "string", "pattern": "^[0-9]+$"}), "pattern"),
@@ -275,22 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_shown_nowhere() {
-        let password = field("password", json!({"type": "string"}));
-        assert!(password.secret);
-        assert_eq!(password.shown(&json!("canary")), COVERED);
-        let changes = field("changes", json!({"type": "object"}));
-        let value = json!({"a": [{"client_secret": "canary"}], "blocked": true});
-        assert!(!changes.secret && !changes.shown(&value).contains("canary"));
-        assert!(changes.shown(&value).contains("blocked"));
-        for (name, value, expected) in [
-            ("password", json!("canary"), true),
-            ("changes", value, true),
-            ("changes", json!({"blocked": true}), false),
-            ("email", json!("ana@acme.example"), false),
-        ] {
-            assert_eq!(holds_secret(name, &value), expected, "{name}");
-        }
+    fn a_switch_and_a_choice_are_no_secrets() {
+        assert!(field("token", json!({"type": "string"})).secret);
         for settings in [json!({"type": "boolean"}), json!({"enum": ["a"]})] {
             assert!(!field("token", settings).secret);
         }

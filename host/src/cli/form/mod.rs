@@ -44,7 +44,9 @@ impl Form {
         let root = &action.input_schema;
         let mut fields = Vec::new();
         for (name, schema) in schema::properties(root).into_iter().flatten() {
-            fields.push(Field::new(name, schema, root).map_err(unusable)?);
+            let text = Map::from_iter([(name.clone(), Value::from("x"))]);
+            let secret = action.cover_secrets(&text) != text;
+            fields.push(Field::new(name, schema, root, secret).map_err(unusable)?);
         }
         // Stable: within each half the order stays.
         fields.sort_by_key(|field| !field.required);

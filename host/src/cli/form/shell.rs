@@ -2,8 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::field::holds_secret;
-
 /// Writes a word for a POSIX shell.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_@%+=:,./-".contains(letter);
@@ -24,26 +22,26 @@ fn pair(name: &str, value: &Value) -> String {
 }
 
 /// Writes the command that runs an action with this input. Secrets are not in it: they are read from a file.
-pub(crate) fn run_command(options: &[String], action: &str, input: &Map<String, Value>) -> String {
+pub(crate) fn run_command(
+    options: &[String],
+    action: &str,
+    input: &Map<String, Value>,
+    with_secrets: bool,
+) -> String {
     let mut words = vec!["auth0-host".to_owned()];
     words.extend(options.iter().map(|option| quoted(option)));
     words.extend(["run".to_owned(), quoted(action)]);
-    let (secret, open): (Vec<_>, Vec<_>) = input.iter().partition(|(name, value)| holds_secret(name, value));
-    words.extend(open.into_iter().map(|(name, value)| pair(name, value)));
-    if !secret.is_empty() {
+    words.extend(input.iter().map(|(name, value)| pair(name, value)));
+    if with_secrets {
         words.push("--input @FILE".to_owned());
     }
     words.join(" ")
 }
 
 /// Says what the file of secrets in such a command holds, where there is one.
-pub(crate) fn file_of_secrets(input: &Map<String, Value>) -> Option<String> {
-    let names: Vec<String> = input
-        .iter()
-        .filter(|(name, value)| holds_secret(name, value))
-        .map(|(name, _)| format!("\"{name}\": …"))
-        .collect();
-    (!names.is_empty()).then(|| format!("FILE holds what is secret: {{{}}}", names.join(", ")))
+pub(crate) fn file_of_secrets(names: &[&String]) -> Option<String> {
+    let members: Vec<String> = names.iter().map(|name| format!("\"{name}\": …")).collect();
+    (!members.is_empty()).then(|| format!("FILE holds what is secret: {{{}}}", members.join(", ")))
 }
 
 #[cfg(test)]
@@ -62,17 +60,16 @@ mod tests {
             "q": "it's",
             "empty": "",
             "list": ["a b"],
-            "password": "canary",
-            "changes": {"client_secret": "canary"},
         });
         let input = input.as_object().unwrap();
         let options = ["--emulator".to_owned(), "--domain".to_owned(), "a b".to_owned()];
-        let command = run_command(&options, "update-user", input);
+        let command = run_command(&options, "update-user", input, true);
         let expected = "auth0-host --emulator --domain 'a b' run update-user user_id='auth0|5' n=5 digits='\"5\"' \
                         flag=true q='it'\\''s' empty= list='[\"a b\"]' --input @FILE";
         assert_eq!(command, expected);
-        let file = file_of_secrets(input).unwrap();
+        let names = ["password".to_owned(), "changes".to_owned()];
+        let file = file_of_secrets(&names.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(file, r#"FILE holds what is secret: {"password": …, "changes": …}"#);
-        assert_eq!(file_of_secrets(&Map::new()), None);
+        assert_eq!(file_of_secrets(&[]), None);
     }
 }

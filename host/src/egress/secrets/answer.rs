@@ -6,7 +6,10 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::rules::{Expected, Found, Last, Pattern, members_below};
+use super::{
+    pattern::{Last, Pattern, Progress},
+    rules::{Expected, Found, members_below},
+};
 use crate::{
     secret::Secret,
     secrets::{SCHEME, SecretName, deliveries::Deliveries},
@@ -99,37 +102,6 @@ fn says(text: &str, secret: &Pattern) -> bool {
     name.is_none_or(|name| text.contains(name))
 }
 
-/// How far the way to a member has come along each pattern.
-#[derive(Clone)]
-struct Progress(Vec<(&'static Pattern, usize)>);
-
-impl Progress {
-    fn new(patterns: impl IntoIterator<Item = &'static Pattern>) -> Self {
-        Self(patterns.into_iter().map(|pattern| (pattern, 0)).collect())
-    }
-
-    /// Whether a member here is a secret.
-    fn ends_in(&self, member: &str, value: &Value) -> bool {
-        self.0.iter().any(|(pattern, at)| {
-            *at == pattern.above.len()
-                && match pattern.last {
-                    Last::Member(name) => name == member,
-                    Last::Text(name) => name == member && !has_object(value),
-                    Last::Any => true,
-                    Last::AnyBut(name) => name != member,
-                }
-        })
-    }
-
-    /// Goes down into a member.
-    fn below(&self, member: &str) -> Self {
-        let further = |(pattern, at): &(&'static Pattern, usize)| {
-            (*pattern, at + usize::from(pattern.above.get(*at) == Some(&member)))
-        };
-        Self(self.0.iter().map(further).collect())
-    }
-}
-
 /// Replaces the secrets of one answer. Goes no deeper than the parser, which stops at 128 levels.
 struct Mask<'a> {
     found: &'a Found,
@@ -203,10 +175,6 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
     }
-}
-
-fn has_object(value: &Value) -> bool {
-    value.is_object() || value.as_array().is_some_and(|items| items.iter().any(has_object))
 }
 
 fn is_any(value: &Value, handles: &[String]) -> bool {

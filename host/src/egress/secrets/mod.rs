@@ -10,6 +10,7 @@
 //! kept: the next attempt would put it into the sink as the secret, and another rotation mends more than that.
 
 mod answer;
+mod pattern;
 mod rules;
 
 use std::{
@@ -32,7 +33,8 @@ use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 pub(super) use self::{
     answer::writes_handle,
-    rules::{Expected, named},
+    pattern::{Pattern, Progress},
+    rules::{Expected, brought_in, members_below, named},
 };
 use super::{
     Answer, Outgoing,

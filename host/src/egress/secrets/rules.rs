@@ -5,36 +5,10 @@
 
 use http::Method;
 
+use super::pattern::{Last, Pattern};
 use crate::{policy::request_path, secrets::owner};
 
 include!(concat!(env!("OUT_DIR"), "/secret_rules.rs"));
-
-/// A secret by its names.
-pub(super) struct Pattern {
-    /// Names above it, each below the one before, not always directly.
-    pub(super) above: &'static [&'static str],
-    pub(super) last: Last,
-}
-
-/// The name of a secret itself.
-#[derive(Clone, Copy)]
-pub(super) enum Last {
-    Member(&'static str),
-    /// Where it is no object, and no list with one.
-    Text(&'static str),
-    Any,
-    AnyBut(&'static str),
-}
-
-impl Pattern {
-    fn name(&self) -> String {
-        let last = match self.last {
-            Last::Member(name) | Last::Text(name) => name,
-            Last::Any | Last::AnyBut(_) => "*",
-        };
-        self.above.iter().copied().chain([last]).collect::<Vec<_>>().join(".")
-    }
-}
 
 /// One operation.
 struct Operation {
@@ -177,6 +151,18 @@ pub(in crate::egress) fn named(method: &str, path: &str) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere. Parameters of
+/// the path stand in braces.
+pub(super) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
+    if !["POST", "PUT", "PATCH"].contains(&method) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    each_reading(path, &mut |segments| find(method, segments, &mut found));
+    let known = found.iter().filter_map(|found| found.holding).filter(|holding| holding.documented);
+    known.flat_map(|holding| holding.members).collect()
 }
 
 /// Shows each reading of a path below `/api/v2`, and tells whether all were known.

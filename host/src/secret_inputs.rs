@@ -1,0 +1,261 @@
+//! Which members of an input are secrets.
+//!
+//! A form must not echo them, a command line that is printed must not hold them, a question must not show them, and whoever
+//! lists a plugin wants to know of them. What the catalogue knows to be a secret of the thing that is written is one. JSON
+//! Schema has no word for it that Auth0's schemas use; so for the rest the name decides, as it does for a reader.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    action::ActionDescription,
+    egress::{Progress, secrets_brought_in_by, secrets_in_inputs_of},
+};
+
+/// Stands for a secret in an input that is shown.
+pub const COVERED: &str = "(not shown)";
+
+/// How names of secrets end, without their `_` and in small letters: `client_secret`, `secretAccessKey`, `smtp_pass`.
+const ENDINGS: [&str; 17] = [
+    "password",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "privatekey",
+    "secretaccesskey",
+    "smtppass",
+    "connectionstring",
+    "signingkey",
+    "recoverycode",
+    "httpauthorization",
+    "authorization",
+    "masterkey",
+    "encryptionkey",
+    "credentials",
+    "bearer",
+];
+
+/// Schemas may refer to themselves.
+const DEPTH: usize = 6;
+
+/// Tells whether a member of this name holds a secret, by the names that Auth0's API gives them. What a text is about
+/// and does not hold, such as `token_endpoint_auth_method`, is none.
+pub fn names_a_secret(name: &str) -> bool {
+    let name: String = name
+        .chars()
+        .filter(|letter| !matches!(letter, '_' | '-'))
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
+    // The one of Duo is called so, and a passkey is none.
+    name == "skey" || ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+impl ActionDescription {
+    /// Lists the members of the input that are secrets: `password`, `changes.password`, `credentials[].pem`. Texts and
+    /// what is not typed count; a number or an object of that name is a setting. Where a schema leaves members open, those
+    /// that the catalogue knows are named without what is above them.
+    pub fn secret_inputs(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        collect(&mut found, "", &self.input_schema, &self.input_schema, 0);
+        let none = Map::new();
+        let declared = self.input_schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let closed = self.input_schema.get("additionalProperties") == Some(&Value::Bool(false));
+        let open = !closed || declared.values().any(|member| may_hold_any(member, &self.input_schema));
+        for secret in secrets_brought_in_by(&self.requests) {
+            let fits = match secret.first() {
+                Some(name) => declared.contains_key(name) || (open && secret.is_one_name()),
+                None => open,
+            };
+            let name = secret.name();
+            let known = |found: &String| *found == name || found.ends_with(&format!(".{name}"));
+            if fits && !found.iter().any(known) {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    /// Covers the secrets of an input with [`COVERED`], so that it can be shown. What names the thing that is acted on, in
+    /// the path, is not covered.
+    pub fn cover_secrets(&self, input: &Map<String, Value>) -> Map<String, Value> {
+        let secrets = secrets_in_inputs_of(&self.requests);
+        let is_in_path = |name: &str| {
+            let parameter = format!("{{{name}}}");
+            self.requests.iter().any(|request| request.path.split('/').any(|segment| segment == parameter))
+        };
+        let cover = |(name, value): (&String, &Value)| {
+            let value = match value {
+                value if is_in_path(name) => value.clone(),
+                // Where a body's names are the caller's choice, it stands in a member of its own.
+                Value::Object(_) | Value::Array(_) if name == "body" => within(value, &secrets),
+                value => covered(name, value, &secrets),
+            };
+            (name.clone(), value)
+        };
+        input.iter().map(cover).collect()
+    }
+}
+
+/// Covers a member, or what is a secret in it. Goes no deeper than the parser, which stops at 128 levels.
+fn covered(name: &str, value: &Value, secrets: &Progress) -> Value {
+    let is_text = |value: &Value| value.is_string();
+    let is_plain = is_text(value) || value.as_array().is_some_and(|items| items.iter().all(is_text));
+    // A switch tells nothing.
+    let is_switch = value.is_boolean() || value.is_null();
+    if !is_switch && (secrets.ends_in(name, value) || (is_plain && names_a_secret(name))) {
+        return COVERED.into();
+    }
+    within(value, &secrets.below(name))
+}
+
+fn within(value: &Value, secrets: &Progress) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members.iter().map(|(name, value)| (name.clone(), covered(name, value, secrets))).collect(),
+        ),
+        Value::Array(items) => items.iter().map(|item| within(item, secrets)).collect(),
+        value => value.clone(),
+    }
+}
+
+/// Whether an object can stand there that may have any member, or a list with one.
+fn may_hold_any(schema: &Value, root: &Value) -> bool {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    let schema = target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
+    let ways = ["anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
+    let types = match schema.get("type") {
+        Some(Value::Array(names)) => names.iter().collect(),
+        Some(name) => vec![name],
+        None => Vec::new(),
+    };
+    (types.iter().any(|name| *name == "object") && schema.get("properties").is_none())
+        || schema.get("items").is_some_and(|items| may_hold_any(items, root))
+        || ways.into_iter().any(|way| may_hold_any(way, root))
+}
+
+fn collect(found: &mut Vec<String>, prefix: &str, schema: &Value, root: &Value, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    let schema = target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
+    for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        if names_a_secret(name) && may_be_text(member, root) && !found.contains(&path) {
+            found.push(path.clone());
+        }
+        collect(found, &path, member, root, depth + 1);
+    }
+    if let Some(items) = schema.get("items") {
+        collect(found, &format!("{prefix}[]"), items, root, depth + 1);
+    }
+    for keyword in ["anyOf", "oneOf", "allOf"] {
+        for way in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
+            collect(found, prefix, way, root, depth + 1);
+        }
+    }
+}
+
+/// Whether a text can stand there that is not one of a known few.
+fn may_be_text(schema: &Value, root: &Value) -> bool {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    let schema = target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
+    if schema.get("enum").is_some() || schema.get("const").is_some() {
+        return false;
+    }
+    let ways = |keyword: &str| schema.get(keyword).and_then(Value::as_array);
+    match (schema.get("type"), ways("anyOf").or_else(|| ways("oneOf"))) {
+        (Some(Value::String(name)), _) => name == "string",
+        (Some(Value::Array(names)), _) => names.iter().any(|name| name == "string"),
+        // One level: Auth0's schemas have no choice within a choice.
+        (_, Some(ways)) => ways.iter().any(|way| way.get("type").is_some_and(|name| name == "string")),
+        _ => schema.as_object().is_none_or(|object| !object.contains_key("properties")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_tell_what_holds_a_secret_from_what_is_about_one() {
+        for (name, expected) in [
+            ("password", true),
+            ("client_secret", true),
+            ("clientSecret", true),
+            ("twilio_auth_token", true),
+            ("api_key", true),
+            ("smtp_pass", true),
+            ("secretAccessKey", true),
+            ("connectionString", true),
+            ("httpAuthorization", true),
+            ("token_endpoint_auth_method", false),
+            ("password_policy", false),
+            ("secret_questions", false),
+            ("key", false),
+            ("passkey", false),
+            ("client_id", false),
+        ] {
+            assert_eq!(names_a_secret(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_an_input_are_found_at_any_depth_and_settings_of_that_name_are_none() {
+        let schema = json!({
+            "properties": {
+                "password": {"type": "string"},
+                "refresh_token": {"type": "object", "properties": {"leeway": {"type": "integer"}}},
+                "include_token": {"type": "boolean"},
+                "kind_of_secret": {"enum": ["a"]},
+                "changes": {"$ref": "#/$defs/Changes"},
+                "list": {"type": "array", "items": {"properties": {"api_key": {"type": ["string", "null"]}}}},
+            },
+            "$defs": {"Changes": {"properties": {
+                "password": {"anyOf": [{"type": "string"}, {"const": null}]},
+                "again": {"$ref": "#/$defs/Changes"},
+            }}},
+        });
+        let mut found = Vec::new();
+        collect(&mut found, "", &schema, &schema, 0);
+        assert_eq!(found[..2], ["password", "changes.password"]);
+        assert!(found.contains(&"list[].api_key".to_owned()), "{found:?}");
+        assert!(!found.iter().any(|path| path.contains("include") || path.contains("kind")), "{found:?}");
+        assert!(!found.contains(&"refresh_token".to_owned()), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn what_the_catalogue_knows_is_listed_where_a_schema_says_no_more_than_object() {
+        let host = crate::Host::new().unwrap();
+        for (action, expected) in [
+            ("users.update", &["password"][..]),
+            ("create-user", &["password"]),
+            ("clients.rotateSecret", &[]),
+            ("roles.create", &[]),
+            ("connections.delete", &[]),
+            ("logStreams.get", &[]),
+            ("guardian.factors.pushNotification.setApnsProvider", &["p12"]),
+            ("rulesConfigs.set", &["value"]),
+            ("hooks.secrets.create", &["*"]),
+            ("branding.phone.providers.create", &["credentials.*"]),
+            ("actions.create", &["secrets.value"]),
+        ] {
+            assert_eq!(host.describe(action).await.unwrap().secret_inputs(), expected, "{action}");
+        }
+        for (action, expected) in [
+            ("connections.create", "options.client_secret"),
+            ("clients.update", "addons.secret"),
+            ("clients.update", "client_secret"),
+            ("emails.provider.update", "smtp_pass"),
+            ("logStreams.update", "httpAuthorization"),
+            ("eventStreams.create", "destination.webhook_authorization.token"),
+            ("attackProtection.captcha.update", "api_key"),
+            ("flows.vault.connections.create", "setup"),
+        ] {
+            let found = host.describe(action).await.unwrap().secret_inputs();
+            assert_eq!(found.iter().filter(|name| *name == expected).count(), 1, "{action}: {found:?}");
+        }
+    }
+}
