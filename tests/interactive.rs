@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use auth0_tests::program::{auth0_host, run};
+use auth0_tests::program::{auth0_host, root, run};
 use auth0_tests::{DATABASE, PASSWORD, Tenant};
 use serde_json::{Value, json};
 
@@ -52,6 +52,7 @@ impl Session {
         }
         let emulator = &tenant.emulator;
         command
+            .current_dir(root())
             .env("TERM", "xterm")
             .env("AUTH0_DOMAIN", emulator.domain())
             .env("AUTH0_BASE_URL", emulator.base_url())

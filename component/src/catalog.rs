@@ -217,7 +217,7 @@ impl Entry {
     }
 
     fn run(&self, client: &mut Client<'_>, input: Map<String, Value>) -> Result<Value, Error> {
-        client.scopes = self.scopes().into_iter().flat_map(|(any_of, _)| any_of).collect();
+        client.needs = self.scopes();
         match self {
             // A success without a body is one all the same.
             Self::Curated(action) => (action.run)(client, Value::Object(input)).map(operations::object),

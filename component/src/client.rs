@@ -83,14 +83,18 @@ pub enum SendError {
     Malformed(String),
 }
 
+/// Scopes of which any one will do, and the part of the action that they are for where it can do without.
+pub type Need = (Vec<&'static str>, Option<&'static str>);
+
 /// The requests of one call.
 pub struct Client<'a> {
     transport: &'a mut dyn Transport,
     /// The connection's settings.
     pub settings: &'a Settings,
     tokens: &'a mut TokenCache,
-    /// Scopes of the action, for refusals that name none.
-    pub scopes: Vec<&'static str>,
+    /// What the action needs: a request is not sent with a token that is known to lack it, and a refusal that names no scopes
+    /// is told with these.
+    pub needs: Vec<Need>,
     ends_at_ms: u64,
 }
 
@@ -98,7 +102,7 @@ impl<'a> Client<'a> {
     /// Begins a call: the deadline runs from now.
     pub fn new(transport: &'a mut dyn Transport, settings: &'a Settings, tokens: &'a mut TokenCache) -> Self {
         let ends_at_ms = transport.monotonic_ms().saturating_add(settings.deadline_ms);
-        Self { transport, settings, tokens, scopes: Vec::new(), ends_at_ms }
+        Self { transport, settings, tokens, needs: Vec::new(), ends_at_ms }
     }
 
     /// The time of day, in milliseconds since the Unix epoch.
@@ -194,7 +198,8 @@ impl<'a> Client<'a> {
         if response.is_success() {
             return Ok(response);
         }
-        Err(response.error(&self.scopes, request.method.is_safe(), self.transport.unix_ms()))
+        let scopes: Vec<_> = self.needs.iter().flat_map(|(any_of, _)| any_of).copied().collect();
+        Err(response.error(&scopes, request.method.is_safe(), self.transport.unix_ms()))
     }
 
     /// The retry loop: ends with an answer, of whatever status, or with the error for having none.
@@ -281,19 +286,41 @@ impl<'a> Client<'a> {
     /// Gives the token that requests carry, where the component has one.
     ///
     /// # Errors
-    /// Where none can be fetched.
+    /// Where none can be fetched, and `forbidden` where it is known to lack what the action needs.
     pub fn current_token(&mut self) -> Result<Option<String>, Error> {
         match &self.settings.credentials {
             Credentials::Host => Ok(None),
             Credentials::Token(token) => Ok(Some(token.expose().to_owned())),
             Credentials::Client { id, secret } => {
                 let now = self.transport.unix_ms();
-                if let Some(token) = self.tokens.get(id, now) {
+                let mut kept = self.tokens.get(id, now);
+                // A token that lacks a scope may be older than the grant that has it.
+                if !self.tokens.lacks(&self.needs).is_empty() && self.tokens.is_of_long_ago(now) {
+                    kept = None;
+                }
+                let token = match kept {
+                    Some(token) => token,
+                    None => {
+                        let token = fetch_token(self, id, secret)?;
+                        let now = self.transport.unix_ms();
+                        self.tokens.put(id, token, now)
+                    }
+                };
+                let lacking = self.tokens.lacks(&self.needs);
+                if lacking.is_empty() {
                     return Ok(Some(token));
                 }
-                let token = fetch_token(self, id, secret)?;
-                let now = self.transport.unix_ms();
-                Ok(Some(self.tokens.put(id, token, now)))
+                let scopes = lacking.join(", ");
+                // As the tenant would answer it, and as a host that holds the token does.
+                let problem = Problem {
+                    message: format!(
+                        "the token lacks {scopes}, so the request was not sent; to allow it, widen the application's grant"
+                    ),
+                    status: Some(403),
+                    error_code: Some("insufficient_scope".to_owned()),
+                    ..Problem::default()
+                };
+                Err(Error::Forbidden { problem, scopes: lacking.into_iter().map(str::to_owned).collect() })
             }
         }
     }

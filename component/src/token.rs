@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Need};
 use crate::core::error::{Error, Problem};
 use crate::core::jwt::split_scopes;
 use crate::core::request::{Method, Request};
@@ -11,6 +11,9 @@ use crate::settings::Secret;
 /// How long before its end a token is renewed: what Auth0's Node and Python SDKs do (facts, section 1).
 const RENEW_MS: i64 = 10_000;
 
+/// A token that lacks a scope is replaced where it is older: each costs one of the tenant's monthly quota.
+const WIDENED_MS: i64 = 300_000;
+
 /// Path of the token endpoint.
 pub const TOKEN_PATH: &str = "/oauth/token";
 
@@ -18,12 +21,23 @@ pub const TOKEN_PATH: &str = "/oauth/token";
 pub struct Issued {
     token: Secret,
     expires_in_ms: i64,
+    /// Where the endpoint told them.
+    scopes: Option<Vec<String>>,
+}
+
+/// A token that is kept.
+struct Kept {
+    client_id: String,
+    token: Secret,
+    since: i64,
+    ends_at: i64,
+    scopes: Option<Vec<String>>,
 }
 
 /// The instance's token. An instance serves one connection; the id guards against a host that changes it all the same.
 #[derive(Default)]
 pub struct TokenCache {
-    kept: Option<(String, Secret, i64)>,
+    kept: Option<Kept>,
 }
 
 impl TokenCache {
@@ -34,15 +48,33 @@ impl TokenCache {
 
     /// Gives the token of that application if it will live a little longer.
     pub fn get(&self, client_id: &str, now_unix_ms: i64) -> Option<String> {
-        let (id, token, ends_at) = self.kept.as_ref()?;
-        (id == client_id && now_unix_ms < *ends_at).then(|| token.expose().to_owned())
+        let kept = self.kept.as_ref()?;
+        (kept.client_id == client_id && now_unix_ms < kept.ends_at).then(|| kept.token.expose().to_owned())
+    }
+
+    /// Whether the grant that it came from may have been changed meanwhile.
+    pub fn is_of_long_ago(&self, now_unix_ms: i64) -> bool {
+        self.kept.as_ref().is_some_and(|kept| now_unix_ms - kept.since >= WIDENED_MS)
+    }
+
+    /// Names what the token is known to lack of these needs: the first scope of each that none meets.
+    pub fn lacks(&self, needs: &[Need]) -> Vec<&'static str> {
+        let Some(granted) = self.kept.as_ref().and_then(|kept| kept.scopes.as_ref()) else {
+            return Vec::new();
+        };
+        let met = |any_of: &[&'static str]| any_of.iter().any(|scope| granted.iter().any(|own| own == scope));
+        // What only a part of an action needs is the tenant's to ask for.
+        let needs = needs.iter().filter(|(any_of, only_for)| only_for.is_none() && !met(any_of));
+        needs.filter_map(|(any_of, _)| any_of.first().copied()).collect()
     }
 
     /// Keeps a token and gives it.
     pub fn put(&mut self, client_id: &str, issued: Issued, now_unix_ms: i64) -> String {
         let token = issued.token.expose().to_owned();
         let ends_at = now_unix_ms.saturating_add(issued.expires_in_ms).saturating_sub(RENEW_MS);
-        self.kept = Some((client_id.to_owned(), issued.token, ends_at));
+        let Issued { token: kept, scopes, .. } = issued;
+        self.kept =
+            Some(Kept { client_id: client_id.to_owned(), token: kept, since: now_unix_ms, ends_at, scopes });
         token
     }
 
@@ -68,7 +100,8 @@ pub fn fetch_token(client: &mut Client<'_>, id: &str, secret: &Secret) -> Result
     }
     // Auth0's default life is a day; where the answer names none the token is used for this call and not kept.
     let seconds = answer.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
-    Ok(Issued { token: Secret::new(token), expires_in_ms: seconds.saturating_mul(1000) })
+    let scopes = answer.get("scope").and_then(Value::as_str).map(split_scopes);
+    Ok(Issued { token: Secret::new(token), expires_in_ms: seconds.saturating_mul(1000), scopes })
 }
 
 /// What a host that keeps the credentials says of its token.

@@ -143,7 +143,6 @@ fn describe(workspace: &Workspace, component: &[u8]) -> Result<Vec<u8>> {
     metadata.version = AddMetadataField::Set(package.version.parse()?);
     metadata.description = AddMetadataField::Set(package.description.parse()?);
     metadata.licenses = AddMetadataField::Set(package.license.parse()?);
-    metadata.homepage = AddMetadataField::Set(package.homepage.parse()?);
     match workspace.component_revision() {
         Some(revision) => metadata.revision = AddMetadataField::Set(revision.parse()?),
         None => process::say("not a git checkout: the component carries no revision"),

@@ -22,7 +22,6 @@ pub(crate) struct Package {
     pub(crate) version: String,
     pub(crate) description: String,
     pub(crate) license: String,
-    pub(crate) homepage: String,
 }
 
 impl Workspace {
@@ -93,7 +92,6 @@ impl Workspace {
             version: field("version")?,
             description: field("description")?,
             license: field("license")?,
-            homepage: field("homepage")?,
         })
     }
 

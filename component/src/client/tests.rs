@@ -123,6 +123,27 @@ fn one_token_serves_all_requests_of_an_instance() {
 }
 
 #[test]
+fn a_token_that_is_known_to_lack_a_scope_sends_nothing() {
+    let credentials = [("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "s")];
+    let token = |scope: &str| answer(200, json!({"access_token": "t", "expires_in": 86400, "scope": scope}));
+    let mut lacking = script([token("read:roles read:clients")]);
+    let input = json!({"user_id": "auth0|a", "role_names": ["A"]});
+    let error = run(&credentials, &mut lacking, "assign-user-roles", input).unwrap_err();
+    let Error::Forbidden { problem, scopes } = error else { panic!("{error:?}") };
+    assert_eq!(
+        (scopes, lacking.seen.len()),
+        (vec!["update:users".to_owned()], 1),
+        "only the token was asked for"
+    );
+    assert!(problem.message.contains("lacks update:users, so the request was not sent"), "{problem:?}");
+    // One of several will do, and what only a part needs is the tenant's to refuse.
+    let mut enough = script([token("read:client_keys"), answer(200, json!({"client_id": "c"}))]);
+    run(&credentials, &mut enough, "get-application", json!({"client_id": "c"})).unwrap();
+    let mut part = script([token("read:clients"), answer(200, json!({"client_id": "c"}))]);
+    run(&credentials, &mut part, "get-application", json!({"client_id": "c"})).unwrap();
+}
+
+#[test]
 fn a_refused_token_is_fetched_anew_once_even_for_a_create() {
     let credentials = [("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "s")];
     let token = |name: &str| answer(200, json!({"access_token": name, "expires_in": 86400}));

@@ -41,7 +41,7 @@ mod bindings {
 /// What the component is made of.
 struct Connector;
 
-/// Runs an action that is given typed: the scopes of its line in the table, then its function.
+/// Runs an action that is given typed: with the needs of its line in the table.
 fn call(
     id: &'static str,
     run: impl FnOnce(&mut Client<'_>) -> Result<Value, Error>,
@@ -56,7 +56,7 @@ fn call(
 #[inline(never)]
 fn scoped(id: &str, run: crate::wasi::Run<'_>) -> Result<Value, wit::Error> {
     let result = crate::wasi::call(&mut |client| {
-        client.scopes = catalog::find(id)?.scopes().into_iter().flat_map(|(any_of, _)| any_of).collect();
+        client.needs = catalog::find(id)?.scopes();
         run(client)
     });
     result.map_err(error)

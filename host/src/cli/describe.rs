@@ -101,13 +101,9 @@ fn page(action: &ActionDescription, styles: Styles) -> Result<String, Failure> {
             let _ = writeln!(text, "\n{}\n{}", styles.bold(heading), table(&fields, styles).trim_end());
         }
     }
-    let _ = write!(
-        text,
-        "\n{}\n  {}\n",
-        styles.bold("Example"),
-        form::run_command(&[], &action.id, &form.example)
-    );
-    if let Some(remark) = form::file_of_secrets(&form.example) {
+    let _ =
+        write!(text, "\n{}\n  {}\n", styles.bold("Example"), form::run_command(&[], action, &form.example));
+    if let Some(remark) = form::file_of_secrets(action, &form.example) {
         let _ = writeln!(text, "  {}", styles.dim(&format!("({remark})")));
     }
     let _ = writeln!(

@@ -178,11 +178,8 @@ impl Questions {
         for (name, value) in &shown {
             eprintln!("  {name:width$}  {}", schema::plain(value));
         }
-        let (secret, open): (Map<_, _>, Map<_, _>) =
-            self.input.clone().into_iter().partition(|(name, value)| shown.get(name) != Some(value));
-        let names: Vec<&String> = secret.keys().collect();
-        eprintln!("\n{}", run_command(&self.options, &self.action.id, &open, !names.is_empty()));
-        if let Some(remark) = file_of_secrets(&names) {
+        eprintln!("\n{}", run_command(&self.options, &self.action, &self.input));
+        if let Some(remark) = file_of_secrets(&self.action, &self.input) {
             eprintln!("({remark})");
         }
         eprintln!();

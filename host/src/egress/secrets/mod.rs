@@ -31,9 +31,9 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
+pub(crate) use self::pattern::{Pattern, Progress};
 pub(super) use self::{
     answer::writes_handle,
-    pattern::{Pattern, Progress},
     rules::{Expected, brought_in, members_below, named},
 };
 use super::{

@@ -132,7 +132,7 @@ impl Expected {
 }
 
 /// Lists what is a secret in requests to a path, whatever their method.
-pub(super) fn members_below(path: &str) -> Vec<&'static Pattern> {
+pub(in crate::egress) fn members_below(path: &str) -> Vec<&'static Pattern> {
     let mut members: Vec<_> = UNDOCUMENTED.iter().collect();
     each_reading(path, &mut |segments| {
         let operations = OPERATIONS.iter().filter(|operation| operation.fits(segments));
@@ -155,7 +155,7 @@ pub(in crate::egress) fn named(method: &str, path: &str) -> Vec<String> {
 
 /// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere. Parameters of
 /// the path stand in braces.
-pub(super) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
+pub(in crate::egress) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
     if !["POST", "PUT", "PATCH"].contains(&method) {
         return Vec::new();
     }
