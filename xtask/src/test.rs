@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn programs_are_looked_for_where_their_tests_will_run() {
+        assert!(runs_all(&[]));
         for (line, expected) in [
-            ("", true),
             ("--no-fail-fast", true),
             ("--locked -- --nocapture", true),
             ("-- --skip mcp::clients", false),

@@ -198,8 +198,10 @@ mod tests {
 
     fn fields(schema: &serde_json::Value) -> String {
         let all = form::schema::properties(schema).unwrap();
-        let fields: Vec<Field> =
-            all.iter().map(|(name, member)| Field::new(name, member, schema, false).unwrap()).collect();
+        let fields: Vec<Field> = all
+            .iter()
+            .map(|(name, member)| Field::new(name, member, schema, name == "password").unwrap())
+            .collect();
         table(&fields.iter().collect::<Vec<_>>(), Styles::default())
     }
 

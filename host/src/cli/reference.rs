@@ -128,7 +128,7 @@ mod tests {
 
 Gets one user.
 
-- Effect: reads only; may be repeated
+- Effect: reads only; safe to retry
 - Request: `GET /api/v2/users/{id}`
 - Scopes: `read:users` or `read:x`; `read:y` (only for `y`)
 - Stage: generally available

@@ -62,9 +62,8 @@ pub(crate) fn secrets_in_answers_of(request: &ApiRequest) -> Vec<String> {
 
 /// Knows the secrets in the input of an action that sends these requests, and what is a secret everywhere.
 pub(crate) fn secrets_in_inputs_of(requests: &[ApiRequest]) -> Progress {
-    // What is a secret everywhere is known of any path.
-    let paths = requests.iter().map(|request| request.path.as_str()).chain([""]);
-    Progress::new(paths.flat_map(secrets::members_below))
+    // Below no path it is what is a secret everywhere.
+    Progress::new(secrets_brought_in_by(requests).chain(secrets::members_below("")))
 }
 
 /// Lists those that are known of the requests themselves.

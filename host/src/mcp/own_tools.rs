@@ -292,11 +292,12 @@ mod tests {
                 .unwrap()
                 .iter()
                 .map(|(name, property)| {
-                    let value = match property["type"].as_str() {
-                        Some("integer") => json!(1),
-                        Some("object") => json!({}),
-                        Some(_) => json!("1"),
-                        None => property["enum"][0].clone(),
+                    let value = match (property["type"].as_str(), property.get("enum")) {
+                        (Some("integer"), None) => json!(1),
+                        (Some("object"), None) => json!({}),
+                        (Some("string"), None) => json!("1"),
+                        (Some("string"), Some(values)) => values[0].clone(),
+                        other => panic!("{name}: {other:?}"),
                     };
                     (name.clone(), value)
                 })

@@ -184,7 +184,7 @@ mod tests {
         let text = ask(&action, json!({"note": "n", "key": "the key", "value": 1})).unwrap();
         assert_eq!(
             text,
-            "Tenant acme.eu.auth0.com: Title (users.update, update)\nkey: \"the key\"\nvalue: 1\nnote: \"n\""
+            "Tenant acme.eu.auth0.com: Title (users.update, update)\nkey: \"the key\"\nvalue: …\nnote: \"n\""
         );
     }
 
