@@ -12,7 +12,7 @@ use auth0_host::{
     Limits,
 };
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{PASSWORD, Tenant, newcomer};
+use auth0_tests::{PASSWORD, Tenant, eventually, newcomer};
 use serde_json::{Value, json};
 
 /// Keeps records in memory.
@@ -169,9 +169,7 @@ async fn a_call_that_is_dropped_half_way_has_a_record_with_what_it_had_sent() {
         let connection = connection.clone();
         async move { connection.run("create-user", newcomer("slow@acme.example")).await }
     });
-    while tenant.control.user_by_email("slow@acme.example").is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("the user is there", || tenant.control.user_by_email("slow@acme.example").is_some()).await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     let record = memory.all().pop().unwrap();
@@ -194,9 +192,7 @@ async fn closing_a_connection_stops_its_calls_and_each_has_its_record_by_then() 
             tokio::spawn(async move { connection.run("list-roles", json!({})).await })
         })
         .collect();
-    while connection.stats().requests < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("both are under way", || connection.stats().requests == 2).await;
     connection.close().await;
     let records = memory.all();
     assert_eq!(records.len(), 2);
@@ -218,7 +214,8 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
     let file = auth0_tests::program::root().join("target/component/hostile.wasm");
     let host = Host::builder().component_file(file).build().unwrap();
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
-    let limits = Limits::new().cpu(Duration::from_millis(100));
+    // `spin` uses all of it up, and nothing else comes near.
+    let limits = Limits::new().cpu(Duration::from_secs(2));
     let hostile = host.connect(auth0_tests::settings(&tenant.emulator).audit(sink).limits(limits)).unwrap();
     let path = "/api/v2/users?q=canary&canary@acme.example";
     let authority = tenant.emulator.base_url().split_once("://").unwrap().1;
@@ -292,6 +289,9 @@ async fn connections_of_one_engine_share_a_file() {
         connection.run("list-roles", json!({})).await.unwrap();
         connection.close().await;
     }
+    // Closing waits for two seconds and no longer.
+    eventually("both have their record", || fs::read_to_string(folder.file()).unwrap().lines().count() == 2)
+        .await;
     let names: Vec<Value> = folder.records().iter().map(|record| record["connection"].clone()).collect();
     assert_eq!(names, ["a", "b"]);
 }
@@ -365,11 +365,7 @@ async fn a_command_that_is_interrupted_leaves_its_record() {
         let folder = Folder::new(signal);
         let mut command = on(&tenant, &["--audit", folder.file().to_str().unwrap(), "run", "list-roles"]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // The tenant counts a request when it has answered it; a token comes right before this one.
-        while tenant.control.counters().tokens_issued == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        eventually("the request arrives", || !tenant.seen().is_empty()).await;
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         let said: Said =
             tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap().into();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{Credentials, Error, ErrorKind, Host, KeyedProvider, Settings};
-use auth0_tests::{Tenant, encoded, line, newcomer, program, refused};
+use auth0_host::{CallOptions, Credentials, Error, ErrorKind, Host, KeyedProvider, Settings};
+use auth0_tests::{Tenant, at_its_deadline, encoded, line, newcomer, program, refused};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -17,10 +17,6 @@ fn status(status: u16) -> FaultKind {
 
 fn throttle(retry_after: Option<u32>, reset_in: Option<u32>) -> FaultKind {
     FaultKind::TooManyRequests { retry_after, reset_in }
-}
-
-async fn patient(deadline_ms: u64) -> Tenant {
-    Tenant::tuned(Seed::demo(), |settings| settings.deadline(Duration::from_millis(deadline_ms))).await
 }
 
 #[tokio::test]
@@ -108,7 +104,7 @@ async fn a_plan_that_lacks_the_feature_is_forbidden_without_scopes() {
 
 #[tokio::test]
 async fn a_429_is_waited_for_whatever_the_method() {
-    let tenant = patient(30_000).await;
+    let tenant = Tenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(1), None)).on("POST", "/api/v2/users").times(1));
     tenant.run("create-user", newcomer(NEW)).await;
     let statuses: Vec<_> = tenant.seen().into_iter().map(|request| request.status).collect();
@@ -117,7 +113,7 @@ async fn a_429_is_waited_for_whatever_the_method() {
 
 #[tokio::test]
 async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
-    let tenant = patient(5_000).await;
+    let tenant = Tenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(3600), None)).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Throttled, Some(429)));
@@ -128,7 +124,7 @@ async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(error.kind, ErrorKind::Throttled);
     assert_eq!(tenant.seen().len(), 0, "the connection has been told: nobody asks again before that");
-    let another = tenant.connect(|settings| settings.deadline(Duration::from_secs(5)));
+    let another = tenant.connect(|settings| settings);
     tenant.control.inject(Fault::new(throttle(None, Some(600))).at("/api/v2/"));
     let error = refused(&another, "get-user", json!({"user_id": "auth0|x"})).await;
     let wait = error.retry_after_ms.unwrap();
@@ -137,7 +133,7 @@ async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
 
 #[tokio::test]
 async fn a_tenant_that_stays_throttled_is_asked_three_times() {
-    let tenant = patient(30_000).await;
+    let tenant = Tenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(0), None)).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(error.kind, ErrorKind::Throttled);
@@ -150,7 +146,7 @@ async fn a_tenant_that_stays_throttled_is_asked_three_times() {
 
 #[tokio::test]
 async fn a_throttled_token_endpoint_is_throttled_and_nothing_was_changed() {
-    let tenant = patient(5_000).await;
+    let tenant = Tenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(3600), None)).at("/oauth/token"));
     let error = tenant.refused("create-user", newcomer(NEW)).await;
     assert_eq!((error.kind, error.retry_after_ms), (ErrorKind::Throttled, Some(3_600_000)), "{error}");
@@ -283,15 +279,23 @@ async fn an_address_where_nothing_listens_is_unreachable_for_writes_too() {
 
 #[tokio::test]
 async fn a_tenant_that_does_not_answer_in_time_ends_at_the_deadline() {
-    let tenant = patient(300).await;
-    let id = tenant.user("mira.olsen@acme.example");
-    tenant.run("get-user", json!({"user_id": id})).await;
-    tenant.control.inject(Fault::new(FaultKind::Delay { ms: 60_000 }).at("/api/v2/"));
-    let error = tenant.refused("get-user", json!({"user_id": id})).await;
-    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
-    let error = tenant.refused("create-user", newcomer(NEW)).await;
-    assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
-    assert_eq!(tenant.seen().len(), 3, "past its deadline nothing is repeated");
+    let id = "auth0|507f1f77bcf86cd799439011";
+    for (action, input, kind) in [
+        ("get-user", json!({"user_id": id}), ErrorKind::Unreachable),
+        ("create-user", newcomer(NEW), ErrorKind::OutcomeUnknown),
+    ] {
+        let (tenant, outcome) = at_its_deadline(|| async {
+            let tenant = Tenant::start().await;
+            tenant.control.inject(Fault::new(FaultKind::Delay { ms: 60_000 }).at("/api/v2/"));
+            let options = CallOptions::new().deadline(Duration::from_secs(5));
+            let outcome = tenant.connection.call_with(action, input.clone(), options).await;
+            (tenant, outcome)
+        })
+        .await;
+        let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
+        assert_eq!(error.kind, kind, "{action}: {error}");
+        assert_eq!(tenant.seen().len(), 1, "{action}: past its deadline nothing is repeated");
+    }
 }
 
 #[tokio::test]

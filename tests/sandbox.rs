@@ -3,14 +3,14 @@
 use std::fs;
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
     AuditFile, AuditSink, BusyScope, CallOptions, Connection, Error, ErrorKind, Host, HostBuilder, Instances,
     Limit, Limits, Settings,
 };
-use auth0_tests::{program, settings};
+use auth0_tests::{eventually, program, settings};
 use serde_json::{Value, json};
 
 /// The rooms of the shared host. Tests that count instances have hosts of their own.
@@ -22,6 +22,9 @@ fn host() -> &'static Host {
 fn builder() -> HostBuilder {
     Host::builder().component_file(program::root().join("target/component/hostile.wasm"))
 }
+
+/// Processor time for what is to run into another limit, on a slow machine too.
+const AMPLE_CPU: Duration = Duration::from_secs(20);
 
 /// Limits that an attack runs into soon.
 fn tight() -> Limits {
@@ -91,22 +94,15 @@ fn limit(error: &Error) -> Option<Limit> {
     }
 }
 
-/// Waits for what comes about by itself; the test fails where it does not.
-async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_attack_ends_its_own_call_with_its_own_error() {
-    let arena = Arena::new().await;
+    let brief = Arena::new().await;
+    for attack in ["spin", "spin-in-host", "poll-for-ever"] {
+        let error = brief.attack(attack, json!({})).await;
+        assert_eq!(limit(&error), Some(Limit::Cpu), "{attack}: {error:?}");
+    }
+    let arena = Arena::tuned(|settings| settings.limits(tight().cpu(AMPLE_CPU))).await;
     for (attack, expected) in [
-        ("spin", Limit::Cpu),
-        ("spin-in-host", Limit::Cpu),
-        ("poll-for-ever", Limit::Cpu),
         ("allocate", Limit::Memory),
         ("recurse", Limit::Stack),
         ("hold-handles", Limit::Handles),
@@ -127,16 +123,19 @@ async fn each_attack_ends_its_own_call_with_its_own_error() {
     }
     let error = arena.attack("lie", json!({})).await;
     assert!(matches!(error, Error::Contract { .. }), "{error:?}");
-    // And the connection serves on.
-    let answer =
-        arena.attacker.run("send", arena.request(json!({}))).await.expect("an honest call is served");
-    assert_eq!(answer["status"], 200, "{answer}");
+    // And the connections serve on.
+    for arena in [brief, arena] {
+        let answer =
+            arena.attacker.run("send", arena.request(json!({}))).await.expect("an honest call is served");
+        assert_eq!(answer["status"], 200, "{answer}");
+    }
 }
 
 /// Guards against one guest that holds a thread: with as many of them as there are threads nobody else would run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_are_served_while_more_guests_than_threads_compute_without_end() {
-    let arena = Arena::tuned(|settings| {
+    let own = builder().build().expect("the component runs");
+    let arena = Arena::on(&own, |settings| {
         settings.limits(tight().cpu(Duration::from_secs(600))).deadline(Duration::from_secs(600))
     })
     .await;
@@ -146,7 +145,7 @@ async fn others_are_served_while_more_guests_than_threads_compute_without_end() 
             tokio::spawn(async move { attacker.run("spin", json!({})).await })
         })
         .collect();
-    eventually("they spin", || host().stats().instances >= 4).await;
+    eventually("they spin", || own.stats().instances >= 4).await;
     for _ in 0..20 {
         let answer = arena.attacker.run("send", arena.request(json!({}))).await.expect("it is served");
         assert_eq!(answer["status"], 200, "{answer}");
@@ -178,7 +177,7 @@ async fn a_call_ends_at_its_deadline_whatever_its_guest_waits_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_requests_ends_at_the_limit_and_the_log_does_not_grow_with_it() {
-    let arena = Arena::new().await;
+    let arena = Arena::tuned(|settings| settings.limits(tight().cpu(AMPLE_CPU))).await;
     let outcome = arena.attacker.call("flood", arena.request(json!({"count": 500}))).await;
     let answer = outcome.result.expect("refusals are the guest's to see");
     assert_eq!(answer["refused"], 480, "{answer}");
@@ -193,7 +192,7 @@ async fn a_flood_of_requests_ends_at_the_limit_and_the_log_does_not_grow_with_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_beyond_their_limits_pass_in_neither_direction() {
-    let arena = Arena::new().await;
+    let arena = Arena::tuned(|settings| settings.limits(tight().cpu(AMPLE_CPU))).await;
     let large = arena.request(json!({"method": "POST", "body_bytes": 100_001}));
     let answer = arena.attacker.run("send", large).await.expect("a refusal is the guest's to see");
     assert!(answer["error"].as_str().is_some_and(|error| error.contains("BodySize")), "{answer}");
@@ -304,7 +303,9 @@ async fn a_fresh_instance_knows_nothing_of_the_last_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end() {
     let own = builder().build().expect("the component runs");
-    let warm = |settings: Settings| settings.limits(tight()).instances(Instances::warm());
+    // `spin` uses all of it up, and nothing else comes near.
+    let limits = tight().cpu(Duration::from_secs(2));
+    let warm = |settings: Settings| settings.limits(limits.clone()).instances(Instances::warm());
     let arena = Arena::on(&own, warm).await;
     let other = own.connect(warm(settings(&arena.emulator))).expect("a second connection");
     let run = async |connection: &Connection, attack: &str, input: Value| connection.run(attack, input).await;
@@ -316,11 +317,11 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
     assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
 
     // Each call has its own environment, processor time and request count.
-    let options = CallOptions::new().deadline(Duration::from_secs(7));
+    let options = CallOptions::new().deadline(Duration::from_secs(25));
     let environment = arena.attacker.call_with("environment", json!({}), options).await.result.expect("done");
     let deadline = environment.as_array().into_iter().flatten().find(|pair| pair[0] == "AUTH0_DEADLINE_MS");
     let deadline: u64 = deadline.and_then(|pair| pair[1].as_str()?.parse().ok()).expect("it is there");
-    assert!((6_000..=7_000).contains(&deadline), "{deadline}");
+    assert!((10_000..=25_000).contains(&deadline), "{deadline}");
     for _ in 0..3 {
         let answer = run(&arena.attacker, "flood", arena.request(json!({"count": 15}))).await;
         assert_eq!(answer.expect("it is done"), json!({"refused": 0}));
@@ -345,8 +346,8 @@ async fn warm_instances_that_wait_give_way_to_calls() {
     let arena = Arena::on(&own, |settings| settings.instances(Instances::warm())).await;
     let third = own.connect(settings(&arena.emulator)).expect("a connection");
     let (one, two) = tokio::join!(
-        arena.attacker.run("wait", json!({"ms": 200})),
-        arena.attacker.run("wait", json!({"ms": 200}))
+        arena.attacker.run("wait", json!({"ms": 3_000})),
+        arena.attacker.run("wait", json!({"ms": 3_000}))
     );
     one.and(two).expect("both are done");
     assert_eq!(own.stats().instances_idle, 2);
@@ -383,8 +384,11 @@ async fn a_method_and_an_authority_of_megabytes_are_refused_at_the_door_and_the_
         let bytes = request.method.len() + request.authority.len() + request.path.len();
         assert!(bytes < 3_000 && request.error.as_ref().is_some_and(|error| error.len() < 3_000), "{bytes}");
     }
+    // A flush gives up after two seconds.
     file.flush().await;
-    let text = fs::read_to_string(&path).expect("it was written");
+    let written = || fs::read_to_string(&path).expect("it was written");
+    eventually("there is a record for each call", || written().lines().count() >= 5).await;
+    let text = written();
     let _ = fs::remove_file(&path);
     assert_eq!((text.lines().count(), file.lost()), (5, 0), "a record for each call");
     assert!(text.len() < 10_000, "{} bytes", text.len());
@@ -406,7 +410,9 @@ async fn a_result_that_would_be_many_times_its_size_is_not_read() {
 async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
     let emulator = Emulator::builder().seed(Seed::demo()).tls(true).start().await.expect("a tenant starts");
     let ca = emulator.ca_pem().expect("it has an authority").as_bytes().to_vec();
-    let attacker = host().connect(settings(&emulator).ca_pem(ca)).expect("the settings go together");
+    // As long as the hoards and all that the others do, also on a slow machine.
+    let patient = settings(&emulator).ca_pem(ca).deadline(Duration::from_secs(120));
+    let attacker = host().connect(patient).expect("the settings go together");
     let arena = Arena { emulator, attacker };
     let long = FaultKind::Status {
         status: 200,
@@ -420,7 +426,7 @@ async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
     let hoards: Vec<_> = (0..2)
         .map(|_| {
             let attacker = arena.attacker.clone();
-            let input = request(json!({"scheme": "https", "count": 12, "ms": 10_000}));
+            let input = request(json!({"scheme": "https", "count": 12, "ms": 15_000}));
             tokio::spawn(async move { attacker.run("hoard", input).await })
         })
         .collect();
@@ -462,7 +468,7 @@ async fn a_call_that_waits_for_room_gets_that_of_an_instance_that_would_be_kept(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_nobody_calls_is_gone_at_its_age() {
     let own = builder().build().expect("the component runs");
-    let brief = Instances::Warm { max_calls: 1000, max_age: Duration::from_secs(3) };
+    let brief = Instances::Warm { max_calls: 1000, max_age: Duration::from_secs(10) };
     let arena = Arena::on(&own, |settings| settings.instances(brief)).await;
     arena.attacker.run("recall", json!({})).await.expect("it is done");
     assert_eq!(own.stats().instances_idle, 1);
@@ -530,8 +536,8 @@ fn nothing_leaks_over_100_000_hostile_calls_beside_an_honest_caller_who_is_alway
             }
             honest.end().await;
             eventually("no instance is left", || own.stats().instances == 0).await;
-            let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-            assert!(tasks < 100, "{tasks} tasks are left");
+            let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+            eventually("the tasks end", || tasks() < 100).await;
             arena.emulator.control().reset_counters();
             // The first round warms pools and allocators up.
             match (round, before) {

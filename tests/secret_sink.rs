@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_host::{
-    CallOptions, Error, ErrorKind, FileSink, Secret, SecretName, SecretSink, SinkError, SinkFuture,
+    CallOptions, Error, ErrorKind, FileSink, Outcome, Secret, SecretName, SecretSink, SinkError, SinkFuture,
 };
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{Tenant, items, text};
+use auth0_tests::{Tenant, at_its_deadline, eventually, items, text};
 use serde_json::json;
 
 /// The application whose secret is rotated.
@@ -142,16 +142,20 @@ async fn rotations_of_one_application_at_once_leave_the_secret_that_is_in_force(
 
 #[tokio::test]
 async fn a_rotation_whose_answer_comes_too_late_is_unknown_and_its_secret_safe() {
-    let tenant = Tenant::start().await;
-    let id = tenant.application(APPLICATION);
-    tenant.control.inject(Fault::new(FaultKind::Delay { ms: 1500 }).on("POST", "/api/v2/clients/").times(1));
-    let options = CallOptions::new().deadline(Duration::from_millis(700));
-    let input = json!({"client_id": id});
-    let outcome = tenant.connection.call_with("rotate-client-secret", input, options).await;
+    let (tenant, outcome) = at_its_deadline(|| async {
+        let tenant = Tenant::start().await;
+        let late = Fault::new(FaultKind::Delay { ms: 10_000 });
+        tenant.control.inject(late.on("POST", "/api/v2/clients/").times(1));
+        let options = CallOptions::new().deadline(Duration::from_secs(4));
+        let input = json!({"client_id": tenant.application(APPLICATION)});
+        let outcome = tenant.connection.call_with("rotate-client-secret", input, options).await;
+        (tenant, outcome)
+    })
+    .await;
     let Err(Error::Action(error)) = outcome.result else { panic!("{outcome:?}") };
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
     tenant.connection.settle_secrets().await;
-    assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)]);
+    assert_eq!(tenant.shelf.all(), [in_force(&tenant, &tenant.application(APPLICATION))]);
 }
 
 #[tokio::test]
@@ -184,12 +188,17 @@ impl SecretSink for Slow {
 
 #[tokio::test]
 async fn a_call_that_ends_before_its_sink_names_the_secret() {
-    let tenant = Tenant::start().await;
+    let ((tenant, connection), outcome) = at_its_deadline(|| async {
+        let tenant = Tenant::start().await;
+        let deadline = Duration::from_secs(4);
+        let connection = tenant.connect(|settings| settings.secret_sink(Slow(3 * deadline)));
+        let options = CallOptions::new().deadline(deadline);
+        let input = json!({"client_id": tenant.application(APPLICATION)});
+        let outcome = connection.call_with("rotate-client-secret", input, options).await;
+        ((tenant, connection), outcome)
+    })
+    .await;
     let id = tenant.application(APPLICATION);
-    let deadline = Duration::from_secs(1);
-    let connection = tenant.connect(|settings| settings.secret_sink(Slow(2 * deadline)));
-    let options = CallOptions::new().deadline(deadline);
-    let outcome = connection.call_with("rotate-client-secret", json!({"client_id": id}), options).await;
     let Err(Error::SecretKept { names, source, outcome }) = outcome.result else { panic!("{outcome:?}") };
     assert_eq!(names[0].id(), id);
     assert!(matches!(*source, SinkError::UnderWay), "{source}");
@@ -247,16 +256,34 @@ async fn a_secret_in_force_is_in_the_sink_or_waits_for_it_or_is_said_to_be_unkno
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Rotates a secret by way of a fault, into a sink that works or does not, and says what was not as it should be.
-async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
+/// Rotates a secret by way of a fault, into a sink that works or does not. With the outcome come the tenant, the application
+/// and the secret that it had before.
+async fn rotate_by_way_of(
+    kind: &FaultKind,
+    broken: bool,
+    options: CallOptions,
+) -> ((Tenant, String, String), Outcome) {
     let tenant = Tenant::start().await;
     let id = tenant.application(APPLICATION);
     let before = in_force(&tenant, &id);
     tenant.shelf.set_broken(broken);
     tenant.control.inject(Fault::new(kind.clone()).on("POST", "/api/v2/clients/").times(1));
-    let options = CallOptions::new().deadline(Duration::from_secs(8));
     let input = json!({"client_id": id, "stamp": false});
     let outcome = tenant.connection.call_with("rotate-client-secret", input, options).await;
+    ((tenant, id, before), outcome)
+}
+
+/// Rotates a secret so, and says what was not as it should be.
+async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
+    let outlasts =
+        matches!(kind, FaultKind::Delay { ms: 600_000 } | FaultKind::SlowBody { ms_per_chunk: 600_000 });
+    let ((tenant, id, before), outcome) = match outlasts {
+        true => {
+            let options = || CallOptions::new().deadline(Duration::from_secs(8));
+            at_its_deadline(|| rotate_by_way_of(&kind, broken, options())).await
+        }
+        false => rotate_by_way_of(&kind, broken, CallOptions::new()).await,
+    };
     let secret = in_force(&tenant, &id);
     let shelved = tenant.shelf.all() == [secret.clone()];
     let pending = tenant.connection.pending_secrets().len() == 1;
@@ -332,7 +359,9 @@ async fn at_a_shell_a_secret_that_the_sink_refuses_is_in_the_state_folder_and_th
 async fn ctrl_c_during_a_rotation_waits_for_the_secret() {
     let (tenant, folder) = (Tenant::start().await, Folder::new("interrupt"));
     let id = tenant.application(APPLICATION);
-    tenant.control.inject(Fault::new(FaultKind::Delay { ms: 1000 }).on("POST", "/api/v2/clients/").times(1));
+    tenant
+        .control
+        .inject(Fault::new(FaultKind::Delay { ms: 10_000 }).on("POST", "/api/v2/clients/").times(1));
     let mut command = auth0_host();
     command.args(["run", "rotate-client-secret", &format!("client_id={id}"), "--secret-dir", folder.text()]);
     command.env("AUTH0_DOMAIN", tenant.emulator.domain()).env("AUTH0_BASE_URL", tenant.emulator.base_url());
@@ -340,9 +369,8 @@ async fn ctrl_c_during_a_rotation_waits_for_the_secret() {
     command.env("AUTH0_CLIENT_SECRET", tenant.emulator.client_secret());
     let child =
         command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    while !tenant.seen().iter().any(|request| request.path.ends_with("/rotate-secret")) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let arrived = || tenant.seen().iter().any(|request| request.path.ends_with("/rotate-secret"));
+    eventually("the rotation arrives", arrived).await;
     let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupted.unwrap().success());
     let said: Said = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap().into();

@@ -144,21 +144,22 @@ async fn scopes_are_checked_before_anything_else() {
 async fn the_free_plan_answers_429_with_the_headers_that_tell_when() {
     let bench = bench(Seed::demo(), Plan::Free).await;
     let mut refused = None;
-    for _ in 0..4 {
+    // The bucket holds two and gets two a second: where the machine stands still, more than two get through.
+    for _ in 0..200 {
+        let before = jiff::Timestamp::now().as_second();
         let answer = bench.get("/roles").await;
         assert_eq!(answer.headers["x-ratelimit-limit"], "2");
         if answer.status == 429 {
-            refused = Some(answer);
+            refused = Some((before, answer, jiff::Timestamp::now().as_second()));
             break;
         }
     }
-    let refused = refused.unwrap();
+    let (before, refused, after) = refused.unwrap();
     assert_eq!(refused.code(), "too_many_requests");
     assert_eq!(refused.json["message"], "Global limit has been reached");
     assert_eq!(refused.headers["x-ratelimit-remaining"], "0");
     let reset: i64 = refused.headers["x-ratelimit-reset"].to_str().unwrap().parse().unwrap();
-    let wait = reset - jiff::Timestamp::now().as_second();
-    assert!((0..=2).contains(&wait), "{wait}");
+    assert!((before + 1..=after + 2).contains(&reset), "{before} {reset} {after}");
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
     assert_eq!(bench.get("/roles").await.status, 200);
 }
@@ -192,10 +193,13 @@ async fn limits_come_after_authentication_and_before_scopes() {
     bench.control.set_scopes(&["read:roles"]);
     bench.token = bench.fresh_token().await;
     let mut codes = Vec::new();
-    for _ in 0..3 {
+    // As above, it may take more than three.
+    while codes.len() < 200 && codes.last() != Some(&429) {
         codes.push(bench.get("/users").await.status.as_u16());
     }
-    assert_eq!(codes, [403, 403, 429], "a refused request uses the limit up");
+    let (last, others) = codes.split_last().unwrap();
+    assert!(others.len() >= 2 && others.iter().all(|code| *code == 403), "{codes:?}");
+    assert_eq!(*last, 429, "a refused request uses the limit up");
     let unknown = bench.raw(Method::GET, "/api/v2/users", &[], None).await.unwrap();
     assert_eq!(unknown.status, 401, "who has no token learns nothing of the limit");
 }

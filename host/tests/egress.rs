@@ -57,9 +57,34 @@ impl Silent {
         let settings = Settings::new("acme.eu.auth0.com".parse().unwrap())
             .base_url(format!("{scheme}://{}", self.address).parse().unwrap())
             .credentials(credentials)
-            .deadline(Duration::from_millis(1500));
+            .deadline(DEADLINE);
         host().connect(settings).unwrap().call("create-role", json!({"name": "auditor"})).await
     }
+}
+
+/// A twentieth of it, by which the host speaks before the guest's own clock, is many times what a busy machine is late by.
+const DEADLINE: Duration = Duration::from_secs(6);
+/// By when a call has ended that was not sent: the host ends the wait at 95 % of the time.
+const NOT_SENT: Duration = DEADLINE;
+/// By when any call has ended: the host gives a component two seconds more.
+const ANY: Duration = Duration::from_secs(7);
+
+/// Creates a role in a tenant that never says a word. A call that ended later than `by` shows nothing: the machine stood
+/// still when the clocks ran out. Then another one is made; three at most.
+async fn create_role(scheme: &str, credentials: fn() -> Credentials, by: Duration) -> (Silent, Outcome) {
+    let attempt = async || {
+        let server = Silent::start().await;
+        let outcome = server.create_role(scheme, credentials()).await;
+        (server, outcome)
+    };
+    for _ in 0..2 {
+        let (server, outcome) = attempt().await;
+        if outcome.elapsed < by {
+            return (server, outcome);
+        }
+        eprintln!("{:?} instead of {by:?}, so once more", outcome.elapsed);
+    }
+    attempt().await
 }
 
 fn kind(outcome: &Outcome) -> ErrorKind {
@@ -71,8 +96,8 @@ fn kind(outcome: &Outcome) -> ErrorKind {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_waited_for_a_silent_token_endpoint_is_unreachable_not_unknown() {
-    let server = Silent::start().await;
-    let outcome = server.create_role("http", Credentials::client_secret("id", "secret")).await;
+    let (server, outcome) =
+        create_role("http", || Credentials::client_secret("id", "secret"), NOT_SENT).await;
     assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{:?}", outcome.result);
     assert!(server.saw("POST /oauth/token") && !server.saw("/api/v2/roles"));
     assert!(!outcome.requests.is_empty());
@@ -81,8 +106,7 @@ async fn a_create_that_waited_for_a_silent_token_endpoint_is_unreachable_not_unk
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_whose_handshake_is_never_answered_is_unreachable_not_unknown() {
-    let server = Silent::start().await;
-    let outcome = server.create_role("https", Credentials::token("canary")).await;
+    let (server, outcome) = create_role("https", || Credentials::token("canary"), NOT_SENT).await;
     assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{:?}", outcome.result);
     assert_eq!(server.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake came");
     assert!(!server.saw("canary"));
@@ -91,8 +115,7 @@ async fn a_create_whose_handshake_is_never_answered_is_unreachable_not_unknown()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_was_sent_and_never_answered_is_unknown_and_sent_once() {
-    let server = Silent::start().await;
-    let outcome = server.create_role("http", Credentials::token("token")).await;
+    let (server, outcome) = create_role("http", || Credentials::token("token"), ANY).await;
     assert_eq!(kind(&outcome), ErrorKind::OutcomeUnknown, "{:?}", outcome.result);
     let seen = String::from_utf8_lossy(&server.read.lock().unwrap()).matches("POST /api/v2/roles").count();
     assert_eq!(seen, 1);

@@ -10,7 +10,8 @@ use std::{sync::OnceLock, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Instances, Limits, Settings,
+    CallOptions, CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Instances, Limits,
+    Settings,
 };
 use serde_json::{Value, json};
 
@@ -111,10 +112,12 @@ async fn wrong_credentials_are_unauthenticated_with_the_endpoint_s_own_words() {
 #[tokio::test]
 async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
     let tenant = tenant().await;
-    let connection = host().connect(settings(&tenant).deadline(Duration::from_millis(300))).unwrap();
+    let connection = connect(&tenant);
+    // The token is there, and the time is the create's alone: enough to be sent on a machine that stands still meanwhile.
     first_user(&connection).await;
-    tenant.control().inject(Fault::new(FaultKind::Delay { ms: 5_000 }));
-    let outcome = connection.call("create-role", json!({"name": "auditor"})).await;
+    tenant.control().inject(Fault::new(FaultKind::Delay { ms: 60_000 }));
+    let options = CallOptions::new().deadline(Duration::from_secs(5));
+    let outcome = connection.call_with("create-role", json!({"name": "auditor"}), options).await;
     assert_eq!(kind(&outcome.result.unwrap_err()), ErrorKind::OutcomeUnknown);
     assert_eq!(outcome.requests.len(), 1);
     assert!(

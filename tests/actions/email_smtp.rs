@@ -1,5 +1,7 @@
 //! Mail over SMTP, to a real server: what it saw, and what is known when it fails.
 
+use std::time::{Duration, Instant};
+
 use auth0_host::{
     Connection, Error, ErrorKind, MailCredentials, Outcome, Settings, SmtpSecurity, SmtpServer,
 };
@@ -104,12 +106,21 @@ async fn a_mail_goes_through_tls_to_the_connection_s_own_server() {
 #[tokio::test]
 async fn a_connection_is_used_again_and_one_that_was_closed_meanwhile_costs_nothing() {
     for (failing, connections) in [(Failing::Never, 1), (Failing::WhenIdle, 3)] {
-        let world = World::start(Offer::StartTls, failing).await;
-        let connection = world.connect(SmtpSecurity::StartTls);
-        for _ in 0..3 {
-            connection.run("send-email", mail()).await.unwrap_or_else(|error| panic!("{failing:?}: {error}"));
+        let attempt = async || {
+            let world = World::start(Offer::StartTls, failing).await;
+            let connection = world.connect(SmtpSecurity::StartTls);
+            let begun = Instant::now();
+            for _ in 0..3 {
+                let sent = connection.run("send-email", mail()).await;
+                sent.unwrap_or_else(|error| panic!("{failing:?}: {error}"));
+            }
+            (world.server.seen(), begun.elapsed())
+        };
+        let (mut seen, took) = attempt().await;
+        // A connection is kept for nine seconds. Where the machine stood still for as long, nothing is shown.
+        if took > Duration::from_secs(8) {
+            (seen, _) = attempt().await;
         }
-        let seen = world.server.seen();
         assert_eq!((seen.mails.len(), seen.connections), (3, connections), "{failing:?}");
     }
 }

@@ -19,6 +19,10 @@ const AT_ONCE: usize = 64;
 const AMPLE: Duration = Duration::from_secs(60);
 /// Time for a call that meets it: long enough to get to the fault on a machine that is busy with other tests.
 const SHORT: Duration = Duration::from_secs(6);
+/// The same for one that did not get there, or ended too late to say anything: the machine stood still for seconds.
+const LONGER: Duration = Duration::from_secs(20);
+/// So many cells may have met such a time. More are no accident.
+const UNLUCKY: usize = 20;
 
 /// Starts a tenant with what the demo has, and makes ready for the action.
 async fn tenant(keys: &Emulator, plan: &Plan) -> Tenant {
@@ -91,8 +95,21 @@ fn aim(seen: &SeenRequest) -> &str {
     if seen.path.starts_with(LOGS) { LOGS } else { &seen.path }
 }
 
-/// Runs an action whose request number `at` meets the fault, and says what was not as it should be.
-async fn cell(keys: &Emulator, plan: &Plan, dry: &[SeenRequest], at: usize, row: &Row) -> Vec<String> {
+/// A request of an action, a fault that it meets, and the time of a call that the fault outlasts.
+#[derive(Clone)]
+struct Cell {
+    keys: Arc<Emulator>,
+    plan: &'static Plan,
+    dry: Arc<[SeenRequest]>,
+    at: usize,
+    rows: Arc<Vec<Row>>,
+    row: usize,
+    short: Duration,
+}
+
+/// Runs the action of a cell, and says what was not as it should be.
+async fn run(Cell { keys, plan, dry, at, rows, row, short }: Cell) -> Vec<String> {
+    let (keys, row) = (&*keys, &rows[row]);
     let (step, target) = (&plan.steps[at], &dry[at]);
     let tenant = tenant(keys, plan).await;
     let (before, rows) = (contents(&tenant), written(&tenant));
@@ -101,7 +118,7 @@ async fn cell(keys: &Emulator, plan: &Plan, dry: &[SeenRequest], at: usize, row:
     let earlier = dry[..at].iter().filter(|seen| seen.method == target.method && seen.path.starts_with(path));
     let fault = Fault::new(row.kind.clone()).on(&target.method, path).after(earlier.count() as u32);
     tenant.control.inject(if row.hits == Hits::First { fault.times(1) } else { fault });
-    let deadline = if row.outlasts { SHORT } else { AMPLE };
+    let deadline = if row.outlasts { short } else { AMPLE };
     // A secret that the connection has no place for stays in the result; what becomes of it is not the matter here.
     let options = CallOptions::new().deadline(deadline).reveal_secrets();
     let outcome = tenant.connection.call_with(plan.action(), input, options).await;
@@ -185,7 +202,7 @@ async fn every_fault_on_every_request_of_every_action_ends_as_the_table_says() {
     let mut wrong = Vec::new();
     for plan in PLANS {
         let dry = match dry_run(&keys, plan).await {
-            Ok(seen) => Arc::new(seen),
+            Ok(seen) => Arc::<[SeenRequest]>::from(seen),
             Err(unplanned) => {
                 wrong.push(unplanned);
                 continue;
@@ -193,15 +210,25 @@ async fn every_fault_on_every_request_of_every_action_ends_as_the_table_says() {
         };
         for (at, row) in (0..dry.len()).flat_map(|at| (0..rows.len()).map(move |row| (at, row))) {
             let (keys, rows, dry) = (Arc::clone(&keys), Arc::clone(&rows), Arc::clone(&dry));
+            let cell = Cell { keys, plan, dry, at, rows, row, short: SHORT };
             let turn = Arc::clone(&room).acquire_owned().await.unwrap();
             cells.spawn(async move {
-                let wrong = cell(&keys, plan, &dry, at, &rows[row]).await;
+                let wrong = run(cell.clone()).await;
                 drop(turn);
-                wrong
+                (cell, wrong)
             });
         }
     }
     let number = cells.len();
-    wrong.extend(cells.join_all().await.into_iter().flatten());
+    let mut failed = cells.join_all().await;
+    failed.retain(|(_, wrong)| !wrong.is_empty());
+    // Each on its own, and with more time: what is wrong twice is wrong.
+    let may_be_late = failed.len() <= UNLUCKY;
+    for (cell, first) in failed {
+        wrong.extend(match may_be_late {
+            true => run(Cell { short: LONGER, ..cell }).await,
+            false => first,
+        });
+    }
     assert!(wrong.is_empty(), "{} of {number} cells:\n{}", wrong.len(), wrong.join("\n"));
 }

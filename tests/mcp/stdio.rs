@@ -1,14 +1,15 @@
 //! The process as its client sees it: what it prints, and how it ends. The client is the test itself, since those from npm
 //! hide both.
+//!
+//! It waits for lines without giving its thread back, so the tenant needs another one.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_tests::program::run;
-use auth0_tests::{Tenant, text};
+use auth0_tests::{Tenant, eventually, text};
 use serde_json::{Value, json};
 
 use super::clients::{Folder, Server, records};
@@ -78,12 +79,10 @@ impl Drop for Pipes {
 
 /// Waits until the tenant has a request of this method.
 async fn has_arrived(tenant: &Tenant, method: &str) {
-    while !tenant.seen().iter().any(|request| request.method == method) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the request arrives", || tenant.seen().iter().any(|request| request.method == method)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_closes_stdin_still_gets_the_answers_and_the_process_ends_well() {
     let tenant = Tenant::start().await;
     let server = Server::of(&tenant, &[]);
@@ -104,7 +103,7 @@ async fn whoever_closes_stdin_still_gets_the_answers_and_the_process_ends_well()
     assert_eq!((said.code, said.all().trim()), (Some(0), ""), "a client that says nothing is no failure");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_has_one_question_open_and_sixteen_calls() {
     let tenant = Tenant::start().await;
     let user = tenant.user("tom.becker@acme.example");
@@ -130,7 +129,7 @@ async fn a_session_has_one_question_open_and_sixteen_calls() {
     assert!(tenant.seen().is_empty(), "{:?}", tenant.lines());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_cancelled_while_it_is_under_way_stops_and_gets_no_answer() {
     let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-cancelled"));
     tenant.control.inject(Fault::new(FaultKind::Delay { ms: 600_000 }).on("GET", "/api/v2/users"));
@@ -140,7 +139,9 @@ async fn a_call_that_is_cancelled_while_it_is_under_way_stops_and_gets_no_answer
     has_arrived(&tenant, "GET").await;
     pipes.send(json!({"method": "notifications/cancelled", "params": {"requestId": 1}}));
     pipes.call(2, "list-roles", json!({}));
-    assert_eq!(pipes.receive()["id"], 2, "the one that was cancelled is not answered");
+    let answer = pipes.receive();
+    assert_eq!(answer["id"], 2, "the one that was cancelled is not answered");
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
     pipes.stdin = None;
     let (code, messages, _) = tokio::task::spawn_blocking(move || pipes.end()).await.unwrap();
     assert_eq!((code, messages), (Some(0), vec![]));
@@ -148,11 +149,13 @@ async fn a_call_that_is_cancelled_while_it_is_under_way_stops_and_gets_no_answer
     assert!(stopped["stopped"].is_string(), "{stopped}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_ends_it_well_and_a_secret_that_is_being_made_is_put_away_first() {
     let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-signal"));
     let id = tenant.application("Acme Billing");
-    tenant.control.inject(Fault::new(FaultKind::Delay { ms: 1500 }).on("POST", "/api/v2/clients/").times(1));
+    tenant
+        .control
+        .inject(Fault::new(FaultKind::Delay { ms: 10_000 }).on("POST", "/api/v2/clients/").times(1));
     let secrets = folder.path("secrets");
     let options = ["--write", "--confirm", "never", "--secret-dir", &secrets];
     let mut pipes = Pipes::begin(&Server::of(&tenant, &options));

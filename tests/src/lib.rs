@@ -4,9 +4,10 @@
 //! is wrong about what it did passes every test that asks only the client.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
-use auth0_host::{ActionError, Connection, Credentials, Error, Host, KeyedProvider, Settings};
+use auth0_host::{ActionError, Connection, Credentials, Error, Host, KeyedProvider, Outcome, Settings};
 use serde_json::{Value, json};
 
 use self::shelf::Shelf;
@@ -149,6 +150,40 @@ impl Tenant {
     pub fn connection_id(&self, name: &str) -> String {
         text(&named(&self.control.connections(), name), "id").to_owned()
     }
+}
+
+/// Waits for what comes about by itself; the test fails where it does not. A minute is no figure of the product: a machine
+/// that is busy with other things may stand still for seconds, and a test must not hang for ever.
+pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Makes a call that is to meet its deadline while its request is under way.
+///
+/// Nothing is shown by a call whose request did not leave in time, or whose component could not speak before the host gave
+/// it up: the machine stood still for seconds. Then another attempt is made, with a tenant of its own; three at most.
+pub async fn at_its_deadline<T, F>(attempt: impl Fn() -> F) -> (T, Outcome)
+where
+    F: Future<Output = (T, Outcome)>,
+{
+    fn was_stopped(result: &Result<Value, Error>) -> bool {
+        match result {
+            Err(Error::SecretKept { outcome, .. }) => was_stopped(outcome),
+            result => matches!(result, Err(Error::Timeout { .. })),
+        }
+    }
+    for _ in 0..2 {
+        let (tenant, outcome) = attempt().await;
+        if !was_stopped(&outcome.result) && outcome.requests.iter().any(|request| request.sent) {
+            return (tenant, outcome);
+        }
+        eprintln!("the machine stood still, so once more: {outcome:?}");
+    }
+    attempt().await
 }
 
 /// Settings with which the host holds the credentials, as in production.

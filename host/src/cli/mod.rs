@@ -418,7 +418,7 @@ mod tests {
         // Holds its thread until this test is over, as a guest that computes without end does.
         let work = async move {
             let _ = began.send(());
-            let _ = end.recv_timeout(Duration::from_secs(5));
+            let _ = end.recv_timeout(Duration::from_secs(60));
             Ok(Exit::Done)
         };
         let signal = async move { begun.await.unwrap() };
