@@ -145,8 +145,8 @@ async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
 
 /// Holds the governor to the plan: no 429, and 95 % of the rate is used.
 async fn keeps_the_rate(plan: Plan, burst: f64, per_second: f64) {
-    /// Requests of an instance that stood still for longer may arrive all at once: none travels for more than 5 s, as
-    /// the governor sees it (`TRAVEL`).
+    /// Requests that left before a longer stop and those that leave after it may arrive together: the governor takes a
+    /// request for arrived after 5 s (`TRAVEL`).
     const TRAVELS: f64 = 3.0;
     let mut runs = Vec::new();
     // What one thread of several loses is not measured. It is not lost three times in a row.

@@ -289,7 +289,8 @@ async fn calls_beyond_those_allowed_at_once_wait_and_then_are_busy() {
     // A place that becomes free is taken by who waits for it.
     first.abort();
     eventually("it is gone", || own.stats().instances == 1).await;
-    third.run("recall", json!({})).await.expect("there is room");
+    let patient = own.connect(settings(&arena.emulator)).expect("one that waits for longer");
+    patient.run("recall", json!({})).await.expect("there is room");
     second.abort();
 }
 

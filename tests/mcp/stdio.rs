@@ -6,6 +6,9 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_tests::program::run;
@@ -18,7 +21,19 @@ use super::clients::{Folder, Server, records};
 struct Pipes {
     process: Child,
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    stdout: Receiver<String>,
+}
+
+/// How long to wait for a message before the test is given up. Nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Reads lines until the process closes the pipe.
+fn lines(stdout: ChildStdout) -> Receiver<String> {
+    let (read, lines) = mpsc::channel();
+    thread::spawn(move || {
+        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| read.send(line))
+    });
+    lines
 }
 
 impl Pipes {
@@ -32,7 +47,7 @@ impl Pipes {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let stdin = process.stdin.take();
-        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let stdout = lines(process.stdout.take().unwrap());
         let mut pipes = Self { process, stdin, stdout };
         let client = json!({"name": "auth0-tests", "version": "1"});
         let hello =
@@ -54,18 +69,22 @@ impl Pipes {
     }
 
     fn receive(&mut self) -> Value {
-        let mut line = String::new();
-        assert!(self.stdout.read_line(&mut line).unwrap() > 0, "it ended");
+        let line = self.stdout.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no message: {error}"));
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
     /// Waits for its end: the exit code, the messages that were left, and stderr.
     fn end(mut self) -> (Option<i32>, Vec<Value>, String) {
-        let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).unwrap();
+        let mut messages = Vec::new();
+        loop {
+            match self.stdout.recv_timeout(PATIENCE) {
+                Ok(line) => messages.push(serde_json::from_str(&line).unwrap()),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end after {messages:?}"),
+            }
+        }
         let mut errors = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        let messages = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         (self.process.wait().unwrap().code(), messages, errors)
     }
 }

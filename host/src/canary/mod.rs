@@ -6,7 +6,7 @@
 mod memory;
 mod needles;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use rustls::RootCertStore;
@@ -68,8 +68,7 @@ impl Laboratory {
             .audience(self.tenant.audience())
             .credentials(Credentials::client_secret(self.tenant.client_id(), self.tenant.client_secret()))
             .email_base_url(self.tenant.mail_base_url().parse().unwrap())
-            .email_api_key(KeyedProvider::SendGrid, self.tenant.mail_api_key())
-            .deadline(Duration::from_secs(5));
+            .email_api_key(KeyedProvider::SendGrid, self.tenant.mail_api_key());
         let roots = RootCertStore::empty;
         Connection::open(
             Arc::clone(&self.runtime),

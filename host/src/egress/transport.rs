@@ -659,8 +659,9 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(20)).await;
         close.send(()).unwrap();
         // Holds the only thread, so that the client's task cannot see the end of the connection; then the event is
-        // fetched, and the request is queued before the task looks at it.
+        // fetched, and the request is queued before the task looks at it. What was closed takes a moment to be told.
         closed.recv().unwrap();
+        std::thread::sleep(Duration::from_millis(50));
         tokio::task::yield_now().await;
         let mut way = Vec::new();
         transport.send(post("/2"), ROOMY, |whereabouts| way.push(whereabouts)).await.unwrap();
