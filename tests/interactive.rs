@@ -43,6 +43,8 @@ impl Session {
         // The size that a terminal of a person has; a new pseudo-terminal has none.
         let line = format!("stty cols 120 rows 50 && exec {} > '{}'", line.join(" "), out.display());
         let mut command = Command::new("script");
+        // As `auth0_host` has it.
+        command.current_dir(root());
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         for (name, value) in host.get_envs() {
             match value {
