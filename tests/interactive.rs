@@ -54,7 +54,6 @@ impl Session {
         }
         let emulator = &tenant.emulator;
         command
-            .current_dir(root())
             .env("TERM", "xterm")
             .env("AUTH0_DOMAIN", emulator.domain())
             .env("AUTH0_BASE_URL", emulator.base_url())
