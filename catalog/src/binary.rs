@@ -195,6 +195,7 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
         Paging::Both => 3,
     });
     to.number(operation.page_size.unwrap_or(100).into());
+    to.text(operation.beyond.as_deref().unwrap_or_default());
     to.number(operation.scopes.len());
     operation.scopes.iter().for_each(|group| to.texts(group));
     to.number(operation.scopes_for.len());

@@ -30,6 +30,7 @@ struct Entry {
     success: Vec<u16>,
     paging: Option<String>,
     page_size: Option<u8>,
+    beyond: Option<String>,
     #[serde(default)]
     totals: bool,
     rows: Option<String>,
@@ -134,6 +135,9 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
     if paging != Paging::None && !matches!(answer, Answer::Rows(_)) {
         return Err("`paging` without `rows`".to_owned());
     }
+    if entry.beyond.is_some() && paging != Paging::Offset {
+        return Err("`beyond` without the pages of `paging = \"offset\"`".to_owned());
+    }
     let known = match entry.known.as_deref() {
         None => Known::Whole,
         Some("request") => Known::Request,
@@ -155,6 +159,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
         success: entry.success,
         paging,
         page_size: entry.page_size,
+        beyond: entry.beyond,
         totals: entry.totals,
         custom_domain: entry.custom_domain,
         personal: entry.personal,

@@ -3,7 +3,8 @@
 //! `operations/*.toml` hold one entry per operation, `members.toml` the meaning of members that many have,
 //! `secrets.toml` which members of answers are secrets. Everything else is made from them when the project is built:
 //! the form that the component carries ([`encode`]), the rules by which the host finds secrets in answers, the tests'
-//! own view of each request. No other place repeats a path, a scope or a type.
+//! own view of each request. No other place says what an operation takes. The curated actions name the requests and
+//! scopes that they use, which a test holds against this table (`component/src/catalog.rs`).
 //!
 //! The files know more than a program needs and less than Auth0's documentation says: a fact that nobody could check
 //! is left out. How to add or correct an operation: `docs/catalogue.md`.
@@ -166,6 +167,8 @@ pub struct Operation {
     pub paging: Paging,
     /// Largest page, where it is not 100.
     pub page_size: Option<u8>,
+    /// How to go on beyond the 1000th record, where its filters are not the way.
+    pub beyond: Option<String>,
     /// Whether it takes `include_totals`.
     pub totals: bool,
     /// Whether it takes the header `auth0-custom-domain`.

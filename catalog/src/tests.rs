@@ -87,6 +87,7 @@ fn an_entry_that_contradicts_itself_is_refused_by_its_name() {
         ("request = \"GET /x/{id}\"\neffect = \"read\"\n", "the path names"),
         ("request = \"FETCH /x\"\neffect = \"read\"\n", "is no method and path"),
         ("request = \"GET /x\"\neffect = \"read\"\npaging = \"offset\"\n", "`paging` without `rows`"),
+        ("request = \"GET /x\"\neffect = \"read\"\nbeyond = \"x\"\n", "`beyond` without"),
         (
             "request = \"GET /x\"\neffect = \"read\"\nrows = \"x\"\nquery = { limit = \"integer\" }\n",
             "two members",

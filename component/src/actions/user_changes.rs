@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::core::error::Error;
+use crate::core::spelling::unknown_property;
+use crate::operations::found;
 
 /// Properties of the body (facts, section 4): name, JSON type, whether `null` unsets it, meaning.
 const PROPERTIES: &[(&str, &str, bool, &str)] = &[
@@ -59,10 +61,7 @@ impl TryFrom<Map<String, Value>> for UserChanges {
         for (name, value) in &changes {
             let Some((_, kind, nullable, _)) = PROPERTIES.iter().find(|(known, ..)| known == name) else {
                 let known: Vec<_> = PROPERTIES.iter().map(|(known, ..)| *known).collect();
-                return Err(format!(
-                    "unknown property `{name}` in `changes`, expected one of {}",
-                    known.join(", ")
-                ));
+                return Err(format!("`changes`: {}", unknown_property(name, &known)));
             };
             let fits = match value {
                 Value::Null => *nullable,
@@ -72,8 +71,12 @@ impl TryFrom<Map<String, Value>> for UserChanges {
                 _ => false,
             };
             if !fits {
+                let article = if *kind == "object" { "an" } else { "a" };
                 let or_null = if *nullable { " or null" } else { "" };
-                return Err(format!("`{name}` in `changes` must be a {kind}{or_null}"));
+                let found = found(value);
+                return Err(format!(
+                    "`changes`: `{name}`: expected {article} {kind}{or_null}, found {found}"
+                ));
             }
         }
         Ok(Self(changes))

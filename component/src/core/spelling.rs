@@ -11,6 +11,23 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// Says that there is no property of a name, with the one that may have been meant, else with all that there are.
+pub fn unknown_property(name: &str, known: &[&str]) -> String {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "it takes none".to_owned(),
+        None => format!("it takes {}", known.join(", ")),
+    };
+    no_property(name, &hint)
+}
+
+/// Says that there is no property of a name, and what to give instead.
+pub fn no_property(name: &str, instead: &str) -> String {
+    // A name is as long as its writer likes.
+    let name: String = name.chars().take(100).collect();
+    format!("unknown property `{name}`; {instead}")
+}
+
 fn letters(name: &str) -> String {
     /// No name of an action or a member is longer; a text that is, is not compared with hundreds of them.
     const LONGEST: usize = 80;

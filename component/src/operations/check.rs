@@ -20,7 +20,11 @@ pub(super) fn member(member: &Member, value: &Value) -> Result<(), String> {
     }
 }
 
-fn kind(kind: &Kind, value: &Value) -> Result<(), String> {
+/// Checks a value of a kind.
+///
+/// # Errors
+/// What was expected, in a phrase.
+pub(super) fn kind(kind: &Kind, value: &Value) -> Result<(), String> {
     let fits = match (kind, value) {
         (Kind::Any, _)
         | (Kind::Number, Value::Number(_))
@@ -34,9 +38,11 @@ fn kind(kind: &Kind, value: &Value) -> Result<(), String> {
             within(*longest, text)?;
             text.split(',').all(|name| names.contains(&name))
         }
-        (Kind::Names(names, _), Value::Array(items)) => {
-            !items.is_empty()
-                && items.iter().all(|item| item.as_str().is_some_and(|name| names.contains(&name)))
+        (Kind::Names(names, longest), Value::Array(items)) => {
+            let given: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            // They are sent as one text.
+            within(*longest, &given.join(","))?;
+            !items.is_empty() && given.len() == items.len() && given.iter().all(|name| names.contains(name))
         }
         (Kind::Integer(least, most), Value::Number(_)) => match integer(value) {
             Some(number) => {
@@ -53,7 +59,7 @@ fn kind(kind: &Kind, value: &Value) -> Result<(), String> {
         }
         _ => false,
     };
-    if fits { Ok(()) } else { Err(format!("expected {}, found {}", expected(kind), found(value))) }
+    if fits { Ok(()) } else { Err(format!("expected {}, found {}", expected(kind), instead(kind, value))) }
 }
 
 fn text(format: Format, longest: Option<usize>, text: &str) -> Result<(), String> {
@@ -123,13 +129,22 @@ fn expected(kind: &Kind) -> String {
     }
 }
 
+/// Names what was found instead of a kind: a value of the right type is the wrong one.
+fn instead(kind: &Kind, value: &Value) -> &'static str {
+    match (kind, value) {
+        (Kind::OneOf(_) | Kind::Names(..), Value::String(_)) => "another string",
+        (Kind::Integer(..), value) if integer(value).is_some() => "a number outside that range",
+        _ => found(value),
+    }
+}
+
 /// Names the type of a value, and nothing of the value.
-pub(super) fn found(value: &Value) -> &'static str {
+pub(crate) fn found(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a string that is not one",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }

@@ -45,7 +45,7 @@ fn paged(paging: Paging) -> &'static str {
         Paging::Offset => {
             "Reaches the first 1000 records; beyond, it ends with invalid-input that says how to go on."
         }
-        Paging::Checkpoint | Paging::Either => "Reads on by the `next` of the page before, without end.",
+        Paging::Checkpoint | Paging::Either => "Reads on by the `next` of the previous page, without end.",
         Paging::Whole => "The tenant answers all of it at once.",
     }
 }

@@ -6,7 +6,7 @@ use super::operation::{Body, BodyForm, Kind, Member, Operation};
 use super::{check, list};
 use crate::core::error::Error;
 use crate::core::path::check_segment;
-use crate::core::spelling::nearest;
+use crate::core::spelling::{no_property, unknown_property};
 
 /// What the paging of the API itself is called: nobody has to know which list has which.
 const PAGING: [&str; 5] = ["page", "per_page", "include_totals", "from", "take"];
@@ -122,8 +122,8 @@ pub(super) fn read(operation: &Operation, mut input: Map<String, Value>) -> Resu
             Place::Cursor => match value {
                 Value::String(cursor) if !cursor.is_empty() => read.cursor = Some(cursor),
                 value => {
-                    let found = check::found(&value);
-                    return Err(misfit(format!("expected the `next` of the page before, found {found}")));
+                    let found = if value.is_string() { "an empty string" } else { check::found(&value) };
+                    return Err(misfit(format!("expected the `next` of the previous page, found {found}")));
                 }
             },
         }
@@ -142,19 +142,11 @@ fn refused(problem: String) -> Error {
 }
 
 fn unknown(operation: &Operation, name: &str, places: &[(&'static str, Place<'_>)]) -> Error {
-    let known = || places.iter().map(|(known, _)| *known);
-    let hint = if operation.is_list() && PAGING.contains(&name) {
-        "; a list is read by `limit` and `cursor`".to_owned()
-    } else if let Some(near) = nearest(name, known()) {
-        format!("; did you mean `{near}`?")
-    } else if places.is_empty() {
-        "; it takes none".to_owned()
-    } else {
-        format!("; it takes {}", known().collect::<Vec<_>>().join(", "))
-    };
-    // A name is as long as its writer likes.
-    let name: String = name.chars().take(100).collect();
-    refused(format!("unknown property `{name}`{hint}"))
+    if operation.is_list() && PAGING.contains(&name) {
+        return refused(no_property(name, "a list is read by `limit` and `cursor`"));
+    }
+    let known: Vec<_> = places.iter().map(|(known, _)| *known).collect();
+    refused(unknown_property(name, &known))
 }
 
 fn at_least(body: &Body, count: usize) -> Result<(), Error> {
@@ -226,7 +218,11 @@ fn any_query(value: Value, to: &mut Vec<(String, String)>) -> Result<(), Error> 
         return Err(refused(format!("`query`: expected an object, found {}", check::found(&value))));
     };
     for (name, value) in members {
+        let empty = || refused(format!("`query`: `{name}`: it is empty: give a value, or leave it out"));
         let items = if let Value::Array(items) = value { items } else { vec![value] };
+        if items.is_empty() {
+            return Err(empty());
+        }
         for item in items {
             if matches!(item, Value::Object(_) | Value::Array(_) | Value::Null) {
                 let problem = "expected strings, numbers and booleans, or lists of them";
@@ -234,9 +230,7 @@ fn any_query(value: Value, to: &mut Vec<(String, String)>) -> Result<(), Error> 
             }
             let text = plain(&item);
             if text.is_empty() {
-                return Err(refused(format!(
-                    "`query`: `{name}`: it is empty: give a value, or leave it out"
-                )));
+                return Err(empty());
             }
             to.push((name.clone(), text));
         }

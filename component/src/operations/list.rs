@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::check;
-use super::operation::{Answer, Operation, Paging};
+use super::operation::{Answer, Kind, Operation, Paging};
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
 use crate::core::paging::{WALL, cursor_of_link, items, listed};
@@ -26,10 +26,8 @@ pub(super) const MOST: usize = 100;
 /// What was expected.
 pub(super) fn limit(operation: &Operation, value: &Value) -> Result<usize, String> {
     let most = most(operation);
-    let number = check::integer(value).and_then(|number| usize::try_from(number).ok());
-    number
-        .filter(|number| (1..=most).contains(number))
-        .ok_or_else(|| format!("expected an integer from 1 to {most}, found {}", check::found(value)))
+    check::kind(&Kind::Integer(Some(1), i64::try_from(most).ok()), value)?;
+    Ok(check::integer(value).and_then(|number| usize::try_from(number).ok()).unwrap_or(most))
 }
 
 /// Tells the most rows of one call.
@@ -66,7 +64,7 @@ impl Way {
             let digits = cursor.bytes().all(|byte| byte.is_ascii_digit());
             cursor.parse().ok().filter(|_| digits).ok_or_else(|| {
                 Error::invalid(format!(
-                    "{}: `cursor`: this is no cursor of {}; give the `next` of the page before",
+                    "{}: `cursor`: not a cursor of {}; give the `next` of the previous page",
                     crate::catalog::REFUSED,
                     operation.name
                 ))
@@ -98,9 +96,7 @@ impl Way {
             Self::Checkpoint { from, take } => {
                 let request = request.clone().maybe("from", from.as_deref()).query("take", &take.to_string());
                 let (response, mut answer) = fetch(client, &request)?;
-                let next = answer.get_mut("next").map(Value::take);
-                let next =
-                    next.and_then(|next| next.as_str().map(str::to_owned)).filter(|next| !next.is_empty());
+                let next = answer.get_mut("next").map_or(Ok(None), |next| cursor(next.take()))?;
                 // An array has no place for a cursor: a header says it.
                 let link = response.header("link").filter(|_| answer.is_array());
                 let next = next.or_else(|| link.and_then(cursor_of_link));
@@ -122,6 +118,19 @@ impl Way {
                 Ok(listed(rows, u64::try_from(total).ok(), next))
             }
             Self::Offset { first, limit } => read_offset(client, operation, request, key, first, limit),
+        }
+    }
+}
+
+/// Reads the tenant's cursor. One that is not understood is no end: a list would be cut short silently.
+fn cursor(next: Value) -> Result<Option<String>, Error> {
+    match next {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        other => {
+            let found = check::found(&other);
+            Err(Error::Other(Problem::new(format!("the tenant's `next` is {found}, which is no cursor"))))
         }
     }
 }
@@ -221,8 +230,8 @@ const NO_FILTERS: [&str; 6] =
 fn beyond(operation: &Operation, first: usize) -> Error {
     let names = operation.query.iter().map(|member| member.name);
     let filters: Vec<_> = names.filter(|name| !NO_FILTERS.contains(name)).collect();
-    let way = if operation.path == "/logs" {
-        "list-logs reads on by `take` and `from`, without such a limit".to_owned()
+    let way = if !operation.beyond.is_empty() {
+        operation.beyond.to_owned()
     } else if filters.contains(&"q") {
         "divide the list by `q`, by ranges of created_at for one, and read each part".to_owned()
     } else if filters.is_empty() {

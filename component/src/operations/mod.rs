@@ -18,8 +18,9 @@ mod schema;
 mod table;
 
 pub(crate) use answer::object;
+pub(crate) use check::found;
 pub use describe::description;
 pub use operation::{Answer, Operation, Paging, Stage};
 pub use run::run;
 pub use schema::{input as input_schema, output as output_schema};
-pub use table::{all, find};
+pub use table::{all, find, names};

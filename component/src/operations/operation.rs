@@ -181,6 +181,8 @@ pub struct Operation {
     pub paging: Paging,
     /// Largest page.
     pub page_size: usize,
+    /// How to go on beyond the 1000th record; empty where its filters are the way.
+    pub beyond: &'static str,
     /// Scopes: one of each group is needed.
     pub scopes: Vec<Vec<&'static str>>,
     /// Scopes that only a part of it needs, and that part.

@@ -42,6 +42,7 @@ fn property(operation: &Operation, place: Place<'_>) -> Value {
             "additionalProperties": {
                 "type": ["string", "number", "boolean", "array"],
                 "minLength": 1,
+                "minItems": 1,
                 "items": { "type": ["string", "number", "boolean"], "minLength": 1 },
             },
             "description": "Query parameters by name; a list repeats the name",
@@ -54,7 +55,7 @@ fn property(operation: &Operation, place: Place<'_>) -> Value {
             })
         }
         Place::Cursor => json!({
-            "type": "string", "minLength": 1, "description": "The `next` of the page before; left out for the first one",
+            "type": "string", "minLength": 1, "description": "The `next` of the previous page; left out for the first one",
         }),
     }
 }

@@ -18,6 +18,11 @@ pub fn all() -> impl Iterator<Item = Operation> {
     (0..count()).filter_map(operation)
 }
 
+/// Gives the names of all operations, in their order, and reads nothing else of them.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    (0..count()).filter_map(|number| record(number)?.text())
+}
+
 /// Finds an operation by its name.
 pub fn find(name: &str) -> Option<Operation> {
     let (mut low, mut high) = (0, count());
@@ -169,7 +174,7 @@ fn operation(number: usize) -> Option<Operation> {
         3 => Paging::Either,
         _ => return None,
     };
-    let page_size = from.number()?;
+    let (page_size, beyond) = (from.number()?, from.text()?);
     let scopes = from.each(Reader::texts)?;
     let scopes_for = from.each(|from| Some((from.text()?, from.text()?)))?;
     let answer = match from.number()? {
@@ -209,6 +214,7 @@ fn operation(number: usize) -> Option<Operation> {
         personal: flag(3),
         paging,
         page_size,
+        beyond,
         scopes,
         scopes_for,
         answer,

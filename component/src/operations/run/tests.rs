@@ -69,10 +69,34 @@ fn what_is_wrong_with_an_input_is_told_by_name_and_nothing_is_sent() {
             json!({"per_page": 5}),
             "unknown property `per_page`; a list is read by `limit` and `cursor`",
         ),
-        ("organizations.list", json!({"limit": 101}), "`limit`: expected an integer from 1 to 100"),
+        (
+            "organizations.list",
+            json!({"limit": 101}),
+            "`limit`: expected an integer from 1 to 100, found a number outside that range",
+        ),
+        (
+            "organizations.list",
+            json!({"limit": "5"}),
+            "`limit`: expected an integer from 1 to 100, found a string",
+        ),
+        (
+            "organizations.list",
+            json!({"cursor": ""}),
+            "`cursor`: expected the `next` of the previous page, found an empty string",
+        ),
         ("organizations.list", json!({"limit": 0}), "`limit`: expected an integer from 1 to 100"),
         ("organizations.list", json!({"sort": "size:1"}), "`sort`: expected one of display_name:1, "),
-        ("roles.list", json!({"cursor": "abc"}), "`cursor`: this is no cursor of roles.list"),
+        (
+            "roles.list",
+            json!({"cursor": "abc"}),
+            "`cursor`: not a cursor of roles.list; give the `next` of the previous page",
+        ),
+        (
+            "customDomains.list",
+            json!({"sort": "hunter2"}),
+            "`sort`: expected one of domain:1, found another string",
+        ),
+        ("groups.list", json!({"fields": vec!["description"; 22]}), "`fields`: at most 256 characters"),
         ("users.list", json!({"sort": "created_at"}), "`sort`: expected a field and a direction"),
         ("users.get", json!({"id": ""}), "`id`: it is empty"),
         ("users.get", json!({"id": "../clients"}), "`id`: it holds a dot segment"),
@@ -88,6 +112,7 @@ fn what_is_wrong_with_an_input_is_told_by_name_and_nothing_is_sent() {
             "`body`, item 0: missing property `status`",
         ),
         ("agents.create", json!({"query": {"a": {}}}), "`query`: `a`: expected strings"),
+        ("agents.create", json!({"query": {"a": []}}), "`query`: `a`: it is empty"),
     ] {
         let text = refusal(id, input);
         assert!(text.starts_with(&format!("input of {id} refused: ")), "{text}");
@@ -146,6 +171,17 @@ fn a_list_of_checkpoints_goes_on_by_the_tenant_s_own_cursor() {
     let (result, seen) = run("organizations.list", json!({"cursor": "abc+/="}), vec![end]);
     assert_eq!(seen, ["GET /api/v2/organizations?from=abc%2B%2F%3D&take=50"]);
     assert_eq!(result.unwrap(), json!({"items": rows(2..3)}));
+}
+
+#[test]
+fn a_cursor_that_is_a_number_leads_on_and_one_that_is_none_is_no_end() {
+    let page = |next: Value| vec![json!({"organizations": rows(0..1), "next": next})];
+    let (result, _) = run("organizations.list", json!({}), page(json!(7)));
+    assert_eq!(result.unwrap()["next"], "7");
+    let (result, _) = run("organizations.list", json!({}), page(Value::Null));
+    assert_eq!(result.unwrap().get("next"), None);
+    let (result, _) = run("organizations.list", json!({}), page(json!({"page": 2})));
+    assert_eq!(result.unwrap_err().to_string(), "the tenant's `next` is an object, which is no cursor");
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn the_component_carries_what_the_files_say() {
             format!("{:?} {:?}", written.stage, written.effect)
         );
         assert_eq!(read.page_size, usize::from(written.page_size.unwrap_or(100)));
+        assert_eq!(read.beyond, written.beyond.as_deref().unwrap_or_default(), "{}", read.name);
         assert_eq!(read.scopes, written.scopes, "{}", read.name);
         let scopes_for = written.scopes_for.iter().map(|(scope, part)| (scope.as_str(), part.as_str()));
         assert!(read.scopes_for.iter().copied().eq(scopes_for), "{}", read.name);
@@ -80,6 +81,7 @@ fn the_component_carries_what_the_files_say() {
 
 #[test]
 fn an_operation_is_found_by_its_whole_name_only() {
+    assert!(names().eq(all().map(|operation| operation.name)));
     for operation in all() {
         assert_eq!(find(operation.name).as_ref(), Some(&operation));
         assert_eq!(find(&operation.name[..operation.name.len() - 1]), None, "{}", operation.name);
