@@ -1,7 +1,8 @@
-//! Every operation takes each of its successes, in each form that it has, for what it is.
+//! Every operation takes each of its successes, in each form that it has, for what it is, and answers as its schema says.
 
 use auth0_catalog::{Answer, Operation};
 use auth0_host::CallOptions;
+use auth0_tests::host;
 use serde_json::{Value, json};
 
 use super::recorder::Recorder;
@@ -42,6 +43,9 @@ fn forms(operation: &Operation, status: u16) -> Vec<(&'static str, String, Value
 async fn every_success_of_every_operation_is_taken_for_what_it_is() {
     let recorder = Recorder::start().await;
     for operation in &sample::known() {
+        let schema = host().describe(&operation.name).await.unwrap().output_schema;
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let named = |member: &String| schema["properties"].get(member).is_some();
         let input = Value::Object(sample::input(operation, Given::Required));
         for status in &operation.success {
             for (content_type, body, expected) in forms(operation, *status) {
@@ -52,6 +56,15 @@ async fn every_success_of_every_operation_is_taken_for_what_it_is() {
                 let mut answer = outcome
                     .result
                     .unwrap_or_else(|error| panic!("{} {status} {body}: {error}", operation.name));
+                if let Err(error) = validator.validate(&answer) {
+                    panic!("{} {status} {body}: {answer}: {error}", operation.name);
+                }
+                let mut members = answer.as_object().unwrap().keys();
+                assert!(
+                    operation.answer == Answer::Unknown || members.all(named),
+                    "{}: {answer}",
+                    operation.name
+                );
                 // How many there are is known of a list that came whole.
                 if let Some(object) = answer.as_object_mut().filter(|object| object.contains_key("items")) {
                     let rows = object["items"].as_array().unwrap().len();

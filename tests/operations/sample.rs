@@ -71,12 +71,14 @@ pub(crate) fn input(operation: &Operation, given: Given) -> Map<String, Value> {
     input
 }
 
+/// An item of a body that is a list of objects.
+pub(crate) fn item(body: &Body) -> Map<String, Value> {
+    let members = body.members.iter();
+    members.map(|member| (member.name.clone(), value(&member.name, &member.kind.kind))).collect()
+}
+
 fn apart(body: &Body) -> Value {
-    let object: Map<_, _> = body
-        .members
-        .iter()
-        .map(|member| (member.name.clone(), value(&member.name, &member.kind.kind)))
-        .collect();
+    let object = item(body);
     match body.form {
         BodyForm::List if object.is_empty() => json!(["a", "b"]),
         BodyForm::List => json!([object, object]),
