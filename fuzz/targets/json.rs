@@ -1,20 +1,92 @@
-//! The JSON interface as an engine calls it: any id, any input, any answer. The first line is the id, the second the answer, the
-//! rest the input.
+//! The JSON interface as an engine calls it: any action, any input, any answer; and what it says of itself.
+//!
+//! Two octets choose the action, so that a mutant stays a call; with the highest bit of them the actions are listed too,
+//! by a filter made of the input, and with all bits the input is an id. One octet chooses the status (its low half),
+//! whether the answer is a stream of events (its highest bit), and whether the action is described too (the next one).
+//! Two say how long the answer is; then it comes, then the input.
 #![no_main]
 
+use std::sync::LazyLock;
+
+use auth0_component::catalog::{self, Effect, Filter};
 use auth0_component::core::response::Response;
+use auth0_component::operations::{self, Stage};
 use auth0_fuzz::Tenant;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
-    let Some((id, rest)) = text.split_once('\n') else { return };
-    let (answer, input) = rest.split_once('\n').unwrap_or((rest, ""));
-    let (status, body) = answer.split_once(' ').unwrap_or((answer, ""));
-    let status = status.parse().unwrap_or(200).clamp(100, 599);
-    let answer = Response { status, body: body.as_bytes().to_vec(), ..Response::default() };
-    let mut tenant = Tenant::answering([answer]);
-    match tenant.run(id, input) {
+static IDS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| catalog::curated().map(|action| action.id).chain(operations::names()).collect());
+
+const STATUSES: [u16; 16] = [200, 201, 202, 204, 205, 299, 302, 400, 401, 403, 404, 409, 413, 429, 500, 503];
+
+const EFFECTS: [Effect; 5] = [Effect::Read, Effect::Create, Effect::Update, Effect::Delete, Effect::Send];
+
+const STAGES: [Stage; 4] = [Stage::Ga, Stage::Ea, Stage::Beta, Stage::Unstated];
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([high, low, kind, long, short], rest)) = data.split_first_chunk::<5>() else { return };
+    let (length, number) = (u16::from_be_bytes([*long, *short]), u16::from_be_bytes([*high, *low]));
+    let (answer, input) = rest.split_at(rest.len().min(length.into()));
+    let Ok(input) = std::str::from_utf8(input) else { return };
+    if number == u16::MAX {
+        if let Err(error) = catalog::find(input) {
+            assert_eq!(error.kind(), "missing", "{input:?}");
+            // An id is as long as its writer likes; what is said of it is not.
+            assert!(error.to_string().len() < 1000, "{error}");
+        }
+        return;
+    }
+    let id = IDS[usize::from(number & 0x7fff) % IDS.len()];
+    if number & 0x8000 != 0 {
+        list(*kind, input);
+    }
+    if kind & 0x40 != 0 {
+        describe(id);
+    }
+    let content_type = if kind & 0x80 == 0 { "application/json" } else { "text/event-stream" };
+    let answer = Response {
+        status: STATUSES[usize::from(kind & 0xf)],
+        headers: vec![("content-type".to_owned(), content_type.to_owned())],
+        body: answer.to_vec(),
+    };
+    match Tenant::answering([answer]).run(id, input) {
         Ok(output) => assert!(output.is_object(), "{id}: {output}"),
-        Err(error) => assert!(!error.to_string().is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty(), "{id}"),
     }
 });
+
+/// Describes an action, as a form and a planner would read it.
+fn describe(id: &str) {
+    let entry = catalog::find(id).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(entry.id(), id);
+    assert!(entry.description().ends_with('.'), "{id}");
+    for schema in [entry.input_schema(), entry.output_schema()] {
+        assert_eq!(schema["type"], "object", "{id}");
+        // An engine gets it as text.
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&schema.to_string()).ok(), Some(schema), "{id}");
+    }
+}
+
+/// Lists what passes a filter: all that the filter says holds of each.
+fn list(kind: u8, words: &str) {
+    let at = |choices: usize| usize::from(kind) % (choices + 1);
+    let mut parts = words.splitn(3, ' ');
+    let mut part = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+    let (group, scope, text) = (part(), part(), part());
+    let filter = Filter {
+        effect: EFFECTS.get(at(EFFECTS.len())).copied(),
+        stage: STAGES.get(at(STAGES.len())).copied(),
+        group: group.filter(|group| group != "*"),
+        scope: scope.filter(|scope| scope != "*"),
+        text,
+    };
+    for entry in catalog::list(&filter) {
+        let id = entry.id();
+        assert!(filter.effect.is_none_or(|effect| effect == entry.effect()), "{id}: {filter:?}");
+        assert!(filter.stage.is_none_or(|stage| stage == entry.stage()), "{id}: {filter:?}");
+        assert!(filter.group.as_deref().is_none_or(|group| group == entry.group()), "{id}: {filter:?}");
+        let scopes = entry.scopes();
+        let has = |scope: &str| scopes.iter().any(|(any_of, _)| any_of.contains(&scope));
+        assert!(filter.scope.as_deref().is_none_or(has), "{id}: {filter:?}");
+    }
+}
