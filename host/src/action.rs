@@ -130,7 +130,7 @@ pub struct ApiRequest {
     pub path: String,
 }
 
-/// The ways to page that a list of the API has. An action's own input says how its list is read.
+/// How an action reads its list. Its input says by which members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
