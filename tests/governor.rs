@@ -76,14 +76,18 @@ impl StallMeter {
         meter
     }
 
-    /// Seconds in which nothing ran: altogether, and at a stretch.
+    /// Seconds in which nothing ran: altogether, and at a stretch. What the runtime alone lost may be the host's fault, and
+    /// excuses nothing; it is told.
     fn end(self) -> (f64, f64) {
         self.over.store(true, Ordering::Relaxed);
-        let most = |of: fn(&Stalls) -> &AtomicU64| {
-            self.meters.iter().map(|stalls| of(stalls).load(Ordering::Relaxed)).max().unwrap_or(0) as f64
-                / 1e6
-        };
-        (most(|stalls| &stalls.lost_us), most(|stalls| &stalls.longest_us))
+        let seconds = |of: &AtomicU64| of.load(Ordering::Relaxed) as f64 / 1e6;
+        let [beside, within] = &self.meters;
+        eprintln!(
+            "the runtime stood still for {:.2} s, at most {:.2}",
+            seconds(&within.lost_us),
+            seconds(&within.longest_us)
+        );
+        (seconds(&beside.lost_us), seconds(&beside.longest_us))
     }
 }
 

@@ -163,7 +163,7 @@ impl Entry {
         }
     }
 
-    /// Tells how the list that it reads is paged.
+    /// Tells how it reads its list.
     pub fn paging(&self) -> Paging {
         match self {
             Self::Curated(action) => match action.output {

@@ -84,7 +84,7 @@ pub enum SendError {
 }
 
 /// Scopes of which any one will do, and the part of the action that they are for where it can do without.
-pub type Need = (Vec<&'static str>, Option<&'static str>);
+pub type AnyOf = (Vec<&'static str>, Option<&'static str>);
 
 /// The requests of one call.
 pub struct Client<'a> {
@@ -94,7 +94,7 @@ pub struct Client<'a> {
     tokens: &'a mut TokenCache,
     /// What the action needs: a request is not sent with a token that is known to lack it, and a refusal that names no scopes
     /// is told with these.
-    pub needs: Vec<Need>,
+    pub needs: Vec<AnyOf>,
     ends_at_ms: u64,
 }
 
@@ -293,18 +293,20 @@ impl<'a> Client<'a> {
             Credentials::Token(token) => Ok(Some(token.expose().to_owned())),
             Credentials::Client { id, secret } => {
                 let now = self.transport.unix_ms();
-                let mut kept = self.tokens.get(id, now);
+                let kept = self.tokens.get(id, now);
                 // A token that lacks a scope may be older than the grant that has it.
-                if !self.tokens.lacks(&self.needs).is_empty() && self.tokens.is_of_long_ago(now) {
-                    kept = None;
-                }
+                let stale = !self.tokens.lacks(&self.needs).is_empty() && self.tokens.is_of_long_ago(now);
                 let token = match kept {
-                    Some(token) => token,
-                    None => {
-                        let token = fetch_token(self, id, secret)?;
-                        let now = self.transport.unix_ms();
-                        self.tokens.put(id, token, now)
-                    }
+                    Some(token) if !stale => token,
+                    kept => match (fetch_token(self, id, secret), kept) {
+                        (Ok(issued), _) => {
+                            let now = self.transport.unix_ms();
+                            self.tokens.put(id, issued, now)
+                        }
+                        // The old one is enough to know what is lacking.
+                        (Err(_), Some(token)) => token,
+                        (Err(error), None) => return Err(error),
+                    },
                 };
                 let lacking = self.tokens.lacks(&self.needs);
                 if lacking.is_empty() {

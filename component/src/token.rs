@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::{Client, Need};
+use crate::client::{AnyOf, Client};
 use crate::core::error::{Error, Problem};
 use crate::core::jwt::split_scopes;
 use crate::core::request::{Method, Request};
@@ -11,7 +11,8 @@ use crate::settings::Secret;
 /// How long before its end a token is renewed: what Auth0's Node and Python SDKs do (facts, section 1).
 const RENEW_MS: i64 = 10_000;
 
-/// A token that lacks a scope is replaced where it is older: each costs one of the tenant's monthly quota.
+/// A token that lacks a scope is replaced where it is older: each costs one of the tenant's monthly quota, and a grant is
+/// widened by a person. The same as a host's that keeps the token.
 const WIDENED_MS: i64 = 300_000;
 
 /// Path of the token endpoint.
@@ -54,11 +55,11 @@ impl TokenCache {
 
     /// Whether the grant that it came from may have been changed meanwhile.
     pub fn is_of_long_ago(&self, now_unix_ms: i64) -> bool {
-        self.kept.as_ref().is_some_and(|kept| now_unix_ms - kept.since >= WIDENED_MS)
+        self.kept.as_ref().is_some_and(|kept| now_unix_ms.saturating_sub(kept.since) >= WIDENED_MS)
     }
 
     /// Names what the token is known to lack of these needs: the first scope of each that none meets.
-    pub fn lacks(&self, needs: &[Need]) -> Vec<&'static str> {
+    pub fn lacks(&self, needs: &[AnyOf]) -> Vec<&'static str> {
         let Some(granted) = self.kept.as_ref().and_then(|kept| kept.scopes.as_ref()) else {
             return Vec::new();
         };
@@ -70,12 +71,12 @@ impl TokenCache {
 
     /// Keeps a token and gives it.
     pub fn put(&mut self, client_id: &str, issued: Issued, now_unix_ms: i64) -> String {
-        let token = issued.token.expose().to_owned();
-        let ends_at = now_unix_ms.saturating_add(issued.expires_in_ms).saturating_sub(RENEW_MS);
-        let Issued { token: kept, scopes, .. } = issued;
+        let Issued { token, expires_in_ms, scopes } = issued;
+        let text = token.expose().to_owned();
+        let ends_at = now_unix_ms.saturating_add(expires_in_ms).saturating_sub(RENEW_MS);
         self.kept =
-            Some(Kept { client_id: client_id.to_owned(), token: kept, since: now_unix_ms, ends_at, scopes });
-        token
+            Some(Kept { client_id: client_id.to_owned(), token, since: now_unix_ms, ends_at, scopes });
+        text
     }
 
     /// Forgets it.

@@ -167,7 +167,7 @@ pub struct ActionDescription {
     pub stage: Stage,
     /// What the token has to be allowed, all of it.
     pub scopes: Vec<ScopeNeed>,
-    /// How the list of the API that it reads is paged.
+    /// How it reads its list.
     pub pagination: Pagination,
     /// Whether it reads or writes what is known of a person.
     pub personal: bool,

@@ -82,6 +82,6 @@ pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, Instances};
 pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopePlan, SourceError, TokenReport, actions_in};
 pub use secret::Secret;
-pub use secret_inputs::{COVERED, names_a_secret};
+pub use secret_inputs::names_a_secret;
 pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
 pub use settings::Settings;

@@ -7,15 +7,16 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    action::ActionDescription,
+    action::{ActionDescription, CUSTOM_REQUEST},
     egress::{Progress, secrets_brought_in_by, secrets_in_inputs_of},
 };
 
 /// Stands for a secret in an input that is shown.
-pub const COVERED: &str = "(not shown)";
+const COVERED: &str = "(not shown)";
 
-/// How names of secrets end, without their `_` and in small letters: `client_secret`, `secretAccessKey`, `smtp_pass`.
-const ENDINGS: [&str; 17] = [
+/// How names of secrets end, without their `_` and in small letters: `client_secret`, `secretAccessKey`, `smtp_pass`. One
+/// `s` more makes them many.
+const ENDINGS: [&str; 19] = [
     "password",
     "passphrase",
     "secret",
@@ -33,7 +34,12 @@ const ENDINGS: [&str; 17] = [
     "encryptionkey",
     "credentials",
     "bearer",
+    "assertion",
+    "passwd",
 ];
+
+/// Names that are too short to be endings: a passkey is no key of Duo, and much ends in `pin`.
+const WHOLE: [&str; 3] = ["skey", "otp", "pin"];
 
 /// Schemas may refer to themselves.
 const DEPTH: usize = 6;
@@ -46,8 +52,9 @@ pub fn names_a_secret(name: &str) -> bool {
         .filter(|letter| !matches!(letter, '_' | '-'))
         .map(|letter| letter.to_ascii_lowercase())
         .collect();
-    // The one of Duo is called so, and a passkey is none.
-    name == "skey" || ENDINGS.iter().any(|ending| name.ends_with(ending))
+    let one = name.strip_suffix('s').unwrap_or(&name);
+    WHOLE.contains(&name.as_str())
+        || ENDINGS.iter().any(|ending| name.ends_with(ending) || one.ends_with(ending))
 }
 
 impl ActionDescription {
@@ -60,7 +67,7 @@ impl ActionDescription {
         let none = Map::new();
         let declared = self.input_schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
         let closed = self.input_schema.get("additionalProperties") == Some(&Value::Bool(false));
-        let open = !closed || declared.values().any(|member| may_hold_any(member, &self.input_schema));
+        let open = !closed || declared.values().any(|member| may_hold_any(member, &self.input_schema, 0));
         for secret in secrets_brought_in_by(&self.requests) {
             let fits = match secret.first() {
                 Some(name) => declared.contains_key(name) || (open && secret.is_one_name()),
@@ -75,19 +82,25 @@ impl ActionDescription {
         found
     }
 
-    /// Covers the secrets of an input with [`COVERED`], so that it can be shown. What names the thing that is acted on, in
+    /// Tells whether a member of the input is a parameter of a request's path: it names the thing that is acted on.
+    pub fn is_in_path(&self, name: &str) -> bool {
+        let parameter = format!("{{{name}}}");
+        self.requests.iter().any(|request| request.path.split('/').any(|segment| segment == parameter))
+    }
+
+    /// Covers the secrets of an input with "(not shown)", so that the rest can be. What names the thing that is acted on, in
     /// the path, is not covered.
     pub fn cover_secrets(&self, input: &Map<String, Value>) -> Map<String, Value> {
-        let secrets = secrets_in_inputs_of(&self.requests);
-        let is_in_path = |name: &str| {
-            let parameter = format!("{{{name}}}");
-            self.requests.iter().any(|request| request.path.split('/').any(|segment| segment == parameter))
-        };
+        // What a custom request writes is the thing that its path names.
+        let own = input.get("path").and_then(Value::as_str).filter(|_| self.id == CUSTOM_REQUEST);
+        let secrets = secrets_in_inputs_of(&self.requests, own.unwrap_or_default());
+        let everywhere = secrets_in_inputs_of(&[], "");
         let cover = |(name, value): (&String, &Value)| {
             let value = match value {
-                value if is_in_path(name) => value.clone(),
+                value if self.is_in_path(name) => value.clone(),
                 // Where a body's names are the caller's choice, it stands in a member of its own.
                 Value::Object(_) | Value::Array(_) if name == "body" => within(value, &secrets),
+                value if own.is_some() => covered(name, value, &everywhere),
                 value => covered(name, value, &secrets),
             };
             (name.clone(), value)
@@ -98,7 +111,7 @@ impl ActionDescription {
 
 /// Covers a member, or what is a secret in it. Goes no deeper than the parser, which stops at 128 levels.
 fn covered(name: &str, value: &Value, secrets: &Progress) -> Value {
-    let is_text = |value: &Value| value.is_string();
+    let is_text = |value: &Value| value.is_string() || value.is_number();
     let is_plain = is_text(value) || value.as_array().is_some_and(|items| items.iter().all(is_text));
     // A switch tells nothing.
     let is_switch = value.is_boolean() || value.is_null();
@@ -119,9 +132,11 @@ fn within(value: &Value, secrets: &Progress) -> Value {
 }
 
 /// Whether an object can stand there that may have any member, or a list with one.
-fn may_hold_any(schema: &Value, root: &Value) -> bool {
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
-    let schema = target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
+fn may_hold_any(schema: &Value, root: &Value, depth: usize) -> bool {
+    if depth > DEPTH {
+        return false;
+    }
+    let schema = resolved(schema, root);
     let ways = ["anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
     let types = match schema.get("type") {
         Some(Value::Array(names)) => names.iter().collect(),
@@ -129,16 +144,21 @@ fn may_hold_any(schema: &Value, root: &Value) -> bool {
         None => Vec::new(),
     };
     (types.iter().any(|name| *name == "object") && schema.get("properties").is_none())
-        || schema.get("items").is_some_and(|items| may_hold_any(items, root))
-        || ways.into_iter().any(|way| may_hold_any(way, root))
+        || schema.get("items").is_some_and(|items| may_hold_any(items, root, depth + 1))
+        || ways.into_iter().any(|way| may_hold_any(way, root, depth + 1))
+}
+
+/// Follows a reference, where the schema is one.
+fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
 }
 
 fn collect(found: &mut Vec<String>, prefix: &str, schema: &Value, root: &Value, depth: usize) {
     if depth > DEPTH {
         return;
     }
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
-    let schema = target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
+    let schema = resolved(schema, root);
     for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         if names_a_secret(name) && may_be_text(member, root) && !found.contains(&path) {
@@ -158,8 +178,7 @@ fn collect(found: &mut Vec<String>, prefix: &str, schema: &Value, root: &Value, 
 
 /// Whether a text can stand there that is not one of a known few.
 fn may_be_text(schema: &Value, root: &Value) -> bool {
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
-    let schema = target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
+    let schema = resolved(schema, root);
     if schema.get("enum").is_some() || schema.get("const").is_some() {
         return false;
     }
@@ -196,6 +215,10 @@ mod tests {
             ("secret_questions", false),
             ("key", false),
             ("passkey", false),
+            ("recovery_codes", true),
+            ("pin", true),
+            ("mapping", false),
+            ("client_assertion", true),
             ("client_id", false),
         ] {
             assert_eq!(names_a_secret(name), expected, "{name}");
@@ -224,6 +247,22 @@ mod tests {
         assert!(found.contains(&"list[].api_key".to_owned()), "{found:?}");
         assert!(!found.iter().any(|path| path.contains("include") || path.contains("kind")), "{found:?}");
         assert!(!found.contains(&"refresh_token".to_owned()), "{found:?}");
+    }
+
+    /// Guards the host's stack against a component that describes itself in circles.
+    #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        for member in [
+            json!({"items": {"$ref": "#/properties/a"}}),
+            json!({"anyOf": [{"$ref": "#/properties/a"}]}),
+            json!({"properties": {"b": {"$ref": "#/properties/a"}}}),
+        ] {
+            let schema = json!({"additionalProperties": false, "properties": {"a": member}});
+            assert!(!may_hold_any(&schema["properties"]["a"], &schema, 0));
+            let mut found = Vec::new();
+            collect(&mut found, "", &schema, &schema, 0);
+            assert!(found.is_empty());
+        }
     }
 
     #[tokio::test]

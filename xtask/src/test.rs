@@ -11,10 +11,14 @@ use crate::{component, host, process, wasmtime};
 const WASMTIME: &str = "AUTH0_WASMTIME";
 
 /// Programs that tests run and nothing here installs, what has them, and the tests.
-const PROGRAMS: &[(&str, &str, &str)] = &[
-    ("npm", "Node.js 20 or newer", "mcp::clients"),
+const PROGRAMS: &[(&str, &str, &[&str])] = &[
+    (
+        "npm",
+        "Node.js 20 or newer",
+        &["mcp::consent", "mcp::http", "mcp::offer", "mcp::results", "mcp::stdio"],
+    ),
     #[cfg(target_os = "linux")]
-    ("script", "util-linux", "interactive::"),
+    ("script", "util-linux", &["interactive::"]),
 ];
 
 /// Build what the tests need, then become `cargo test ARGS`, over the whole workspace unless ARGS name packages.
@@ -40,17 +44,20 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
 fn look_for_programs() -> Result<()> {
     for (name, from, tests) in PROGRAMS {
         if Command::new(name).arg("--version").stdin(Stdio::null()).output().is_err() {
+            let skip: String = tests.iter().map(|tests| format!(" --skip {tests}")).collect();
             bail!(
-                "`{name}` is needed for the tests {tests}: install {from}, or run `cargo xtask test -- --skip {tests}`"
+                "`{name}` is needed for some tests: install {from}, or leave them out: cargo xtask test --{skip}"
             );
         }
     }
     Ok(())
 }
 
-/// Whether no test is chosen or left out: then all options begin with a dash, and none is `--skip`.
+/// Whether no test is chosen or left out: then all words begin with a dash, and none names packages, targets or tests.
 fn runs_all(args: &[String]) -> bool {
-    args.iter().all(|arg| arg.starts_with('-') && arg != "--skip")
+    const SOME: [&str; 6] = ["--skip", "--lib", "--bins", "--doc", "--test=", "--bin="];
+    let chooses = |arg: &String| !arg.starts_with('-') || SOME.iter().any(|some| arg.starts_with(some));
+    !names_packages(args) && !args.iter().any(chooses)
 }
 
 /// The options that say how to build, and not what to test: the program has to lie where the tests look for it.
@@ -108,7 +115,11 @@ mod tests {
         for (line, expected) in [
             ("--no-fail-fast", true),
             ("--locked -- --nocapture", true),
-            ("-- --skip mcp::clients", false),
+            ("-- --skip mcp::offer", false),
+            ("-pauth0-host", false),
+            ("--package=auth0-host", false),
+            ("--lib", false),
+            ("--doc", false),
             ("errors", false),
             ("--test errors", false),
         ] {

@@ -144,6 +144,32 @@ fn a_token_that_is_known_to_lack_a_scope_sends_nothing() {
 }
 
 #[test]
+fn a_token_that_lacks_a_scope_is_replaced_once_it_may_be_older_than_its_grant() {
+    let credentials = [DOMAIN, ("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "s")];
+    let token = |scope: &str| answer(200, json!({"access_token": "t", "expires_in": 86400, "scope": scope}));
+    let settings = Settings::read(credentials).unwrap();
+    let mut tokens = TokenCache::new();
+    let mut script = script([token("read:clients")]);
+    let action = crate::catalog::find("get-user").unwrap();
+    let mut call = |script: &mut Script| {
+        let mut client = Client::new(script, &settings, &mut tokens);
+        crate::catalog::run(&mut client, &action, r#"{"user_id": "auth0|a"}"#).map_err(|error| error.kind())
+    };
+    for later_ms in [0, 0, 299_000] {
+        script.clock_ms += later_ms;
+        assert_eq!(call(&mut script), Err("forbidden"));
+        assert_eq!(script.seen.len(), 1, "the quota of tokens is not used up by asking");
+    }
+    // What the old one lacks is known where no new one is to be had.
+    script.clock_ms += 1000;
+    script.answers.push_back(answer(403, json!({"error": "access_denied"})));
+    assert_eq!((call(&mut script), script.seen.len()), (Err("forbidden"), 2));
+    script.answers.extend([token("read:users"), answer(200, json!({"user_id": "auth0|a"}))]);
+    assert_eq!(call(&mut script), Ok(json!({"user_id": "auth0|a"})));
+    assert_eq!(script.seen.len(), 4);
+}
+
+#[test]
 fn a_refused_token_is_fetched_anew_once_even_for_a_create() {
     let credentials = [("AUTH0_CLIENT_ID", "id"), ("AUTH0_CLIENT_SECRET", "s")];
     let token = |name: &str| answer(200, json!({"access_token": name, "expires_in": 86400}));

@@ -60,10 +60,14 @@ pub(crate) fn secrets_in_answers_of(request: &ApiRequest) -> Vec<String> {
     secrets::named(&request.method, &request.path)
 }
 
-/// Knows the secrets in the input of an action that sends these requests, and what is a secret everywhere.
-pub(crate) fn secrets_in_inputs_of(requests: &[ApiRequest]) -> Progress {
-    // Below no path it is what is a secret everywhere.
-    Progress::new(secrets_brought_in_by(requests).chain(secrets::members_below("")))
+/// Knows the secrets in the input of an action that sends these requests, or one to a path of the caller's choice, and what
+/// is a secret everywhere.
+pub(crate) fn secrets_in_inputs_of(requests: &[ApiRequest], path: &str) -> Progress {
+    let path = path.split('?').next().unwrap_or_default();
+    // A custom request may leave the beginning out.
+    let whole = format!("/api/v2/{}", path.trim_start_matches('/'));
+    let below = [path, &whole].into_iter().flat_map(secrets::members_below);
+    Progress::new(secrets_brought_in_by(requests).chain(below))
 }
 
 /// Lists those that are known of the requests themselves.

@@ -76,14 +76,8 @@ fn in_order<'a>(
     }
     let mut members: Vec<(&str, &Value)> = input.iter().map(|(name, value)| (name.as_str(), value)).collect();
     let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(usize::MAX);
-    members.sort_by_key(|(name, _)| (!is_path_parameter(action, name), place(name)));
+    members.sort_by_key(|(name, _)| (!action.is_in_path(name), place(name)));
     Ok(members)
-}
-
-/// Whether a member is a `{…}` of a path.
-fn is_path_parameter(action: &ActionDescription, name: &str) -> bool {
-    let segment = format!("{{{name}}}");
-    action.requests.iter().any(|request| request.path.contains(&segment))
 }
 
 /// Writes a value on one line, but for what is covered in the other one.
@@ -152,7 +146,7 @@ mod tests {
             let action = host.describe(&action.id).await.unwrap();
             // Curated actions have names of their own for what is in the path, such as `user_id`, and require it.
             let required = action.input_schema["required"].as_array().cloned().unwrap_or_default();
-            let in_path = |name: &str| is_path_parameter(&action, name);
+            let in_path = |name: &str| action.is_in_path(name);
             let is_target = |name: &str| in_path(name) || required.contains(&json!(name));
             let targets: Vec<&String> =
                 declared(&action).unwrap().keys().filter(|name| is_target(name)).collect();
@@ -288,6 +282,29 @@ mod tests {
                 "custom-request",
                 json!({"method": "PUT", "path": "/x", "body": {"key": "seen", "api_key": "canary", "p12": ["canary"]}}),
                 2,
+            ),
+            (
+                "custom-request",
+                json!({"method": "PUT", "path": "/keys/custom-signing", "body": {"keys": [{"n": "seen", "d": "canary"}]}}),
+                1,
+            ),
+            (
+                "custom-request",
+                json!({
+                    "method": "PATCH", "path": "/api/v2/connections/seen?x",
+                    "body": {"options": {"signing_key": {"key": "canary", "cert": "seen"}}},
+                }),
+                1,
+            ),
+            (
+                "custom-request",
+                json!({"method": "POST", "path": "/hooks/seen/secrets", "body": {"SEEN": "canary"}}),
+                1,
+            ),
+            (
+                "jobs.usersImports.create",
+                json!({"connection_id": "seen", "users": [{"email": "seen", "password_hash": "canary"}]}),
+                1,
             ),
             ("keys.customSigning.set", json!({"keys": [{"kty": "RSA", "n": "seen", "d": "canary"}]}), 1),
         ] {
