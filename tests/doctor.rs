@@ -92,6 +92,12 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
         command.env("AUTH0_TOKEN", "canary.canary.canary");
         command
     };
+    // Auth0 says something else of what has not even the form of a token.
+    let no_token = {
+        let mut command = on(&tenant.emulator);
+        command.env("AUTH0_TOKEN", "canary");
+        command
+    };
     let wrong_audience = {
         let mut command = on(&tenant.emulator);
         command.env("AUTH0_AUDIENCE", "https://other.eu.auth0.com/api/v2/");
@@ -127,6 +133,7 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
         ),
         (wrong_secret, "token", "secret"),
         (refused_token, "token", "AUTH0_AUDIENCE"),
+        (no_token, "token", "AUTH0_AUDIENCE"),
         (wrong_audience, "token", "AUTH0_AUDIENCE"),
         (not_a_tenant, "domain", "spelling"),
         (nobody_listens, "tls", "firewalls"),

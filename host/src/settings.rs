@@ -243,7 +243,7 @@ impl Settings {
         match &self.credentials {
             // A vault's answer is checked when it is given.
             Credentials::None | Credentials::Source(_) => {}
-            Credentials::Token(token) => printable("the token", token.expose())?,
+            Credentials::Token(token) => printable("the token (given without `Bearer`)", token.expose())?,
             Credentials::ClientSecret { client_id, client_secret } => {
                 printable("the client id", client_id)?;
                 // Sent in a form body: anything but nothing can travel.

@@ -117,7 +117,13 @@ impl Response {
             }
             // 503 says that the request was not taken up (RFC 9110, section 15.6.4). Any other 5xx may come after a write
             // was done, or from a gateway that got no answer and knows no more than we do.
-            (408 | 500..=502 | 504..=599, _) if !safe => Error::OutcomeUnknown(problem),
+            (408 | 500..=502 | 504..=599, _) if !safe => Error::OutcomeUnknown(Problem {
+                message: format!(
+                    "{}; it may have been done all the same: look before trying again",
+                    problem.message
+                ),
+                ..problem
+            }),
             (408 | 500..=599, _) => Error::Unavailable(problem),
             (400..=499, _) => Error::Rejected(problem),
             (300..=399, _) => Error::Other(Problem {

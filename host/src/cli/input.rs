@@ -1,6 +1,9 @@
 //! The input of an action, from the command line.
 
-use std::{fs, io::Read as _};
+use std::{
+    fs,
+    io::{self, Read},
+};
 
 use serde_json::{Map, Value};
 
@@ -13,7 +16,7 @@ pub(crate) async fn gather(input: Option<&str>, pairs: &[String]) -> Result<Valu
         Some("-") => object(&stdin().await?, "stdin")?,
         Some(text) => match text.strip_prefix('@') {
             Some(path) => {
-                let read = fs::read_to_string(path);
+                let read = fs::File::open(path).and_then(bounded);
                 object(&read.map_err(|error| usage(format!("{path} could not be read: {error}")))?, path)?
             }
             None => object(text, "--input")?,
@@ -31,8 +34,41 @@ pub(crate) async fn gather(input: Option<&str>, pairs: &[String]) -> Result<Valu
     Ok(Value::Object(object))
 }
 
+/// Largest input that is read; the component takes no larger one.
+const LARGEST: u64 = 4_000_000;
+
+/// Reads all there is, unless it is more than any input.
+fn bounded(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    let length = from.take(LARGEST + 1).read_to_string(&mut text)?;
+    if length as u64 > LARGEST {
+        let problem = format!("it has more than {LARGEST} bytes, and Auth0 takes bodies of at most 1 MB");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok(text)
+}
+
+/// Tells whether a value may have been meant as text: `cursor=1`, `password=12345678`.
+pub(crate) fn may_be_meant_as_text(input: &Map<String, Value>, pairs: &[String]) -> bool {
+    let keys = pairs.iter().filter_map(|text| text.split_once('='));
+    keys.filter_map(|(key, _)| input.get(key)).any(|value| value.is_number() || value.is_boolean())
+}
+
+/// Takes numbers and switches as the text that was typed where the action takes nothing but text.
+pub(crate) fn keep_texts(input: &mut Map<String, Value>, pairs: &[String], schema: &Value) {
+    for (key, typed) in pairs.iter().filter_map(|text| text.split_once('=')) {
+        let is_text =
+            schema.get("properties").and_then(|all| all.get(key)?.get("type")) == Some(&"string".into());
+        if let Some(value) =
+            input.get_mut(key).filter(|value| is_text && (value.is_number() || value.is_boolean()))
+        {
+            *value = typed.into();
+        }
+    }
+}
+
 /// Splits `key=value`. A value that is JSON is taken as JSON, anything else as a string: `per_page=5` is a number,
-/// `q=email:*` is text, and `name='"5"'` is the text `5`.
+/// `q=email:*` is text, and `name='"5"'` is the text `5`. Where an action takes text alone, `name=5` is text as well.
 fn pair(text: &str) -> Result<(String, Value), Failure> {
     let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
         let hint = if text.trim_start().starts_with('{') {
@@ -59,10 +95,7 @@ fn object(text: &str, origin: &str) -> Result<Map<String, Value>, Failure> {
 
 /// Reads stdin beside the runtime, so that Ctrl-C still ends the command.
 async fn stdin() -> Result<String, Failure> {
-    let read = tokio::task::spawn_blocking(|| {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
-    });
+    let read = tokio::task::spawn_blocking(|| bounded(std::io::stdin().lock()));
     match read.await {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(error)) => Err(usage(format!("stdin could not be read: {error}"))),
@@ -101,6 +134,30 @@ mod tests {
         for text in ["", "=", "=x", "user_id", "{\"user_id\": 1}"] {
             assert!(pair(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_an_action_takes_as_text_alone_stays_as_it_was_typed() {
+        let schema = json!({"properties": {
+            "cursor": {"type": "string"}, "page": {"type": "integer"}, "any": {}, "either": {"type": ["string", "null"]},
+        }});
+        let pairs = ["cursor=1e2", "page=1", "any=1", "either=1", "unknown=1"].map(str::to_owned);
+        let mut input: Map<_, _> = pairs.iter().map(|text| pair(text).unwrap()).collect();
+        assert!(may_be_meant_as_text(&input, &pairs));
+        keep_texts(&mut input, &pairs, &schema);
+        assert_eq!(
+            Value::Object(input),
+            json!({"cursor": "1e2", "page": 1, "any": 1, "either": 1, "unknown": 1})
+        );
+        let texts = ["q=a".to_owned()];
+        assert!(!may_be_meant_as_text(&texts.iter().map(|text| pair(text).unwrap()).collect(), &texts));
+    }
+
+    #[test]
+    fn no_more_is_read_than_an_input_can_have() {
+        let error = bounded(io::repeat(b'x')).unwrap_err().to_string();
+        assert!(error.contains("more than 4000000 bytes"), "{error}");
+        assert_eq!(bounded(&b"{}"[..]).unwrap(), "{}");
     }
 
     #[tokio::test]

@@ -227,7 +227,12 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             let consequence =
                 format!("whether `{}` changed anything is unknown; look before trying again", run.action);
             let running = async move { run::run(&globals, run).await };
-            let result = interruptible(running, ctrl_c(), &opened, &consequence).await;
+            let mut result = interruptible(running, ctrl_c(), &opened, &consequence).await;
+            if let Err(Failure::Interrupted { consequence }) = &mut result
+                && opened.connection().is_none_or(|connection| connection.stats().requests == 0)
+            {
+                "nothing was sent".clone_into(consequence);
+            }
             (with_secrets_home(result, opened.connection()).await, exit::report_json)
         }
         Command::Actions(list) => {

@@ -23,7 +23,7 @@ pub(crate) struct Run {
     #[arg(long)]
     interactive: bool,
     /// Members of the input; they go over those of --input. A value that is JSON is taken as JSON, anything else as
-    /// text
+    /// text; where the action takes text alone, a number is text too
     #[arg(value_name = "KEY=VALUE")]
     pairs: Vec<String>,
 }
@@ -74,6 +74,12 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     let actions = host.actions().await?;
     if !actions.iter().any(|action| action.id == arguments.action) {
         return Err(unknown(&arguments.action, &actions));
+    }
+    if let Value::Object(given) = &mut input
+        && input::may_be_meant_as_text(given, &arguments.pairs)
+    {
+        let description = host.describe(&arguments.action).await?;
+        input::keep_texts(given, &arguments.pairs, &description.input_schema);
     }
     let target = connect::Target::open(&host, globals).await?;
     // Nobody fills in a form for what the policy refuses; the call tells why.

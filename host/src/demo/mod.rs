@@ -84,10 +84,12 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Connection, t
         batch.bad.len(),
         connection.domain()
     ));
+    // Secrets do not come back: none is replaced for a file of which no row can be used.
+    let is_usable = !batch.rows.is_empty() || batch.bad.is_empty();
     let options = Options {
         connection: args.connection.clone(),
         older_than_days: args.older_than_days,
-        rotate: args.rotate_secrets || tenant.offline.is_some(),
+        rotate: is_usable && (args.rotate_secrets || tenant.offline.is_some()),
         rotate_unknown: args.rotate_unknown,
         own_client_id: tenant.client_id.clone(),
     };

@@ -55,7 +55,7 @@ pub(super) async fn examine(connection: &Connection, plan: &Plan) -> Vec<Finding
     let probe = "/api/v2/clients?per_page=1&fields=client_id&include_fields=true";
     let authorization = token.authorization();
     match connection.egress().ask(probe, authorization.clone()).await {
-        Ok((head, body)) if head.status == StatusCode::UNAUTHORIZED => {
+        Ok((head, body)) if head.status == StatusCode::UNAUTHORIZED || is_no_token(head.status, &body) => {
             findings.retain(|finding| finding.check != Check::Token);
             findings.push(
                 Finding::new(Check::Token, Verdict::Fail, format!("the Management API refuses it: {}", message(&body)))
@@ -224,6 +224,12 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
             finding(Verdict::Warn, format!("not known: status {}", status.as_u16())).advise("try again")
         }
     }
+}
+
+/// Auth0's answer to what has not the form of a token: a 400 with the code "Bearer".
+fn is_no_token(status: StatusCode, body: &[u8]) -> bool {
+    let code = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    status == StatusCode::BAD_REQUEST && code.get("errorCode").and_then(Value::as_str) == Some("Bearer")
 }
 
 fn message(body: &[u8]) -> String {

@@ -106,8 +106,12 @@ impl Policy {
     }
 }
 
-/// Names actions that share a word with a pattern.
+/// Names actions that are spelled nearly like a pattern, else those that share a word with it.
 fn near(pattern: &str, all: &[ActionSummary]) -> String {
+    let distance = |id: &str| strsim::osa_distance(pattern, id);
+    let mut spelled: Vec<&str> = all.iter().map(|action| action.id.as_str()).collect();
+    spelled.retain(|id| distance(id) * 3 <= id.len());
+    spelled.sort_by_key(|id| distance(id));
     let words: Vec<&str> = pattern.split(['-', '*']).filter(|word| word.len() > 2).collect();
     let shares = |id: &str| {
         id.split('-')
@@ -117,6 +121,7 @@ fn near(pattern: &str, all: &[ActionSummary]) -> String {
     let mut near: Vec<_> = all.iter().map(|action| (shares(&action.id), action.id.as_str())).collect();
     near.retain(|(count, _)| *count > 0);
     near.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    let near: Vec<&str> = near.into_iter().take(3).map(|(_, id)| id).collect();
-    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) }
+    let near = if spelled.is_empty() { near.into_iter().map(|(_, id)| id).collect() } else { spelled };
+    let near: Vec<&str> = near.into_iter().take(3).collect();
+    if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(", ")) }
 }

@@ -56,9 +56,9 @@ pub struct PendingSecret {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotReady {
     #[error(
-        "denied: the answer holds a new secret, and this connection has no place for it; to allow it, set \
-         `Settings::secret_sink` (--secret-dir, --secret-command), or have the secret shown by \
-         `CallOptions::reveal_secrets` (--reveal)"
+        "denied: the answer would hold a new secret, and this connection has no place for it, so nothing was sent; to \
+         allow it, give --secret-dir or --secret-command (`Settings::secret_sink`), or have `auth0-host run --reveal` \
+         show it (`CallOptions::reveal_secrets`)"
     )]
     NoSink,
     #[error(
