@@ -52,6 +52,7 @@ pub struct CreateEmailVerificationTicket {
 /// Input of `create-password-change-ticket`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["connection_id", "email"]}]))]
 pub struct CreatePasswordChangeTicket {
     /// Whole id of the user. Either this, or connection_id and email.
     pub user_id: Option<UserId>,

@@ -53,6 +53,7 @@ pub struct CreateRole {
 /// Input of `update-role`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["name"]}, {"required": ["description"]}]))]
 pub struct UpdateRole {
     /// Id of the role, `rol_…`.
     pub role_id: RoleId,
@@ -80,6 +81,7 @@ pub struct GetUserRoles {
 /// Input of `assign-user-roles` and `remove-user-roles`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["roles"]}, {"required": ["role_names"]}]))]
 pub struct UserRoles {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,

@@ -176,6 +176,7 @@ pub struct SecondaryIdentity {
 /// Input of `link-user`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["identity"]}, {"required": ["link_with"]}]))]
 pub struct LinkUser {
     /// Whole id of the primary user.
     pub user_id: UserId,
@@ -200,6 +201,7 @@ pub struct UnlinkIdentity {
 /// Input of the actions on brute-force blocks.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["identifier"]}]))]
 pub struct BlockTarget {
     /// Whole id of the user. Either this or identifier.
     pub user_id: Option<UserId>,

@@ -18,9 +18,12 @@ pub(super) fn of_action(action: ActionDescription) -> Tool {
     hints.title = Some(action.title.clone());
     // No output schema: it would oblige clients to throw an answer away that differs from it, and what objects of a tenant
     // look like is not ours to promise. `describe-action` tells what to expect.
-    Tool::new(action.id, action.description, object(action.input_schema))
-        .with_title(action.title)
-        .with_annotations(hints)
+    let mut schema = action.input_schema;
+    if let Some(schema) = schema.as_object_mut() {
+        // Which members are needed one for another is in their descriptions; model providers refuse a tool that says it so.
+        schema.retain(|keyword, _| !["anyOf", "oneOf", "allOf"].contains(&keyword.as_str()));
+    }
+    Tool::new(action.id, action.description, object(schema)).with_title(action.title).with_annotations(hints)
 }
 
 /// Whether it leaves less than there was, or does what does not come back.

@@ -11,7 +11,7 @@ mod shell;
 mod terminal;
 
 use auth0_host::ActionDescription;
-use jsonschema::Validator;
+use jsonschema::{Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 
 pub(crate) use self::{
@@ -27,6 +27,8 @@ pub(crate) struct Form {
     /// Required ones first, otherwise in the schema's order.
     pub(crate) fields: Vec<Field>,
     whole: Validator,
+    /// Members of which one is needed, or those that are needed together in its place.
+    one_of: Vec<String>,
     /// An input that would be taken.
     pub(crate) example: Map<String, Value>,
 }
@@ -52,7 +54,13 @@ impl Form {
         fields.sort_by_key(|field| !field.required);
         let whole = jsonschema::draft202012::new(root).map_err(|error| unusable(error.to_string()))?;
         let example = example::example(action, &fields, &whole);
-        Ok(Self { fields, whole, example })
+        let ways = root.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+        let one_of = ways.filter_map(|way| {
+            let names: Option<Vec<&str>> =
+                way.get("required")?.as_array()?.iter().map(Value::as_str).collect();
+            Some(names?.join(" and "))
+        });
+        Ok(Self { fields, whole, one_of: one_of.collect(), example })
     }
 
     /// Finds a field.
@@ -73,15 +81,20 @@ impl Form {
             };
             field.check(value).map_err(|problem| format!("`{name}`: {problem}"))?;
         }
-        self.whole
-            .validate(&Value::Object(input.clone()))
-            .map_err(|error| error.masked_with("the input").to_string())
+        let whole = Value::Object(input.clone());
+        self.whole.validate(&whole).map_err(|error| match error.kind() {
+            // Said of the input as a whole only where one of several members is needed.
+            ValidationErrorKind::AnyOf { .. } if !self.one_of.is_empty() => {
+                format!("it needs {}", self.one_of.join(", or "))
+            }
+            _ => error.masked_with("the input").to_string(),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use auth0_host::Host;
+    use auth0_host::{CallOptions, Credentials, Error, ErrorKind, Host, Settings};
 
     use super::*;
 
@@ -101,5 +114,24 @@ mod tests {
             assert!(!form.example.keys().any(secret), "{} needs no secret in its example", action.id);
         }
         assert!(poor.is_empty(), "{}", poor.join("\n"));
+    }
+
+    /// Nobody listens: an input that is taken ends as unreachable.
+    #[tokio::test]
+    async fn no_example_of_an_action_is_refused_for_its_form() {
+        let host = Host::new().unwrap();
+        let settings = Settings::new("acme.eu.auth0.com".parse().unwrap())
+            .base_url("http://127.0.0.1:1".parse().unwrap())
+            .credentials(Credentials::token("t"))
+            .max_retries(0);
+        let connection = host.connect(settings).unwrap();
+        for action in host.actions().await.unwrap() {
+            let form = Form::of(&host.describe(&action.id).await.unwrap()).unwrap();
+            let options = CallOptions::new().reveal_secrets();
+            let outcome = connection.call_with(&action.id, Value::Object(form.example), options).await;
+            if let Err(Error::Action(error)) = outcome.result {
+                assert_ne!(error.kind, ErrorKind::InvalidInput, "{}: {error}", action.id);
+            }
+        }
     }
 }
