@@ -125,7 +125,15 @@ fn check(schema: &Value, root: &Value, at: &str, problems: &mut Vec<String>) {
     }
     for key in ["anyOf", "oneOf", "allOf"] {
         for (number, inner) in object.get(key).and_then(Value::as_array).into_iter().flatten().enumerate() {
-            check(inner, root, &format!("{at}/{key}/{number}"), problems);
+            let at = format!("{at}/{key}/{number}");
+            // One that says no more than which members are needed together: those of the schema that it stands in.
+            let inner = match (inner.as_object(), properties) {
+                (Some(way), Some(all)) if way.keys().eq(["required"]) => {
+                    &json!({"required": way["required"], "properties": all, "additionalProperties": false})
+                }
+                _ => inner,
+            };
+            check(inner, root, &at, problems);
         }
     }
     for (name, inner) in object.get("$defs").and_then(Value::as_object).into_iter().flatten() {

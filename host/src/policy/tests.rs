@@ -330,7 +330,7 @@ fn rules_about_actions_leave_the_actions_that_they_say() {
 #[test]
 fn a_rule_about_actions_that_does_nothing_is_refused_where_it_stands() {
     for (text, line, hint) in [
-        ("[actions]\nallow = ['get-usr']", 2, "no such action; did you mean get-user"),
+        ("[actions]\nallow = ['get-usr']", 2, "no such action (did you mean get-user?)"),
         ("[actions]\ndeny = ['destroy-*']", 2, "matches no action"),
         (
             "[actions]\nallow = ['get-user']\ndeny = ['get-*']",

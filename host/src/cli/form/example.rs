@@ -84,8 +84,9 @@ pub(super) fn example(action: &ActionDescription, fields: &[Field], whole: &Vali
         (field.name.clone(), maker.fitted(field, value))
     };
     let mut input: Map<String, Value> = fields.iter().filter(|field| field.required).map(make).collect();
-    // Auth0 asks for one of several members, and says so in no schema.
-    let contact = fields.iter().find(|field| field.name == "email" && action.effect == Effect::Create);
+    // Where Auth0 asks for one of several members and its schema does not say so, an address is one of them.
+    let is_contact = |field: &&Field| field.name == "email" && action.effect == Effect::Create;
+    let contact = fields.iter().find(is_contact).filter(|_| root.get("anyOf").is_none());
     input.extend(contact.map(make));
     for field in fields.iter().filter(|field| !field.secret) {
         if whole.is_valid(&Value::Object(input.clone())) {
