@@ -4,7 +4,7 @@
 //! component` does that. What is known comes from the table of operations, so that the host need not ask the component, which
 //! it does not trust, what is a secret and what is a word of the API.
 
-use std::{collections::BTreeSet, env, error::Error, fmt::Write as _, fs, path::Path, process::exit};
+use std::{env, error::Error, fmt::Write as _, fs, path::Path, process::exit};
 
 use auth0_catalog::Operation;
 
@@ -19,7 +19,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     let rules = rules(&operations, &auth0_catalog::undocumented_secrets()?)?;
     fs::write(Path::new(&out).join("secret_rules.rs"), rules)?;
-    fs::write(Path::new(&out).join("path_words.rs"), words(&operations))?;
     match component.canonicalize() {
         Ok(found) => println!("cargo::rustc-env=AUTH0_COMPONENT={}", found.display()),
         Err(error) => {
@@ -29,16 +28,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-/// Writes the words that `host/src/private_path.rs` includes.
-fn words(operations: &[Operation]) -> String {
-    let paths = operations.iter().flat_map(|operation| operation.path.split('/'));
-    let words: BTreeSet<_> = paths.filter(|part| !part.is_empty() && !part.starts_with('{')).collect();
-    let queries = operations.iter().flat_map(|operation| &operation.query);
-    let names: BTreeSet<_> = queries.map(|member| member.name.as_str()).collect();
-    let list = |all: BTreeSet<&str>| format!("&[&str] = &{:?};\n", Vec::from_iter(all));
-    format!("static API_WORDS: {}static QUERY_NAMES: {}", list(words), list(names))
 }
 
 /// Writes the table that `host/src/egress/secrets/rules.rs` includes, in the order of method and length of path.

@@ -23,7 +23,6 @@
 
 mod action;
 mod audit;
-mod base_url;
 #[doc(hidden)]
 pub mod bench;
 mod bindings;
@@ -35,23 +34,21 @@ mod component;
 mod connection;
 mod credentials;
 mod doctor;
-mod domain;
 mod egress;
 mod error;
 mod host;
 mod label;
 mod limits;
 mod mail_credentials;
-mod policy;
 mod private_key;
-mod private_path;
 mod runtime;
-mod scopes;
 mod secret;
 mod secret_inputs;
 mod secrets;
 mod settings;
 mod telemetry;
+
+use auth0_policy::{base_url, domain, policy, private_path, scopes};
 
 pub use action::{
     ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,

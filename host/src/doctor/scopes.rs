@@ -56,10 +56,13 @@ fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::ScopeNeed;
 
     fn action(id: &str, needs: &[&[&str]]) -> ActionSummary {
-        let needs: Vec<_> = needs.iter().map(|any_of| (*any_of, None)).collect();
-        ActionSummary::needing(id, &needs)
+        let need = |any_of: &&[&str]| ScopeNeed::new(any_of.iter().map(ToString::to_string).collect(), None);
+        let mut action = ActionSummary::new(id);
+        action.scopes = needs.iter().map(need).collect();
+        action
     }
 
     #[test]

@@ -6,10 +6,8 @@
 //! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
 //! included.
 
-pub(crate) mod address;
 mod body;
 pub(crate) mod credentials;
-pub(crate) mod destination;
 pub(crate) mod governor;
 pub(crate) mod mail;
 mod native;
@@ -33,6 +31,8 @@ use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody,
     WasiHttpHooks,
 };
+
+pub(crate) use auth0_policy::{address, destination};
 
 pub(crate) use self::secrets::Progress;
 use self::{

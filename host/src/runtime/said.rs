@@ -31,18 +31,15 @@ pub(super) fn filter(filter: &ActionFilter) -> contract::ActionFilter {
 }
 
 pub(super) fn summary(action: contract::ActionSummary) -> ActionSummary {
-    ActionSummary {
-        id: action.id,
-        title: action.title,
-        group: action.group,
-        effect: effect(action.effect),
-        stage: stage(action.stage),
-        scopes: action.scopes.into_iter().map(need).collect(),
-    }
+    let mut summary = ActionSummary::new(action.id);
+    (summary.title, summary.group) = (action.title, action.group);
+    (summary.effect, summary.stage) = (effect(action.effect), stage(action.stage));
+    summary.scopes = action.scopes.into_iter().map(need).collect();
+    summary
 }
 
 pub(super) fn description(action: contract::ActionDescription) -> Result<ActionDescription, Error> {
-    let request = |contract::ApiRequest { method, path }| ApiRequest { method, path };
+    let request = |contract::ApiRequest { method, path }| ApiRequest::new(method, path);
     Ok(ActionDescription {
         id: action.id,
         title: action.title,
@@ -66,7 +63,7 @@ pub(super) fn description(action: contract::ActionDescription) -> Result<ActionD
 }
 
 fn need(need: contract::ScopeNeed) -> ScopeNeed {
-    ScopeNeed { any_of: need.any_of, only_for: need.only_for }
+    ScopeNeed::new(need.any_of, need.only_for)
 }
 
 fn effect(effect: contract::Effect) -> Effect {

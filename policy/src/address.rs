@@ -16,14 +16,14 @@ use std::{
 
 /// A range of addresses: `10.20.0.0/16`, `fd12:3456::/48`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     base: IpAddr,
     prefix: u32,
 }
 
 /// Why a text is not a network that can be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NetworkError {
+pub enum NetworkError {
     /// Not an address and a length.
     #[error("`{0}` is no network: write an address and a length, such as 10.20.0.0/16 or fd12:3456::/48")]
     Syntax(String),
@@ -55,7 +55,7 @@ impl Network {
     }
 
     /// Whether an address is in it. An IPv6 address that carries an IPv4 address is an IPv6 address.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let bits = |address| match address {
             IpAddr::V4(address) => (32_u32, u128::from(address.to_bits())),
             IpAddr::V6(address) => (128, address.to_bits()),
@@ -66,7 +66,7 @@ impl Network {
     }
 
     /// Whether it has every address of its kind.
-    pub(crate) fn is_everything(&self) -> bool {
+    pub fn is_everything(&self) -> bool {
         self.prefix == 0
     }
 
@@ -125,17 +125,28 @@ impl FromStr for Network {
 
 /// What kind of address is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressClass {
+pub enum AddressClass {
+    /// This machine.
     Loopback,
+    /// A private network (RFC 1918, RFC 4193).
     Private,
+    /// The link itself.
     LinkLocal,
+    /// Shared by carriers (RFC 6598).
     Shared,
+    /// A cloud's metadata service.
     Metadata,
+    /// Many machines at once.
     Multicast,
+    /// No machine.
     Unspecified,
+    /// For documentation.
     Documentation,
+    /// For benchmarks (RFC 2544, RFC 5180).
     Benchmarking,
+    /// An IPv6 address that carries an IPv4 address.
     CarriesV4,
+    /// Nobody's yet.
     Reserved,
 }
 
@@ -222,7 +233,7 @@ const SPECIAL_V6: [(Network, AddressClass); 14] = [
 ];
 
 /// Says what is special about an address; `None` for a public one.
-pub(crate) fn classify(address: IpAddr) -> Option<AddressClass> {
+pub fn classify(address: IpAddr) -> Option<AddressClass> {
     let mapped = match address {
         IpAddr::V6(address) => address.to_ipv4().map(IpAddr::V4),
         IpAddr::V4(_) => None,
@@ -248,31 +259,34 @@ pub(crate) fn classify(address: IpAddr) -> Option<AddressClass> {
 
 /// What a connection wants beyond public addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AddressRules {
+pub struct AddressRules {
     /// Names may resolve to this machine.
-    pub(crate) loopback: bool,
+    pub loopback: bool,
     /// Names may resolve into these networks, but for metadata services.
-    pub(crate) networks: Vec<Network>,
+    pub networks: Vec<Network>,
 }
 
 /// An address that no connection is opened to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}", self.fact(), self.remedy())]
-pub(crate) struct Prohibited {
-    pub(crate) host: String,
-    pub(crate) address: IpAddr,
-    pub(crate) class: AddressClass,
+pub struct Prohibited {
+    /// The name that was looked up.
+    pub host: String,
+    /// What it resolved to.
+    pub address: IpAddr,
+    /// Why that is refused.
+    pub class: AddressClass,
 }
 
 impl Prohibited {
     /// Says what was found.
-    pub(crate) fn fact(&self) -> String {
+    pub fn fact(&self) -> String {
         let Self { host, address, class } = self;
         format!("{host} is at {address}, {class}")
     }
 
     /// Says how to allow it.
-    pub(crate) fn remedy(&self) -> &'static str {
+    pub fn remedy(&self) -> &'static str {
         self.class.remedy()
     }
 }
@@ -292,7 +306,7 @@ impl AddressClass {
 impl AddressRules {
     /// Tells whether a connection may be opened to an address that a host was resolved to, or that it is. A base URL
     /// whose host is `localhost` or a loopback address is itself the wish for loopback.
-    pub(crate) fn check(&self, host: &str, address: IpAddr) -> Result<(), Prohibited> {
+    pub fn check(&self, host: &str, address: IpAddr) -> Result<(), Prohibited> {
         let Some(class) = classify(address) else { return Ok(()) };
         let listed = || self.networks.iter().any(|network| network.contains(address));
         let allowed = match class {
@@ -311,7 +325,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Reads an address that stands for a host, in brackets or without.
-pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+pub fn literal(host: &str) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 

@@ -11,7 +11,7 @@ use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyDenial, PolicyE
 use crate::{
     action::{ActionSummary, CUSTOM_REQUEST, Effect, is_operation},
     base_url::BaseUrl,
-    egress::destination::{Destinations, MailAccess},
+    destination::{Destinations, MailAccess},
 };
 
 /// Requests by which whoever may send them can get more than they say, and what that is.
@@ -42,11 +42,11 @@ pub struct PolicyReport {
 }
 
 impl Policy {
-    /// Works out what the policy means for a component's actions, as [`crate::Host::actions`] lists them.
+    /// Works out what the policy means for a component's actions, as the component lists them.
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] where a rule is about no action, or has no effect: [`crate::Host::connect`] refuses it too.
+    /// [`PolicyError`] where a rule is about no action, or has no effect: the host refuses it too.
     pub fn report(&self, actions: &[ActionSummary]) -> Result<PolicyReport, PolicyError> {
         let permitted = self.permit(actions)?;
         Ok(PolicyReport { policy: self.clone(), actions: actions.to_vec(), permitted })

@@ -19,12 +19,12 @@ pub struct BaseUrl {
 
 impl BaseUrl {
     /// Returns the URL of a tenant's own domain.
-    pub(crate) fn of_domain(domain: &Domain) -> Self {
+    pub fn of_domain(domain: &Domain) -> Self {
         Self::https(domain.as_str())
     }
 
     /// Returns the URL of a host that is known to be spelled right.
-    pub(crate) fn https(host: &str) -> Self {
+    pub fn https(host: &str) -> Self {
         Self { scheme: Scheme::HTTPS, host: host.to_owned(), port: 443 }
     }
 
@@ -45,7 +45,7 @@ impl BaseUrl {
 
     /// Reads the origin of a request. `None` where it has no host, has user information or another scheme: no
     /// destination has those.
-    pub(crate) fn origin_of(uri: &Uri) -> Option<Self> {
+    pub fn origin_of(uri: &Uri) -> Option<Self> {
         let scheme = uri.scheme().filter(|scheme| **scheme == Scheme::HTTPS || **scheme == Scheme::HTTP)?;
         let authority = uri.authority()?;
         if authority.as_str().contains('@') || authority.host().is_empty() {

@@ -12,13 +12,13 @@ use crate::{base_url::BaseUrl, policy::CHANGE_PASSWORD};
 
 /// The name that the component posts mails for Azure to; the endpoint is the customer's own. Names under `.invalid` never
 /// resolve (RFC 6761, section 6.4), so no request reaches one by mistake. The component has the same constants.
-pub(crate) const AZURE_STAND_IN: &str = "azure-communication-services.invalid";
+pub const AZURE_STAND_IN: &str = "azure-communication-services.invalid";
 /// The name that the component posts mails for SMTP to.
-pub(crate) const SMTP_STAND_IN: &str = "smtp.invalid";
+pub const SMTP_STAND_IN: &str = "smtp.invalid";
 
 /// Where requests of one connection may go.
 #[derive(Clone, Debug)]
-pub(crate) struct Destinations {
+pub struct Destinations {
     tenant: BaseUrl,
     /// Stands in for all mail providers.
     mail_override: Option<BaseUrl>,
@@ -28,7 +28,8 @@ pub(crate) struct Destinations {
 /// The mail provider that a connection has credentials for, and the only one that it reaches: a provider's account may be
 /// anybody's, and a guest's own key in a mail would take out whatever the guest has read.
 #[derive(Clone, Debug)]
-pub(crate) enum MailAccess {
+pub enum MailAccess {
+    /// No provider.
     None,
     /// Its key.
     Key(MailProvider),
@@ -40,18 +41,20 @@ pub(crate) enum MailAccess {
 
 /// Where mails for one provider go.
 #[derive(Clone, Debug)]
-pub(crate) struct MailDoor {
-    pub(crate) provider: MailProvider,
+pub struct MailDoor {
+    /// Whose mails.
+    pub provider: MailProvider,
     /// What the component asks for: the provider's own address, or a name that stands for a customer's server.
-    pub(crate) asked: BaseUrl,
+    pub asked: BaseUrl,
     /// Scheme, host and port of where that is.
-    pub(crate) leads_to: String,
+    pub leads_to: String,
 }
 
 /// The way that a request may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) destination: Destination,
+pub struct Route {
+    /// What the request is for.
+    pub destination: Destination,
     /// Where that is, in the one spelling that this connection uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
     /// would be another key of the connection pool and another name to the resolver's rules.
     origin: String,
@@ -59,7 +62,7 @@ pub(crate) struct Route {
 
 impl Route {
     /// Writes the URI to send to: the destination's own spelling, and the path and query as they were asked for.
-    pub(crate) fn uri(&self, asked: &Uri) -> Result<Uri, http::Error> {
+    pub fn uri(&self, asked: &Uri) -> Result<Uri, http::Error> {
         let path = asked.path_and_query().map_or("/", PathAndQuery::as_str);
         format!("{}{}{path}", self.origin, if path.starts_with('/') { "" } else { "/" })
             .parse()
@@ -69,7 +72,7 @@ impl Route {
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
+pub enum Destination {
     /// The tenant's Management API: gets the token.
     ManagementApi,
     /// The tenant's token endpoint: answered by the host where it holds the credentials.
@@ -82,14 +85,22 @@ pub(crate) enum Destination {
 
 /// The mail providers that the component can talk to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MailProvider {
+pub enum MailProvider {
+    /// SendGrid.
     SendGrid,
+    /// Mailgun, in either region.
     Mailgun,
+    /// Mandrill (Mailchimp Transactional).
     Mandrill,
+    /// SparkPost, in either region.
     SparkPost,
+    /// Resend.
     Resend,
+    /// Amazon SES.
     Ses,
+    /// Azure Communication Services.
     Azure,
+    /// Microsoft 365, through Microsoft Graph.
     Microsoft365,
     /// Over the host: the component has HTTP only.
     Smtp,
@@ -97,9 +108,12 @@ pub(crate) enum MailProvider {
 
 /// Why a request does not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Denial {
+pub enum Denial {
     /// No destination of this connection.
-    Destination { origin: String },
+    Destination {
+        /// Scheme, host and port that were asked for.
+        origin: String,
+    },
     /// A method that no API has.
     Method,
     /// A path with a segment that servers resolve: what it names is not what it seems.
@@ -107,11 +121,26 @@ pub(crate) enum Denial {
     /// The tenant's other paths: log-in, sign-up, what is for browsers.
     TenantPath,
     /// A provider's other functions.
-    MailPath { provider: MailProvider },
+    MailPath {
+        /// The provider.
+        provider: MailProvider,
+    },
     /// A provider that the connection has no credentials for.
-    MailCredentials { provider: MailProvider, held: Option<MailProvider> },
+    MailCredentials {
+        /// The provider.
+        provider: MailProvider,
+        /// The one that there are credentials for.
+        held: Option<MailProvider>,
+    },
     /// A provider that the connection has credentials for, but elsewhere.
-    MailElsewhere { provider: MailProvider, asked: BaseUrl, held: BaseUrl },
+    MailElsewhere {
+        /// The provider.
+        provider: MailProvider,
+        /// Where the request goes.
+        asked: BaseUrl,
+        /// Where the credentials are for.
+        held: BaseUrl,
+    },
 }
 
 impl fmt::Display for Denial {
@@ -155,24 +184,25 @@ impl fmt::Display for Denial {
 }
 
 impl Destinations {
-    pub(crate) fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
+    /// Lets requests out to a tenant, and none to a mail provider.
+    pub fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
         Self { tenant, mail_override, mail: MailAccess::None }
     }
 
     /// Lets mails out to the provider that there are credentials for.
-    pub(crate) fn mail(mut self, access: MailAccess) -> Self {
+    pub fn mail(mut self, access: MailAccess) -> Self {
         self.mail = access;
         self
     }
 
     /// Returns the tenant's address.
-    pub(crate) fn tenant(&self) -> &BaseUrl {
+    pub fn tenant(&self) -> &BaseUrl {
         &self.tenant
     }
 
     /// Whether a URL is at the tenant or at a mail provider. The host of any other one is text that a component chose, and
     /// so is the region of SES.
-    pub(crate) fn has(&self, uri: &Uri) -> bool {
+    pub fn has(&self, uri: &Uri) -> bool {
         let Some(origin) = BaseUrl::origin_of(uri) else { return false };
         let door = match &self.mail {
             MailAccess::Door(door) => Some(&door.asked),
@@ -183,7 +213,7 @@ impl Destinations {
     }
 
     /// Tells what a request is for, or why it stays.
-    pub(crate) fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
+    pub fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
         // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
             .contains(method)
@@ -287,7 +317,7 @@ impl fmt::Display for MailProvider {
 
 impl MailProvider {
     /// All of them, for the policy.
-    pub(crate) const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::SendGrid,
         Self::Mailgun,
         Self::Mandrill,
@@ -300,7 +330,7 @@ impl MailProvider {
     ];
 
     /// Returns the name that Auth0 gives it (`GET /api/v2/emails/provider`).
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::SendGrid => "sendgrid",
             Self::Mailgun => "mailgun",
@@ -391,7 +421,7 @@ fn has_dot_segment(path: &str) -> bool {
 }
 
 /// Decodes one layer of percent-encoding; what is none stays.
-pub(crate) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
+pub fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -17,7 +17,7 @@ mod located;
 mod own_application;
 mod path_pattern;
 mod report;
-pub(crate) mod request_path;
+pub mod request_path;
 mod request_rule;
 #[cfg(test)]
 mod tests;
@@ -26,8 +26,8 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, Method, Uri};
 
-pub(crate) use self::actions::PermittedActions;
-pub(crate) use self::path_pattern::CHANGE_PASSWORD;
+pub use self::actions::PermittedActions;
+pub use self::path_pattern::CHANGE_PASSWORD;
 pub use self::{
     action_pattern::{ActionPattern, ActionPatternError},
     builder::PolicyBuilder,
@@ -40,7 +40,7 @@ use self::{
     request_path::RequestPath,
     request_rule::{ApiMethod, RequestRule},
 };
-use crate::egress::{
+use crate::{
     address::AddressRules,
     destination::{Destination, MailProvider},
 };
@@ -149,7 +149,7 @@ impl Policy {
     }
 
     /// Counts the rules: patterns of actions, requests, fields of requests, networks, and each switch that is set.
-    pub(crate) fn rules(&self) -> usize {
+    pub fn rules(&self) -> usize {
         let Self { actions, requests, fields, read_only, mail, addresses } = self;
         let switches = [*read_only, *mail != MailRule::Any, addresses.loopback];
         let set = switches.into_iter().filter(|set| *set).count();
@@ -157,7 +157,7 @@ impl Policy {
     }
 
     /// Leaves out the rules about actions.
-    pub(crate) fn without_actions(self) -> Self {
+    pub fn without_actions(self) -> Self {
         Self { actions: Rules::default(), ..self }
     }
 
@@ -170,12 +170,12 @@ impl Policy {
     }
 
     /// Returns what is said about resolved addresses.
-    pub(crate) fn addresses(&self) -> &AddressRules {
+    pub fn addresses(&self) -> &AddressRules {
         &self.addresses
     }
 
     /// Tells whether a request may leave. Asked for each one, whoever built it.
-    pub(crate) fn check_request(
+    pub fn check_request(
         &self,
         destination: Destination,
         method: &Method,
@@ -275,7 +275,7 @@ impl Policy {
 }
 
 /// Holds a request of a call that may only read to that, whatever the policy allows.
-pub(crate) fn check_reading(destination: Destination, method: &Method) -> Result<(), PolicyDenial> {
+pub fn check_reading(destination: Destination, method: &Method) -> Result<(), PolicyDenial> {
     let reads = ApiMethod::of(method) == Some(ApiMethod::Get);
     if reads && destination == Destination::ManagementApi {
         return Ok(());

@@ -8,10 +8,10 @@
 
 use std::borrow::Cow;
 
-use crate::egress::destination::percent_decode;
+use crate::destination::percent_decode;
 
 /// Stands for what may be about a person: a segment, a part of an id, a query's name, a host.
-pub(crate) const MASK: &str = "*";
+pub const MASK: &str = "*";
 /// More segments and names than any path of the API has; a hostile component must not fill an audit file.
 const MOST_PARTS: usize = 24;
 
@@ -76,7 +76,7 @@ const PREFIXES: &[(&str, usize)] = &[
 
 /// Writes a path for a record: ids in Auth0's shapes stay, anything else that is no word of the API is masked, and of a
 /// query only the API's names stay.
-pub(crate) fn path(path_and_query: &str) -> String {
+pub fn path(path_and_query: &str) -> String {
     let (path, query) = split(path_and_query);
     let mut text = segments(path, |segment| Cow::Owned(id(segment)));
     if let Some(query) = query {
@@ -89,13 +89,13 @@ pub(crate) fn path(path_and_query: &str) -> String {
 }
 
 /// Writes the path's template, as OpenTelemetry's `url.template` wants it: few values, no ids.
-pub(crate) fn template(path_and_query: &str) -> String {
+pub fn template(path_and_query: &str) -> String {
     segments(split(path_and_query).0, |_| Cow::Borrowed("{id}"))
 }
 
 /// Writes a sentence of the host's own – the rule that refused a request – for a record: paths in it as [`path`] does,
 /// and nothing else that a person or a component may have put there: no URLs, no keys of bodies.
-pub(crate) fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     /// A rule and a path; what comes after is how to lift it.
     const LONGEST: usize = 300;
     let text = without_key(text);

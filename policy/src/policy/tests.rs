@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     action::{ActionSummary, Effect, Stage},
-    egress::destination::Destination,
+    destination::Destination,
 };
 
 fn policy(text: &str) -> Policy {

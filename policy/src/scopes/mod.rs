@@ -206,7 +206,7 @@ fn planned<'a>(needs: impl IntoIterator<Item = &'a Need>) -> (Vec<PlannedScope>,
 }
 
 /// Returns the smallest set of scopes that a token lacks for an action; nothing where it has enough.
-pub(crate) fn lacking(needs: &[ScopeNeed], granted: &str) -> Vec<String> {
+pub fn lacking(needs: &[ScopeNeed], granted: &str) -> Vec<String> {
     let granted: BTreeSet<&str> = granted.split_ascii_whitespace().collect();
     let unmet = needs.iter().filter(|need| {
         need.only_for.is_none()

@@ -7,7 +7,7 @@ use crate::action::{ActionSummary, CUSTOM_REQUEST, Effect};
 
 /// What is to be said to each action.
 #[derive(Clone, Debug)]
-pub(crate) enum PermittedActions {
+pub enum PermittedActions {
     /// No rule is about actions.
     All,
     /// The answer for each action there is.
@@ -16,7 +16,7 @@ pub(crate) enum PermittedActions {
 
 impl PermittedActions {
     /// Tells whether an action may be run.
-    pub(crate) fn check(&self, action: &str) -> Result<(), PolicyDenial> {
+    pub fn check(&self, action: &str) -> Result<(), PolicyDenial> {
         match self {
             Self::All => Ok(()),
             Self::Known(actions) => actions.get(action).cloned().unwrap_or_else(|| {
@@ -31,7 +31,7 @@ impl PermittedActions {
 
 impl Policy {
     /// Whether the component has to be asked which actions there are.
-    pub(crate) fn is_about_actions(&self) -> bool {
+    pub fn is_about_actions(&self) -> bool {
         self.read_only || self.actions != Rules::default()
     }
 
@@ -40,7 +40,7 @@ impl Policy {
     /// # Errors
     ///
     /// [`PolicyError`] for a rule that is about no action, or has no effect.
-    pub(crate) fn permit(&self, all: &[ActionSummary]) -> Result<PermittedActions, PolicyError> {
+    pub fn permit(&self, all: &[ActionSummary]) -> Result<PermittedActions, PolicyError> {
         let mut named = self.actions.allow.iter().flatten().chain(&self.actions.deny);
         if let Some(rule) = named.find(|rule| !all.iter().any(|action| rule.value.matches(&action.id))) {
             let kind =

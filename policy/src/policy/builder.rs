@@ -6,7 +6,7 @@ use super::{
     located::Position,
     request_rule::{ApiMethod, RequestRule},
 };
-use crate::egress::{
+use crate::{
     address::{AddressRules, Network},
     destination::MailProvider,
 };
@@ -111,7 +111,7 @@ impl PolicyBuilder {
     /// # Errors
     ///
     /// [`PolicyError`] for a rule that is not understood, contradicts another or would have no effect. Which actions
-    /// there are is known to the component only, so that is checked by [`crate::Host::connect`].
+    /// there are is known to the component only, so that is checked by the host that is given it.
     pub fn build(self) -> Result<Policy, PolicyError> {
         let policy = Policy {
             actions: rules(self.allow_actions, self.deny_actions)?,

@@ -11,7 +11,7 @@ use super::{ApiMethod, Policy, PolicyDenial, RequestPath, shown};
 
 impl Policy {
     /// Tells whether a request may leave to a tenant that this application acts in.
-    pub(crate) fn check_own_application(
+    pub fn check_own_application(
         &self,
         own: Option<&str>,
         method: &Method,

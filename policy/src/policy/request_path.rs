@@ -4,10 +4,10 @@
 //! that can be read in more than one way has several readings here: a rule that allows must allow every one of them,
 //! a rule that restricts holds where it meets any one.
 
-use crate::egress::destination::percent_decode;
+use crate::destination::percent_decode;
 
 /// The rounds of decoding that are looked at. What still changes after them is refused before
-/// ([`crate::egress::destination`]), and no proxy is known that does more than two.
+/// ([`crate::destination`]), and no proxy is known that does more than two.
 const ROUNDS: usize = 4;
 
 /// The readings of one path, each in decoded segments.
@@ -68,7 +68,7 @@ impl RequestPath {
 
 /// Every reading of a path in decoded segments, of one too that [`RequestPath::read`] refuses: empty segments, path
 /// parameters (`/users;x`) and what is no text do not hide it. The plain reading comes first.
-pub(crate) fn all_readings(path: &str) -> Vec<Vec<String>> {
+pub fn all_readings(path: &str) -> Vec<Vec<String>> {
     let mut readings: Vec<Vec<String>> = Vec::new();
     let parts = path.split('/').filter(|segment| !segment.is_empty());
     let mut raw: Vec<Vec<u8>> = parts.map(|segment| segment.as_bytes().to_vec()).collect();

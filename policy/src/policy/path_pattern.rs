@@ -6,7 +6,7 @@
 use std::{fmt, str::FromStr};
 
 /// The one path outside the Management API that an action uses: it asks the tenant to send a password reset mail.
-pub(crate) const CHANGE_PASSWORD: &str = "/dbconnections/change_password";
+pub const CHANGE_PASSWORD: &str = "/dbconnections/change_password";
 
 /// A pattern of paths: `/api/v2/users/{id}/roles`, `/api/v2/logs/**`.
 #[derive(Clone, Debug, PartialEq, Eq)]
