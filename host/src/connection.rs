@@ -24,7 +24,7 @@ use crate::{
     component::ComponentInfo,
     domain::Domain,
     egress::{
-        Egress, GuestHttp,
+        Egress,
         credentials::Keyring,
         destination::Destinations,
         governor::{Governor, RatePlan},
@@ -36,7 +36,7 @@ use crate::{
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
     limits::{Limits, RequestLimits},
     policy::{PermittedActions, PolicyDenial},
-    runtime::{Guest, Instances, Reuse, SharedRuntime},
+    runtime::{Guest, GuestHttp, Instances, Reuse, SharedRuntime},
     secrets::{
         PendingSecret, SecretSink,
         deliveries::{Deliveries, Undelivered},

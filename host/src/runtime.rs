@@ -6,6 +6,7 @@
 
 mod engine;
 mod guest;
+mod http;
 mod instances;
 mod json;
 mod said;
@@ -35,7 +36,7 @@ use wasmtime_wasi_http::{
     WasiHttp, WasiHttpView as _,
     p2::{
         bindings::{
-            self as http,
+            self as wasi_http,
             http::types::{HostOutgoingRequest as _, Method},
         },
         types::HostOutgoingRequest as OutgoingRequest,
@@ -47,7 +48,7 @@ use self::{
     engine::engine,
     instances::{Alive, Instance},
 };
-pub(crate) use self::{guest::Guest, instances::Reuse};
+pub(crate) use self::{guest::Guest, http::GuestHttp, instances::Reuse};
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary, ScopeNeed},
     bindings::{self, Runner, RunnerPre},
@@ -291,9 +292,9 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     random::random::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.wasi.random())?;
     cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
-    http::http::outgoing_handler::add_to_linker::<Guest, WasiHttp>(l, Guest::http)?;
-    let options = http::LinkOptions::default();
-    http::http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), Guest::http)?;
+    wasi_http::http::outgoing_handler::add_to_linker::<Guest, WasiHttp>(l, Guest::http)?;
+    let options = wasi_http::LinkOptions::default();
+    wasi_http::http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), Guest::http)?;
     bound_request_parts(l)?;
     bindings::auth0::management::types::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     Ok(linker)

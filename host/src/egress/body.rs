@@ -8,26 +8,28 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
-use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 use zeroize::Zeroizing;
 
-use super::transport::body_error;
+use super::{SendError, transport::body_error};
 use crate::call::RequestEntry;
+
+/// A request's body from the guest, or an answer's to it.
+pub(crate) type HttpBody = UnsyncBoxBody<Bytes, SendError>;
 
 /// Reads a request's body from the guest, as a whole, so that the request can be repeated with a new token. A body that
 /// the guest leaves unfinished is an error: the request must not be sent.
-pub(crate) async fn collect(body: WasiBody, limit: usize) -> Result<Bytes, WasiError> {
+pub(crate) async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, SendError> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(WasiError::HttpRequestBodySize(Some(limit as u64)))
+            Err(SendError::HttpRequestBodySize(Some(limit as u64)))
         }
-        Err(error) => match error.downcast::<WasiError>() {
+        Err(error) => match error.downcast::<SendError>() {
             Ok(error) => Err(*error),
-            Err(error) => Err(WasiError::InternalError(Some(error.to_string()))),
+            Err(error) => Err(SendError::RequestBody(error)),
         },
     }
 }
@@ -62,12 +64,12 @@ pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
 /// An answer's body that keeps the request's place among those under way until it is read to its end or dropped. What
 /// nobody reads waits in the host's memory, so it counts as long as it is there.
 pub(crate) struct PlacedBody {
-    inner: WasiBody,
+    inner: HttpBody,
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl PlacedBody {
-    pub(crate) fn new(inner: WasiBody, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(crate) fn new(inner: HttpBody, place: Option<OwnedSemaphorePermit>) -> Self {
         let place = place.filter(|_| !inner.is_end_stream());
         Self { inner, place }
     }
@@ -75,12 +77,12 @@ impl PlacedBody {
 
 impl Body for PlacedBody {
     type Data = Bytes;
-    type Error = WasiError;
+    type Error = SendError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.inner.is_end_stream() {
             self.place = None;
@@ -128,12 +130,12 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = WasiError;
+    type Error = SendError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
         let this = &mut *self;
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(frame) => {
@@ -152,14 +154,14 @@ impl Body for AnswerBody {
                                     "too-long",
                                     format!("the answer has more than {} bytes", this.limit),
                                 );
-                                Err(WasiError::HttpResponseBodySize(Some(this.limit)))
+                                Err(SendError::HttpResponseBodySize(Some(this.limit)))
                             }
                         }
                     }
                     Err(error) => {
                         let error = body_error(&error);
                         this.entry.failed(error.code(), format!("the answer broke off: {error}"));
-                        Err(error.to_wasi())
+                        Err(error.to_send_error())
                     }
                 }))
             }
@@ -170,7 +172,7 @@ impl Body for AnswerBody {
                     return Poll::Pending;
                 }
                 this.entry.failed("stalled", "the answer broke off: nothing came for too long");
-                Poll::Ready(Some(Err(WasiError::ConnectionReadTimeout)))
+                Poll::Ready(Some(Err(SendError::ConnectionReadTimeout)))
             }
         }
     }

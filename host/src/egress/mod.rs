@@ -13,6 +13,7 @@ pub(crate) mod mail;
 mod native;
 pub(crate) mod resolver;
 mod secrets;
+mod send_error;
 pub(crate) mod token;
 pub(crate) mod transport;
 
@@ -25,16 +26,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full, Limited};
-use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody,
-    WasiHttpHooks,
-};
 
 pub(crate) use auth0_policy::{address, destination};
 
-pub(crate) use self::secrets::Progress;
+pub(crate) use self::{
+    body::HttpBody,
+    secrets::Progress,
+    send_error::{RequestOptions, SendError},
+};
 use self::{
     body::{AnswerBody, PlacedBody},
     credentials::{Keyring, OwnAnswer, Unfit},
@@ -48,7 +49,7 @@ use self::{
 };
 use crate::{
     action::ApiRequest,
-    call::{CallContext, CallOptions, DENIED, Place, RequestEntry},
+    call::{CallContext, DENIED, Place, RequestEntry},
     limits::RequestLimits,
     policy::{Policy, check_reading},
     secrets::deliveries::Deliveries,
@@ -102,7 +103,8 @@ pub(crate) struct Egress {
     deliveries: Arc<Deliveries>,
 }
 
-type Answer = Result<Response<WasiBody>, WasiError>;
+/// An answer, or why there is none.
+pub(crate) type Answer = Result<Response<HttpBody>, SendError>;
 
 impl Egress {
     pub(crate) fn new(
@@ -220,10 +222,15 @@ impl Egress {
         }
     }
 
+    /// Returns how many requests a call may make.
+    pub(crate) fn most_requests(&self) -> u64 {
+        self.limits.requests
+    }
+
     /// Sends one request of a guest when it has its place.
-    async fn send_at(
+    pub(crate) async fn send_at(
         &self,
-        request: Request<WasiBody>,
+        request: Request<HttpBody>,
         options: RequestOptions,
         call: &CallContext,
         place: Place,
@@ -236,16 +243,16 @@ impl Egress {
             );
             // Not written down one by one: a flood would fill the host's memory instead of the tenant's.
             call.denied(reason);
-            return Err(WasiError::HttpRequestDenied);
+            return Err(SendError::HttpRequestDenied);
         }
-        let place = patience.before_sending(place).await.ok_or(WasiError::ConnectionTimeout)?;
+        let place = patience.before_sending(place).await.ok_or(SendError::ConnectionTimeout)?;
         let answer = self.send_in_place(request, options, patience, call).await?;
         Ok(answer.map(|body| PlacedBody::new(body, place).boxed_unsync()))
     }
 
     async fn send_in_place(
         &self,
-        request: Request<WasiBody>,
+        request: Request<HttpBody>,
         options: RequestOptions,
         patience: Patience,
         call: &CallContext,
@@ -253,7 +260,7 @@ impl Egress {
         let (mut head, body) = request.into_parts();
         let destination = match self.destinations.classify(&head.method, &head.uri) {
             Ok(route) => {
-                head.uri = route.uri(&head.uri).map_err(|_| WasiError::HttpRequestUriInvalid)?;
+                head.uri = route.uri(&head.uri).map_err(|_| SendError::HttpRequestUriInvalid)?;
                 route.destination
             }
             Err(denial) => {
@@ -271,7 +278,7 @@ impl Egress {
             patience
                 .before_sending(body::collect(body, limit))
                 .await
-                .ok_or(WasiError::ConnectionTimeout)??;
+                .ok_or(SendError::ConnectionTimeout)??;
             return broker(source, patience, call).await;
         }
         let entry = call.log.open(&head.method, &head.uri);
@@ -284,7 +291,7 @@ impl Egress {
                 }
                 None => {
                     entry.failed("body", "not sent: its body did not come in time");
-                    return Err(WasiError::ConnectionTimeout);
+                    return Err(SendError::ConnectionTimeout);
                 }
             };
         let Parts { method, uri, headers, .. } = &head;
@@ -336,7 +343,7 @@ impl Egress {
 fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
     entry.failed(DENIED, reason.clone());
     call.denied(reason);
-    Err(WasiError::HttpRequestDenied)
+    Err(SendError::HttpRequestDenied)
 }
 
 /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
@@ -346,7 +353,7 @@ async fn broker(source: &TokenSource, patience: Patience, call: &CallContext) ->
         Err(TokenError::NoCredential(error)) => Ok(own(credentials::lacking_oauth(error))),
         Err(TokenError::Refused(refusal)) => Ok(own(credentials::refused_oauth(&refusal))),
         Err(TokenError::NotReached(error)) => Err(not_sent(call, &error)),
-        Err(TokenError::Late) => Err(WasiError::ConnectionTimeout),
+        Err(TokenError::Late) => Err(SendError::ConnectionTimeout),
     }
 }
 
@@ -479,7 +486,7 @@ impl Outgoing<'_> {
             }
             TokenError::Refused(refusal) => Ok(own(credentials::refused_management(refusal))),
             TokenError::NotReached(error) => Err(not_sent(self.call, error)),
-            TokenError::Late => Err(WasiError::ConnectionTimeout),
+            TokenError::Late => Err(SendError::ConnectionTimeout),
         }
     }
 
@@ -493,7 +500,7 @@ impl Outgoing<'_> {
                 Some(Err(reason)) => return deny(self.call, entry, reason.to_string()),
                 None => {
                     entry.failed("secret-sink", "not sent: the secret sink was busy for too long");
-                    return Err(WasiError::ConnectionTimeout);
+                    return Err(SendError::ConnectionTimeout);
                 }
             }
         }
@@ -548,7 +555,7 @@ impl Outgoing<'_> {
             Err(error) => {
                 entry.failed(error.code(), error.to_string());
                 keep_denial(self.call, &error);
-                Err(error.to_wasi())
+                Err(error.to_send_error())
             }
         }
     }
@@ -592,9 +599,9 @@ fn authorize(head: &mut Parts, token: &Token) {
 
 /// A token request that was lost says nothing about the guest's request, which was not sent. A code that reads as
 /// "sent, no answer" would turn a create into `outcome-unknown`.
-fn not_sent(call: &CallContext, error: &TransportError) -> WasiError {
+fn not_sent(call: &CallContext, error: &TransportError) -> SendError {
     keep_denial(call, error);
-    if error.may_have_been_sent() { WasiError::ConnectionTimeout } else { error.to_wasi() }
+    if error.may_have_been_sent() { SendError::ConnectionTimeout } else { error.to_send_error() }
 }
 
 /// Where an address was refused, the guest learns that and no more; the call's error says which rule it was.
@@ -604,76 +611,8 @@ fn keep_denial(call: &CallContext, error: &TransportError) {
     }
 }
 
-fn own(answer: OwnAnswer) -> Response<WasiBody> {
+fn own(answer: OwnAnswer) -> Response<HttpBody> {
     answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync())
-}
-
-/// The hooks that wasmtime calls for a guest's HTTP.
-pub(crate) struct GuestHttp {
-    egress: Option<Arc<Egress>>,
-    call: Arc<CallContext>,
-    options_left: u64,
-}
-
-impl GuestHttp {
-    /// Gives a call its way out.
-    pub(crate) fn new(egress: Arc<Egress>, call: Arc<CallContext>) -> Self {
-        Self { egress: Some(egress), call, options_left: 0 }
-    }
-
-    /// Gives no way out.
-    pub(crate) fn sealed() -> Self {
-        let call = CallContext::new(Instant::now(), CallOptions::default());
-        Self { egress: None, call: Arc::new(call), options_left: 0 }
-    }
-
-    /// Counts the options that came with the guest's requests, those past the limit of a call not included.
-    pub(crate) fn options_left(&self) -> usize {
-        let most = self.egress.as_ref().map_or(0, |egress| egress.limits.requests);
-        usize::try_from(self.options_left.min(most)).unwrap_or(usize::MAX)
-    }
-}
-
-type Driver = Box<dyn Future<Output = Result<(), WasiError>> + Send>;
-type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Driver), WasiError>> + Send>;
-
-impl WasiHttpHooks for GuestHttp {
-    /// Forbids `Authorization`: who authenticates is the host, where anybody does. This hook covers trailers too, which
-    /// `is_forbidden_header` does not (GHSA-jxcf-8qw5-5c33).
-    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        Arc::new(|name: &HeaderName| {
-            DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == header::AUTHORIZATION
-        })
-    }
-
-    /// The pooled client sets `Host` itself, and leaves it out for HTTP/2.
-    fn set_host_header(&mut self) -> bool {
-        false
-    }
-
-    /// What the host holds of a body that the guest has begun: two of these at most. A guest may begin many.
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        64 * 1024
-    }
-
-    fn send_request(
-        &mut self,
-        request: Request<WasiBody>,
-        options: Option<RequestOptions>,
-        _: Driver,
-    ) -> Sending {
-        self.options_left = self.options_left.saturating_add(u64::from(options.is_some()));
-        let egress = self.egress.clone();
-        let call = Arc::clone(&self.call);
-        let place = call.place();
-        Box::new(async move {
-            let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
-            let response = egress.send_at(request, options.unwrap_or_default(), &call, place).await?;
-            // The pool drives the sockets.
-            let driver: Driver = Box::new(async { Ok(()) });
-            Ok((response, driver))
-        })
-    }
 }
 
 #[cfg(test)]

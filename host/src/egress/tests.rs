@@ -30,7 +30,7 @@ const SECRET: &str = "canary-secret";
 const MAIL_KEY: &str = "canary-key";
 
 impl Egress {
-    async fn send(&self, request: Request<WasiBody>, options: RequestOptions, call: &CallContext) -> Answer {
+    async fn send(&self, request: Request<HttpBody>, options: RequestOptions, call: &CallContext) -> Answer {
         self.send_at(request, options, call, call.place()).await
     }
 }
@@ -229,12 +229,12 @@ fn token_or(seen: &Seen, before: usize, status: u16) -> (u16, Value) {
     }
 }
 
-fn request(method: Method, url: &str, body: &str) -> Request<WasiBody> {
+fn request(method: Method, url: &str, body: &str) -> Request<HttpBody> {
     let body = Full::new(Bytes::from(body.to_owned())).map_err(|never: Infallible| match never {});
     Request::builder().method(method).uri(url).body(body.boxed_unsync()).unwrap()
 }
 
-async fn send(egress: &Egress, request: Request<WasiBody>) -> Result<(u16, String), WasiError> {
+async fn send(egress: &Egress, request: Request<HttpBody>) -> Result<(u16, String), SendError> {
     let answer = egress.send(request, RequestOptions::default(), &CallContext::default()).await?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await?.to_bytes();
@@ -336,7 +336,7 @@ async fn a_lost_token_answer_is_not_taken_for_a_lost_create() {
     let tenant = Server::start(|_, _| None).await;
     let egress = tenant.egress(false);
     let error = send(&egress, request(Method::POST, &tenant.url("/api/v2/users"), "{}")).await.unwrap_err();
-    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
+    assert!(matches!(error, SendError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert_eq!(tenant.count("POST /api/v2/users"), 0);
 }
 
@@ -394,7 +394,7 @@ async fn a_mail_key_goes_to_its_provider_and_to_no_other_whichever_the_guest_nam
             let (answer, denial) = attempt(&egress, request(Method::POST, &tenant.url(path), forged)).await;
             let new = tenant.seen().split_off(before);
             if path != own_path {
-                assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{owner:?} {path}: {answer:?}");
+                assert!(matches!(answer, Err(SendError::HttpRequestDenied)), "{owner:?} {path}: {answer:?}");
                 assert!(denial.unwrap().contains(&format!("but for {owner}")), "{path}");
                 assert!(new.is_empty(), "{new:?}");
                 continue;
@@ -418,7 +418,7 @@ async fn without_a_mail_key_no_mail_host_is_reached_with_whatever_a_guest_has_of
             let mut mail = request(Method::POST, &tenant.url(path), r#"{"key":"of-a-stranger"}"#);
             mail.headers_mut().insert(header::AUTHORIZATION, stranger.clone());
             let (answer, denial) = attempt(&egress, mail).await;
-            assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{path}: {answer:?}");
+            assert!(matches!(answer, Err(SendError::HttpRequestDenied)), "{path}: {answer:?}");
             assert!(denial.unwrap().contains("has no credentials for that; to allow it"), "{path}");
         }
     }
@@ -431,7 +431,7 @@ async fn a_mail_for_mandrill_that_the_key_cannot_be_put_into_does_not_leave() {
     let egress = tenant.egress_for_mail(None, plain(), true, Some(MailProvider::Mandrill));
     let mail = request(Method::POST, &tenant.url("/api/1.0/messages/send"), "key=of-a-stranger");
     let (answer, denial) = attempt(&egress, mail).await;
-    assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{answer:?}");
+    assert!(matches!(answer, Err(SendError::HttpRequestDenied)), "{answer:?}");
     assert!(denial.unwrap().contains("is a JSON object"));
     assert!(tenant.seen().is_empty());
 }
@@ -503,7 +503,7 @@ async fn a_guest_cannot_give_itself_the_application_that_the_connection_acts_as(
     ] {
         let write = request(method, &tenant.url(path), r#"{"client_secret":"mine"}"#);
         let (answer, denial) = attempt(&egress, write).await;
-        assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{path}: {answer:?}");
+        assert!(matches!(answer, Err(SendError::HttpRequestDenied)), "{path}: {answer:?}");
         assert!(denial.unwrap().contains("use another application"), "{path}");
     }
     assert!(tenant.seen().is_empty());
@@ -527,7 +527,7 @@ async fn what_is_denied_is_written_down_and_not_sent() {
     let log = CallContext::default();
     let denied = request(Method::GET, &other.url("/api/v2/users?q=jane"), "");
     let error = egress.send(denied, RequestOptions::default(), &log).await.unwrap_err();
-    assert!(matches!(error, WasiError::HttpRequestDenied));
+    assert!(matches!(error, SendError::HttpRequestDenied));
     assert!(other.seen().is_empty() && tenant.seen().is_empty());
     let record = log.log.records().remove(0);
     assert_eq!((record.path.as_str(), record.status), ("/api/v2/users?q", None));
@@ -540,7 +540,7 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
     let egress = tenant.egress(false);
     let body = "x".repeat(RequestLimits::default().request_body_bytes + 1);
     let error = send(&egress, request(Method::POST, &tenant.url("/api/v2/users"), &body)).await.unwrap_err();
-    assert!(matches!(error, WasiError::HttpRequestBodySize(_)), "{error:?}");
+    assert!(matches!(error, SendError::HttpRequestBodySize(_)), "{error:?}");
     assert!(tenant.seen().is_empty());
 }
 
@@ -576,7 +576,7 @@ async fn a_post_that_waited_for_a_silent_token_endpoint_is_not_sent_and_says_so(
     let log = CallContext::default();
     let create = request(Method::POST, &tenant.url("/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
-    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
+    assert!(matches!(error, SendError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert!(endpoint.saw("POST /oauth/token"));
     assert!(tenant.seen().is_empty());
     let record = log.log.records().remove(0);
@@ -595,7 +595,7 @@ async fn a_guest_that_asks_a_silent_token_endpoint_hears_it_from_the_host() {
     let ask = request(Method::POST, &tenant.url("/oauth/token"), "");
     let options = within(Duration::from_millis(300));
     let error = egress.send(ask, options, &CallContext::default()).await.unwrap_err();
-    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?}");
+    assert!(matches!(error, SendError::ConnectionTimeout), "{error:?}");
 }
 
 #[tokio::test]
@@ -608,7 +608,7 @@ async fn a_post_whose_connection_never_came_is_not_sent_and_says_so() {
     let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
-    assert!(matches!(error, WasiError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
+    assert!(matches!(error, SendError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert_eq!(tenant.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake and nothing else came");
     assert!(!tenant.saw("canary"));
     assert_eq!((log.log.records().remove(0).sent, egress.requests()), (false, 0));
@@ -624,7 +624,7 @@ async fn a_post_that_was_sent_and_not_answered_stays_unknown() {
     let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
-    assert!(matches!(error, WasiError::HttpResponseTimeout), "{error:?}");
+    assert!(matches!(error, SendError::HttpResponseTimeout), "{error:?}");
     assert!(tenant.saw("POST /api/v2/users"));
     let record = log.log.records().remove(0);
     assert_eq!((record.sent, record.bytes_sent, egress.requests()), (true, 2, 1));
@@ -690,7 +690,7 @@ async fn a_request_that_would_be_echoed_or_tunnelled_does_not_leave() {
     for method in [Method::TRACE, Method::CONNECT, Method::OPTIONS, Method::from_bytes(b"PURGE").unwrap()] {
         let ask = request(method.clone(), &tenant.url("/api/v2/users"), "");
         let error = egress.send(ask, RequestOptions::default(), &log).await.unwrap_err();
-        assert!(matches!(error, WasiError::HttpRequestDenied), "{method}: {error:?}");
+        assert!(matches!(error, SendError::HttpRequestDenied), "{method}: {error:?}");
     }
     assert!(tenant.seen().is_empty());
     assert!(
@@ -729,7 +729,7 @@ async fn closed_port() -> SocketAddr {
 }
 
 /// Sends as a hostile component would: straight into the egress.
-async fn attempt(egress: &Egress, request: Request<WasiBody>) -> (Result<u16, WasiError>, Option<String>) {
+async fn attempt(egress: &Egress, request: Request<HttpBody>) -> (Result<u16, SendError>, Option<String>) {
     let call = CallContext::default();
     let answer = egress.send(request, RequestOptions::default(), &call).await;
     (answer.map(|answer| answer.status().as_u16()), call.denial())
@@ -781,7 +781,7 @@ async fn a_component_that_builds_its_own_requests_is_held_to_the_policy() {
             request.headers_mut().insert(name, "DELETE".parse().unwrap());
         }
         let (answer, denial) = attempt(&egress, request).await;
-        assert!(matches!(answer, Err(WasiError::HttpRequestDenied)), "{method} {path} {body}: {answer:?}");
+        assert!(matches!(answer, Err(SendError::HttpRequestDenied)), "{method} {path} {body}: {answer:?}");
         assert!(denial.is_some_and(|reason| reason.starts_with("denied: ")), "{method} {path} {body}");
     }
     assert!(tenant.seen().is_empty(), "{:?}", tenant.seen());
@@ -811,7 +811,7 @@ async fn a_name_that_leads_inside_is_refused_for_the_token_and_for_the_request()
         );
         let request = request(Method::POST, "https://acme.auth0.com/api/v2/users", "{}");
         let (answer, denial) = attempt(&egress, request).await;
-        assert!(matches!(answer, Err(WasiError::DestinationIpProhibited)), "{answer:?}");
+        assert!(matches!(answer, Err(SendError::DestinationIpProhibited)), "{answer:?}");
         let denial = denial.unwrap();
         assert!(denial.contains("acme.auth0.com is at 10.0.0.1, a private address"), "{denial}");
         assert!(denial.contains("allowed_networks"), "{denial}");

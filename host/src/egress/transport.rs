@@ -36,9 +36,9 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use tower_service::Service;
-use wasmtime_wasi_http::Error as WasiError;
 
 use super::{
+    SendError,
     address::Prohibited,
     resolver::{ResolveError, Resolver},
 };
@@ -143,20 +143,20 @@ impl TransportError {
         }
     }
 
-    /// Returns the code that the guest knows.
-    pub(crate) fn to_wasi(&self) -> WasiError {
+    /// Returns what the caller of the egress is told.
+    pub(crate) fn to_send_error(&self) -> SendError {
         match self {
-            Self::Dns(reason) => WasiError::DnsError { rcode: Some(reason.clone()), info_code: None },
-            Self::Prohibited(_) => WasiError::DestinationIpProhibited,
-            Self::Refused => WasiError::ConnectionRefused,
-            Self::Unroutable(_) => WasiError::DestinationIpUnroutable,
-            Self::ConnectTimeout => WasiError::ConnectionTimeout,
-            Self::Certificate(_) => WasiError::TlsCertificateError,
-            Self::Tls(_) => WasiError::TlsProtocolError,
-            Self::Connect(_) => WasiError::DestinationUnavailable,
-            Self::Terminated(_) => WasiError::ConnectionTerminated,
-            Self::ResponseTimeout => WasiError::HttpResponseTimeout,
-            Self::Protocol(_) => WasiError::HttpProtocolError,
+            Self::Dns(reason) => SendError::DnsError { rcode: Some(reason.clone()) },
+            Self::Prohibited(_) => SendError::DestinationIpProhibited,
+            Self::Refused => SendError::ConnectionRefused,
+            Self::Unroutable(_) => SendError::DestinationIpUnroutable,
+            Self::ConnectTimeout => SendError::ConnectionTimeout,
+            Self::Certificate(_) => SendError::TlsCertificateError,
+            Self::Tls(_) => SendError::TlsProtocolError,
+            Self::Connect(_) => SendError::DestinationUnavailable,
+            Self::Terminated(_) => SendError::ConnectionTerminated,
+            Self::ResponseTimeout => SendError::HttpResponseTimeout,
+            Self::Protocol(_) => SendError::HttpProtocolError,
         }
     }
 }

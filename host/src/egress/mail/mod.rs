@@ -12,11 +12,10 @@ mod smtp;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
-use wasmtime_wasi_http::Error as WasiError;
 
 use self::smtp::{Delivery, Smtp};
 use super::{
-    Answer, Outgoing,
+    Answer, Outgoing, SendError,
     credentials::{MailKey, OwnAnswer},
     destination::{AZURE_STAND_IN, MailAccess, MailDoor, MailProvider, SMTP_STAND_IN},
     own,
@@ -154,7 +153,7 @@ pub(super) fn refused(refusal: &Refusal) -> Answer {
     let Refusal { status, code, description, pacing } = refusal;
     let said = |did: &str| format!("Microsoft Entra ID {did} ({}): {code}: {description}", status.as_u16());
     if status.is_server_error() {
-        return Err(WasiError::DestinationUnavailable);
+        return Err(SendError::DestinationUnavailable);
     }
     if *status == StatusCode::TOO_MANY_REQUESTS {
         let mut answer = answer(429, &said("asks to wait"));
@@ -186,7 +185,7 @@ impl Outgoing<'_> {
             Ok(()) => self.once(entry, &head, body).await,
             Err(problem) => {
                 entry.failed("signature", format!("not sent: it could not be signed: {problem}"));
-                Err(WasiError::InternalError(Some("the request could not be signed".to_owned())))
+                Err(SendError::InternalError(Some("the request could not be signed".to_owned())))
             }
         }
     }
@@ -225,7 +224,7 @@ impl Outgoing<'_> {
             }
             Err(error) => {
                 entry.failed(error.code(), error.to_string());
-                Err(error.to_wasi())
+                Err(error.to_send_error())
             }
         }
     }

@@ -29,7 +29,6 @@ use http::{HeaderMap, Request, Response, header, response::Parts};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use tokio::sync::oneshot;
-use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 pub(crate) use self::pattern::{Pattern, Progress};
 pub(super) use self::{
@@ -37,7 +36,7 @@ pub(super) use self::{
     rules::{Expected, brought_in, members_below, named},
 };
 use super::{
-    Answer, Outgoing,
+    Answer, HttpBody, Outgoing, SendError,
     body::{AnswerBody, read_wiped},
     own,
     transport::{Timeouts, Transport, Whereabouts},
@@ -100,16 +99,16 @@ fn unreadable(answer: &[u8], body: &AnswerBody) -> Bytes {
 }
 
 /// Hands on that a body broke off, where the guest would have met it: after the head.
-fn broken(head: Parts, error: WasiError) -> Response<WasiBody> {
-    struct Broken(Option<WasiError>);
+fn broken(head: Parts, error: SendError) -> Response<HttpBody> {
+    struct Broken(Option<SendError>);
     impl Body for Broken {
         type Data = Bytes;
-        type Error = WasiError;
+        type Error = SendError;
 
         fn poll_frame(
             mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
             Poll::Ready(self.0.take().map(Err))
         }
     }
@@ -163,7 +162,7 @@ impl Sending {
                 sent = &mut sending => sent,
                 _ = gone => {
                     if !on_connection.load(Ordering::Relaxed) {
-                        return Err(WasiError::ConnectionTimeout);
+                        return Err(SendError::ConnectionTimeout);
                     }
                     sending.await
                 }
@@ -174,7 +173,7 @@ impl Sending {
             if error.may_have_been_sent() {
                 made.missed(&expected.subject());
             }
-            error.to_wasi()
+            error.to_send_error()
         })?;
         entry.answered(response.status());
         let (head, body) = response.into_parts();
@@ -184,7 +183,7 @@ impl Sending {
         let read = tokio::time::timeout(left, read_wiped(&mut body, |_| Ok(()))).await;
         let read = read.unwrap_or_else(|_| {
             body.failed("stalled", "the answer broke off: it took too long");
-            Err(WasiError::ConnectionReadTimeout)
+            Err(SendError::ConnectionReadTimeout)
         });
         let success = head.status.is_success();
         let (clean, secrets) = match read {
@@ -219,7 +218,7 @@ impl Sending {
             }
         }
         Ok(if too_long {
-            broken(head, WasiError::HttpResponseBodySize(Some(limit)))
+            broken(head, SendError::HttpResponseBodySize(Some(limit)))
         } else {
             own(with_length(Response::from_parts(head, clean)))
         })
@@ -260,9 +259,9 @@ impl Outgoing<'_> {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 made.panicked(&subject);
-                Err(WasiError::ConnectionTerminated)
+                Err(SendError::ConnectionTerminated)
             }
-            Err(_) => Err(WasiError::HttpResponseTimeout),
+            Err(_) => Err(SendError::HttpResponseTimeout),
         }
     }
 }

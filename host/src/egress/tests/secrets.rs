@@ -41,7 +41,7 @@ impl Server {
         Arc::new(egress.deliver_to(Deliveries::new("acme.eu.auth0.com", sink)))
     }
 
-    fn rotation(&self) -> Request<WasiBody> {
+    fn rotation(&self) -> Request<HttpBody> {
         request(Method::POST, &self.url("/api/v2/clients/abc/rotate-secret"), "")
     }
 }
@@ -88,7 +88,7 @@ async fn without_a_place_for_it_no_secret_is_made() {
         let call = CallContext::default();
         let ask = request(Method::POST, &tenant.url(path), "{}");
         let error = egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
-        assert!(matches!(error, WasiError::HttpRequestDenied), "{path}: {error:?}");
+        assert!(matches!(error, SendError::HttpRequestDenied), "{path}: {error:?}");
         assert!(call.denial().unwrap().contains("--reveal"), "{path}");
     }
     assert!(tenant.seen().is_empty());
@@ -125,7 +125,7 @@ async fn a_secret_that_comes_after_the_call_s_time_goes_into_the_sink_all_the_sa
     let time = Some(Duration::from_millis(15));
     let options = RequestOptions { first_byte_timeout: time, ..RequestOptions::default() };
     let error = egress.send(tenant.rotation(), options, &CallContext::default()).await.unwrap_err();
-    assert!(matches!(error, WasiError::HttpResponseTimeout | WasiError::ConnectionTimeout), "{error:?}");
+    assert!(matches!(error, SendError::HttpResponseTimeout | SendError::ConnectionTimeout), "{error:?}");
     egress.deliveries().settled().await;
     let sent = tenant.seen().len();
     assert_eq!(shelf.taken.lock().unwrap().len(), sent, "what was sent is kept, what was not is not made");
@@ -261,7 +261,7 @@ async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink()
         .govern(Policy::default(), Governor::default(), limits)
         .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
     let error = send(&egress, tenant.rotation()).await.unwrap_err();
-    assert!(matches!(error, WasiError::HttpResponseBodySize(Some(1000))), "{error:?}");
+    assert!(matches!(error, SendError::HttpResponseBodySize(Some(1000))), "{error:?}");
     assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
 }
 
