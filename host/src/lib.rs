@@ -26,28 +26,24 @@ mod audit;
 #[doc(hidden)]
 pub mod bench;
 mod bindings;
-mod call;
 #[cfg(test)]
 mod canary;
 mod code_cache;
 mod component;
 mod connection;
-mod credentials;
 mod doctor;
-mod egress;
 mod error;
 mod host;
 mod label;
 mod limits;
-mod mail_credentials;
-mod private_key;
+mod outcome;
 mod runtime;
-mod secret;
 mod secret_inputs;
-mod secrets;
 mod settings;
-mod telemetry;
 
+use auth0_egress::{
+    self as egress, call, credentials, mail_credentials, private_key, secret, secrets, telemetry,
+};
 use auth0_policy::{base_url, domain, policy, private_path, scopes};
 
 pub use action::{
@@ -59,7 +55,7 @@ pub use audit::{
     StopReason,
 };
 pub use base_url::{BaseUrl, BaseUrlError};
-pub use call::{CallOptions, Outcome, RequestRecord};
+pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
 pub use component::ComponentInfo;
 pub use connection::{Connection, Stats};
@@ -71,6 +67,7 @@ pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use label::{ActionLabel, Data, Label, Reach};
 pub use limits::{Limit, Limits};
+pub use outcome::Outcome;
 pub use mail_credentials::{KeyedProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownKeyedProvider};
 pub use policy::{
     ActionPattern, ActionPatternError, Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport,

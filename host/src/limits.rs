@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use auth0_egress::limits::RequestLimits;
+
 use crate::error::SettingsError;
 
 /// Linear memory that an instance can have at most: the size of the pool's slots. The component reads answers of at most
@@ -43,12 +45,9 @@ impl Default for Limits {
             hostcall_bytes: 32 * 1024 * 1024,
             // The connector holds about twenty at once.
             handles: 256,
-            // The longest curated action, find-stale-secrets, asks once for each application of a list.
-            requests: 1000,
-            // Auth0 takes 1 MB at most; the rest is room for a mail with its recipients.
-            request_body_bytes: 1_100_000,
-            // What the connector reads at most, and an error of its own beyond that.
-            response_body_bytes: 10_000_000,
+            requests: RequestLimits::default().requests,
+            request_body_bytes: RequestLimits::default().request_body_bytes,
+            response_body_bytes: RequestLimits::default().response_body_bytes,
             // Auth0's answers have about 2 KB of headers; nginx allows a proxy 32 KB.
             header_bytes: 32 * 1024,
             // A tenant that answers in 50 ms then serves 1,280 calls a second, which only private clouds allow.
@@ -187,14 +186,6 @@ pub enum Limit {
     Stack,
 }
 
-/// What the requests of one call may use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestLimits {
-    pub(crate) requests: u64,
-    pub(crate) request_body_bytes: usize,
-    pub(crate) response_body_bytes: u64,
-}
-
 impl From<&Limits> for RequestLimits {
     fn from(limits: &Limits) -> Self {
         Self {
@@ -202,11 +193,5 @@ impl From<&Limits> for RequestLimits {
             request_body_bytes: limits.request_body_bytes,
             response_body_bytes: limits.response_body_bytes,
         }
-    }
-}
-
-impl Default for RequestLimits {
-    fn default() -> Self {
-        Self::from(&Limits::default())
     }
 }

@@ -122,34 +122,6 @@ impl StopReason {
     }
 }
 
-/// One request of a call.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct AuditRequest {
-    /// Method; `_OTHER` where it is none of HTTP's.
-    pub method: String,
-    /// Host, and port where it is not the scheme's own; `*` where it is neither the tenant nor a mail provider.
-    pub authority: String,
-    /// Path without what may be about a person, and the names of the query: `/api/v2/users/samlp%7C*?fields`.
-    pub path: String,
-    /// Status of the answer.
-    pub status: Option<u16>,
-    /// Whether the server may have seen it.
-    pub sent: bool,
-    /// When it began, counted from the beginning of the call. In JSON: `start_ms`.
-    #[serde(rename = "start_ms", serialize_with = "fraction")]
-    pub start: Duration,
-    /// How long it took. In JSON: `elapsed_ms`.
-    #[serde(rename = "elapsed_ms", serialize_with = "fraction")]
-    pub elapsed: Duration,
-    /// Bytes of its body.
-    pub bytes_sent: u64,
-    /// Bytes of the answer's body that were read.
-    pub bytes_received: u64,
-    /// What went wrong, as a word: `denied`, `throttled`, `no-token`, `no-scope`, `broken-off`, `connect-timeout`, ….
-    pub error: Option<&'static str>,
-}
-
 impl AuditRecord {
     /// Writes the record as one line of JSON, without the line feed.
     pub fn to_json(&self) -> String {

@@ -1,0 +1,187 @@
+//! Bodies on their way through.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
+use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
+use zeroize::Zeroizing;
+
+use super::{SendError, transport::body_error};
+use crate::call::RequestEntry;
+
+/// A request's body from the guest, or an answer's to it.
+pub type HttpBody = UnsyncBoxBody<Bytes, SendError>;
+
+/// Reads a request's body from the guest, as a whole, so that the request can be repeated with a new token. A body that
+/// the guest leaves unfinished is an error: the request must not be sent.
+pub async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, SendError> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(SendError::HttpRequestBodySize(Some(limit as u64)))
+        }
+        Err(error) => match error.downcast::<SendError>() {
+            Ok(error) => Err(*error),
+            Err(error) => Err(SendError::RequestBody(error)),
+        },
+    }
+}
+
+/// Reads an answer with a secret in it, into memory that is wiped. `fits` is asked with each length that it gets to.
+pub async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    fits: impl Fn(usize) -> Result<(), B::Error>,
+) -> Result<Zeroizing<Vec<u8>>, B::Error> {
+    /// Room for what the tenant usually answers: an application, or a token, which is some 12 KB with all scopes.
+    const USUAL_BYTES: usize = 16 * 1024;
+    /// A page of users is some 100 KB; room for more is made when it comes.
+    const MOST_BYTES_AT_ONCE: u64 = 1024 * 1024;
+    let announced = body.size_hint().lower().min(MOST_BYTES_AT_ONCE) as usize;
+    let mut answer = Zeroizing::new(Vec::with_capacity(announced.max(USUAL_BYTES)));
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
+        let Ok(data) = frame?.into_data() else { continue };
+        let length = answer.len() + data.len();
+        fits(length)?;
+        if length > answer.capacity() {
+            // By hand, since a vector that grows by itself leaves its old copy behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * length));
+            larger.extend_from_slice(&answer);
+            answer = larger;
+        }
+        answer.extend_from_slice(&data);
+    }
+    Ok(answer)
+}
+
+/// An answer's body that keeps the request's place among those under way until it is read to its end or dropped. What
+/// nobody reads waits in the host's memory, so it counts as long as it is there.
+pub struct PlacedBody {
+    inner: HttpBody,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl PlacedBody {
+    pub fn new(inner: HttpBody, place: Option<OwnedSemaphorePermit>) -> Self {
+        let place = place.filter(|_| !inner.is_end_stream());
+        Self { inner, place }
+    }
+}
+
+impl Body for PlacedBody {
+    type Data = Bytes;
+    type Error = SendError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.inner.is_end_stream() {
+            self.place = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// An answer's body: counted, given up when it stalls, and when it is too long.
+pub struct AnswerBody {
+    inner: Incoming,
+    entry: RequestEntry,
+    between_bytes: Option<Duration>,
+    stall: Option<Pin<Box<Sleep>>>,
+    /// Bytes that may still come.
+    left: u64,
+    limit: u64,
+}
+
+impl AnswerBody {
+    pub fn new(
+        inner: Incoming,
+        entry: RequestEntry,
+        between_bytes: Option<Duration>,
+        limit: u64,
+    ) -> Self {
+        Self { inner, entry, between_bytes, stall: None, left: limit, limit }
+    }
+}
+
+impl AnswerBody {
+    /// Writes down that the answer is not handed on.
+    pub fn failed(&self, code: &'static str, reason: &str) {
+        self.entry.failed(code, reason);
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = SendError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.stall = None;
+                Poll::Ready(frame.map(|frame| match frame {
+                    Ok(frame) => {
+                        let bytes = frame.data_ref().map_or(0, Bytes::len);
+                        this.entry.received(bytes);
+                        match this.left.checked_sub(bytes as u64) {
+                            Some(left) => {
+                                this.left = left;
+                                Ok(frame)
+                            }
+                            None => {
+                                this.entry.failed(
+                                    "too-long",
+                                    format!("the answer has more than {} bytes", this.limit),
+                                );
+                                Err(SendError::HttpResponseBodySize(Some(this.limit)))
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        let error = body_error(&error);
+                        this.entry.failed(error.code(), format!("the answer broke off: {error}"));
+                        Err(error.to_send_error())
+                    }
+                }))
+            }
+            Poll::Pending => {
+                let Some(limit) = this.between_bytes else { return Poll::Pending };
+                let stall = this.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+                if stall.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                this.entry.failed("stalled", "the answer broke off: nothing came for too long");
+                Poll::Ready(Some(Err(SendError::ConnectionReadTimeout)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

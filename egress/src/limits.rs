@@ -1,0 +1,22 @@
+//! What the requests of one call may use.
+
+/// What the requests of one call may use.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    pub requests: u64,
+    pub request_body_bytes: usize,
+    pub response_body_bytes: u64,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            // The longest curated action, find-stale-secrets, asks once for each application of a list.
+            requests: 1000,
+            // Auth0 takes 1 MB at most; the rest is room for a mail with its recipients.
+            request_body_bytes: 1_100_000,
+            // What the connector reads at most, and an error of its own beyond that.
+            response_body_bytes: 10_000_000,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! How a mail leaves: with what its provider wants instead of a key.
+//!
+//! All of it comes after policy and over what is really sent, so that a signature vouches for nothing that the host has
+//! not looked at. Where a mail goes is the connection's own setting ([`MailDoor`]): the component posts to the provider's
+//! public address or, where that is a customer's own server, to a name that stands for it.
+
+mod azure;
+mod letter;
+mod microsoft365;
+mod ses;
+mod smtp;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+
+use self::smtp::{Delivery, Smtp};
+use super::{
+    Answer, Outgoing, SendError,
+    keyring::{MailKey, OwnAnswer},
+    destination::{AZURE_STAND_IN, MailAccess, MailDoor, MailProvider, SMTP_STAND_IN},
+    own,
+    resolver::Resolver,
+    token::{Refusal, TokenSource},
+    transport::{Transport, Whereabouts},
+};
+use crate::{
+    base_url::BaseUrl,
+    call::RequestEntry,
+    credentials::Credentials,
+    domain::Domain,
+    mail_credentials::{AzureAccess, MailCredentials},
+    settings_error::SettingsError,
+};
+
+/// What a connection puts on a mail, where that is more than a key.
+#[derive(Debug)]
+pub enum Mailer {
+    Ses(ses::Signer),
+    /// Boxed: the state of its HMAC is large.
+    Azure(Box<azure::Signer>),
+    Microsoft365(TokenSource),
+    Smtp(Smtp),
+}
+
+/// What a connection gives its mailer.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    pub transport: &'a Transport,
+    pub resolver: &'a Resolver,
+    /// What stands in for the providers.
+    pub stand_in: Option<&'a BaseUrl>,
+    /// Authorities to trust besides the machine's own.
+    pub ca_pem: Option<&'a [u8]>,
+    pub tenant: &'a Domain,
+}
+
+impl Mailer {
+    /// Takes a connection's credentials apart: a key, or a mailer.
+    pub fn open(
+        credentials: Option<MailCredentials>,
+        around: Surroundings<'_>,
+    ) -> Result<(Option<MailKey>, Option<Self>), SettingsError> {
+        Ok(match credentials {
+            None => (None, None),
+            Some(MailCredentials::ApiKey { provider, key }) => {
+                (Some(MailKey { provider: provider.provider(), key }), None)
+            }
+            Some(MailCredentials::Ses { access_key_id, secret_access_key, session_token, region }) => {
+                let signer = ses::Signer { access_key_id, secret_access_key, session_token, region };
+                (None, Some(Self::Ses(signer)))
+            }
+            Some(MailCredentials::AzureCommunication { connection_string }) => {
+                let signer = azure::Signer::new(AzureAccess::read(&connection_string)?);
+                (None, Some(Self::Azure(Box::new(signer))))
+            }
+            Some(MailCredentials::Microsoft365 { tenant_id, client_id, client_secret }) => {
+                let endpoint = microsoft365::endpoint(&tenant_id, &around)?;
+                let credentials = Credentials::client_secret(client_id, client_secret);
+                (None, TokenSource::new(credentials, endpoint, around.tenant).map(Self::Microsoft365))
+            }
+            Some(MailCredentials::Smtp(server)) => {
+                (None, Some(Self::Smtp(Smtp::new(server, around.ca_pem, around.resolver.clone())?)))
+            }
+        })
+    }
+
+    /// Says which name the component asks for, and where that is.
+    pub fn door(&self) -> MailDoor {
+        match self {
+            Self::Ses(signer) => {
+                let origin = BaseUrl::https(&format!("email.{}.amazonaws.com", signer.region));
+                MailDoor { provider: MailProvider::Ses, asked: origin.clone(), leads_to: origin.to_string() }
+            }
+            Self::Azure(signer) => MailDoor {
+                provider: MailProvider::Azure,
+                asked: BaseUrl::https(AZURE_STAND_IN),
+                leads_to: signer.endpoint.to_string(),
+            },
+            Self::Microsoft365(_) => {
+                let origin = BaseUrl::https(microsoft365::GRAPH);
+                MailDoor {
+                    provider: MailProvider::Microsoft365,
+                    asked: origin.clone(),
+                    leads_to: origin.to_string(),
+                }
+            }
+            Self::Smtp(smtp) => MailDoor {
+                provider: MailProvider::Smtp,
+                asked: BaseUrl::https(SMTP_STAND_IN),
+                leads_to: format!("smtp://{}", smtp.authority()),
+            },
+        }
+    }
+
+    /// Counts the connections that it has opened by itself.
+    pub fn connections_opened(&self) -> u64 {
+        match self {
+            Self::Smtp(smtp) => smtp.connections_opened(),
+            Self::Ses(_) | Self::Azure(_) | Self::Microsoft365(_) => 0,
+        }
+    }
+}
+
+/// Says which provider a key or a mailer is for.
+pub fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
+    match (key, mailer) {
+        (_, Some(mailer)) => MailAccess::Door(mailer.door()),
+        (Some(key), None) => MailAccess::Key(key.provider),
+        (None, None) => MailAccess::None,
+    }
+}
+
+/// Leaves a mail only the headers that say what it is. Others could turn a key to something else: SendGrid acts for
+/// whom `on-behalf-of` names, and AWS and Azure read the parts of a signature from headers.
+pub(super) fn keep_plain_headers(headers: &mut HeaderMap) {
+    let plain = [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT];
+    let kept = plain.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value)));
+    *headers = kept.collect();
+}
+
+/// Makes an answer in the form that the component reads a provider's words from.
+fn answer(status: u16, text: &str) -> OwnAnswer {
+    let body = serde_json::json!({ "message": text }).to_string();
+    let mut answer = Response::new(Bytes::from(body));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// Hands the refusal of a provider's token endpoint to a guest that wanted to send a mail. The mail was not sent, and the
+/// guest must not think that it may have been, as it does of a provider that answers 5xx.
+pub(super) fn refused(refusal: &Refusal) -> Answer {
+    let Refusal { status, code, description, pacing } = refusal;
+    let said = |did: &str| format!("Microsoft Entra ID {did} ({}): {code}: {description}", status.as_u16());
+    if status.is_server_error() {
+        return Err(SendError::DestinationUnavailable);
+    }
+    if *status == StatusCode::TOO_MANY_REQUESTS {
+        let mut answer = answer(429, &said("asks to wait"));
+        answer.headers_mut().extend(pacing.clone());
+        return Ok(own(answer));
+    }
+    Ok(own(answer(401, &said("refused the host's credentials"))))
+}
+
+impl Outgoing<'_> {
+    /// Sends a mail to a provider that wants more than a key.
+    pub(super) async fn mail(
+        &self,
+        provider: MailProvider,
+        entry: RequestEntry,
+        mut head: Parts,
+        body: &Bytes,
+    ) -> Answer {
+        let signed = match (provider, &self.egress.mailer) {
+            (MailProvider::Ses, Some(Mailer::Ses(signer))) => signer.sign(&mut head, body),
+            (MailProvider::Azure, Some(Mailer::Azure(signer))) => signer.sign(&mut head, body),
+            (MailProvider::Microsoft365, Some(Mailer::Microsoft365(source))) => {
+                return self.with_token(source, entry, head, body).await;
+            }
+            (MailProvider::Smtp, Some(Mailer::Smtp(smtp))) => return self.smtp(smtp, entry, body).await,
+            _ => Ok(()),
+        };
+        match signed {
+            Ok(()) => self.once(entry, &head, body).await,
+            Err(problem) => {
+                entry.failed("signature", format!("not sent: it could not be signed: {problem}"));
+                Err(SendError::InternalError(Some("the request could not be signed".to_owned())))
+            }
+        }
+    }
+
+    /// Hands a mail to the SMTP server, and answers as a provider over HTTP would.
+    async fn smtp(&self, smtp: &Smtp, entry: RequestEntry, body: &Bytes) -> Answer {
+        let letter = match letter::read(body) {
+            Ok(letter) => letter,
+            Err(problem) => {
+                entry.failed("body", format!("not sent: {problem}"));
+                return Ok(own(answer(422, &problem)));
+            }
+        };
+        let follow = |whereabouts, bytes| match whereabouts {
+            Whereabouts::OnConnection => {
+                entry.sent(bytes);
+                self.egress.count_request();
+            }
+            Whereabouts::HandedBack => entry.handed_back(),
+        };
+        let times = smtp::Times { to_send: self.patience.to_send(), to_answer: self.patience.to_answer() };
+        match smtp.send(&letter, times, follow).await {
+            Ok(Delivery::Answered { status, text }) => {
+                let answer = answer(status, &text);
+                entry.answered(answer.status());
+                entry.received(text.len());
+                Ok(own(answer))
+            }
+            Ok(Delivery::NoTls) => {
+                let reason = format!(
+                    "denied: {} offers no STARTTLS, and neither a mail nor a password goes there in plain text; use a \
+                     server or a port that does, such as 465 with TLS from the first byte",
+                    smtp.authority()
+                );
+                super::deny(self.call, entry, reason)
+            }
+            Err(error) => {
+                entry.failed(error.code(), error.to_string());
+                Err(error.to_send_error())
+            }
+        }
+    }
+}

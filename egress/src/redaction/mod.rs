@@ -1,0 +1,270 @@
+//! Secrets in the tenant's answers, and how they leave them.
+//!
+//! [`rules`] says which answers hold one. Such an answer is read as a whole and each secret replaced by its handle, before
+//! the guest gets any of it ([`answer`]). One that the tenant has made just now goes into the connection's sink; one that
+//! it merely shows (it can be shown again) is left out and goes nowhere.
+//!
+//! A request that makes a secret runs in a task of its own from the moment that it is on a connection: the call may be
+//! dropped, stopped or out of time before the answer is there, and the secret is in force all the same. Where the answer
+//! cannot be read, the call's error says that a secret is in force that nobody has. What was read of such an answer is not
+//! kept: the next attempt would put it into the sink as the secret, and another rotation mends more than that.
+
+mod answer;
+mod pattern;
+mod rules;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header, response::Parts};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Full};
+use tokio::sync::oneshot;
+
+pub use self::pattern::{Pattern, Progress};
+pub(super) use self::{
+    answer::writes_handle,
+    rules::{Expected, brought_in, members_below, named},
+};
+use super::{
+    Answer, HttpBody, Outgoing, SendError,
+    body::{AnswerBody, read_wiped},
+    own,
+    transport::{Timeouts, Transport, Whereabouts},
+};
+use crate::{
+    call::RequestEntry,
+    secrets::{
+        deliveries::{Deliveries, Turn},
+        made::MadeSecrets,
+    },
+};
+
+/// An answer that comes later than its call has time still brings the secret into the sink. The slowest recorded answers
+/// took 6 s (facts, section 9); gateways give up after 60 s.
+const LATE_ANSWER: Duration = Duration::from_secs(60);
+/// What is read of an answer that holds a new secret even where the guest may have less. An application is some KB; this
+/// leaves room for one with thousands of addresses.
+const LEAST_ROOM: u64 = 2 * 1024 * 1024;
+
+/// Hides the secrets that an answer shows.
+pub(super) async fn hide(
+    response: Response<AnswerBody>,
+    expected: &Expected,
+    deliveries: &Deliveries,
+) -> Answer {
+    let (head, mut body) = response.into_parts();
+    if !head.status.is_success() {
+        return Ok(Response::from_parts(head, body.boxed_unsync()));
+    }
+    Ok(match read_wiped(&mut body, |_| Ok(())).await {
+        // Not packed, it says all that it has.
+        Ok(mut answer) if unpacked(&head.headers) && expected.cannot_be_in(&answer) => {
+            own(with_length(Response::from_parts(head, Bytes::from(std::mem::take(&mut *answer)))))
+        }
+        Ok(answer) => {
+            let clean = expected.hide(&answer, deliveries).unwrap_or_else(|| unreadable(&answer, &body));
+            own(with_length(Response::from_parts(head, clean)))
+        }
+        Err(error) => broken(head, error),
+    })
+}
+
+fn unpacked(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Stands in for an answer that may hold a secret and is not what the tenant answers. The guest takes it for what it is: no
+/// JSON.
+fn unreadable(answer: &[u8], body: &AnswerBody) -> Bytes {
+    const WITHHELD: &str =
+        "the answer was withheld: it may hold a secret, and it is not the JSON that the tenant answers";
+    if answer.is_empty() {
+        return Bytes::new();
+    }
+    body.failed("withheld", WITHHELD);
+    Bytes::from_static(WITHHELD.as_bytes())
+}
+
+/// Hands on that a body broke off, where the guest would have met it: after the head.
+fn broken(head: Parts, error: SendError) -> Response<HttpBody> {
+    struct Broken(Option<SendError>);
+    impl Body for Broken {
+        type Data = Bytes;
+        type Error = SendError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
+            Poll::Ready(self.0.take().map(Err))
+        }
+    }
+    Response::from_parts(head, Broken(Some(error)).boxed_unsync())
+}
+
+fn with_length(mut response: Response<Bytes>) -> Response<Bytes> {
+    let length = response.body().len();
+    response.headers_mut().remove(header::TRANSFER_ENCODING);
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+/// A request that makes a secret, with all that it needs to outlive its call.
+struct Sending {
+    transport: Transport,
+    request: Request<Full<Bytes>>,
+    request_bytes: usize,
+    timeouts: Timeouts,
+    entry: RequestEntry,
+    requests: Arc<AtomicU64>,
+    response_limit: u64,
+    expected: Expected,
+    deliveries: Arc<Deliveries>,
+    made: Arc<MadeSecrets>,
+    turn: Turn,
+}
+
+impl Sending {
+    /// Sends, reads and delivers. Stops where the caller goes before the request is on a connection.
+    async fn run(self, gone: oneshot::Receiver<Infallible>) -> Answer {
+        let Self { transport, request, entry, requests, expected, deliveries, made, turn, .. } = self;
+        let begun = Instant::now();
+        let on_connection = AtomicBool::new(false);
+        let response = {
+            let sending = transport.send(request, self.timeouts, |whereabouts| match whereabouts {
+                Whereabouts::OnConnection => {
+                    entry.sent(self.request_bytes);
+                    requests.fetch_add(1, Ordering::Relaxed);
+                    on_connection.store(true, Ordering::Relaxed);
+                }
+                Whereabouts::HandedBack => {
+                    entry.handed_back();
+                    requests.fetch_sub(1, Ordering::Relaxed);
+                    on_connection.store(false, Ordering::Relaxed);
+                }
+            });
+            let mut sending = std::pin::pin!(sending);
+            tokio::select! {
+                biased;
+                sent = &mut sending => sent,
+                _ = gone => {
+                    if !on_connection.load(Ordering::Relaxed) {
+                        return Err(SendError::ConnectionTimeout);
+                    }
+                    sending.await
+                }
+            }
+        };
+        let response = response.map_err(|error| {
+            entry.failed(error.code(), error.to_string());
+            if error.may_have_been_sent() {
+                made.missed(&expected.subject());
+            }
+            error.to_send_error()
+        })?;
+        entry.answered(response.status());
+        let (head, body) = response.into_parts();
+        let mut body = AnswerBody::new(body, entry, None, self.response_limit.max(LEAST_ROOM));
+        // One time for head and body: what drips must not hold the turn.
+        let left = self.timeouts.answer.saturating_sub(begun.elapsed());
+        let read = tokio::time::timeout(left, read_wiped(&mut body, |_| Ok(()))).await;
+        let read = read.unwrap_or_else(|_| {
+            body.failed("stalled", "the answer broke off: it took too long");
+            Err(SendError::ConnectionReadTimeout)
+        });
+        let success = head.status.is_success();
+        let (clean, secrets) = match read {
+            Err(error) => {
+                if success {
+                    made.missed(&expected.subject());
+                }
+                return Ok(broken(head, error));
+            }
+            Ok(answer) if !success => (Bytes::copy_from_slice(&answer), Vec::new()),
+            Ok(answer) => match expected.take(&answer, &deliveries) {
+                Some(taken) => (taken.clean, taken.made),
+                None => {
+                    made.missed(&expected.subject());
+                    (unreadable(&answer, &body), Vec::new())
+                }
+            },
+        };
+        let limit = self.response_limit;
+        let too_long = clean.len() as u64 > limit;
+        if too_long {
+            body.failed("too-long", &format!("the answer has more than {limit} bytes"));
+        }
+        // The request ends here; what the sink takes is not its time.
+        drop(body);
+        // Said beforehand: the call may end while the sink is at it.
+        secrets.iter().for_each(|(name, _)| made.under_way(name));
+        for (name, secret) in secrets {
+            match deliveries.deliver(name.clone(), secret, &turn).await {
+                Ok(()) => made.delivered(&name),
+                Err(source) => made.refused(&name, source),
+            }
+        }
+        Ok(if too_long {
+            broken(head, SendError::HttpResponseBodySize(Some(limit)))
+        } else {
+            own(with_length(Response::from_parts(head, clean)))
+        })
+    }
+}
+
+impl Outgoing<'_> {
+    /// Sends a request that makes a secret, and answers when the sink has the secret or has refused it.
+    pub(super) async fn send_and_keep(
+        &self,
+        turn: Turn,
+        expected: Expected,
+        entry: RequestEntry,
+        request: Request<Full<Bytes>>,
+        timeouts: Timeouts,
+    ) -> Answer {
+        let made = &self.call.made;
+        let subject = expected.subject();
+        let sending = Sending {
+            transport: self.egress.transport.clone(),
+            request_bytes: request.body().size_hint().lower() as usize,
+            request,
+            timeouts: Timeouts { answer: timeouts.answer.max(LATE_ANSWER), ..timeouts },
+            entry,
+            requests: Arc::clone(&self.egress.requests),
+            response_limit: self.egress.limits.response_body_bytes,
+            expected,
+            deliveries: Arc::clone(&self.egress.deliveries),
+            made: Arc::clone(made),
+            turn,
+        };
+        // Dropped with this future: the task learns that nobody waits for it.
+        let (here, gone) = oneshot::channel();
+        let task = tokio::spawn(sending.run(gone));
+        let ended = tokio::time::timeout(timeouts.answer, task).await;
+        drop(here);
+        match ended {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                made.panicked(&subject);
+                Err(SendError::ConnectionTerminated)
+            }
+            Err(_) => Err(SendError::HttpResponseTimeout),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

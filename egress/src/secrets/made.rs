@@ -1,0 +1,135 @@
+//! What became of the secrets that one call's requests made.
+//!
+//! Written down by the task that delivers them, so that a call which ends before the sink does can say so.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{SecretName, SinkError, deliveries::Undelivered};
+
+/// The secrets of one call that are not where they belong.
+#[derive(Debug, Default)]
+pub struct MadeSecrets(Mutex<Whereabouts>);
+
+#[derive(Debug, Default)]
+struct Whereabouts {
+    /// With the sink, or refused by it.
+    kept: Vec<(SecretName, Arc<SinkError>)>,
+    /// What those belong to whose answer was not read: `clients/abc`, and `clients` where the tenant was to choose the id.
+    missed: Vec<String>,
+}
+
+impl MadeSecrets {
+    /// Writes down that the sink is given a secret.
+    pub fn under_way(&self, name: &SecretName) {
+        self.refused(name, Arc::new(SinkError::UnderWay));
+    }
+
+    /// Writes down that the sink has it.
+    pub fn delivered(&self, name: &SecretName) {
+        let mut made = self.lock();
+        made.kept.retain(|(other, _)| other != name);
+        made.missed.retain(|subject| *subject != name.owner());
+    }
+
+    /// Writes down that the sink did not take it.
+    pub fn refused(&self, name: &SecretName, source: Arc<SinkError>) {
+        let mut made = self.lock();
+        made.missed.retain(|subject| *subject != name.owner());
+        match made.kept.iter_mut().find(|(other, _)| other == name) {
+            Some(kept) => kept.1 = source,
+            None => made.kept.push((name.clone(), source)),
+        }
+    }
+
+    /// Writes down that a secret may have been made, and was not in what came of the answer.
+    pub fn missed(&self, subject: &str) {
+        self.lock().missed.push(subject.to_owned());
+    }
+
+    /// Writes down that the task ended in a panic: the sink's, if the sink was at it.
+    pub fn panicked(&self, subject: &str) {
+        let mut made = self.lock();
+        let mut under_way =
+            made.kept.iter_mut().filter(|(_, source)| matches!(**source, SinkError::UnderWay)).peekable();
+        if under_way.peek().is_none() {
+            drop(under_way);
+            made.missed.push(subject.to_owned());
+            return;
+        }
+        under_way.for_each(|(_, source)| *source = Arc::new(SinkError::Engine("the sink panicked")));
+    }
+
+    /// Returns what the sink does not have, as far as is known.
+    pub fn undelivered(&self) -> Option<Undelivered> {
+        let made = self.lock();
+        let (_, source) = made.kept.first()?;
+        let names = made.kept.iter().map(|(name, _)| name.clone()).collect();
+        Some(Undelivered { names, source: Arc::clone(source) })
+    }
+
+    /// Says which secrets nobody has, and what to do about it.
+    pub fn missing(&self) -> Option<String> {
+        let made = self.lock();
+        let subject = made.missed.last()?;
+        Some(format!(
+            "a new secret of `{subject}` may be in force, and is in no secret sink: the tenant's answer was lost or could \
+             not be read; have another made in its place, as by rotating the secret again"
+        ))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Whereabouts> {
+        // Nothing in here is left half-written by a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(id: &str) -> SecretName {
+        SecretName::new("acme.eu.auth0.com", &["clients"], id, &["client_secret"])
+    }
+
+    #[test]
+    fn a_secret_is_told_of_until_the_sink_has_it() {
+        let made = MadeSecrets::default();
+        made.under_way(&name("a"));
+        assert!(matches!(*made.undelivered().unwrap().source, SinkError::UnderWay));
+        made.refused(&name("a"), Arc::new(SinkError::Engine("full")));
+        made.under_way(&name("b"));
+        assert_eq!(made.undelivered().unwrap().names, [name("a"), name("b")]);
+        made.delivered(&name("b"));
+        let told = made.undelivered().unwrap();
+        assert_eq!((told.names, told.source.to_string().as_str()), (vec![name("a")], "full"));
+        made.delivered(&name("a"));
+        assert!(made.undelivered().is_none());
+    }
+
+    #[test]
+    fn a_secret_that_nobody_has_is_told_of_until_a_newer_one_is_known() {
+        let made = MadeSecrets::default();
+        assert_eq!(made.missing(), None);
+        made.missed("clients/a");
+        assert!(made.missing().unwrap().contains("of `clients/a` may be in force"));
+        made.delivered(&name("b"));
+        assert!(made.missing().is_some());
+        made.delivered(&name("a"));
+        assert_eq!(made.missing(), None);
+        made.missed("clients");
+        made.delivered(&name("a"));
+        assert!(made.missing().unwrap().contains("of `clients` may"), "the new one's id is not known");
+    }
+
+    #[test]
+    fn a_panic_is_the_sink_s_where_the_sink_was_at_it() {
+        let made = MadeSecrets::default();
+        made.under_way(&name("a"));
+        made.panicked("clients/a");
+        assert_eq!(made.undelivered().unwrap().source.to_string(), "the sink panicked");
+        assert_eq!(made.missing(), None);
+        made.delivered(&name("a"));
+        made.panicked("clients/a");
+        assert!(made.undelivered().is_none() && made.missing().is_some());
+    }
+}
