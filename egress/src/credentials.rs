@@ -6,7 +6,7 @@
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
-use crate::{private_key::PrivateKey, secret::Secret};
+use crate::{private_key::PrivateKey, secret::Secret, settings_error::SettingsError};
 
 /// How the host proves to the tenant who it is. The component never gets to see it.
 #[derive(Clone)]
@@ -59,6 +59,28 @@ impl Credentials {
     /// Sends requests without credentials.
     pub fn none() -> Self {
         Self::None
+    }
+
+    /// Refuses what could not be sent, before anything is.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let printable = |name, text: &str| {
+            let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            if sendable { Ok(()) } else { Err(SettingsError::Value { name }) }
+        };
+        match self {
+            // A vault's answer is checked when it is given.
+            Self::None | Self::Source(_) => {}
+            Self::Token(token) => printable("the token (given without `Bearer`)", token.expose())?,
+            Self::ClientSecret { client_id, client_secret } => {
+                printable("the client id", client_id)?;
+                // Sent in a form body: anything but nothing can travel.
+                if client_secret.is_empty() {
+                    return Err(SettingsError::Value { name: "the client secret" });
+                }
+            }
+            Self::PrivateKey { client_id, .. } => printable("the client id", client_id)?,
+        }
+        Ok(())
     }
 
     /// Returns the application that acts, where that is known beforehand.

@@ -62,7 +62,6 @@ use crate::{
     limits::RequestLimits,
     policy::{Policy, check_reading},
     secrets::deliveries::Deliveries,
-    telemetry,
 };
 
 /// Names the secrets in the answers of an operation of the Management API.

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use auth0_policy::destination::Destinations;
 use rustls::RootCertStore;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,21 +21,22 @@ use tracing::Instrument as _;
 use crate::{
     audit::{Facts, Journal},
     base_url::BaseUrl,
-    call::{CallContext, CallOptions, Outcome},
+    call::{CallContext, CallOptions},
     component::ComponentInfo,
     domain::Domain,
     egress::{
         Egress,
-        credentials::Keyring,
-        destination::Destinations,
         governor::{Governor, RatePlan},
+        keyring::Keyring,
+        limits::RequestLimits,
         mail::{self, Mailer, Surroundings},
         resolver::Resolver,
         token::{TokenEndpoint, TokenError, TokenSource},
         transport::{Transport, tls_config},
     },
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
-    limits::{Limits, RequestLimits},
+    limits::Limits,
+    outcome::Outcome,
     policy::{PermittedActions, PolicyDenial},
     runtime::{Guest, GuestHttp, Instances, Reuse, SharedRuntime},
     secrets::{

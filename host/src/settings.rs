@@ -240,19 +240,7 @@ impl Settings {
             let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
             if sendable { Ok(()) } else { Err(SettingsError::Value { name }) }
         };
-        match &self.credentials {
-            // A vault's answer is checked when it is given.
-            Credentials::None | Credentials::Source(_) => {}
-            Credentials::Token(token) => printable("the token (given without `Bearer`)", token.expose())?,
-            Credentials::ClientSecret { client_id, client_secret } => {
-                printable("the client id", client_id)?;
-                // Sent in a form body: anything but nothing can travel.
-                if client_secret.is_empty() {
-                    return Err(SettingsError::Value { name: "the client secret" });
-                }
-            }
-            Credentials::PrivateKey { client_id, .. } => printable("the client id", client_id)?,
-        }
+        self.credentials.check()?;
         if let Some(credentials) = &self.email_credentials {
             credentials.check()?;
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::process;
 use crate::workspace::Workspace;
 
-const PACKAGE: &str = "auth0-host";
+const PROGRAM: &str = "auth0-host";
 
 /// Build `auth0-host` and answer where it is. Options of cargo choose the profile, the target and what is built with it.
 pub(crate) fn build(workspace: &Workspace, options: &[String]) -> Result<PathBuf> {
@@ -19,7 +19,7 @@ pub(crate) fn build(workspace: &Workspace, options: &[String]) -> Result<PathBuf
         // Cargo gives a dependency the features that all it builds asks for. With the whole workspace, and one test so
         // that the tests' dependencies count too, these are the features that `cargo test` gives: else wasmtime would
         // be built twice.
-        .args(["--quiet", "--workspace", "--bin", PACKAGE, "--test", "host"])
+        .args(["--quiet", "--workspace", "--bin", PROGRAM, "--test", "host"])
         .arg("--message-format=json-render-diagnostics")
         .args(options)
         .stderr(Stdio::inherit());
@@ -32,7 +32,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
         let message: Value = serde_json::from_str(line).ok()?;
         let name = message.pointer("/target/name")?.as_str()?;
         let path = message.get("executable")?.as_str()?;
-        (name == PACKAGE).then(|| PathBuf::from(path))
+        (name == PROGRAM).then(|| PathBuf::from(path))
     })
 }
 

@@ -15,9 +15,11 @@ mod record;
 use std::{fmt, pin::Pin};
 
 pub(crate) use self::journal::{Facts, Journal};
+pub use auth0_egress::call::AuditRequest;
+
 pub use self::{
     file::{AuditError, AuditFile},
-    record::{AuditOutcome, AuditRecord, AuditRequest, Decision, StopReason},
+    record::{AuditOutcome, AuditRecord, Decision, StopReason},
 };
 
 /// Takes the audit records of any number of connections.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::error_code;
+use super::{AuditRequest, error_code};
 use crate::error::{Error, ErrorKind};
 
 /// The longest caller that is kept: two UUIDs and words around them.
@@ -162,8 +162,7 @@ impl AuditOutcome {
                 | Error::InvalidComponent { .. }
                 | Error::Engine(_)
                 | Error::Instantiation(_)
-                | Error::Contract { .. }
-                | Error::Tls { .. },
+                | Error::Contract { .. },
             ) => plain("host"),
         }
     }

@@ -58,7 +58,7 @@ const RESUME_TIME: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A server that listens already.
-pub(crate) struct HttpServer {
+pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -77,7 +77,7 @@ impl HttpServer {
     /// # Errors
     ///
     /// Where the port is taken.
-    pub(crate) async fn bind(LoopbackAddress(address): LoopbackAddress) -> anyhow::Result<Self> {
+    pub async fn bind(LoopbackAddress(address): LoopbackAddress) -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
         let address = listener.local_addr()?;
@@ -85,7 +85,7 @@ impl HttpServer {
     }
 
     /// Serves until `stop`. What is under way then is stopped, and answered if that takes no longer than a moment.
-    pub(crate) async fn serve(self, server: Arc<Server>, token: AccessToken, stop: impl Future<Output = ()>) {
+    pub async fn serve(self, server: Arc<Server>, token: AccessToken, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let connection = server.connection().clone();
         let door = Arc::new(Door::new(server, token));

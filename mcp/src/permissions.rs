@@ -4,13 +4,13 @@ use auth0_host::{ActionPattern, ActionSummary, Effect};
 
 /// What the options of the command allow. Denying comes first, whatever is allowed; writing needs its own word.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Permissions {
+pub struct Permissions {
     /// Whether actions may do more than read.
-    pub(crate) write: bool,
+    pub write: bool,
     /// Only these, where there are any.
-    pub(crate) allow: Vec<ActionPattern>,
+    pub allow: Vec<ActionPattern>,
     /// None of these.
-    pub(crate) deny: Vec<ActionPattern>,
+    pub deny: Vec<ActionPattern>,
 }
 
 /// Why an action is not offered, and which option would offer it.
@@ -60,7 +60,7 @@ impl Permissions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::tools::tests::summary;
+    use crate::tools::tests::summary;
 
     fn permissions(write: bool, allow: &[&str], deny: &[&str]) -> Permissions {
         let patterns =

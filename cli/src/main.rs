@@ -1,8 +1,11 @@
-//! The command line: what may be said, and where it goes.
+//! `auth0-host`: the Auth0 connector at a shell.
+//!
+//! Arguments, printing and exit codes only; everything else is in the libraries.
 
 mod actions;
 mod connect;
 mod credentials;
+mod demo;
 mod describe;
 mod doctor;
 mod emulator;
@@ -21,12 +24,33 @@ mod secret_file;
 mod secrets;
 mod telemetry;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
 use auth0_host::Connection;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use self::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let arguments = match read(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    // A guest that does not yield holds a thread: another one has to see Ctrl-C and the clock.
+    let threads = thread::available_parallelism().map_or(2, |count| count.get().max(2));
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("error: the runtime could not be started: {error}");
+                return Exit::Host.into();
+            }
+        };
+    let exit = runtime.block_on(run(arguments));
+    // Nor must it keep the process from ending.
+    runtime.shutdown_background();
+    exit
+}
 
 /// What to run, and how to reach the tenant.
 #[derive(Debug, Parser)]

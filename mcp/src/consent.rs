@@ -22,7 +22,7 @@ use super::{
 
 /// What a person is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Confirm {
+pub enum Confirm {
     /// Whatever replaces, takes away, deletes, or sends a message to a person; custom requests other than GET
     #[default]
     Destructive,
@@ -37,11 +37,11 @@ pub(crate) enum Confirm {
 
 /// When a person is asked, and what holds where nobody can be.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Consent {
+pub struct Consent {
     /// What is asked about.
-    pub(crate) confirm: Confirm,
+    pub confirm: Confirm,
     /// Run it without the question where the client cannot ask it.
-    pub(crate) trust_client: bool,
+    pub trust_client: bool,
 }
 
 /// How long a person has for an answer. Longer than anybody looks at a question, and short enough that one which nobody
@@ -170,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mcp::tools::tests::description;
+    use crate::tools::tests::description;
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 
 /// Bytes of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ResultBytes(usize);
+pub struct ResultBytes(usize);
 
 impl ResultBytes {
     /// Claude Code puts what has more than 50,000 characters into a file, and refuses more than 25,000 tokens; other
     /// clients give a model less room. JSON with ids has about three bytes to a token.
-    pub(crate) const DEFAULT: Self = Self(40_000);
+    pub const DEFAULT: Self = Self(40_000);
     /// A tenth of it is what a piece says of itself.
     const LEAST: usize = 4_000;
     /// More than any model takes at once, and little enough for the transport to keep what it sent for a moment.

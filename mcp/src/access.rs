@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 /// An address of this machine that only this machine reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LoopbackAddress(pub(super) SocketAddr);
+pub struct LoopbackAddress(pub(super) SocketAddr);
 
 impl FromStr for LoopbackAddress {
     type Err = String;
@@ -31,7 +31,7 @@ impl FromStr for LoopbackAddress {
 
 /// What a client has to show.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessToken(Secret);
+pub struct AccessToken(Secret);
 
 impl AccessToken {
     /// As many hexadecimal digits as 128 bits have.
@@ -42,7 +42,7 @@ impl AccessToken {
     /// # Errors
     ///
     /// Where it could be guessed, or does not fit a header.
-    pub(crate) fn chosen(token: Secret) -> Result<Self, String> {
+    pub fn chosen(token: Secret) -> Result<Self, String> {
         let text = token.expose();
         if text.len() < Self::SHORTEST {
             return Err(format!(
@@ -60,14 +60,14 @@ impl AccessToken {
     }
 
     /// Makes one for this run.
-    pub(crate) fn generate() -> anyhow::Result<Self> {
+    pub fn generate() -> anyhow::Result<Self> {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).ok().context("this machine has no randomness for a token")?;
         Ok(Self(Secret::new(URL_SAFE_NO_PAD.encode(bytes))))
     }
 
     /// Shows it, once, to the person who started the server.
-    pub(crate) fn expose(&self) -> &str {
+    pub fn expose(&self) -> &str {
         self.0.expose()
     }
 

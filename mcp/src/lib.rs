@@ -22,7 +22,7 @@ mod shelf;
 mod stdio;
 mod tools;
 
-pub(crate) use self::{
+pub use self::{
     access::{AccessToken, LoopbackAddress},
     consent::{Confirm, Consent},
     http::HttpServer,

@@ -11,7 +11,7 @@ use super::server::Server;
 
 /// An action that does what a denied one does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Detour {
+pub struct Detour {
     denied: String,
     open: String,
     request: String,
@@ -30,7 +30,7 @@ impl Server {
     /// # Errors
     ///
     /// Those of the runtime.
-    pub(crate) async fn detours(&self) -> Result<BTreeSet<Detour>, Error> {
+    pub async fn detours(&self) -> Result<BTreeSet<Detour>, Error> {
         let mut detours = BTreeSet::new();
         let custom = self.permitted().find(|action| action.id == CUSTOM_REQUEST);
         for denied in self.denied() {

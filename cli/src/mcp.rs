@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use auth0_host::{ActionPattern, Secret};
 
 use super::{Exit, Failure, Globals, connect, emulator, secret_file, secrets};
-use crate::mcp::{
+use auth0_mcp::{
     AccessToken, BringHome, Confirm, Consent, HttpServer, LoopbackAddress, OpenError, Permissions,
     ResultBytes, Server, serve_stdio,
 };

@@ -12,7 +12,7 @@ use super::{server::Server, session::Session};
 /// # Errors
 ///
 /// Where the client does not begin as the protocol says.
-pub(crate) async fn serve(server: Arc<Server>, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn serve(server: Arc<Server>, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut stop = pin!(stop);
     if std::io::stdin().is_terminal() {
         eprintln!("Speaking MCP on stdin and stdout, for a client that starts this command; Ctrl-C ends it.");

@@ -14,7 +14,7 @@ use inquire::{
 use serde_json::{Map, Value};
 
 use super::{Field, Form, file_of_secrets, run_command, schema, terminal};
-use crate::cli::{Failure, describe};
+use crate::{Failure, describe};
 
 /// Names and choices that are shown at a time: a page of them fits the smallest terminal.
 const PAGE: usize = 7;

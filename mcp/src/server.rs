@@ -20,11 +20,11 @@ use super::{
 
 /// Sees to it that secrets which the sink did not take are somewhere, and says where, if that is not the sink. The command
 /// line knows a place; the protocol does not.
-pub(crate) type BringHome =
+pub type BringHome =
     Box<dyn Fn(Connection) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// One tenant, offered to agents.
-pub(crate) struct Server {
+pub struct Server {
     host: Host,
     connection: Connection,
     /// All that there are, permitted or not: what is refused is told apart from what does not exist.
@@ -45,7 +45,7 @@ impl Server {
     /// # Errors
     ///
     /// [`OpenError::Idle`] and [`OpenError::Nothing`] where the permissions are not what somebody can have meant.
-    pub(crate) async fn open(
+    pub async fn open(
         host: Host,
         connection: Connection,
         permissions: Permissions,
@@ -233,7 +233,7 @@ fn elsewhere(names: &[SecretName], whereabouts: &str) -> Value {
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     #[error(
         "no action matches the pattern `{0}` (--allow or --deny); `auth0-host actions` lists all of them"
     )]

@@ -259,7 +259,7 @@ fn unreadable(option: &str, path: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::credentials::CredentialFiles;
+    use crate::credentials::CredentialFiles;
 
     fn with(globals: &Globals, variables: &[(&str, &str)]) -> Result<Settings, String> {
         let find = |name: &str| {

@@ -221,7 +221,7 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::tools::tests::summary;
+    use crate::tools::tests::summary;
 
     fn search(arguments: Value) -> Result<(Vec<String>, Value), Refused> {
         let all =

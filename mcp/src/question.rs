@@ -120,7 +120,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mcp::tools::tests::description;
+    use crate::tools::tests::description;
 
     fn domain() -> Domain {
         "acme.eu.auth0.com".parse().unwrap()
