@@ -272,7 +272,7 @@ impl CallContext {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-support"))]
 impl Default for CallContext {
     fn default() -> Self {
         Self::new(Instant::now() + Duration::from_secs(60), CallOptions::default())

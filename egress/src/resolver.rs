@@ -53,7 +53,7 @@ impl Resolver {
     }
 
     /// Answers from a table, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "test-support"))]
     pub fn fake(
         rules: AddressRules,
         answer: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static,

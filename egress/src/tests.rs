@@ -545,20 +545,6 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_guest_cannot_authenticate_whatever_its_host_has() {
-    let tenant = Server::tenant().await;
-    for egress in [
-        tenant.egress(false),
-        tenant.egress_with(None, plain(), true),
-        tenant.egress_with(None, plain(), false),
-    ] {
-        let filter = GuestHttp::new(egress, Arc::default()).forbidden_header_filter();
-        assert!(filter(&header::AUTHORIZATION));
-        assert!(filter(&header::HOST) && !filter(&header::CONTENT_TYPE));
-    }
-}
-
-#[tokio::test]
 async fn no_secret_is_in_a_debug_print() {
     let tenant = Server::tenant().await;
     let egress = tenant.egress(true);

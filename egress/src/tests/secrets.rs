@@ -1,7 +1,7 @@
 //! Secrets that the tenant makes: into the sink, and never to the guest.
 
 use super::*;
-use crate::secrets::{SecretName, SecretSink, Sink, SinkError, SinkFuture};
+use crate::{call::CallOptions, secrets::{SecretName, SecretSink, Sink, SinkError, SinkFuture}};
 
 /// Keeps what it gets; refuses everything while it is broken.
 #[derive(Default)]

@@ -305,10 +305,13 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Instant};
 
     use super::*;
-    use crate::audit::{AuditOutcome, AuditRequest, Decision};
+    use crate::{
+        audit::{AuditOutcome, Decision},
+        call::RequestLog,
+    };
 
     struct Folder(PathBuf);
 
@@ -468,19 +471,12 @@ mod tests {
     #[test]
     fn a_record_out_of_all_proportion_is_written_with_fewer_of_its_requests() {
         let folder = Folder::new("long");
-        let request = AuditRequest {
-            method: "X".repeat(20 << 20),
-            authority: "evil.example".to_owned(),
-            path: "/".to_owned(),
-            status: None,
-            sent: false,
-            start: Duration::ZERO,
-            elapsed: Duration::ZERO,
-            bytes_sent: 0,
-            bytes_received: 0,
-            error: Some("denied"),
-        };
-        let short = AuditRequest { method: "GET".to_owned(), ..request.clone() };
+        let log = RequestLog::default();
+        log.open(&http::Method::GET, &"https://acme.eu.auth0.com/api/v2/users".parse().unwrap());
+        let (mut requests, _) = log.audit(Instant::now(), 1);
+        let short = requests.remove(0);
+        let mut request = short.clone();
+        request.method = "X".repeat(20 << 20);
         let file = AuditFile::open(folder.file()).unwrap();
         file.record(&AuditRecord { requests: vec![short, request], requests_omitted: 5, ..record("long") });
         assert_eq!(file.lost(), 0);

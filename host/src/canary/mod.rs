@@ -21,7 +21,7 @@ use crate::{
     host::EMBEDDED,
     mail_credentials::KeyedProvider,
     policy::PermittedActions,
-    private_key::{PrivateKey, tests::fresh_pem},
+    private_key::PrivateKey,
     runtime::{Runtime, SharedRuntime},
     secret::Secret,
     secrets::FileSink,
@@ -30,6 +30,12 @@ use crate::{
 
 /// A name of the application that the guest does get: what the control run looks for.
 const HARMLESS: &str = "harmless-canary-in-the-environment";
+
+/// A fresh key as PEM, so that none lies in the repository.
+fn fresh_pem() -> Secret {
+    let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+    Secret::new(pair.unwrap().serialize_pem())
+}
 
 struct Laboratory {
     runtime: SharedRuntime,

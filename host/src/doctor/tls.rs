@@ -199,8 +199,9 @@ fn days_left(
 
 #[cfg(test)]
 mod tests {
+    use auth0_policy::address::AddressRules;
+
     use super::*;
-    use crate::egress::address::AddressRules;
 
     #[tokio::test]
     async fn a_name_is_looked_up_by_the_rules_of_the_connection() {

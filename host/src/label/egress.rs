@@ -110,13 +110,12 @@ pub(super) const ALL: [Reach; 12] = [
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{
-        base_url::BaseUrl,
-        egress::destination::{
-            AZURE_STAND_IN, Destination, Destinations, MailAccess, MailProvider, SMTP_STAND_IN,
-        },
+    use auth0_policy::destination::{
+        AZURE_STAND_IN, Destination, Destinations, MailAccess, MailProvider, SMTP_STAND_IN,
     };
+
+    use super::*;
+    use crate::base_url::BaseUrl;
 
     fn classify(request: &str) -> Option<Destination> {
         let destinations =

@@ -119,3 +119,15 @@ fn to_wasi(error: SendError) -> WasiError {
         SendError::InternalError(problem) => WasiError::InternalError(problem),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_cannot_authenticate_whatever_its_host_has() {
+        let filter = GuestHttp::sealed().forbidden_header_filter();
+        assert!(filter(&header::AUTHORIZATION));
+        assert!(filter(&header::HOST) && !filter(&header::CONTENT_TYPE));
+    }
+}
