@@ -23,8 +23,8 @@ const NAME: &str = "auth0-connector";
 /// The component is fetched, hashed and compiled by every engine: 1.6 MB is what the project promises.
 const LIMIT: usize = 1_600_000;
 
-/// The package of the connector.
-const CONNECTOR: &str = "auth0-component";
+/// The package of the component.
+const COMPONENT: &str = "auth0-component";
 
 /// The package of the component that the sandbox is tested with.
 const HOSTILE: &str = "auth0-guests";
@@ -71,7 +71,7 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<()> {
 /// Build into a file, and answer what the component imports.
 fn build_with(workspace: &Workspace, toolchain: &Toolchain, path: &Path) -> Result<Vec<String>> {
     process::say("building the component");
-    let module = build_module(workspace, toolchain, CONNECTOR)?;
+    let module = build_module(workspace, toolchain, COMPONENT)?;
     let component = describe(workspace, &componentize(&module)?)?;
     let news = if write_if_changed(path, &component)? { "" } else { ", unchanged" };
     process::say(&format!("{}: {}{news}; imports:", path.display(), size(component.len())));

@@ -99,7 +99,8 @@ impl Workspace {
     /// own commit: the component, and with it the host, would be rebuilt for a change of a document.
     pub(crate) fn component_revision(&self) -> Option<String> {
         let mut git = self.command("git");
-        git.args(["log", "-1", "--format=%H", "--", "component", "wit", "Cargo.toml", "Cargo.lock"]);
+        git.args(["log", "-1", "--format=%H", "--"]);
+        git.args(["component", "connector", "liquid", "catalog", "wit", "Cargo.toml", "Cargo.lock"]);
         let revision = process::output(&mut git).ok()?.trim().to_owned();
         (!revision.is_empty()).then_some(revision)
     }

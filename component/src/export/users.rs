@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::bindings::exports::auth0::management::users as wit;
 use super::{Connector, Read, call, fields, id, json_object, selection};
-use crate::actions::{IdentityRef, messages, users};
-use crate::core::error::Error;
+use auth0_connector::actions::{IdentityRef, messages, users};
+use auth0_connector::core::error::Error;
 
 fn user(value: &Value) -> wit::User {
     wit::User {

@@ -5,25 +5,33 @@
 
 /// A point in time, taken apart at an offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// Milliseconds since 1970 in UTC.
-    pub(crate) epoch_ms: i64,
-    pub(crate) year: i64,
-    pub(crate) month: u32,
-    pub(crate) day: u32,
+    pub epoch_ms: i64,
+    /// As people count, with 0 for the year before 1.
+    pub year: i64,
+    /// From January, 1.
+    pub month: u32,
+    /// Of the month, from 1.
+    pub day: u32,
     /// From 1.
-    pub(crate) day_of_year: i64,
+    pub day_of_year: i64,
     /// From Sunday, 0.
-    pub(crate) weekday: i64,
-    pub(crate) hour: i64,
-    pub(crate) minute: i64,
-    pub(crate) second: i64,
-    pub(crate) millisecond: i64,
+    pub weekday: i64,
+    /// From 0 to 23.
+    pub hour: i64,
+    /// From 0.
+    pub minute: i64,
+    /// From 0; no leap seconds.
+    pub second: i64,
+    /// From 0.
+    pub millisecond: i64,
     /// Minutes to add to UTC; `None` for UTC by default rather than by wish.
-    pub(crate) offset: Option<i64>,
+    pub offset: Option<i64>,
 }
 
-pub(crate) const MONTHS: [&str; 12] = [
+/// English names of the months, from January.
+pub const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -37,7 +45,9 @@ pub(crate) const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-pub(crate) const WEEKDAYS: [&str; 7] =
+
+/// English names of the days, from Sunday.
+pub const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 const DAY_MS: i64 = 86_400_000;
@@ -47,7 +57,7 @@ const MAX_EPOCH_MS: i64 = 8_640_000_000_000_000;
 
 impl Moment {
     /// Takes a point in time apart; `None` where JavaScript's `Date` ends.
-    pub(crate) fn new(epoch_ms: i64, offset: Option<i64>) -> Option<Self> {
+    pub fn new(epoch_ms: i64, offset: Option<i64>) -> Option<Self> {
         if epoch_ms.checked_abs()? > MAX_EPOCH_MS {
             return None;
         }
@@ -107,7 +117,7 @@ struct Reading {
 
 /// Reads a date as `new Date(text)` of V8 does, for the forms that occur: ISO 8601, RFC 2822, and those of
 /// `Date.toString` and of English prose. Answers milliseconds since 1970; `None` for what is no date.
-pub(crate) fn read(text: &str) -> Option<i64> {
+pub fn read(text: &str) -> Option<i64> {
     /// Longer than any date; V8 reads comments of any length.
     const MAX_BYTES: usize = 128;
 

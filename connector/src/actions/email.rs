@@ -5,6 +5,7 @@
 //! provider. The provider's key comes from `AUTH0_EMAIL_API_KEY` or, better, from the host on the way out; what some
 //! providers want instead of a key (a signature, a token, SMTP) comes from the host only.
 
+use auth0_liquid::{Template, TemplateError, UnixSeconds};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,10 +18,7 @@ use crate::core::id::UserId;
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
-use crate::mail::{
-    Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind, Template,
-    TemplateError, UnixSeconds,
-};
+use crate::mail::{Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind};
 use crate::settings::{Credentials, Origin};
 
 /// Longest subject, before rendering (facts, section 8: Flows "Send email").

@@ -1,7 +1,7 @@
 //! Points in time, as numbers: milliseconds since the Unix epoch. Asked of no clock here; `std::time` traps on the
 //! guest's target.
 
-use super::calendar::{self, Moment};
+use auth0_liquid::calendar::{self, Moment};
 
 /// Milliseconds in a day.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;

@@ -8,7 +8,7 @@ use super::error::Fault;
 use super::filters::Call;
 use super::number;
 use super::value::Value;
-use crate::core::calendar::{MONTHS, Moment, WEEKDAYS, read};
+use crate::calendar::{MONTHS, Moment, WEEKDAYS, read};
 
 /// What LiquidJS writes when no format is given.
 const DEFAULT_FORMAT: &str = "%A, %B %-e, %Y at %-l:%M %P %z";

@@ -4,7 +4,7 @@
 //! (<https://auth0.com/docs/customize/email/email-templates/use-liquid-syntax-in-email-templates>), plus a tag
 //! `debug`. A mail sent by an action is to look as one that Auth0 sends, so the semantics here are JavaScript's:
 //! undefined variables are empty, numbers are doubles, nothing is escaped unless the template says so. The tests
-//! compare with LiquidJS 10 itself (`liquid/golden.json`).
+//! compare with LiquidJS 10 itself (`golden.json`).
 //!
 //! Own interpreter rather than `liquid-core` 0.26, which was weighed first, because that crate
 //! - parses blocks and renders them with no hook to count steps or depth: templates nested deeply enough overflow the
@@ -21,8 +21,11 @@
 //! rendering panic, loop for ever, overflow the stack or take more memory than the budget says; see
 //! [`Bound`].
 
+#![deny(missing_docs)]
+
 mod arithmetic;
 mod budget;
+pub mod calendar;
 mod date;
 mod error;
 mod expression;

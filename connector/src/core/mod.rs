@@ -1,7 +1,6 @@
 //! What can be decided without asking anyone: how a request is built, how an answer is read, which page comes next,
 //! whether to try again. No I/O, no clock, no environment, so that all of it runs natively under test.
 
-pub(crate) mod calendar;
 pub mod error;
 pub mod events;
 pub mod id;
