@@ -10,7 +10,7 @@ pub mod actions;
 pub mod catalog;
 pub mod client;
 pub mod core;
-pub mod mail;
+pub(crate) mod mail;
 pub mod operations;
 pub mod settings;
 pub mod token;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Claims of an access token that people ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
+pub(crate) struct Claims {
     /// `scope`, split.
     pub scopes: Option<Vec<String>>,
     /// `exp`, seconds since the epoch.
@@ -15,7 +15,7 @@ pub struct Claims {
 }
 
 /// Reads the claims of a JWT; nothing where it is not one.
-pub fn claims(token: &str) -> Claims {
+pub(crate) fn claims(token: &str) -> Claims {
     let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims: Value = payload.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     Claims {
@@ -25,7 +25,7 @@ pub fn claims(token: &str) -> Claims {
 }
 
 /// Splits a space-separated scope list.
-pub fn split_scopes(text: &str) -> Vec<String> {
+pub(crate) fn split_scopes(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 

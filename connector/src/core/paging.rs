@@ -10,7 +10,7 @@ use super::error::{Error, Problem};
 use super::request::Request;
 
 /// Records that offset paging reaches (facts, section 4: `invalid_paging` beyond).
-pub const WALL: u64 = 1000;
+pub(crate) const WALL: u64 = 1000;
 
 /// Auth0's page size where none is asked for, and the smallest ceiling that a tenant has been said to have
 /// (docs say 50 on public cloud, recordings show 100).
@@ -21,7 +21,7 @@ const LARGEST_PAGE: u32 = 100;
 
 /// A part of a list, asked for by page number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Offset {
+pub(crate) struct Offset {
     page: Option<u32>,
     per_page: Option<u32>,
     include_totals: Option<bool>,
@@ -29,7 +29,7 @@ pub struct Offset {
 
 /// What lies behind the first 1000 records of a list.
 #[derive(Clone, Copy, Debug)]
-pub enum Wall {
+pub(crate) enum Wall {
     /// Auth0 serves no more; the phrase says how to go on.
     At1000(&'static str),
     /// The list cannot be that long, or has no such limit.
@@ -38,7 +38,7 @@ pub enum Wall {
 
 impl Wall {
     /// The wall of a list that has a checkpoint too.
-    pub const CHECKPOINT: Self =
+    pub(crate) const CHECKPOINT: Self =
         Self::At1000("give `take` (and then `from`) instead of `page`: the checkpoint has no such limit");
 }
 
@@ -47,7 +47,7 @@ impl Offset {
     ///
     /// # Errors
     /// `invalid-input` for a page size above 100 and for records beyond the wall, with the way to go on.
-    pub fn new(
+    pub(crate) fn new(
         page: Option<u32>,
         per_page: Option<u32>,
         include_totals: Option<bool>,
@@ -72,7 +72,7 @@ impl Offset {
     }
 
     /// Adds the parameters to a request.
-    pub fn apply(self, request: Request) -> Request {
+    pub(crate) fn apply(self, request: Request) -> Request {
         request
             .maybe("page", self.page)
             .maybe("per_page", self.per_page)
@@ -96,7 +96,7 @@ impl Offset {
 
 /// A part of a list, asked for by cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoint {
+pub(crate) struct Checkpoint {
     from: Option<String>,
     take: u32,
 }
@@ -106,7 +106,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// `invalid-input` for a page size of 0 or above 100, or an empty cursor.
-    pub fn new(from: Option<String>, take: Option<u32>) -> Result<Self, Error> {
+    pub(crate) fn new(from: Option<String>, take: Option<u32>) -> Result<Self, Error> {
         let take = take.unwrap_or(DEFAULT_PAGE);
         if !(1..=LARGEST_PAGE).contains(&take) {
             return Err(Error::invalid(format!("take {take} refused: it must be from 1 to {LARGEST_PAGE}")));
@@ -118,19 +118,19 @@ impl Checkpoint {
     }
 
     /// Adds the parameters to a request.
-    pub fn apply(&self, request: Request) -> Request {
+    pub(crate) fn apply(&self, request: Request) -> Request {
         request.maybe("from", self.from.as_deref()).query("take", &self.take.to_string())
     }
 
     /// Gives the cursor that was asked for.
-    pub fn from(&self) -> Option<&str> {
+    pub(crate) fn from(&self) -> Option<&str> {
         self.from.as_deref()
     }
 }
 
 /// Either way to ask for a part of a list that offers both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// By page number.
     Offset(Offset),
     /// By cursor.
@@ -142,7 +142,7 @@ impl Part {
     ///
     /// # Errors
     /// `invalid-input` for a mixture and for what [`Offset::new`] and [`Checkpoint::new`] refuse.
-    pub fn new(
+    pub(crate) fn new(
         page: Option<u32>,
         per_page: Option<u32>,
         include_totals: Option<bool>,
@@ -162,7 +162,7 @@ impl Part {
     }
 
     /// Adds the parameters to a request.
-    pub fn apply(&self, request: Request) -> Request {
+    pub(crate) fn apply(&self, request: Request) -> Request {
         match self {
             Self::Offset(offset) => offset.apply(request),
             Self::Checkpoint(checkpoint) => checkpoint.apply(request),
@@ -173,7 +173,7 @@ impl Part {
     ///
     /// # Errors
     /// `other` for an answer that is no list.
-    pub fn read(&self, answer: Value, key: &str) -> Result<Value, Error> {
+    pub(crate) fn read(&self, answer: Value, key: &str) -> Result<Value, Error> {
         match self {
             Self::Offset(offset) => read_page(answer, key, *offset),
             Self::Checkpoint(_) => read_cursor_page(answer, key),
@@ -187,7 +187,7 @@ impl Part {
 ///
 /// # Errors
 /// `other` for an answer that is no list.
-pub fn read_page(answer: Value, key: &str, offset: Offset) -> Result<Value, Error> {
+pub(crate) fn read_page(answer: Value, key: &str, offset: Offset) -> Result<Value, Error> {
     let total = answer.get("total").and_then(Value::as_u64);
     let limit = answer.get("limit").and_then(Value::as_u64);
     // `total` of the log's search is the page's own length (facts, section 7), which says nothing.
@@ -201,7 +201,7 @@ pub fn read_page(answer: Value, key: &str, offset: Offset) -> Result<Value, Erro
 ///
 /// # Errors
 /// `other` for an answer that is no list.
-pub fn read_cursor_page(mut answer: Value, key: &str) -> Result<Value, Error> {
+pub(crate) fn read_cursor_page(mut answer: Value, key: &str) -> Result<Value, Error> {
     let take = |answer: &mut Value, name: &str| {
         answer.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     };
@@ -211,7 +211,7 @@ pub fn read_cursor_page(mut answer: Value, key: &str) -> Result<Value, Error> {
 }
 
 /// Makes `{items, total?, next?}`.
-pub fn listed(items: Vec<Value>, total: Option<u64>, next: Option<Value>) -> Value {
+pub(crate) fn listed(items: Vec<Value>, total: Option<u64>, next: Option<Value>) -> Value {
     let mut list = json!({ "items": items });
     if let Some(total) = total {
         set(&mut list, "total", total.into());
@@ -223,7 +223,7 @@ pub fn listed(items: Vec<Value>, total: Option<u64>, next: Option<Value>) -> Val
 }
 
 /// Takes the rows out of a list in either form. Anything else is not an empty list: a poller would take it for silence.
-pub fn items(answer: Value, key: &str) -> Result<Vec<Value>, Error> {
+pub(crate) fn items(answer: Value, key: &str) -> Result<Vec<Value>, Error> {
     match answer {
         Value::Array(items) => return Ok(items),
         Value::Object(mut object) => {
@@ -237,14 +237,14 @@ pub fn items(answer: Value, key: &str) -> Result<Vec<Value>, Error> {
 }
 
 /// Sets a member of a JSON object.
-pub fn set(object: &mut Value, key: &str, value: Value) {
+pub(crate) fn set(object: &mut Value, key: &str, value: Value) {
     if let Some(map) = object.as_object_mut() {
         map.insert(key.to_owned(), value);
     }
 }
 
 /// Reads the cursor out of a `Link` header: `<https://…/logs?from=ID&take=50>; rel="next"`.
-pub fn cursor_of_link(link: &str) -> Option<String> {
+pub(crate) fn cursor_of_link(link: &str) -> Option<String> {
     let next = link.split(',').find(|part| part.contains("rel=\"next\"") || part.contains("rel=next"))?;
     let url = next.split_once('<')?.1.split_once('>')?.0;
     let query = url.split_once('?')?.1;

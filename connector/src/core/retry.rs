@@ -29,7 +29,7 @@ pub enum Attempt {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Wait, then send again.
     Again {
         /// How long to wait.
@@ -40,7 +40,7 @@ pub enum Decision {
 }
 
 /// Decides after attempt number `made` (1 for the first). `jitter` is any random number.
-pub fn decide(
+pub(crate) fn decide(
     method: Method,
     attempt: Attempt,
     made: u32,

@@ -120,7 +120,7 @@ impl Shape {
 }
 
 /// Makes the JSON Schema (2020-12) of an input struct, self-contained and without Rust's own formats.
-pub fn input<T: JsonSchema>() -> Value {
+pub(crate) fn input<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Some(map) = schema.as_object_mut() {

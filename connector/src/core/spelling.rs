@@ -2,7 +2,7 @@
 
 /// Names the one that is spelled most like a name: a third of its letters may differ or be swapped, and neither case nor
 /// separators count.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let asked = letters(name);
     known
         .map(|candidate| (strsim::osa_distance(&asked, &letters(candidate)), candidate))
@@ -12,7 +12,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 }
 
 /// Says that there is no property of a name, with the one that may have been meant, else with all that there are.
-pub fn unknown_property(name: &str, known: &[&str]) -> String {
+pub(crate) fn unknown_property(name: &str, known: &[&str]) -> String {
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "it takes none".to_owned(),
@@ -22,7 +22,7 @@ pub fn unknown_property(name: &str, known: &[&str]) -> String {
 }
 
 /// Says that there is no property of a name, and what to give instead.
-pub fn no_property(name: &str, instead: &str) -> String {
+pub(crate) fn no_property(name: &str, instead: &str) -> String {
     // A name is as long as its writer likes.
     let name: String = name.chars().take(100).collect();
     format!("unknown property `{name}`; {instead}")

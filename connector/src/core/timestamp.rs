@@ -4,10 +4,10 @@
 use auth0_liquid::calendar::{self, Moment};
 
 /// Milliseconds in a day.
-pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Writes a time as Auth0 does: ISO 8601, UTC, milliseconds.
-pub fn format_ms(unix_ms: i64) -> String {
+pub(crate) fn format_ms(unix_ms: i64) -> String {
     let Some(at) = Moment::new(unix_ms, None) else { return unix_ms.to_string() };
     let Moment { year, month, day, hour, minute, second, millisecond, .. } = at;
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
@@ -15,7 +15,7 @@ pub fn format_ms(unix_ms: i64) -> String {
 
 /// Reads a date or time: ISO 8601 as Auth0 writes it, or RFC 9110 as headers have it
 /// (`Sat, 21 Nov 2026 07:00:00 GMT`).
-pub fn parse_ms(text: &str) -> Option<i64> {
+pub(crate) fn parse_ms(text: &str) -> Option<i64> {
     calendar::read(text)
 }
 

@@ -26,7 +26,7 @@ const MAX_RECIPIENTS: usize = 50;
 /// A message that is refused before any request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MessageError {
+pub(crate) enum MessageError {
     /// The text is no mail address.
     #[error("`{address}` is not a mail address: {rule}")]
     Address {
@@ -59,11 +59,11 @@ pub enum MessageError {
 ///
 /// ASCII only: what a provider does with other characters differs, and Auth0 stores domains in Punycode.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Address(String);
+pub(crate) struct Address(String);
 
 impl Address {
     /// Returns the address as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn is_host_name(text: &str) -> bool {
 
 /// A sender or recipient: an address, and the name that mail programs show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     name: Option<String>,
     address: Address,
 }
@@ -128,7 +128,7 @@ impl Mailbox {
     /// # Errors
     ///
     /// Refuses a name with control characters or line breaks, and one of more than 254 bytes.
-    pub fn new(name: Option<&str>, address: Address) -> Result<Self, MessageError> {
+    pub(crate) fn new(name: Option<&str>, address: Address) -> Result<Self, MessageError> {
         let name = name.map(|name| name.trim_matches(' ')).filter(|name| !name.is_empty());
         if let Some(name) = name {
             if name.chars().any(breaks_header) {
@@ -142,12 +142,12 @@ impl Mailbox {
     }
 
     /// Returns the display name.
-    pub fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// Returns the address.
-    pub fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 }
@@ -217,7 +217,7 @@ impl fmt::Display for Mailbox {
 
 /// A mail, ready to be handed to a provider.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Message {
+pub(crate) struct Message {
     from: Mailbox,
     to: Vec<Mailbox>,
     subject: String,
@@ -231,7 +231,7 @@ impl Message {
     ///
     /// Refuses a subject that is empty, longer than 255 characters, or has control characters or line breaks, and
     /// fewer than 1 or more than 50 recipients.
-    pub fn new(
+    pub(crate) fn new(
         from: Mailbox,
         to: Vec<Mailbox>,
         subject: impl Into<String>,
@@ -257,22 +257,22 @@ impl Message {
     }
 
     /// Returns the sender.
-    pub fn from(&self) -> &Mailbox {
+    pub(crate) fn from(&self) -> &Mailbox {
         &self.from
     }
 
     /// Returns the recipients, at least one.
-    pub fn to(&self) -> &[Mailbox] {
+    pub(crate) fn to(&self) -> &[Mailbox] {
         &self.to
     }
 
     /// Returns the subject.
-    pub fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> &str {
         &self.subject
     }
 
     /// Returns the body.
-    pub fn html(&self) -> &str {
+    pub(crate) fn html(&self) -> &str {
         &self.html
     }
 }

@@ -16,6 +16,6 @@ mod message;
 mod provider;
 mod refusal;
 
-pub use message::{Address, Mailbox, Message, MessageError};
-pub use provider::{Delivery, Provider, ProviderError, Region};
-pub use refusal::{Refusal, RefusalKind};
+pub(crate) use message::{Address, Mailbox, Message, MessageError};
+pub(crate) use provider::{Provider, ProviderError};
+pub(crate) use refusal::{Refusal, RefusalKind};

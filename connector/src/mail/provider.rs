@@ -41,7 +41,7 @@ const SMTP_HEADERS: &[&str] = &["X-MC-ViewContentLink", "X-SES-Configuration-Set
 /// A tenant's mail provider that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProviderError {
+pub(crate) enum ProviderError {
     /// This version cannot speak to the provider.
     #[error("{name} {missing}; use {SUPPORTED}")]
     Unsupported {
@@ -74,7 +74,7 @@ pub enum ProviderError {
 
 /// Where a provider keeps its customers' data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Region {
+pub(super) enum Region {
     /// The United States, and whatever is not said to be elsewhere.
     Us,
     /// The European Union.
@@ -97,7 +97,7 @@ enum Service {
 
 /// A tenant's enabled mail provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provider {
+pub(crate) struct Provider {
     service: Service,
     /// As the tenant has it: it matters only to mails that name no sender.
     default_from: Value,
@@ -108,7 +108,7 @@ pub struct Provider {
 /// `Debug` shows neither the values of headers nor the body, since either may hold the key.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// Scheme and host: `https://api.sendgrid.com`.
     pub origin: Cow<'static, str>,
     /// What goes there: path, body and, where there is a key, the header `authorization`.
@@ -117,7 +117,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// Returns the body's size, as the provider's form makes it.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.request.body.as_ref().map_or(0, |body| body.bytes.len())
     }
 }
@@ -139,7 +139,7 @@ impl Provider {
     /// # Errors
     ///
     /// Answers an error for a provider that is disabled, not supported, or lacks what its requests need.
-    pub fn from_settings(settings: &Value) -> Result<Self, ProviderError> {
+    pub(crate) fn from_settings(settings: &Value) -> Result<Self, ProviderError> {
         let malformed = |field, rule| ProviderError::Malformed { field, rule };
         let name = settings
             .get("name")
@@ -194,7 +194,7 @@ impl Provider {
     }
 
     /// Returns Auth0's name of the provider.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self.service {
             Service::SendGrid => "sendgrid",
             Service::Mailgun { .. } => "mailgun",
@@ -209,7 +209,7 @@ impl Provider {
     }
 
     /// Names what a host must add for this provider, where a key in the component's environment would not do.
-    pub fn host_adds(&self) -> Option<&'static str> {
+    pub(crate) fn host_adds(&self) -> Option<&'static str> {
         match self.service {
             Service::Ses { .. } => Some("a signature of AWS (Signature Version 4)"),
             Service::Azure => Some("the endpoint and an HMAC signature"),
@@ -224,7 +224,7 @@ impl Provider {
     }
 
     /// Whether the provider is spoken to in HTTP, so that another HTTP server can stand in for it.
-    pub fn is_http(&self) -> bool {
+    pub(crate) fn is_http(&self) -> bool {
         !matches!(self.service, Service::Smtp { .. })
     }
 
@@ -233,7 +233,7 @@ impl Provider {
     /// # Errors
     ///
     /// Answers an error where what the tenant has is no mailbox.
-    pub fn default_from(&self) -> Result<Option<Mailbox>, ProviderError> {
+    pub(crate) fn default_from(&self) -> Result<Option<Mailbox>, ProviderError> {
         match &self.default_from {
             Value::Null => Ok(None),
             Value::String(text) if text.trim().is_empty() => Ok(None),
@@ -243,7 +243,7 @@ impl Provider {
     }
 
     /// Returns scheme and host of the provider's API.
-    pub fn origin(&self) -> Cow<'static, str> {
+    pub(crate) fn origin(&self) -> Cow<'static, str> {
         Cow::Borrowed(match &self.service {
             Service::SendGrid => "https://api.sendgrid.com",
             Service::Mailgun { region: Region::Us, .. } => "https://api.mailgun.net",
@@ -270,7 +270,7 @@ impl Provider {
     /// # Errors
     ///
     /// Refuses a key that is empty or has characters other than printable ASCII.
-    pub fn delivery(&self, message: &Message, key: Option<&str>) -> Result<Delivery, ProviderError> {
+    pub(crate) fn delivery(&self, message: &Message, key: Option<&str>) -> Result<Delivery, ProviderError> {
         if key.is_some_and(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(ProviderError::Key);
         }
@@ -312,7 +312,7 @@ impl Provider {
     /// # Errors
     ///
     /// Answers a [`Refusal`] with the provider's own words.
-    pub fn read_answer(&self, response: &Response) -> Result<(), Refusal> {
+    pub(crate) fn read_answer(&self, response: &Response) -> Result<(), Refusal> {
         let status = response.status;
         let body: Value = serde_json::from_slice(&response.body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&response.body).into_owned()));

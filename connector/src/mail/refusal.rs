@@ -10,7 +10,7 @@ const MAX_MESSAGE: usize = 400;
 /// What a refusal means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RefusalKind {
+pub(crate) enum RefusalKind {
     /// The key is missing, wrong or revoked.
     Unauthenticated,
     /// The key may not do this, or the sender is not verified with the provider.
@@ -41,7 +41,7 @@ impl fmt::Display for RefusalKind {
 /// A message that the provider did not take, or is not known to have taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {kind} (status {status}): {message}", verdict(*.kind))]
-pub struct Refusal {
+pub(crate) struct Refusal {
     kind: RefusalKind,
     status: u16,
     message: String,
@@ -90,17 +90,18 @@ impl Refusal {
     }
 
     /// Returns what the refusal means for the caller.
-    pub fn kind(&self) -> RefusalKind {
+    pub(crate) fn kind(&self) -> RefusalKind {
         self.kind
     }
 
     /// Returns the status of the provider's answer.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.status
     }
 
     /// Returns the provider's own words, cut to a readable length.
-    pub fn message(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
         &self.message
     }
 }
