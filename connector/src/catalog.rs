@@ -2,12 +2,6 @@
 //! operation of the Management API, which a table describes. Schemas, docs and the plugin's label read this; nothing about an
 //! action is written down anywhere else.
 
-mod refusal;
-
-use std::cell::RefCell;
-
-use serde::de::DeserializeOwned;
-use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
 use crate::actions;
@@ -17,8 +11,8 @@ use crate::core::json as documents;
 use crate::core::schema::Output;
 pub use crate::core::scope::{Need, need, need_for};
 use crate::core::spelling::nearest;
+use crate::input::FromInput;
 use crate::operations::{self, Operation, Paging, Stage};
-use refusal::refusal;
 
 /// What an action does to the tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,9 +302,7 @@ pub fn run(client: &mut Client<'_>, entry: &Entry, input: &str) -> Result<Value,
         }
     };
     entry.run(client, input).map_err(|error| match error {
-        Error::InvalidInput(problem) if problem.status.is_none() && problem.message.starts_with(REFUSED) => {
-            Error::invalid(problem.message.replacen(REFUSED, &format!("input of {id} refused"), 1))
-        }
+        Error::InvalidInput(problem) if problem.about_input => refused(problem.message),
         error => error,
     })
 }
@@ -318,39 +310,12 @@ pub fn run(client: &mut Client<'_>, entry: &Entry, input: &str) -> Result<Value,
 /// Largest input that is parsed: a body of 1 MB (facts, section 9), escaped as JSON, and room for the rest.
 const LARGEST_INPUT: usize = 4_000_000;
 
-/// How a refusal begins, until it is known which action it is of.
-pub(crate) const REFUSED: &str = "input refused";
-
 /// Reads an action's input; unknown, missing and mistyped properties are refused by name.
 ///
 /// # Errors
 /// `invalid-input`.
-pub fn parse<T: DeserializeOwned>(input: Value) -> Result<T, Error> {
-    let Value::Object(map) = input else {
-        return Err(Error::invalid(format!("{REFUSED}: give a JSON object")));
-    };
-    let current = RefCell::new(String::new());
-    let members = Members { rest: map.into_iter(), current: &current };
-    // Through an object only: the general way brings, for each input, code that reads it from an array too.
-    T::deserialize(MapDeserializer::<_, serde_json::Error>::new(members)).map_err(|error| {
-        Error::invalid(format!("{REFUSED}: {}", refusal(&error.to_string(), &current.borrow())))
-    })
-}
-
-/// An object's members, and which one was taken last: the one that an error is about.
-struct Members<'a> {
-    rest: serde_json::map::IntoIter,
-    current: &'a RefCell<String>,
-}
-
-impl Iterator for Members<'_> {
-    type Item = (String, Value);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (name, value) = self.rest.next()?;
-        self.current.borrow_mut().clone_from(&name);
-        Some((name, value))
-    }
+pub(crate) fn parse<T: FromInput>(input: Value) -> Result<T, Error> {
+    T::from_input(input).map_err(|refusal| Error::refused(refusal.to_string()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod actions;
 pub mod catalog;
 pub mod client;
 pub mod core;
+pub(crate) mod input;
 pub(crate) mod mail;
 pub mod operations;
 pub mod settings;

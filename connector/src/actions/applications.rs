@@ -1,7 +1,6 @@
 //! Applications, and a new secret for one of them. The age of secrets is in `secrets.rs`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Fields;
@@ -14,13 +13,14 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 use crate::core::timestamp::format_ms;
+use crate::input::members;
 
 /// Where the time of a rotation is written down, since the API keeps none (facts, section 6).
 pub const STAMP: &str = "secret_rotated_at";
 
 /// Input of `list-applications`.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListApplications {
     /// Kinds: non_interactive, spa, regular_web, native.
     pub app_type: Option<Fields>,
@@ -46,9 +46,22 @@ pub struct ListApplications {
     pub take: Option<u32>,
 }
 
+members!(ListApplications {
+    app_type,
+    is_first_party,
+    is_global,
+    fields,
+    include_fields,
+    page,
+    per_page,
+    include_totals,
+    from,
+    take
+});
+
 /// Input of `get-application`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct GetApplication {
     /// Id of the application.
     pub client_id: ClientId,
@@ -58,15 +71,19 @@ pub struct GetApplication {
     pub include_fields: Option<bool>,
 }
 
+members!(GetApplication { client_id, fields, include_fields });
+
 /// Input of `rotate-client-secret`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct RotateClientSecret {
     /// Id of the application.
     pub client_id: ClientId,
     /// Write the time to client_metadata.secret_rotated_at; true by default.
     pub stamp: Option<bool>,
 }
+
+members!(RotateClientSecret { client_id, stamp });
 
 fn path(client_id: &ClientId, rest: &[&str]) -> ApiPath {
     ApiPath::of(&[&["clients", client_id.as_str()], rest].concat())

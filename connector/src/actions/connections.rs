@@ -1,7 +1,6 @@
 //! Connections: the tenant's sources of users.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::Fields;
@@ -13,10 +12,11 @@ use crate::core::paging::{Part, Wall};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 
 /// Input of `list-connections`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListConnections {
     /// Strategies, such as auth0, google-oauth2, samlp.
     pub strategy: Option<Vec<String>>,
@@ -40,9 +40,21 @@ pub struct ListConnections {
     pub take: Option<u32>,
 }
 
+members!(ListConnections {
+    strategy,
+    name,
+    fields,
+    include_fields,
+    page,
+    per_page,
+    include_totals,
+    from,
+    take
+});
+
 /// Input of `get-connection`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct GetConnection {
     /// Id of the connection, `con_…`.
     pub connection_id: ConnectionId,
@@ -51,6 +63,8 @@ pub struct GetConnection {
     /// True (default): only `fields`. False: all but these.
     pub include_fields: Option<bool>,
 }
+
+members!(GetConnection { connection_id, fields, include_fields });
 
 /// Lists connections.
 ///

@@ -7,7 +7,6 @@
 
 use auth0_liquid::{Template, TemplateError, UnixSeconds};
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::users::{GetUser, get_user};
@@ -18,6 +17,7 @@ use crate::core::id::UserId;
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 use crate::mail::{Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind};
 use crate::settings::{Credentials, Origin};
 
@@ -36,8 +36,8 @@ const LARGEST_MAIL: usize = 1_000_000;
 const TENANT_VARIABLES: &[&str] = &["friendly_name", "support_email", "support_url"];
 
 /// A sender.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Sender {
     /// Display name.
     pub name: Option<String>,
@@ -45,9 +45,11 @@ pub struct Sender {
     pub email: String,
 }
 
+members!(Sender { name, email });
+
 /// Input of `send-email`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SendEmail {
     /// Sender; the provider's default sender where absent.
     pub from: Option<Sender>,
@@ -64,6 +66,8 @@ pub struct SendEmail {
     /// The user that user.* in the templates is about.
     pub user_id: Option<UserId>,
 }
+
+members!(SendEmail { from, to, subject, body, custom_vars, user_id });
 
 /// Renders and sends a mail.
 ///

@@ -1,7 +1,6 @@
 //! The tenant's log.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::Fields;
@@ -13,6 +12,7 @@ use crate::core::paging::{Checkpoint, Offset, Wall, cursor_of_link, read_page, s
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 
 const WALL: Wall = Wall::At1000(
     "go on by checkpoint: give `from` (the log_id of the oldest row you want to begin after) and `take`, or narrow \
@@ -20,8 +20,8 @@ const WALL: Wall = Wall::At1000(
 );
 
 /// Input of `list-logs`.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListLogs {
     /// Query, such as `type:fp AND date:[2026-01-01 TO *]`; all fields are case-sensitive. Excludes from and take.
     pub q: Option<String>,
@@ -43,13 +43,17 @@ pub struct ListLogs {
     pub take: Option<u32>,
 }
 
+members!(ListLogs { q, sort, fields, include_fields, page, per_page, from, take });
+
 /// Input of `get-log`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct GetLog {
     /// The log_id of the row.
     pub log_id: LogId,
 }
+
+members!(GetLog { log_id });
 
 /// Lists rows of the log.
 ///

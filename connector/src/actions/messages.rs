@@ -1,7 +1,6 @@
 //! What a user gets or is sent: verification, password and enrollment mails and tickets, and second factors.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::users::OneUser;
@@ -13,10 +12,11 @@ use crate::core::id::{ConnectionId, UserId};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 
 /// Input of `send-verification-email`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SendVerificationEmail {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -28,9 +28,11 @@ pub struct SendVerificationEmail {
     pub organization_id: Option<String>,
 }
 
+members!(SendVerificationEmail { user_id, client_id, identity, organization_id });
+
 /// Input of `create-email-verification-ticket`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateEmailVerificationTicket {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -43,15 +45,17 @@ pub struct CreateEmailVerificationTicket {
     /// Life of the link in seconds; 432000 (five days) by default.
     pub ttl_sec: Option<u32>,
     /// Put the address into the redirect.
-    #[serde(rename = "includeEmailInRedirect")]
+    #[schemars(rename = "includeEmailInRedirect")]
     pub include_email_in_redirect: Option<bool>,
     /// The identity to verify, where not the primary one.
     pub identity: Option<IdentityRef>,
 }
 
+members!(CreateEmailVerificationTicket { user_id, result_url, client_id, organization_id, ttl_sec, include_email_in_redirect as "includeEmailInRedirect", identity });
+
 /// Input of `create-password-change-ticket`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["connection_id", "email"]}]))]
 pub struct CreatePasswordChangeTicket {
     /// Whole id of the user. Either this, or connection_id and email.
@@ -73,13 +77,15 @@ pub struct CreatePasswordChangeTicket {
     /// Mark the address as verified when the link is used.
     pub mark_email_as_verified: Option<bool>,
     /// Put the address into the redirect.
-    #[serde(rename = "includeEmailInRedirect")]
+    #[schemars(rename = "includeEmailInRedirect")]
     pub include_email_in_redirect: Option<bool>,
 }
 
+members!(CreatePasswordChangeTicket { user_id, connection_id, email, result_url, client_id, organization_id, ttl_sec, identity, mark_email_as_verified, include_email_in_redirect as "includeEmailInRedirect" });
+
 /// Input of `send-password-reset-email`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SendPasswordResetEmail {
     /// E-mail address of the user.
     pub email: String,
@@ -91,9 +97,11 @@ pub struct SendPasswordResetEmail {
     pub organization: Option<String>,
 }
 
+members!(SendPasswordResetEmail { email, connection, client_id, organization });
+
 /// Input of `create-mfa-enrollment-ticket`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateMfaEnrollmentTicket {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -108,6 +116,15 @@ pub struct CreateMfaEnrollmentTicket {
     /// Allow a further enrollment beside existing ones.
     pub allow_multiple_enrollments: Option<bool>,
 }
+
+members!(CreateMfaEnrollmentTicket {
+    user_id,
+    email,
+    send_mail,
+    email_locale,
+    factor,
+    allow_multiple_enrollments
+});
 
 fn one_landing(
     result_url: Option<&String>,

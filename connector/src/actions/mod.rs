@@ -4,7 +4,6 @@
 //! Outputs are Auth0's objects as they came.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::catalog::Action;
@@ -12,6 +11,8 @@ use crate::core::error::Error;
 use crate::core::id::{IdentityUserId, ProviderName};
 use crate::core::paging::items;
 use crate::core::request::Request;
+use crate::input::{FromInput, Refusal, Wrong, members};
+use crate::operations::found;
 
 pub mod applications;
 pub mod connections;
@@ -42,13 +43,29 @@ pub const FAMILIES: &[&[Action]] = &[
 ];
 
 /// Names of fields, as Auth0 writes them (`"user_id,email"`) or as a list.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a list of names, or names between commas")]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 pub enum Fields {
     /// A list.
     List(Vec<String>),
     /// Names between commas.
     Text(String),
+}
+
+impl FromInput for Fields {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        let kind = found(&value);
+        let text = |item| if let Value::String(text) = item { Some(text) } else { None };
+        let read = match value {
+            Value::Array(items) => items.into_iter().map(text).collect::<Option<_>>().map(Self::List),
+            Value::String(text) => Some(Self::Text(text)),
+            _ => None,
+        };
+        read.ok_or_else(|| {
+            let expected = "expected a list of names, or names between commas";
+            Wrong::Unfit(format!("{expected}, found {kind}")).into()
+        })
+    }
 }
 
 impl Fields {
@@ -109,14 +126,16 @@ fn required(name: &str, value: &str) -> Result<Value, Error> {
 }
 
 /// One identity of a user who has several.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct IdentityRef {
     /// Provider of the identity.
     pub provider: ProviderName,
     /// Id within the provider.
     pub user_id: IdentityUserId,
 }
+
+members!(IdentityRef { provider, user_id });
 
 impl IdentityRef {
     fn json(&self) -> Value {

@@ -4,7 +4,6 @@
 //! tried (see `core::path`), and headers that would change whose request it is or how it is framed are refused.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Action, Effect, parse};
@@ -14,6 +13,8 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::response::Response;
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::{FromInput, Refusal, Wrong, members, misfit};
+use crate::operations::{self, found};
 
 /// Headers that are not the caller's: the credential, the addressee, and the framing of the connection (RFC 9110,
 /// section 7.6.1). `accept-encoding` would answer octets that nothing here unpacks. The last lines name method and target
@@ -46,28 +47,44 @@ const REFUSED_HEADERS: &[&str] = &[
 ];
 
 /// HTTP method of a custom request.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, JsonSchema)]
 pub enum CustomMethod {
     /// GET
-    #[serde(rename = "GET", alias = "get")]
+    #[schemars(rename = "GET")]
     Get,
     /// POST
-    #[serde(rename = "POST", alias = "post")]
+    #[schemars(rename = "POST")]
     Post,
     /// PUT
-    #[serde(rename = "PUT", alias = "put")]
+    #[schemars(rename = "PUT")]
     Put,
     /// PATCH
-    #[serde(rename = "PATCH", alias = "patch")]
+    #[schemars(rename = "PATCH")]
     Patch,
     /// DELETE
-    #[serde(rename = "DELETE", alias = "delete")]
+    #[schemars(rename = "DELETE")]
     Delete,
 }
 
+impl FromInput for CustomMethod {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        Ok(match value.as_str() {
+            Some("GET" | "get") => Self::Get,
+            Some("POST" | "post") => Self::Post,
+            Some("PUT" | "put") => Self::Put,
+            Some("PATCH" | "patch") => Self::Patch,
+            Some("DELETE" | "delete") => Self::Delete,
+            _ => {
+                let methods = vec!["GET", "POST", "PUT", "PATCH", "DELETE"];
+                return Err(misfit(&operations::Kind::OneOf(methods), &value));
+            }
+        })
+    }
+}
+
 /// Query parameters or headers by name.
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected an object of names and values, or a list of pairs")]
+#[derive(JsonSchema)]
+#[schemars(untagged)]
 enum Named {
     /// An object of names and values; a list repeats the name.
     Object(Map<String, Value>),
@@ -75,8 +92,8 @@ enum Named {
     Pairs(Vec<(String, String)>),
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct CustomRequestInput {
     /// GET, POST, PUT, PATCH or DELETE.
     method: CustomMethod,
@@ -89,6 +106,27 @@ struct CustomRequestInput {
     /// JSON body.
     body: Option<Value>,
 }
+
+impl FromInput for Named {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        let pair = |pair: &Value| match pair.as_array().map(Vec::as_slice) {
+            Some([Value::String(name), Value::String(value)]) => Some((name.clone(), value.clone())),
+            _ => None,
+        };
+        let kind = found(&value);
+        let read = match value {
+            Value::Object(map) => Some(Self::Object(map)),
+            Value::Array(pairs) => pairs.iter().map(pair).collect::<Option<_>>().map(Self::Pairs),
+            _ => None,
+        };
+        read.ok_or_else(|| {
+            let expected = "expected an object of names and values, or a list of pairs";
+            Wrong::Unfit(format!("{expected}, found {kind}")).into()
+        })
+    }
+}
+
+members!(CustomRequestInput { method, path, query, headers, body });
 
 /// Input of `custom-request`, in order.
 pub struct CustomRequest {
@@ -268,12 +306,12 @@ mod tests {
 
     #[test]
     fn query_takes_an_object_or_pairs() {
-        let named: Named = serde_json::from_value(json!({"a": [1, "2"], "b": true, "c": null})).unwrap();
+        let named: Named = Named::from_input(json!({"a": [1, "2"], "b": true, "c": null})).unwrap();
         let expected = [("a", "1"), ("a", "2"), ("b", "true")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(pairs("query", Some(named)).unwrap(), expected);
-        let named: Named = serde_json::from_value(json!([["b", "1"], ["a", "2"]])).unwrap();
+        let named: Named = Named::from_input(json!([["b", "1"], ["a", "2"]])).unwrap();
         assert_eq!(pairs("query", Some(named)).unwrap().len(), 2);
-        let named: Named = serde_json::from_value(json!({"a": {}})).unwrap();
+        let named: Named = Named::from_input(json!({"a": {}})).unwrap();
         assert!(pairs("query", Some(named)).is_err());
     }
 }

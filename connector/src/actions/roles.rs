@@ -1,7 +1,6 @@
 //! Roles, who has them, and which permissions they carry.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{done, object, required, text};
@@ -13,13 +12,14 @@ use crate::core::paging::{Offset, Part, Wall, read_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 
 /// Roles per tenant (facts, section 5): a name is looked for in so many pages of 100 and no more.
 const PAGES_OF_ROLES: u32 = 10;
 
 /// Input of `list-roles`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListRoles {
     /// Part of the name, in any case.
     pub name_filter: Option<String>,
@@ -32,17 +32,21 @@ pub struct ListRoles {
     pub include_totals: Option<bool>,
 }
 
+members!(ListRoles { name_filter, page, per_page, include_totals });
+
 /// Input of the actions that need a role and nothing else.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct OneRole {
     /// Id of the role, `rol_…`.
     pub role_id: RoleId,
 }
 
+members!(OneRole { role_id });
+
 /// Input of `create-role`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateRole {
     /// Name, unique in the tenant.
     pub name: String,
@@ -50,9 +54,11 @@ pub struct CreateRole {
     pub description: Option<String>,
 }
 
+members!(CreateRole { name, description });
+
 /// Input of `update-role`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{"required": ["name"]}, {"required": ["description"]}]))]
 pub struct UpdateRole {
     /// Id of the role, `rol_…`.
@@ -63,9 +69,11 @@ pub struct UpdateRole {
     pub description: Option<String>,
 }
 
+members!(UpdateRole { role_id, name, description });
+
 /// Input of `get-user-roles`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct GetUserRoles {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -78,9 +86,11 @@ pub struct GetUserRoles {
     pub include_totals: Option<bool>,
 }
 
+members!(GetUserRoles { user_id, page, per_page, include_totals });
+
 /// Input of `assign-user-roles` and `remove-user-roles`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{"required": ["roles"]}, {"required": ["role_names"]}]))]
 pub struct UserRoles {
     /// Whole id of the user, with its provider part.
@@ -91,9 +101,11 @@ pub struct UserRoles {
     pub role_names: Option<Vec<String>>,
 }
 
+members!(UserRoles { user_id, roles, role_names });
+
 /// Input of `list-role-users`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListRoleUsers {
     /// Id of the role, `rol_…`.
     pub role_id: RoleId,
@@ -111,9 +123,11 @@ pub struct ListRoleUsers {
     pub take: Option<u32>,
 }
 
+members!(ListRoleUsers { role_id, page, per_page, include_totals, from, take });
+
 /// Input of `list-role-permissions`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListRolePermissions {
     /// Id of the role, `rol_…`.
     pub role_id: RoleId,
@@ -126,9 +140,11 @@ pub struct ListRolePermissions {
     pub include_totals: Option<bool>,
 }
 
+members!(ListRolePermissions { role_id, page, per_page, include_totals });
+
 /// A permission of an API.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Permission {
     /// Identifier (audience) of the API.
     pub resource_server_identifier: String,
@@ -136,9 +152,20 @@ pub struct Permission {
     pub permission_name: String,
 }
 
+members!(Permission { resource_server_identifier, permission_name });
+
+impl Permission {
+    fn json(&self) -> Value {
+        json!({
+            "resource_server_identifier": self.resource_server_identifier,
+            "permission_name": self.permission_name,
+        })
+    }
+}
+
 /// Input of `add-role-permissions` and `remove-role-permissions`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct RolePermissions {
     /// Id of the role, `rol_…`.
     pub role_id: RoleId,
@@ -146,6 +173,8 @@ pub struct RolePermissions {
     #[schemars(length(min = 1))]
     pub permissions: Vec<Permission>,
 }
+
+members!(RolePermissions { role_id, permissions });
 
 fn path(role_id: &RoleId, rest: &[&str]) -> ApiPath {
     ApiPath::of(&[&["roles", role_id.as_str()], rest].concat())
@@ -334,8 +363,9 @@ fn change_permissions(
     if input.permissions.is_empty() {
         return Err(Error::invalid("no permission given: name at least one in `permissions`"));
     }
+    let permissions: Vec<_> = input.permissions.iter().map(Permission::json).collect();
     let request = Request::api(method, &path(&input.role_id, &["permissions"]));
-    client.send(&request.json(&json!({ "permissions": input.permissions }))).map(|_| done())
+    client.send(&request.json(&json!({ "permissions": permissions }))).map(|_| done())
 }
 
 const ROLE: Shape = Shape(&[

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Fields;
@@ -20,6 +19,7 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 use crate::core::timestamp::{DAY_MS, format_ms, parse_ms};
+use crate::input::members;
 
 /// Age from which a secret is stale, where none is given: the quarterly rotation of the stories.
 const OLDER_THAN_DAYS: u32 = 90;
@@ -28,8 +28,8 @@ const OLDER_THAN_DAYS: u32 = 90;
 const LOG_PAGES: u32 = 10;
 
 /// Input of `find-stale-secrets`.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FindStaleSecrets {
     /// Age in days from which a secret is stale; 90 by default.
     #[schemars(range(min = 1))]
@@ -37,6 +37,8 @@ pub struct FindStaleSecrets {
     /// Report public applications too, which use no secret; false by default.
     pub include_public: Option<bool>,
 }
+
+members!(FindStaleSecrets { older_than_days, include_public });
 
 /// Tells how old each application's secret is.
 ///

@@ -1,7 +1,6 @@
 //! Sessions and refresh tokens of a user.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::users::OneUser;
@@ -14,10 +13,11 @@ use crate::core::paging::{Checkpoint, read_cursor_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 
 /// Input of `list-user-sessions`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListUserSessions {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -28,9 +28,11 @@ pub struct ListUserSessions {
     pub take: Option<u32>,
 }
 
+members!(ListUserSessions { user_id, from, take });
+
 /// Input of `revoke-user-access`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct RevokeUserAccess {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -39,6 +41,8 @@ pub struct RevokeUserAccess {
     /// Leave refresh tokens alone; false by default.
     pub preserve_refresh_tokens: Option<bool>,
 }
+
+members!(RevokeUserAccess { user_id, session_id, preserve_refresh_tokens });
 
 fn path(user_id: &UserId, what: &str) -> ApiPath {
     ApiPath::of(&["users", user_id.as_str(), what])

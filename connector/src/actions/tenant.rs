@@ -1,7 +1,6 @@
 //! The connection to the tenant: whether domain and credentials are right.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::catalog::{Action, Effect, parse};
@@ -12,6 +11,7 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
 use crate::core::timestamp::format_ms;
+use crate::input::{FromInput, Members, Refusal};
 use crate::settings::Credentials;
 use crate::token::ask_host;
 
@@ -28,9 +28,15 @@ const CHECKS: &[(&str, &str, &str)] = &[
 ];
 
 /// Input of `test-connection`.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct TestConnection {}
+
+impl FromInput for TestConnection {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        Members::of(value, &[])?.end(|| Some(Self {}))
+    }
+}
 
 /// Makes one read-only call.
 ///

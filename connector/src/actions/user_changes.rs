@@ -7,11 +7,10 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::core::error::Error;
-use crate::core::spelling::unknown_property;
+use crate::input::{FromInput, Refusal, Wrong};
 use crate::operations::found;
 
 /// Properties of the body (facts, section 4): name, JSON type, whether `null` unsets it, meaning.
@@ -47,21 +46,21 @@ const PROPERTIES: &[(&str, &str, bool, &str)] = &[
 ];
 
 /// The body of an update: at least one known property, each of the right type.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "Map<String, Value>")]
+#[derive(Clone)]
 pub struct UserChanges(Map<String, Value>);
 
-impl TryFrom<Map<String, Value>> for UserChanges {
-    type Error = String;
-
-    fn try_from(changes: Map<String, Value>) -> Result<Self, String> {
+impl FromInput for UserChanges {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        let changes = Map::from_input(value)?;
+        let mut wrong = Refusal::default();
         if changes.is_empty() {
-            return Err("`changes` is empty: name at least one property".to_owned());
+            wrong.add(Wrong::Empty);
         }
         for (name, value) in &changes {
-            let Some((_, kind, nullable, _)) = PROPERTIES.iter().find(|(known, ..)| known == name) else {
-                let known: Vec<_> = PROPERTIES.iter().map(|(known, ..)| *known).collect();
-                return Err(format!("`changes`: {}", unknown_property(name, &known)));
+            let Some((known, kind, nullable, _)) = PROPERTIES.iter().find(|(known, ..)| known == name) else {
+                let known = PROPERTIES.iter().map(|(known, ..)| *known).collect();
+                wrong.add(Wrong::Unknown { name: name.clone(), known });
+                continue;
             };
             let fits = match value {
                 Value::Null => *nullable,
@@ -74,12 +73,20 @@ impl TryFrom<Map<String, Value>> for UserChanges {
                 let article = if *kind == "object" { "an" } else { "a" };
                 let or_null = if *nullable { " or null" } else { "" };
                 let found = found(value);
-                return Err(format!(
-                    "`changes`: `{name}`: expected {article} {kind}{or_null}, found {found}"
-                ));
+                let phrase = format!("expected {article} {kind}{or_null}, found {found}");
+                wrong.add_within(known, Wrong::Unfit(phrase).into());
             }
         }
-        Ok(Self(changes))
+        if wrong.is_empty() { Ok(Self(changes)) } else { Err(wrong) }
+    }
+}
+
+impl TryFrom<Map<String, Value>> for UserChanges {
+    type Error = Error;
+
+    fn try_from(changes: Map<String, Value>) -> Result<Self, Error> {
+        let read = Self::from_input(Value::Object(changes));
+        read.map_err(|refusal| Error::invalid(refusal.within("changes").to_string()))
     }
 }
 
@@ -135,7 +142,7 @@ mod tests {
     use super::*;
 
     fn read(changes: Value) -> Result<UserChanges, String> {
-        serde_json::from_value(changes).map_err(|error| error.to_string())
+        UserChanges::from_input(changes).map_err(|refusal| refusal.within("changes").to_string())
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Users: accounts, their logs, identities and blocks.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::user_changes::UserChanges;
@@ -14,6 +13,7 @@ use crate::core::paging::{Offset, Wall, read_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};
+use crate::input::members;
 
 const WALL: Wall = Wall::At1000(
     "narrow `q` to fewer users and go on from there, for example with sort 'created_at:1' and \
@@ -24,8 +24,8 @@ const LOG_WALL: Wall =
     Wall::At1000("read the tenant's log by checkpoint with list-logs (`from`, `take`) instead");
 
 /// Input of `get-user`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct GetUser {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -35,9 +35,11 @@ pub struct GetUser {
     pub include_fields: Option<bool>,
 }
 
+members!(GetUser { user_id, fields, include_fields });
+
 /// Input of `find-users-by-email`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FindUsersByEmail {
     /// E-mail address, matched exactly; Auth0's own store keeps addresses in lower case.
     pub email: String,
@@ -47,9 +49,11 @@ pub struct FindUsersByEmail {
     pub include_fields: Option<bool>,
 }
 
+members!(FindUsersByEmail { email, fields, include_fields });
+
 /// Input of `list-users`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListUsers {
     /// Query in Auth0's Lucene subset (v3), such as `app_metadata.plan:pro AND NOT blocked:true`.
     pub q: Option<String>,
@@ -68,65 +72,115 @@ pub struct ListUsers {
     pub include_totals: Option<bool>,
 }
 
+members!(ListUsers { q, sort, fields, include_fields, page, per_page, include_totals });
+
 /// Input of `create-user`: the body that Auth0 takes.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateUser {
     /// Name (not id) of a database or passwordless connection.
     pub connection: String,
     /// E-mail address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Phone number, '+' and 1 to 15 digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
     /// Username, where the connection requires one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Password, where the connection is a database.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// Id within the connection; Auth0 puts the provider part before it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// Full name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Nickname.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub nickname: Option<String>,
     /// Given name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub given_name: Option<String>,
     /// Family name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub family_name: Option<String>,
     /// URL of a picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
     /// Create it blocked.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<bool>,
     /// Mark the address as verified; otherwise a verification mail is sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
     /// Mark the phone number as verified.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_verified: Option<bool>,
     /// Send the verification mail or not, whatever email_verified says.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_email: Option<bool>,
     /// The person's preferences.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_metadata: Option<Map<String, Value>>,
     /// The system's truth about the person.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub app_metadata: Option<Map<String, Value>>,
 }
 
+members!(CreateUser {
+    connection,
+    email,
+    phone_number,
+    username,
+    password,
+    user_id,
+    name,
+    nickname,
+    given_name,
+    family_name,
+    picture,
+    blocked,
+    email_verified,
+    phone_verified,
+    verify_email,
+    user_metadata,
+    app_metadata
+});
+
+impl CreateUser {
+    /// Returns the body that Auth0 takes.
+    fn body(self) -> Value {
+        let Self {
+            connection,
+            email,
+            phone_number,
+            username,
+            password,
+            user_id,
+            name,
+            nickname,
+            given_name,
+            family_name,
+            picture,
+            blocked,
+            email_verified,
+            phone_verified,
+            verify_email,
+            user_metadata,
+            app_metadata,
+        } = self;
+        object([
+            ("connection", Some(connection.into())),
+            ("email", email.map(Value::from)),
+            ("phone_number", phone_number.map(Value::from)),
+            ("username", username.map(Value::from)),
+            ("password", password.map(Value::from)),
+            ("user_id", user_id.map(Value::from)),
+            ("name", name.map(Value::from)),
+            ("nickname", nickname.map(Value::from)),
+            ("given_name", given_name.map(Value::from)),
+            ("family_name", family_name.map(Value::from)),
+            ("picture", picture.map(Value::from)),
+            ("blocked", blocked.map(Value::from)),
+            ("email_verified", email_verified.map(Value::from)),
+            ("phone_verified", phone_verified.map(Value::from)),
+            ("verify_email", verify_email.map(Value::from)),
+            ("user_metadata", user_metadata.map(Value::Object)),
+            ("app_metadata", app_metadata.map(Value::Object)),
+        ])
+    }
+}
+
 /// Input of `update-user`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct UpdateUser {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -136,17 +190,21 @@ pub struct UpdateUser {
     pub allow_metadata_wipe: Option<bool>,
 }
 
+members!(UpdateUser { user_id, changes, allow_metadata_wipe });
+
 /// Input of the actions that need a user and nothing else.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct OneUser {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
 }
 
+members!(OneUser { user_id });
+
 /// Input of `list-user-logs`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ListUserLogs {
     /// Whole id of the user, with its provider part.
     pub user_id: UserId,
@@ -161,9 +219,11 @@ pub struct ListUserLogs {
     pub include_totals: Option<bool>,
 }
 
+members!(ListUserLogs { user_id, sort, page, per_page, include_totals });
+
 /// An account to link.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SecondaryIdentity {
     /// Provider, such as `google-oauth2`; may be left out where user_id holds it.
     pub provider: Option<ProviderName>,
@@ -173,9 +233,11 @@ pub struct SecondaryIdentity {
     pub connection_id: Option<ConnectionId>,
 }
 
+members!(SecondaryIdentity { provider, user_id, connection_id });
+
 /// Input of `link-user`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{"required": ["identity"]}, {"required": ["link_with"]}]))]
 pub struct LinkUser {
     /// Whole id of the primary user.
@@ -186,9 +248,11 @@ pub struct LinkUser {
     pub link_with: Option<String>,
 }
 
+members!(LinkUser { user_id, identity, link_with });
+
 /// Input of `unlink-identity`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct UnlinkIdentity {
     /// Whole id of the primary user.
     pub user_id: UserId,
@@ -198,9 +262,11 @@ pub struct UnlinkIdentity {
     pub identity_user_id: IdentityUserId,
 }
 
+members!(UnlinkIdentity { user_id, provider, identity_user_id });
+
 /// Input of the actions on brute-force blocks.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["identifier"]}]))]
 pub struct BlockTarget {
     /// Whole id of the user. Either this or identifier.
@@ -208,6 +274,8 @@ pub struct BlockTarget {
     /// E-mail address, username or phone number. Either this or user_id.
     pub identifier: Option<String>,
 }
+
+members!(BlockTarget { user_id, identifier });
 
 fn path(user_id: &UserId, rest: &[&str]) -> ApiPath {
     ApiPath::of(&[&["users", user_id.as_str()], rest].concat())
@@ -252,8 +320,8 @@ pub fn list_users(client: &mut Client<'_>, input: &ListUsers) -> Result<Value, E
 ///
 /// # Errors
 /// As the contract's `users.create-user`.
-pub fn create_user(client: &mut Client<'_>, input: &CreateUser) -> Result<Value, Error> {
-    let body = filled(serde_json::to_value(input).map_err(|error| Error::invalid(error.to_string()))?)?;
+pub fn create_user(client: &mut Client<'_>, input: CreateUser) -> Result<Value, Error> {
+    let body = filled(input.body())?;
     client.json(&Request::api(Method::Post, &ApiPath::of(&["users"])).json(&body))
 }
 
@@ -482,7 +550,7 @@ pub const ACTIONS: &[Action] = &[
         scopes: &[need(&["create:users"])],
         input: input::<CreateUser>,
         output: Output::One(&USER),
-        run: |client, value| create_user(client, &parse(value)?),
+        run: |client, value| create_user(client, parse(value)?),
     },
     Action {
         id: "update-user",

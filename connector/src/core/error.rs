@@ -14,6 +14,8 @@ pub struct Problem {
     pub error_code: Option<String>,
     /// Auth0's request id, where the answer had one.
     pub request_id: Option<String>,
+    /// Whether it is a phrase about the action's input, before which the action's name is put where that is known.
+    pub about_input: bool,
 }
 
 impl Problem {
@@ -78,6 +80,11 @@ impl Error {
     /// Refuses an input before any request.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::InvalidInput(Problem::new(message))
+    }
+
+    /// Refuses something of an action's input, in a phrase: ``missing property `user_id` ``.
+    pub fn refused(problem: impl Into<String>) -> Self {
+        Self::InvalidInput(Problem { about_input: true, ..Problem::new(problem) })
     }
 
     /// Names the case as the contract does.

@@ -1,6 +1,8 @@
 //! Server-sent events (WHATWG HTML, section 9.2), as far as Auth0's stream has them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+use super::json;
 
 /// Counts the events of a stream that are there whole.
 pub fn count(stream: &[u8]) -> usize {
@@ -12,9 +14,9 @@ pub fn read(stream: &[u8]) -> Vec<Value> {
     let events = whole(stream).filter_map(|event| {
         let data = event.data?;
         let mut object = Map::new();
-        object.extend(event.id.map(|id| ("id".to_owned(), json!(id))));
-        object.extend(event.kind.map(|kind| ("type".to_owned(), json!(kind))));
-        object.insert("data".to_owned(), serde_json::from_str(&data).unwrap_or(Value::String(data)));
+        object.extend(event.id.map(|id| ("id".to_owned(), Value::from(id))));
+        object.extend(event.kind.map(|kind| ("type".to_owned(), Value::from(kind))));
+        object.insert("data".to_owned(), json::parse(data.as_bytes()).unwrap_or(Value::String(data)));
         Some(Value::Object(object))
     });
     events.collect()
@@ -59,6 +61,8 @@ fn whole(stream: &[u8]) -> impl Iterator<Item = Event> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

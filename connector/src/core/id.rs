@@ -8,7 +8,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
 
 use super::path::check_segment;
 
@@ -24,8 +23,7 @@ pub struct IdError {
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident: $kind:literal, $expected:literal, $check:expr;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-        #[serde(try_from = "String")]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(String);
 
         impl $name {

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::json;
+
 /// Claims of an access token that people ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Claims {
@@ -17,7 +19,7 @@ pub(crate) struct Claims {
 /// Reads the claims of a JWT; nothing where it is not one.
 pub(crate) fn claims(token: &str) -> Claims {
     let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Value = payload.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let claims: Value = payload.and_then(|bytes| json::parse(&bytes).ok()).unwrap_or_default();
     Claims {
         scopes: claims.get("scope").and_then(Value::as_str).map(split_scopes),
         expires_at: claims.get("exp").and_then(Value::as_i64),

@@ -96,6 +96,7 @@ impl Response {
             status: Some(self.status),
             error_code: error_code.map(shorten),
             request_id: self.header("x-auth0-requestid").map(shorten),
+            about_input: false,
         };
         match (self.status, error_code) {
             // Auth0 says "Bearer" here, literally, for a header that is not a token.

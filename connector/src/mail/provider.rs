@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::message::{Mailbox, Message, MessageError, is_host_name};
 use super::refusal::{Refusal, RefusalKind};
+use crate::core::json;
 use crate::core::path::encode;
 use crate::core::request::{Method, Request};
 use crate::core::response::Response;
@@ -314,7 +315,7 @@ impl Provider {
     /// Answers a [`Refusal`] with the provider's own words.
     pub(crate) fn read_answer(&self, response: &Response) -> Result<(), Refusal> {
         let status = response.status;
-        let body: Value = serde_json::from_slice(&response.body)
+        let body = json::parse(&response.body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&response.body).into_owned()));
         if !response.is_success() {
             return Err(Refusal::from_answer(status, response.header("x-amzn-errortype"), &body));

@@ -59,7 +59,12 @@ pub(super) fn kind(kind: &Kind, value: &Value) -> Result<(), String> {
         }
         _ => false,
     };
-    if fits { Ok(()) } else { Err(format!("expected {}, found {}", expected(kind), instead(kind, value))) }
+    if fits { Ok(()) } else { Err(misfit(kind, value)) }
+}
+
+/// Says what was expected instead of a value that is not of a kind, and of which type it is.
+pub(crate) fn misfit(kind: &Kind, value: &Value) -> String {
+    format!("expected {}, found {}", expected(kind), instead(kind, value))
 }
 
 fn text(format: Format, longest: Option<usize>, text: &str) -> Result<(), String> {
@@ -97,7 +102,7 @@ fn within(longest: Option<usize>, text: &str) -> Result<(), String> {
 }
 
 /// Reads a whole number; `1.0` is one too (JSON Schema 2020-12, section 6.1.1).
-pub(super) fn integer(value: &Value) -> Option<i64> {
+pub(crate) fn integer(value: &Value) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "compared with the float it came from")]
     let whole = |float: f64| (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64);
     value.as_i64().or_else(|| value.as_f64().and_then(whole))

@@ -7,6 +7,7 @@ use super::{check, list};
 use crate::core::error::Error;
 use crate::core::path::check_segment;
 use crate::core::spelling::{no_property, unknown_property};
+use crate::input::MOST_TOLD;
 
 /// What the paging of the API itself is called: nobody has to know which list has which.
 const PAGING: [&str; 5] = ["page", "per_page", "include_totals", "from", "take"];
@@ -83,87 +84,104 @@ pub(super) struct Input {
 /// Reads an input.
 ///
 /// # Errors
-/// `invalid-input` that names the member: unknown, with the nearest right spelling; missing; or of another type.
+/// `invalid-input` that names the members: unknown, with the nearest right spelling; of another type; or missing.
 pub(super) fn read(operation: &Operation, mut input: Map<String, Value>) -> Result<Input, Error> {
     let places = Place::all(operation);
     let open = operation.body.as_ref().is_some_and(|body| body.form == BodyForm::Open && !body.is_apart());
-    if !open && let Some(name) = input.keys().find(|name| !places.iter().any(|(known, _)| known == name)) {
-        return Err(unknown(operation, name, &places));
+    let mut wrong = Vec::new();
+    if !open {
+        let is_unknown = |name: &&String| !places.iter().any(|(known, _)| known == *name);
+        let names = input.keys().filter(is_unknown).take(MOST_TOLD);
+        wrong.extend(names.map(|name| unknown(operation, name, &places)));
     }
-    let mut read = Input::default();
-    let mut body = Map::new();
+    let (mut missing, mut read, mut body) = (Vec::new(), Input::default(), Map::new());
     for (name, place) in places {
-        let Some(value) = input.remove(name) else {
-            if place.is_required() {
-                return Err(refused(format!("missing property `{name}`")));
-            }
-            continue;
-        };
-        let misfit = |problem: String| refused(format!("`{name}`: {problem}"));
+        match input.remove(name) {
+            Some(value) => match read.take(operation, name, place, value, &mut body) {
+                Ok(()) => {}
+                Err(problem) => wrong.push(problem),
+            },
+            None if place.is_required() => missing.push(format!("missing property `{name}`")),
+            None => {}
+        }
+    }
+    // A misspelled member is missing too, and one problem is enough for it.
+    let mut problems = if wrong.is_empty() { missing } else { wrong };
+    if let Some(known) = operation.body.as_ref().filter(|body| problems.is_empty() && !body.is_apart()) {
+        // What an open body has besides.
+        body.extend(input);
+        problems.extend(at_least(known, body.len()).err());
+        read.body = Some(Value::Object(body));
+    }
+    problems.truncate(MOST_TOLD);
+    if problems.is_empty() { Ok(read) } else { Err(Error::refused(problems.join("; "))) }
+}
+
+impl Input {
+    /// Puts a member's value where it goes; what a body is made of is gathered first.
+    fn take(
+        &mut self,
+        operation: &Operation,
+        name: &'static str,
+        place: Place<'_>,
+        value: Value,
+        body: &mut Map<String, Value>,
+    ) -> Result<(), String> {
+        let misfit = |problem: String| format!("`{name}`: {problem}");
         match place {
             Place::Path(member) => {
                 check::member(member, &value).map_err(misfit)?;
                 let text = plain(&value);
                 check_segment(&text).map_err(|problem| misfit(problem.to_owned()))?;
-                read.path.push(text);
+                self.path.push(text);
             }
             Place::Query(member) => {
                 check::member(member, &value).map_err(misfit)?;
-                query(name, &value, &member.kind, &mut read.query).map_err(misfit)?;
+                query(name, &value, &member.kind, &mut self.query).map_err(misfit)?;
             }
             Place::Body(member) => {
                 check::member(member, &value).map_err(misfit)?;
                 body.insert(name.to_owned(), value);
             }
-            Place::Whole(whole) => read.body = Some(self::whole(whole, value)?),
-            Place::AnyBody => read.body = Some(value),
-            Place::AnyQuery => any_query(value, &mut read.query)?,
-            Place::Limit => read.limit = Some(list::limit(operation, &value).map_err(misfit)?),
+            Place::Whole(whole) => self.body = Some(self::whole(whole, value)?),
+            Place::AnyBody => self.body = Some(value),
+            Place::AnyQuery => any_query(value, &mut self.query)?,
+            Place::Limit => self.limit = Some(list::limit(operation, &value).map_err(misfit)?),
             Place::Cursor => match value {
-                Value::String(cursor) if !cursor.is_empty() => read.cursor = Some(cursor),
+                Value::String(cursor) if !cursor.is_empty() => self.cursor = Some(cursor),
                 value => {
                     let found = if value.is_string() { "an empty string" } else { check::found(&value) };
                     return Err(misfit(format!("expected the `next` of the previous page, found {found}")));
                 }
             },
         }
+        Ok(())
     }
-    if let Some(known) = operation.body.as_ref().filter(|body| !body.is_apart()) {
-        // What an open body has besides.
-        body.extend(input);
-        at_least(known, body.len())?;
-        read.body = Some(Value::Object(body));
-    }
-    Ok(read)
 }
 
-fn refused(problem: String) -> Error {
-    Error::invalid(format!("{}: {problem}", crate::catalog::REFUSED))
-}
-
-fn unknown(operation: &Operation, name: &str, places: &[(&'static str, Place<'_>)]) -> Error {
+fn unknown(operation: &Operation, name: &str, places: &[(&'static str, Place<'_>)]) -> String {
     if operation.is_list() && PAGING.contains(&name) {
-        return refused(no_property(name, "a list is read by `limit` and `cursor`"));
+        return no_property(name, "a list is read by `limit` and `cursor`");
     }
     let known: Vec<_> = places.iter().map(|(known, _)| *known).collect();
-    refused(unknown_property(name, &known))
+    unknown_property(name, &known)
 }
 
-fn at_least(body: &Body, count: usize) -> Result<(), Error> {
+fn at_least(body: &Body, count: usize) -> Result<(), String> {
     if count >= body.at_least {
         return Ok(());
     }
     let names: Vec<_> = body.members.iter().map(|member| member.name).collect();
     let names = if names.is_empty() { "a member of `body`".to_owned() } else { names.join(", ") };
-    Err(refused(format!("nothing to change: give at least one of {names}")))
+    Err(format!("nothing to change: give at least one of {names}"))
 }
 
 /// Reads a body that stands apart: a list, or an object of which no member is known.
-fn whole(body: &Body, value: Value) -> Result<Value, Error> {
+fn whole(body: &Body, value: Value) -> Result<Value, String> {
     match (&value, body.form) {
         (Value::Array(items), BodyForm::List) => {
             for (at, item) in items.iter().enumerate().filter(|_| !body.members.is_empty()) {
-                let misfit = |problem: String| refused(format!("`body`, item {at}: {problem}"));
+                let misfit = |problem: String| format!("`body`, item {at}: {problem}");
                 let Value::Object(item) = item else {
                     return Err(misfit(format!("expected an object, found {}", check::found(item))));
                 };
@@ -182,7 +200,7 @@ fn whole(body: &Body, value: Value) -> Result<Value, Error> {
         (Value::Object(object), BodyForm::Open) => at_least(body, object.len())?,
         (_, form) => {
             let expected = if form == BodyForm::List { "a list" } else { "an object" };
-            return Err(refused(format!("`body`: expected {expected}, found {}", check::found(&value))));
+            return Err(format!("`body`: expected {expected}, found {}", check::found(&value)));
         }
     }
     Ok(value)
@@ -213,12 +231,12 @@ fn query(name: &str, value: &Value, kind: &Kind, to: &mut Vec<(String, String)>)
     }
 }
 
-fn any_query(value: Value, to: &mut Vec<(String, String)>) -> Result<(), Error> {
+fn any_query(value: Value, to: &mut Vec<(String, String)>) -> Result<(), String> {
     let Value::Object(members) = value else {
-        return Err(refused(format!("`query`: expected an object, found {}", check::found(&value))));
+        return Err(format!("`query`: expected an object, found {}", check::found(&value)));
     };
     for (name, value) in members {
-        let empty = || refused(format!("`query`: `{name}`: it is empty: give a value, or leave it out"));
+        let empty = || format!("`query`: `{name}`: it is empty: give a value, or leave it out");
         let items = if let Value::Array(items) = value { items } else { vec![value] };
         if items.is_empty() {
             return Err(empty());
@@ -226,7 +244,7 @@ fn any_query(value: Value, to: &mut Vec<(String, String)>) -> Result<(), Error> 
         for item in items {
             if matches!(item, Value::Object(_) | Value::Array(_) | Value::Null) {
                 let problem = "expected strings, numbers and booleans, or lists of them";
-                return Err(refused(format!("`query`: `{name}`: {problem}, found {}", check::found(&item))));
+                return Err(format!("`query`: `{name}`: {problem}, found {}", check::found(&item)));
             }
             let text = plain(&item);
             if text.is_empty() {

@@ -63,9 +63,8 @@ impl Way {
         let number = |cursor: &str| {
             let digits = cursor.bytes().all(|byte| byte.is_ascii_digit());
             cursor.parse().ok().filter(|_| digits).ok_or_else(|| {
-                Error::invalid(format!(
-                    "{}: `cursor`: not a cursor of {}; give the `next` of the previous page",
-                    crate::catalog::REFUSED,
+                Error::refused(format!(
+                    "`cursor`: not a cursor of {}; give the `next` of the previous page",
                     operation.name
                 ))
             })
@@ -239,9 +238,8 @@ fn beyond(operation: &Operation, first: usize) -> Error {
     } else {
         format!("narrow it by {}, and read each part", filters.join(", "))
     };
-    Error::invalid(format!(
-        "{}: `cursor`: record {} refused: Auth0 pages through the first {WALL} records only; {way}",
-        crate::catalog::REFUSED,
+    Error::refused(format!(
+        "`cursor`: record {} refused: Auth0 pages through the first {WALL} records only; {way}",
         first.saturating_add(1)
     ))
 }

@@ -6,7 +6,7 @@
 //! (`catalog/operations`).
 
 mod answer;
-mod check;
+pub(crate) mod check;
 mod describe;
 mod events;
 mod input;
@@ -21,6 +21,7 @@ pub(crate) use answer::object;
 pub(crate) use check::found;
 pub use describe::description;
 pub use operation::{Answer, Operation, Paging, Stage};
+pub(crate) use operation::{Format, Kind};
 pub use run::run;
 pub use schema::{input as input_schema, output as output_schema};
 pub use table::{all, find, names};

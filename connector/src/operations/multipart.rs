@@ -20,9 +20,8 @@ pub(super) fn encode(body: &Body, members: &Map<String, Value>) -> Result<Octets
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let head = if member.kind == Kind::File {
             if text.len() > LARGEST_FILE {
-                return Err(Error::invalid(format!(
-                    "{}: `{}`: {} octets refused: an import takes a file of at most {LARGEST_FILE}; split it",
-                    crate::catalog::REFUSED,
+                return Err(Error::refused(format!(
+                    "`{}`: {} octets refused: an import takes a file of at most {LARGEST_FILE}; split it",
                     member.name,
                     text.len()
                 )));
