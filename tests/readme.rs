@@ -353,7 +353,7 @@ fn source(folder: &Path) -> String {
 
 #[test]
 fn variables_on_the_pages_are_ones_that_are_read() {
-    let read_somewhere: String = ["host/src", "component/src", "xtask/src"]
+    let read_somewhere: String = ["host/src", "connector/src", "xtask/src"]
         .map(|folder| source(&program::root().join(folder)))
         .concat();
     let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');

@@ -8,7 +8,7 @@
 //! the records
 //! ```
 //!
-//! Numbers in records are LEB128 without sign; a text is its number. `component/src/operations/table.rs` reads it, and a
+//! Numbers in records are LEB128 without sign; a text is its number. `connector/src/operations/table.rs` reads it, and a
 //! test there compares all that it reads with the files.
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 //! `secrets.toml` which members of answers are secrets. Everything else is made from them when the project is built:
 //! the form that the component carries ([`encode`]), the rules by which the host finds secrets in answers, the tests'
 //! own view of each request. No other place says what an operation takes. The curated actions name the requests and
-//! scopes that they use, which a test holds against this table (`component/src/catalog.rs`).
+//! scopes that they use, which a test holds against this table (`connector/src/catalog.rs`).
 //!
 //! The files know more than a program needs and less than Auth0's documentation says: a fact that nobody could check
 //! is left out. How to add or correct an operation: `docs/catalogue.md`.

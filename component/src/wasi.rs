@@ -17,13 +17,13 @@ use wasip2::io::streams::StreamError;
 
 use serde_json::Value;
 
-use crate::client::{Client, LARGEST_ANSWER, SendError, Transport, WireRequest};
-use crate::core::error::Error;
-use crate::core::events;
-use crate::core::request::Method;
-use crate::core::response::Response;
-use crate::settings::Settings;
-use crate::token::TokenCache;
+use auth0_connector::client::{Client, LARGEST_ANSWER, SendError, Transport, WireRequest};
+use auth0_connector::core::error::Error;
+use auth0_connector::core::events;
+use auth0_connector::core::request::Method;
+use auth0_connector::core::response::Response;
+use auth0_connector::settings::Settings;
+use auth0_connector::token::TokenCache;
 
 const NS_PER_MS: u64 = 1_000_000;
 

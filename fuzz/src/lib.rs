@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use auth0_component::catalog;
-use auth0_component::client::{Client, SendError, Transport, WireRequest};
-use auth0_component::core::error::Error;
-use auth0_component::core::response::Response;
-use auth0_component::settings::Settings;
-use auth0_component::token::TokenCache;
+use auth0_connector::catalog;
+use auth0_connector::client::{Client, SendError, Transport, WireRequest};
+use auth0_connector::core::error::Error;
+use auth0_connector::core::response::Response;
+use auth0_connector::settings::Settings;
+use auth0_connector::token::TokenCache;
 use serde_json::Value;
 
 const TENANT: &str = "acme.eu.auth0.com";

@@ -2,7 +2,7 @@
 //! operation, the rest is the input.
 #![no_main]
 
-use auth0_component::operations;
+use auth0_connector::operations;
 use auth0_fuzz::Tenant;
 use libfuzzer_sys::fuzz_target;
 

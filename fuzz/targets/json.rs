@@ -8,9 +8,9 @@
 
 use std::sync::LazyLock;
 
-use auth0_component::catalog::{self, Effect, Filter};
-use auth0_component::core::response::Response;
-use auth0_component::operations::{self, Stage};
+use auth0_connector::catalog::{self, Effect, Filter};
+use auth0_connector::core::response::Response;
+use auth0_connector::operations::{self, Stage};
 use auth0_fuzz::Tenant;
 use libfuzzer_sys::fuzz_target;
 

@@ -4,8 +4,8 @@
 //! The first octet chooses the list, the second the limit; then lines: the cursor, and one answer each.
 #![no_main]
 
-use auth0_component::core::response::Response;
-use auth0_component::operations::{self, Paging};
+use auth0_connector::core::response::Response;
+use auth0_connector::operations::{self, Paging};
 use auth0_fuzz::Tenant;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;

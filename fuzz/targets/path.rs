@@ -1,7 +1,7 @@
 //! Paths: a whole one from outside, and an id that becomes a segment.
 #![no_main]
 
-use auth0_component::core::path::{ApiPath, check_segment, encode};
+use auth0_connector::core::path::{ApiPath, check_segment, encode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

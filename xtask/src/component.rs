@@ -4,18 +4,19 @@
 //! wit-bindgen left in it. No adapter is added, so what the component imports is exactly what the guest uses.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use wasm_metadata::{AddMetadata, AddMetadataField};
-use wasmparser::{Parser, Payload};
+use wasm_metadata::{AddMetadata, AddMetadataField, Payload};
 use wit_component::ComponentEncoder;
 
-use crate::process;
+use crate::inputs::Inputs;
+use crate::interface::Interface;
 use crate::toolchain::{TARGET, Toolchain};
-use crate::workspace::Workspace;
+use crate::workspace::{COMPONENT, Workspace};
+use crate::{process, remap};
 
 /// The name that the component carries, and that engines and registries show.
 const NAME: &str = "auth0-connector";
@@ -23,18 +24,57 @@ const NAME: &str = "auth0-connector";
 /// The component is fetched, hashed and compiled by every engine: 1.6 MB is what the project promises.
 const LIMIT: usize = 1_600_000;
 
-/// The package of the connector.
-const CONNECTOR: &str = "auth0-component";
-
 /// The package of the component that the sandbox is tested with.
 const HOSTILE: &str = "auth0-guests";
 
-/// Build `target/component/auth0.wasm`. The file is left alone where it would not change, so that what embeds it is
-/// not rebuilt.
+/// Build `target/component/auth0.wasm`, and the file that the repository carries where the compiler is the one that it
+/// has to be built with. Files are left alone where they would not change, so that what embeds them is not rebuilt.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let toolchain = Toolchain::find(workspace)?;
     let path = workspace.component();
-    build_with(workspace, &Toolchain::find(workspace)?, &path)?;
+    let component = build_with(workspace, &toolchain, &path)?;
+    let pinned = workspace.pinned_rust()?;
+    if toolchain.is_official(workspace, &pinned)? {
+        let carried = workspace.carried();
+        if write_if_changed(&carried, &component)? {
+            process::say(&format!("{} has changed: commit it with what it changed by", carried.display()));
+        }
+    }
     Ok(path)
+}
+
+/// Build the component and compare it with the one that the repository carries: to the byte with the compiler that it
+/// has to be built with, in what an engine sees of it with any other.
+pub(crate) fn check(workspace: &Workspace) -> Result<ExitCode> {
+    let toolchain = Toolchain::find(workspace)?;
+    let pinned = workspace.pinned_rust()?;
+    let built = build_with(workspace, &toolchain, &workspace.component())?;
+    let path = workspace.carried();
+    let carried = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let official = toolchain.is_official(workspace, &pinned)?;
+    let carried_as = format!("{} ({})", path.display(), revision(&carried)?);
+    let what_to_do = format!("run `cargo xtask component` with rustup's Rust {pinned}, and commit the file");
+    if official && carried != built {
+        // Of the same inputs there is one component: then the build is at fault and not the file.
+        let why = if revision(&carried)? == revision(&built)? {
+            "is of these sources and still not what is built from them: the build depends on this machine"
+        } else {
+            "is of other sources than these"
+        };
+        process::say(&format!("{carried_as} {why}; {what_to_do}"));
+        return Ok(ExitCode::FAILURE);
+    }
+    let (wanted, found) = (Interface::of(&carried)?, Interface::of(&built)?);
+    if wanted != found {
+        process::say(&format!(
+            "{carried_as} {wanted}; these sources make a component that {found}; {what_to_do}"
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    let how =
+        if official { "to the byte" } else { "in imports and exports; this compiler's bytes are its own" };
+    process::say(&format!("{carried_as} is what these sources make, {how}"));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Build `target/component/hostile.wasm` beside it, which the tests of the sandbox load.
@@ -57,32 +97,31 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<()> {
     };
     let usual = workspace.component();
     let usual = fs::read(&usual).with_context(|| format!("cannot read {}", usual.display()))?;
-    // Beside the component that the host embeds, not in its place: the host would be built anew.
+    // Beside the component that the tests load, not in its place: they would run with another one.
     let path = workspace.component().with_file_name("auth0.debian.wasm");
-    let found = build_with(workspace, &toolchain, &path)?;
-    let wanted = imports(&usual)?;
+    let found = Interface::of(&build_with(workspace, &toolchain, &path)?)?;
+    let wanted = Interface::of(&usual)?;
     if found != wanted {
-        bail!("with Debian's Rust the component imports {found:?}; with the other it imports {wanted:?}");
+        bail!("with Debian's Rust the component {found}; with the other it {wanted}");
     }
-    process::say("the component of Debian's Rust has the same imports, and is within the limit");
+    process::say("the component of Debian's Rust has the same imports and exports, and is within the limit");
     Ok(())
 }
 
-/// Build into a file, and answer what the component imports.
-fn build_with(workspace: &Workspace, toolchain: &Toolchain, path: &Path) -> Result<Vec<String>> {
+/// Build into a file, and answer the component.
+fn build_with(workspace: &Workspace, toolchain: &Toolchain, path: &Path) -> Result<Vec<u8>> {
     process::say("building the component");
-    let module = build_module(workspace, toolchain, CONNECTOR)?;
-    let component = describe(workspace, &componentize(&module)?)?;
+    let module = build_module(workspace, toolchain, COMPONENT)?;
+    let component = describe(workspace, toolchain, &componentize(&module)?)?;
     let news = if write_if_changed(path, &component)? { "" } else { ", unchanged" };
     process::say(&format!("{}: {}{news}; imports:", path.display(), size(component.len())));
-    let imports = imports(&component)?;
-    for import in &imports {
+    for import in Interface::of(&component)?.imports {
         process::say(&format!("  {import}"));
     }
     if component.len() > LIMIT {
         bail!("the component has {} bytes; {LIMIT} is the limit", component.len());
     }
-    Ok(imports)
+    Ok(component)
 }
 
 /// Say how large a component is, and how much of the limit that is; rounded up, so that 100 % is not within it by luck.
@@ -91,40 +130,24 @@ fn size(bytes: usize) -> String {
 }
 
 fn build_module(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> Result<Vec<u8>> {
-    // `rustc --crate-type` and not `build`: with the rlib that native tests need beside it, cargo would not do the
+    // `rustc --crate-type` and not `build`: where a package is a library for native tests too, cargo would not do the
     // link-time optimisation.
     let (mut cargo, folder) = toolchain.cargo(workspace, "rustc");
     cargo.args(["--package", package, "--lib", "--crate-type", "cdylib", "--profile", "guest"]);
-    // Whatever the caller's flags are, the guest is built with these.
-    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", guest_flags(workspace));
+    // Whatever the caller's flags and settings are, the guest is built with these. A stack of 1 MiB that lies first in
+    // memory, so that an overflow traps, is what the target does by itself.
+    cargo
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_ENCODED_RUSTFLAGS", remap::flags(workspace, toolchain, &folder)?);
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PROFILE_")) {
+            cargo.env_remove(name);
+        }
+    }
     process::run(&mut cargo)?;
     let file = package.replace('-', "_");
     let module = folder.join(TARGET).join("guest").join(file).with_extension("wasm");
     fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
-}
-
-/// Flags of the guest's compiler. A stack of 1 MiB that lies first in memory, so that an overflow traps, is what the
-/// target does by itself. Paths of this machine are taken out of the messages of panics: they would make the file
-/// differ from machine to machine.
-fn guest_flags(workspace: &Workspace) -> OsString {
-    let mut flags = OsString::new();
-    let mut remap = |from: &Path, to: &str| {
-        if !flags.is_empty() {
-            flags.push("\u{1f}");
-        }
-        flags.push("--remap-path-prefix=");
-        flags.push(from);
-        flags.push("=");
-        flags.push(to);
-    };
-    remap(workspace.root(), "/auth0");
-    let home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    if let Some(home) = home {
-        remap(&home, "/cargo");
-    }
-    flags
 }
 
 fn componentize(module: &[u8]) -> Result<Vec<u8>> {
@@ -136,18 +159,23 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>> {
         .context("the guest's module does not make a component")
 }
 
-fn describe(workspace: &Workspace, component: &[u8]) -> Result<Vec<u8>> {
+fn describe(workspace: &Workspace, toolchain: &Toolchain, component: &[u8]) -> Result<Vec<u8>> {
     let package = workspace.component_package()?;
     let mut metadata = AddMetadata::default();
     metadata.name = AddMetadataField::Set(NAME.to_owned());
     metadata.version = AddMetadataField::Set(package.version.parse()?);
     metadata.description = AddMetadataField::Set(package.description.parse()?);
     metadata.licenses = AddMetadataField::Set(package.license.parse()?);
-    match workspace.component_revision() {
-        Some(revision) => metadata.revision = AddMetadataField::Set(revision.parse()?),
-        None => process::say("not a git checkout: the component carries no revision"),
-    }
+    let inputs = Inputs::read(workspace, toolchain)?;
+    metadata.revision = AddMetadataField::Set(inputs.digest().parse()?);
     metadata.to_wasm(component).context("cannot add metadata to the component")
+}
+
+/// Read the revision that a component carries.
+fn revision(component: &[u8]) -> Result<String> {
+    let payload = Payload::from_binary(component).context("the component's metadata cannot be read")?;
+    let revision = payload.metadata().revision.as_ref().map(ToString::to_string);
+    Ok(revision.unwrap_or_else(|| "of no revision".to_owned()))
 }
 
 /// Replace the file in one step, if its content differs.
@@ -161,25 +189,6 @@ fn write_if_changed(path: &Path, content: &[u8]) -> Result<bool> {
     fs::write(&temporary, content).with_context(|| format!("cannot write {}", temporary.display()))?;
     fs::rename(&temporary, path).with_context(|| format!("cannot replace {}", path.display()))?;
     Ok(true)
-}
-
-/// Name what the component imports.
-fn imports(component: &[u8]) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    let mut depth = 0_usize;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload? {
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    names.push(import?.name.name.to_owned());
-                }
-            }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

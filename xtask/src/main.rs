@@ -9,8 +9,11 @@ mod component;
 mod demo;
 mod fuzz;
 mod host;
+mod inputs;
+mod interface;
 mod process;
 mod reference;
+mod remap;
 mod test;
 mod toolchain;
 mod wasmtime;
@@ -25,7 +28,10 @@ const COMMANDS: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  component            Build the component, target/component/auth0.wasm, and the hostile one of the tests beside it
+  component            Build the component, target/component/auth0.wasm, and the hostile one of the tests beside it; with
+                       rustup's Rust of the pinned version also embedded-component/auth0.wasm, which is committed
+  component --check    Build it and compare with embedded-component/auth0.wasm: to the byte with that Rust, in imports and
+                       exports with another
   compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
   bench [--json]       Measure what the sandbox costs, against a native client; --quick: few samples; --workers N
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
@@ -57,6 +63,7 @@ fn dispatch() -> Result<ExitCode> {
             component::build_hostile(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
+        (Some("component"), [flag]) if flag == "--check" => component::check(&Workspace::load()?),
         (Some("compare"), []) => {
             component::compare(&Workspace::load()?)?;
             Ok(ExitCode::SUCCESS)

@@ -74,6 +74,29 @@ impl Toolchain {
         Ok(Self::Debian { linker: linker(workspace)? })
     }
 
+    /// The compiler of this toolchain.
+    pub(crate) fn rustc(&self, workspace: &Workspace) -> Command {
+        match self {
+            Self::Rustup => workspace.command(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())),
+            Self::Debian { .. } => {
+                let mut command = workspace.command(DEBIAN_RUSTC);
+                command.env_remove("LD_LIBRARY_PATH").env_remove("RUSTUP_TOOLCHAIN");
+                command
+            }
+        }
+    }
+
+    /// What the compiler says of itself, in several lines.
+    pub(crate) fn version(&self, workspace: &Workspace) -> Result<String> {
+        process::output(self.rustc(workspace).arg("-vV"))
+    }
+
+    /// Whether it is the Rust project's own build of that version, with its standard library: two of them make the same
+    /// bytes of the same sources.
+    pub(crate) fn is_official(&self, workspace: &Workspace, version: &str) -> Result<bool> {
+        Ok(matches!(self, Self::Rustup) && is_official(&self.version(workspace)?, version))
+    }
+
     /// A cargo command that builds with this toolchain, into a target folder of its own where it must.
     ///
     /// `cargo SUBCOMMAND` is for the caller to complete.
@@ -118,10 +141,16 @@ fn rustup(workspace: &Workspace) -> Result<Toolchain> {
 /// Whether the rustc that cargo uses has the standard library for the target. rustc prints the folder whether it is
 /// there or not.
 fn has_target(workspace: &Workspace) -> bool {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let folder =
-        process::output(workspace.command(rustc).args(["--print", "target-libdir", "--target", TARGET]));
+    let mut rustc = Toolchain::Rustup.rustc(workspace);
+    let folder = process::output(rustc.args(["--print", "target-libdir", "--target", TARGET]));
     folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
+}
+
+/// Whether the first line is `rustc 1.95.0 (59807616e 2026-04-14)`: distributions put words of their own behind it.
+fn is_official(verbose: &str, version: &str) -> bool {
+    let rest = verbose.lines().next().and_then(|line| line.strip_prefix("rustc "));
+    let built = rest.and_then(|rest| rest.strip_prefix(version)).and_then(|rest| rest.strip_prefix(" ("));
+    built.is_some_and(|built| built.ends_with(')') && !built.contains('('))
 }
 
 fn packages_installed() -> bool {
@@ -178,7 +207,23 @@ fn linker(workspace: &Workspace) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::recent_enough;
+    use super::{is_official, recent_enough};
+
+    #[test]
+    fn a_distributions_rust_is_not_the_rust_projects() {
+        assert!(is_official("rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\n", "1.95.0"));
+        for other in [
+            "rustc 1.95.0 (59807616e 2026-04-14) (built from a source tarball)",
+            "rustc 1.95.0 (59807616e 2026-04-14) (Debian 1.95.0+dfsg1-1)",
+            "rustc 1.95.0",
+            "rustc 1.95.01 (59807616e 2026-04-14)",
+            "rustc 1.96.0 (59807616e 2026-04-14)",
+            "rustc 1.95.0-nightly (59807616e 2026-04-14)",
+            "",
+        ] {
+            assert!(!is_official(other, "1.95.0"), "{other}");
+        }
+    }
 
     #[test]
     fn a_rust_older_than_the_workspace_asks_for_is_refused() {

@@ -2,13 +2,18 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::process;
+use crate::toolchain::TARGET;
+
+/// The package of the component.
+pub(crate) const COMPONENT: &str = "auth0-component";
 
 /// The checkout that this command was started in.
 #[derive(Debug)]
@@ -22,6 +27,14 @@ pub(crate) struct Package {
     pub(crate) version: String,
     pub(crate) description: String,
     pub(crate) license: String,
+}
+
+/// A package from elsewhere, and where cargo has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stranger {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) folder: PathBuf,
 }
 
 impl Workspace {
@@ -72,6 +85,21 @@ impl Workspace {
         command
     }
 
+    /// The component as it is committed, for all who embed it.
+    pub(crate) fn carried(&self) -> PathBuf {
+        self.root.join("embedded-component/auth0.wasm")
+    }
+
+    /// The version of Rust that the workspace is built with.
+    pub(crate) fn pinned_rust(&self) -> Result<String> {
+        let path = self.root.join("rust-toolchain.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+        let channel = file.get("toolchain").and_then(|toolchain| toolchain.get("channel"));
+        let channel = channel.and_then(toml::Value::as_str);
+        Ok(channel.with_context(|| format!("{} pins no channel", path.display()))?.to_owned())
+    }
+
     /// Read what `component/Cargo.toml` says, inherited values included.
     pub(crate) fn component_package(&self) -> Result<Package> {
         let mut cargo = self.cargo("metadata");
@@ -80,8 +108,10 @@ impl Workspace {
         let package = metadata
             .get("packages")
             .and_then(Value::as_array)
-            .and_then(|all| all.iter().find(|p| p.get("name").is_some_and(|name| name == "auth0-component")))
-            .context("the workspace has no package `auth0-component`")?;
+            .and_then(|all| {
+                all.iter().find(|package| package.get("name").is_some_and(|name| name == COMPONENT))
+            })
+            .with_context(|| format!("the workspace has no package `{COMPONENT}`"))?;
         let field =
             |name: &str| {
                 package.get(name).and_then(Value::as_str).map(str::to_owned).with_context(|| {
@@ -95,14 +125,27 @@ impl Workspace {
         })
     }
 
-    /// The last commit that changed what the component is made from, if this is a git checkout. Not the checkout's
-    /// own commit: the component, and with it the host, would be rebuilt for a change of a document.
-    pub(crate) fn component_revision(&self) -> Option<String> {
-        let mut git = self.command("git");
-        git.args(["log", "-1", "--format=%H", "--", "component", "wit", "Cargo.toml", "Cargo.lock"]);
-        let revision = process::output(&mut git).ok()?.trim().to_owned();
-        (!revision.is_empty()).then_some(revision)
+    /// Find the packages that are not the workspace's own and that may be compiled for the guest.
+    pub(crate) fn strangers(&self) -> Result<Vec<Stranger>> {
+        let mut cargo = self.cargo("metadata");
+        cargo.args(["--filter-platform", TARGET, "--format-version=1"]);
+        strangers(&serde_json::from_str(&process::output(&mut cargo)?)?)
     }
+}
+
+fn strangers(metadata: &Value) -> Result<Vec<Stranger>> {
+    let packages = metadata.get("packages").and_then(Value::as_array).context("cargo names no packages")?;
+    let has_source = |package: &&Value| package.get("source").is_some_and(Value::is_string);
+    let read = |package: &Value| {
+        let text = |key| package.get(key).and_then(Value::as_str);
+        Some(Stranger {
+            name: text("name")?.to_owned(),
+            version: text("version")?.to_owned(),
+            folder: Path::new(text("manifest_path")?).parent()?.to_owned(),
+        })
+    };
+    let all = packages.iter().filter(has_source).map(read).collect::<Option<_>>();
+    all.context("cargo names a package without version or folder")
 }
 
 fn cargo() -> OsString {
@@ -124,5 +167,25 @@ pub(crate) fn settle(command: &mut Command, subcommand: &str) {
     let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     if in_ci && subcommand != "install" {
         command.arg("--locked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_is_a_package_that_has_a_source() {
+        let metadata = serde_json::json!({ "packages": [
+            { "name": "own", "version": "0.1.0", "source": null, "manifest_path": "/w/own/Cargo.toml" },
+            { "name": "serde", "version": "1.0.0", "source": "registry+x", "manifest_path": "/r/mirror/serde-1.0.0/Cargo.toml" },
+        ] });
+        let serde = Stranger {
+            name: "serde".to_owned(),
+            version: "1.0.0".to_owned(),
+            folder: PathBuf::from("/r/mirror/serde-1.0.0"),
+        };
+        assert_eq!(strangers(&metadata).unwrap(), [serde]);
+        assert!(strangers(&serde_json::json!({})).is_err());
     }
 }

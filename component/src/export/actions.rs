@@ -2,8 +2,8 @@
 
 use super::bindings::exports::auth0::management::actions as wit;
 use super::{Connector, error};
-use crate::catalog::{self, Effect, Entry, Filter};
-use crate::operations::{Paging, Stage};
+use auth0_connector::catalog::{self, Effect, Entry, Filter};
+use auth0_connector::operations::{Paging, Stage};
 
 fn effect(effect: Effect) -> wit::Effect {
     match effect {

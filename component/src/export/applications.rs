@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::bindings::exports::auth0::management::applications as wit;
 use super::{Connector, Read, call, fields, id, selection};
-use crate::actions::{applications, secrets};
+use auth0_connector::actions::{applications, secrets};
 
 fn application(value: &Value) -> wit::Application {
     wit::Application {

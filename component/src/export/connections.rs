@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::bindings::exports::auth0::management::connections as wit;
 use super::{Connector, Read, call, fields, id, selection};
-use crate::actions::connections;
+use auth0_connector::actions::connections;
 
 fn connection(value: &Value) -> wit::Connection {
     wit::Connection {

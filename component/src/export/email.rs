@@ -2,7 +2,7 @@
 
 use super::bindings::exports::auth0::management::email as wit;
 use super::{Connector, Read, call, id, json_object};
-use crate::actions::email::{SendEmail, Sender, send_email};
+use auth0_connector::actions::email::{SendEmail, Sender, send_email};
 
 impl wit::Guest for Connector {
     fn send_email(input: wit::SendEmailInput) -> Result<wit::SendEmailOutput, wit::Error> {

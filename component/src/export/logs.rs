@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::bindings::exports::auth0::management::logs as wit;
 use super::{Connector, Read, call, fields, id};
-use crate::actions::logs;
+use auth0_connector::actions::logs;
 
 fn event(value: &Value) -> wit::LogEvent {
     wit::LogEvent {

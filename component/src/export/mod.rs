@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::actions::Fields;
-use crate::catalog;
-use crate::client::Client;
-use crate::core::error::{Error, Problem};
-use crate::core::id::IdError;
-use crate::core::json as documents;
+use auth0_connector::actions::Fields;
+use auth0_connector::catalog;
+use auth0_connector::client::Client;
+use auth0_connector::core::error::{Error, Problem};
+use auth0_connector::core::id::IdError;
+use auth0_connector::core::json as documents;
 use bindings::exports::auth0::management::types as wit;
 
 mod actions;

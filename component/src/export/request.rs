@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::bindings::exports::auth0::management::request as wit;
 use super::{Connector, Read, call, json};
-use crate::actions::request::{CustomMethod, CustomRequest, custom_request};
+use auth0_connector::actions::request::{CustomMethod, CustomRequest, custom_request};
 
 impl wit::Guest for Connector {
     fn custom_request(input: wit::CustomRequestInput) -> Result<wit::CustomResponse, wit::Error> {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::bindings::exports::auth0::management::roles as wit;
 use super::{Connector, Read, call, id};
-use crate::actions::roles;
-use crate::core::error::Error;
+use auth0_connector::actions::roles;
+use auth0_connector::core::error::Error;
 
 fn role(value: &Value) -> wit::Role {
     wit::Role {

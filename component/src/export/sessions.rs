@@ -2,8 +2,8 @@
 
 use super::bindings::exports::auth0::management::sessions as wit;
 use super::{Connector, Read, call, id};
-use crate::actions::sessions;
-use crate::actions::users::OneUser;
+use auth0_connector::actions::sessions;
+use auth0_connector::actions::users::OneUser;
 
 impl wit::Guest for Connector {
     fn list_user_sessions(

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::bindings::exports::auth0::management::tenant as wit;
 use super::{Connector, Read, call};
-use crate::actions::tenant::test_connection;
+use auth0_connector::actions::tenant::test_connection;
 
 impl wit::Guest for Connector {
     fn test_connection() -> Result<wit::ConnectionTest, wit::Error> {

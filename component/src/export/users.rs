@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::bindings::exports::auth0::management::users as wit;
 use super::{Connector, Read, call, fields, id, json_object, selection};
-use crate::actions::{IdentityRef, messages, users};
-use crate::core::error::Error;
+use auth0_connector::actions::{IdentityRef, messages, users};
+use auth0_connector::core::error::Error;
 
 fn user(value: &Value) -> wit::User {
     wit::User {
@@ -170,7 +170,7 @@ impl wit::Guest for Connector {
                 user_metadata: json_object("user-metadata", input.user_metadata)?,
                 app_metadata: json_object("app-metadata", input.app_metadata)?,
             };
-            users::create_user(client, &input)
+            users::create_user(client, input)
         })?;
         Ok(user(&value))
     }
@@ -178,7 +178,7 @@ impl wit::Guest for Connector {
     fn update_user(user_id: String, input: wit::UserChanges) -> Result<wit::User, wit::Error> {
         let value = call("update-user", |client| {
             let (changes, allow_metadata_wipe) = changes(input)?;
-            let changes = changes.try_into().map_err(|reason: String| Error::invalid(reason))?;
+            let changes = changes.try_into()?;
             users::update_user(
                 client,
                 users::UpdateUser { user_id: id(&user_id)?, changes, allow_metadata_wipe },
