@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
 use auth0_host::{
-    AuditFile, AuditRecord, AuditSink, AuditUnavailable, CallOptions, Connection, Credentials, Error, Host,
-    Limits,
+    AuditFile, AuditRecord, AuditSink, AuditUnavailable, CallOptions, Credentials, Error, Host, Limits,
+    Tenant,
 };
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{PASSWORD, Tenant, eventually, newcomer};
+use auth0_tests::{OfflineTenant, PASSWORD, eventually, newcomer};
 use serde_json::{Value, json};
 
 /// Keeps records in memory.
@@ -37,8 +37,8 @@ impl Memory {
     }
 }
 
-async fn audited() -> (Tenant, Connection, Arc<Memory>) {
-    let tenant = Tenant::start().await;
+async fn audited() -> (OfflineTenant, Tenant, Arc<Memory>) {
+    let tenant = OfflineTenant::start().await;
     let memory = Arc::new(Memory::default());
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
     let connection = tenant.connect(|settings| settings.audit(sink).name("production").max_retries(0));
@@ -209,7 +209,7 @@ async fn closing_a_connection_stops_its_calls_and_each_has_its_record_by_then() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let memory = Arc::new(Memory::default());
     let file = auth0_tests::program::root().join("target/component/hostile.wasm");
     let host = Host::builder().component_file(file).build().unwrap();
@@ -244,7 +244,7 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
 #[tokio::test]
 async fn requests_that_had_no_token_or_no_connection_are_in_the_record_as_not_sent() {
     let memory = Arc::new(Memory::default());
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
     let wrong = Credentials::client_secret(tenant.emulator.client_id(), "wrong");
     let connection = tenant.connect(|settings| settings.audit(sink).credentials(wrong).max_retries(0));
@@ -269,11 +269,11 @@ impl AuditSink for Full {
 
 #[tokio::test]
 async fn a_sink_that_cannot_keep_a_record_lets_nothing_be_done() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let connection = tenant.connect(|settings| settings.audit(Arc::new(Full)));
     let error = auth0_tests::refused(&connection, "create-user", newcomer("new@acme.example")).await;
     assert!(
-        error.kind == auth0_host::ErrorKind::Denied && error.message.contains("no space left"),
+        error.kind == auth0_host::ErrorKind::PolicyDenied && error.message.contains("no space left"),
         "{error}"
     );
     assert_eq!(tenant.lines(), [""; 0]);
@@ -283,7 +283,7 @@ async fn a_sink_that_cannot_keep_a_record_lets_nothing_be_done() {
 async fn connections_of_one_engine_share_a_file() {
     let folder = Folder::new("shared");
     let file: Arc<dyn AuditSink> = Arc::new(AuditFile::open(folder.file()).unwrap());
-    let tenant = Tenant::with(Seed::demo()).await;
+    let tenant = OfflineTenant::with(Seed::demo()).await;
     for name in ["a", "b"] {
         let connection = tenant.connect(|settings| settings.audit(Arc::clone(&file)).name(name));
         connection.run("list-roles", json!({})).await.unwrap();
@@ -325,7 +325,7 @@ fn read(path: &Path) -> Vec<Value> {
     fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn on(tenant: &Tenant, arguments: &[&str]) -> Command {
+fn on(tenant: &OfflineTenant, arguments: &[&str]) -> Command {
     let mut command = auth0_host();
     let emulator = &tenant.emulator;
     command.args(arguments).env("AUTH0_DOMAIN", emulator.domain()).env("AUTH0_BASE_URL", emulator.base_url());
@@ -341,7 +341,7 @@ async fn say(mut command: Command) -> Said {
 #[tokio::test]
 async fn the_command_line_appends_to_a_file_that_only_its_owner_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = Folder::new("cli");
     let file = folder.file().display().to_string();
     let said = say(on(&tenant, &["--audit", &file, "run", "list-roles"])).await;
@@ -360,7 +360,7 @@ async fn the_command_line_appends_to_a_file_that_only_its_owner_can_read() {
 #[tokio::test]
 async fn a_command_that_is_interrupted_leaves_its_record() {
     for signal in ["-INT", "-TERM"] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.inject(Fault::new(FaultKind::Delay { ms: 60_000 }).on("GET", "/api/v2/roles"));
         let folder = Folder::new(signal);
         let mut command = on(&tenant, &["--audit", folder.file().to_str().unwrap(), "run", "list-roles"]);
@@ -378,7 +378,7 @@ async fn a_command_that_is_interrupted_leaves_its_record() {
 
 #[tokio::test]
 async fn an_audit_file_that_cannot_be_written_stops_a_command_before_it_does_anything() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let said = say(on(&tenant, &["--audit", "/no/such/folder/audit", "run", "list-roles"])).await;
     assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{said:#?}");
     assert!(said.err.contains("/no/such/folder/audit"), "{said:#?}");

@@ -6,11 +6,11 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
-use auth0_host::{AuditRecord, AuditSink, CallOptions, Connection, Credentials, PrivateKey, RatePlan};
+use auth0_host::{AuditRecord, AuditSink, CallOptions, Credentials, PrivateKey, RatePlan, Tenant};
 use auth0_tests::keys::Pair;
 use auth0_tests::needles::Needles;
 use auth0_tests::program::{auth0_host, run};
-use auth0_tests::{Tenant, host, newcomer, settings};
+use auth0_tests::{OfflineTenant, host, newcomer, settings};
 use serde_json::{Value, json};
 
 /// What every token of the offline tenant, and every assertion of the host, begins with.
@@ -36,7 +36,7 @@ fn learn(needles: &mut Needles, emulator: &Emulator) {
 }
 
 /// Actions that use, ask for, show and make secrets, and that fail.
-fn actions(tenant: &Tenant) -> Vec<(&'static str, Value)> {
+fn actions(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
     let own = tenant.emulator.client_id();
     vec![
         ("test-connection", json!({})),
@@ -56,7 +56,7 @@ fn actions(tenant: &Tenant) -> Vec<(&'static str, Value)> {
 }
 
 /// Everything that one call tells.
-async fn told(connection: &Connection, action: &str, input: &Value) -> String {
+async fn told(connection: &Tenant, action: &str, input: &Value) -> String {
     let options = CallOptions::new().caller("a workflow");
     let outcome = connection.call_with(action, input.clone(), options).await;
     let mut told = format!("{outcome:?} {outcome:#?} {connection:?} {:?}", connection.pending_secrets());
@@ -96,7 +96,7 @@ async fn no_credential_is_in_what_a_call_tells_whatever_the_source_and_the_fault
         Some(Fault::new(FaultKind::ResetAfterRead).at("/api/v2/")),
         Some(Fault::new(FaultKind::Malformed).at("/api/v2/clients")),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let trail = Arc::new(Trail::default());
         let id = tenant.emulator.client_id();
         let wrong = "canary-of-a-secret/that+is wrong";
@@ -197,7 +197,7 @@ async fn no_credential_is_in_what_the_program_prints_at_its_loudest_nor_in_its_a
 
 #[tokio::test]
 async fn the_search_finds_what_is_there() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let own = json!({"client_id": tenant.emulator.client_id()});
     let options = CallOptions::new().reveal_secrets();
     let outcome = tenant.connection.call_with("get-application", own, options).await;

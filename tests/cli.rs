@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{Tenant, encoded};
+use auth0_tests::{OfflineTenant, encoded};
 use serde_json::{Value, json};
 
 const SECRETS: [&str; 3] = ["AUTH0_CLIENT_SECRET", "AUTH0_TOKEN", "AUTH0_EMAIL_API_KEY"];
@@ -15,7 +15,7 @@ fn said(arguments: &[&str]) -> Said {
 }
 
 /// A command for a tenant of this test, with the credentials in its environment.
-fn on(tenant: &Tenant, arguments: &[&str]) -> Command {
+fn on(tenant: &OfflineTenant, arguments: &[&str]) -> Command {
     let mut command = auth0_host();
     command.args(arguments);
     let emulator = &tenant.emulator;
@@ -64,7 +64,7 @@ impl Drop for Folder {
 
 #[tokio::test]
 async fn a_result_is_json_on_stdout_and_the_tenant_saw_one_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let said = say(on(&tenant, &["run", "get-user", &format!("user_id={id}")])).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
@@ -74,7 +74,7 @@ async fn a_result_is_json_on_stdout_and_the_tenant_saw_one_request() {
 
 #[tokio::test]
 async fn an_error_of_the_action_is_json_on_stderr_and_exit_code_1() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let said = say(on(&tenant, &["run", "get-user", "user_id=auth0|000000000000000000000000"])).await;
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
     let error = said.error();
@@ -90,7 +90,7 @@ async fn an_error_of_the_action_is_json_on_stderr_and_exit_code_1() {
 
 #[tokio::test]
 async fn secrets_are_printed_nowhere() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let secrets = [tenant.emulator.client_secret().to_owned(), tenant.emulator.mail_api_key().to_owned()];
     let mail = r#"{"to": "ana@acme.example", "subject": "s", "body": "b"}"#;
     for arguments in [
@@ -118,7 +118,7 @@ async fn secrets_are_printed_nowhere() {
 
 #[tokio::test]
 async fn the_secret_can_come_from_a_file() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = Folder::new("secret");
     let file = folder.file("secret", &format!("{}\n", tenant.emulator.client_secret()));
     let mut command = on(&tenant, &["--client-secret-file", &file, "run", "list-roles", "per_page=1"]);
@@ -131,7 +131,7 @@ async fn the_secret_can_come_from_a_file() {
 #[tokio::test]
 async fn a_secret_file_that_others_can_read_is_refused_and_nothing_is_sent() {
     use std::os::unix::fs::PermissionsExt as _;
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = Folder::new("open-secret");
     let file = folder.file("secret", tenant.emulator.client_secret());
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
@@ -148,7 +148,7 @@ async fn a_secret_file_that_others_can_read_is_refused_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_token_and_a_private_key_can_come_from_files_too() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = Folder::new("files");
     let token = folder.file("token", "Bearer a.b.c\n");
     let mut command = on(&tenant, &["--token-file", &token, "run", "list-roles"]);
@@ -231,7 +231,7 @@ fn an_address_where_nothing_listens_is_unreachable_and_not_a_crash() {
 
 #[tokio::test]
 async fn an_input_of_50_megabytes_is_refused_and_not_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = Folder::new("large");
     let input =
         json!({"connection": "x", "email": "a@b.example", "user_metadata": {"x": "y".repeat(50_000_000)}});

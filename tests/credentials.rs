@@ -1,12 +1,12 @@
 //! Who holds the credentials: the host. The guest has none, and nobody else gets to see one.
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{Connection, Credentials, KeyedProvider};
-use auth0_tests::{Tenant, host, newcomer, settings};
+use auth0_host::{ApiKeyProvider, Credentials, Tenant};
+use auth0_tests::{OfflineTenant, host, newcomer, settings};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-async fn many(connection: &Connection, calls: usize) {
+async fn many(connection: &Tenant, calls: usize) {
     let mut set = JoinSet::new();
     for number in 0..calls {
         let connection = connection.clone();
@@ -21,7 +21,7 @@ async fn many(connection: &Connection, calls: usize) {
 
 #[tokio::test]
 async fn the_guest_sends_no_credential_and_the_host_adds_one() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     // Without credentials the host adds none: what arrives is what the guest sent.
     let bare = tenant.connect(|settings| settings.credentials(Credentials::none()));
     bare.run("list-roles", json!({})).await.unwrap_err();
@@ -36,7 +36,7 @@ async fn the_guest_sends_no_credential_and_the_host_adds_one() {
 
 #[tokio::test]
 async fn many_calls_at_once_share_one_token_and_few_connections() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     many(&tenant.connection, 64).await;
     let counters = tenant.control.counters();
     assert_eq!((tenant.token_requests(), counters.tokens_issued), (1, 1));
@@ -48,7 +48,7 @@ async fn many_calls_at_once_share_one_token_and_few_connections() {
 
 #[tokio::test]
 async fn calls_one_after_the_other_use_one_connection() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for _ in 0..20 {
         tenant.run("list-roles", json!({})).await;
     }
@@ -58,7 +58,7 @@ async fn calls_one_after_the_other_use_one_connection() {
 
 #[tokio::test]
 async fn an_expired_token_is_replaced_once_and_the_request_repeated_whatever_its_method() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.run("list-roles", json!({})).await;
     tenant.control.expire_tokens();
     tenant.run("create-user", newcomer("new@acme.example")).await;
@@ -69,7 +69,7 @@ async fn an_expired_token_is_replaced_once_and_the_request_repeated_whatever_its
 
 #[tokio::test]
 async fn many_calls_that_meet_an_expired_token_fetch_one_new_one() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.run("list-roles", json!({})).await;
     tenant.control.expire_tokens();
     many(&tenant.connection, 32).await;
@@ -78,7 +78,7 @@ async fn many_calls_that_meet_an_expired_token_fetch_one_new_one() {
 
 #[tokio::test]
 async fn a_tenant_that_refuses_every_token_is_not_asked_for_ever() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::RevokedToken).at("/api/v2/"));
     let error = tenant.refused("list-roles", json!({})).await;
     assert_eq!(error.status, Some(401));
@@ -87,7 +87,7 @@ async fn a_tenant_that_refuses_every_token_is_not_asked_for_ever() {
 
 #[tokio::test]
 async fn a_token_request_that_is_lost_leaves_a_write_unsent_and_says_so() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).at("/oauth/token"));
     let error = tenant.refused("create-user", newcomer("new@acme.example")).await;
     assert_eq!(error.kind, auth0_host::ErrorKind::Unreachable, "{error}");
@@ -96,7 +96,7 @@ async fn a_token_request_that_is_lost_leaves_a_write_unsent_and_says_so() {
 
 #[tokio::test]
 async fn two_connections_share_neither_token_nor_socket() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let other = tenant.connect(|settings| settings);
     tenant.run("list-roles", json!({})).await;
     other.run("list-roles", json!({})).await.unwrap();
@@ -107,7 +107,7 @@ async fn two_connections_share_neither_token_nor_socket() {
 
 #[tokio::test]
 async fn no_secret_is_in_an_outcome_an_error_or_a_debug_text() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let secrets = [tenant.emulator.client_secret().to_owned(), tenant.emulator.mail_api_key().to_owned()];
     let mail = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     let mut said = format!("{:?} {:?} {:?}", tenant.connection, host(), settings(&tenant.emulator));
@@ -139,8 +139,9 @@ async fn no_secret_is_in_an_outcome_an_error_or_a_debug_text() {
 
 #[tokio::test]
 async fn a_token_is_never_sent_to_the_mail_provider() {
-    let tenant = Tenant::start().await;
-    let bare_mail = tenant.connect(|settings| settings.email_api_key(KeyedProvider::SendGrid, "another-key"));
+    let tenant = OfflineTenant::start().await;
+    let bare_mail =
+        tenant.connect(|settings| settings.email_api_key(ApiKeyProvider::SendGrid, "another-key"));
     let input = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     bare_mail.run("send-email", input).await.unwrap_err();
     let requests = tenant.mail_requests();

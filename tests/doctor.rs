@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use auth0_emulator::{Emulator, Seed};
-use auth0_tests::Tenant;
+use auth0_tests::OfflineTenant;
 use auth0_tests::program::{Said, auth0_host, run};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn failed(findings: &[Value]) -> (String, String) {
 
 #[tokio::test]
 async fn a_healthy_tenant_has_nothing_that_fails_and_no_secret_is_shown() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let said = say(on(&tenant.emulator), &["doctor"]).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:#?}");
     for secret in [tenant.emulator.client_secret(), tenant.emulator.mail_api_key(), "eyJ"] {
@@ -81,7 +81,7 @@ async fn the_offline_tenant_in_the_same_process_is_healthy() {
 
 #[tokio::test]
 async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let wrong_secret = {
         let mut command = on(&tenant.emulator);
         command.env("AUTH0_CLIENT_SECRET", "canary");
@@ -152,7 +152,7 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
 
 #[tokio::test]
 async fn a_policy_is_told_and_one_that_cannot_be_used_is_a_finding_beside_the_others() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let (_, findings) = examine(on(&tenant.emulator)).await;
     assert!(
         of(&findings, "policy")["found"].as_str().unwrap().contains("everything that the credentials allow")
@@ -189,7 +189,7 @@ async fn a_policy_is_told_and_one_that_cannot_be_used_is_a_finding_beside_the_ot
 async fn a_cache_that_is_damaged_or_open_to_others_is_a_warning() {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = std::env::temp_dir().join(format!("auth0-doctor-{}-cache", std::process::id()));
     let look = async || {
         let mut command = on(&tenant.emulator);
@@ -217,7 +217,7 @@ async fn a_cache_that_is_damaged_or_open_to_others_is_a_warning() {
 
 #[tokio::test]
 async fn a_domain_of_another_tenant_is_told() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut command = on(&tenant.emulator);
     command.env("AUTH0_DOMAIN", "login.acme.example").env("AUTH0_AUDIENCE", tenant.emulator.audience());
     let (_, findings) = examine(command).await;
@@ -228,7 +228,7 @@ async fn a_domain_of_another_tenant_is_told() {
 
 #[tokio::test]
 async fn scopes_that_lack_are_named_with_the_actions_that_need_them() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:users", "read:roles"]);
     let (code, findings) = examine(on(&tenant.emulator)).await;
     let scopes = of(&findings, "scopes");
@@ -240,7 +240,7 @@ async fn scopes_that_lack_are_named_with_the_actions_that_need_them() {
 
 #[tokio::test]
 async fn a_clock_that_is_off_is_told() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (offset, direction) in [(120, "behind"), (-3600, "ahead")] {
         tenant.control.set_clock_offset(offset);
         let (code, findings) = examine(on(&tenant.emulator)).await;
@@ -310,7 +310,7 @@ impl Drop for File {
 
 #[tokio::test]
 async fn mail_credentials_for_another_provider_than_the_tenant_s_are_told() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut command = on(&tenant.emulator);
     command.env_remove("AUTH0_EMAIL_API_KEY").env("AUTH0_EMAIL_SMTP_HOST", "smtp.acme.example");
     let (code, findings) = examine(command).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{CallOptions, Credentials, Error, ErrorKind, Host, KeyedProvider, Settings};
-use auth0_tests::{Tenant, at_its_deadline, encoded, line, newcomer, program, refused};
+use auth0_host::{ApiKeyProvider, CallOptions, Credentials, Error, ErrorKind, Host, Settings};
+use auth0_tests::{OfflineTenant, at_its_deadline, encoded, line, newcomer, program, refused};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ fn throttle(retry_after: Option<u32>, reset_in: Option<u32>) -> FaultKind {
 
 #[tokio::test]
 async fn a_wrong_secret_is_unauthenticated_and_no_request_is_made() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.emulator.client_id().to_owned();
     let wrong =
         tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, "canary-secret")));
@@ -33,7 +33,7 @@ async fn a_wrong_secret_is_unauthenticated_and_no_request_is_made() {
 
 #[tokio::test]
 async fn an_application_without_a_grant_is_told_apart_from_a_wrong_secret() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let client = tenant.control.client(&tenant.application("Acme Portal")).unwrap();
     let (id, secret) = (client["client_id"].as_str().unwrap(), client["client_secret"].as_str().unwrap());
     let ungranted = tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, secret)));
@@ -45,7 +45,7 @@ async fn an_application_without_a_grant_is_told_apart_from_a_wrong_secret() {
 
 #[tokio::test]
 async fn an_expired_token_that_cannot_be_renewed_is_unauthenticated() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ExpiredToken));
     let fixed = tenant.connect(|settings| settings.credentials(Credentials::token("a.b.c")));
     let error = refused(&fixed, "get-user", json!({"user_id": "auth0|x"})).await;
@@ -55,7 +55,7 @@ async fn an_expired_token_that_cannot_be_renewed_is_unauthenticated() {
 
 #[tokio::test]
 async fn a_missing_credential_is_unauthenticated() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let bare = tenant.connect(|settings| settings.credentials(Credentials::none()));
     let error = refused(&bare, "get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
@@ -63,7 +63,7 @@ async fn a_missing_credential_is_unauthenticated() {
 
 #[tokio::test]
 async fn a_lack_of_scopes_names_the_scopes_that_would_do() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:clients"]);
     let id = tenant.user("mira.olsen@acme.example");
     for (action, input, scopes) in [
@@ -86,7 +86,7 @@ async fn a_lack_of_scopes_names_the_scopes_that_would_do() {
 
 #[tokio::test]
 async fn a_plan_that_lacks_the_feature_is_forbidden_without_scopes() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let body = r#"{"statusCode":403,"error":"Forbidden","message":"Please upgrade your subscription","errorCode":"insufficient_entitlement"}"#;
     tenant.control.inject(
         Fault::new(FaultKind::Status {
@@ -104,7 +104,7 @@ async fn a_plan_that_lacks_the_feature_is_forbidden_without_scopes() {
 
 #[tokio::test]
 async fn a_429_is_waited_for_whatever_the_method() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(1), None)).on("POST", "/api/v2/users").times(1));
     tenant.run("create-user", newcomer(NEW)).await;
     let statuses: Vec<_> = tenant.seen().into_iter().map(|request| request.status).collect();
@@ -113,16 +113,16 @@ async fn a_429_is_waited_for_whatever_the_method() {
 
 #[tokio::test]
 async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(3600), None)).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Throttled, Some(429)));
+    assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, Some(429)));
     assert_eq!(error.retry_after_ms, Some(3_600_000));
     assert_eq!(tenant.seen().len(), 1, "waiting for longer than the deadline is the engine's to do");
     tenant.control.clear_faults();
     tenant.control.reset_counters();
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!(error.kind, ErrorKind::Throttled);
+    assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(tenant.seen().len(), 0, "the connection has been told: nobody asks again before that");
     let another = tenant.connect(|settings| settings);
     tenant.control.inject(Fault::new(throttle(None, Some(600))).at("/api/v2/"));
@@ -133,10 +133,10 @@ async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
 
 #[tokio::test]
 async fn a_tenant_that_stays_throttled_is_asked_three_times() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(0), None)).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!(error.kind, ErrorKind::Throttled);
+    assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(tenant.seen().len(), 3);
     let once = tenant.connect(|settings| settings.max_retries(0));
     tenant.control.reset_counters();
@@ -146,10 +146,10 @@ async fn a_tenant_that_stays_throttled_is_asked_three_times() {
 
 #[tokio::test]
 async fn a_throttled_token_endpoint_is_throttled_and_nothing_was_changed() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(3600), None)).at("/oauth/token"));
     let error = tenant.refused("create-user", newcomer(NEW)).await;
-    assert_eq!((error.kind, error.retry_after_ms), (ErrorKind::Throttled, Some(3_600_000)), "{error}");
+    assert_eq!((error.kind, error.retry_after_ms), (ErrorKind::RateLimited, Some(3_600_000)), "{error}");
     assert_eq!(tenant.lines(), [""; 0]);
 }
 
@@ -162,7 +162,7 @@ async fn a_5xx_is_repeated_for_reads_and_deletes_and_never_for_post_and_patch() 
         ("create-user", newcomer(NEW), 1),
         ("block-user", json!({"user_id": id}), 1),
     ] {
-        let tenant = Tenant::tuned(Seed::demo(), |settings| settings.max_retries(1)).await;
+        let tenant = OfflineTenant::tuned(Seed::demo(), |settings| settings.max_retries(1)).await;
         tenant.control.inject(Fault::new(status(503)).at("/api/v2/"));
         let error = tenant.refused(action, input).await;
         assert_eq!((error.kind, error.status), (ErrorKind::Unavailable, Some(503)), "{action}: {error}");
@@ -172,7 +172,7 @@ async fn a_5xx_is_repeated_for_reads_and_deletes_and_never_for_post_and_patch() 
 
 #[tokio::test]
 async fn a_read_outlives_a_short_outage() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     tenant.control.inject(Fault::new(status(502)).on("GET", "/api/v2/users").times(1));
     let user = tenant.run("get-user", json!({"user_id": id})).await;
@@ -182,7 +182,7 @@ async fn a_read_outlives_a_short_outage() {
 
 #[tokio::test]
 async fn a_create_whose_answer_is_lost_is_unknown_and_not_repeated() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("POST", "/api/v2/users"));
     let error = tenant.refused("create-user", newcomer(NEW)).await;
     assert_eq!((error.kind, error.status), (ErrorKind::OutcomeUnknown, None), "{error}");
@@ -193,7 +193,7 @@ async fn a_create_whose_answer_is_lost_is_unknown_and_not_repeated() {
 #[tokio::test]
 async fn a_write_behind_a_gateway_that_gave_up_is_unknown() {
     for code in [502, 504] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.inject(
             Fault::new(FaultKind::Status {
                 status: code,
@@ -213,7 +213,7 @@ async fn a_write_behind_a_gateway_that_gave_up_is_unknown() {
 #[tokio::test]
 async fn a_write_whose_answer_is_cut_or_no_json_is_unknown() {
     for kind in [FaultKind::Truncate, FaultKind::Malformed] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.inject(Fault::new(kind.clone()).on("POST", "/api/v2/users"));
         let error = tenant.refused("create-user", newcomer(NEW)).await;
         assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{kind:?}: {error}");
@@ -223,7 +223,7 @@ async fn a_write_whose_answer_is_cut_or_no_json_is_unknown() {
 
 #[tokio::test]
 async fn a_patch_whose_answer_is_lost_is_unknown() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     tenant.control.inject(Fault::new(FaultKind::ResetAfterReadUnprocessed).on("PATCH", "/api/v2/users"));
     let error = tenant.refused("block-user", json!({"user_id": id})).await;
@@ -235,13 +235,13 @@ async fn a_patch_whose_answer_is_lost_is_unknown() {
 #[tokio::test]
 async fn a_lost_connection_is_repeated_for_reads_and_deletes() {
     for kind in [FaultKind::ResetBeforeRead, FaultKind::ResetAfterRead, FaultKind::Truncate] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let id = tenant.user("mira.olsen@acme.example");
         tenant.control.inject(Fault::new(kind.clone()).on("GET", "/api/v2/users").times(1));
         tenant.run("get-user", json!({"user_id": id})).await;
         assert_eq!(tenant.seen().len(), 2, "{kind:?}");
     }
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("DELETE", "/api/v2/users").times(1));
     tenant.run("delete-user", json!({"user_id": id})).await;
@@ -251,7 +251,7 @@ async fn a_lost_connection_is_repeated_for_reads_and_deletes() {
 
 #[tokio::test]
 async fn a_read_that_is_lost_each_time_is_unreachable() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("GET", "/api/v2/users"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
@@ -260,7 +260,7 @@ async fn a_read_that_is_lost_each_time_is_unreachable() {
 
 #[tokio::test]
 async fn an_address_where_nothing_listens_is_unreachable_for_writes_too() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let nowhere =
         tenant.connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0));
     for (action, input) in [("get-user", json!({"user_id": "auth0|x"})), ("create-user", newcomer(NEW))] {
@@ -285,7 +285,7 @@ async fn a_tenant_that_does_not_answer_in_time_ends_at_the_deadline() {
         ("create-user", newcomer(NEW), ErrorKind::OutcomeUnknown),
     ] {
         let (tenant, outcome) = at_its_deadline(|| async {
-            let tenant = Tenant::start().await;
+            let tenant = OfflineTenant::start().await;
             tenant.control.inject(Fault::new(FaultKind::Delay { ms: 60_000 }).at("/api/v2/"));
             let options = CallOptions::new().deadline(Duration::from_secs(5));
             let outcome = tenant.connection.call_with(action, input.clone(), options).await;
@@ -300,7 +300,7 @@ async fn a_tenant_that_does_not_answer_in_time_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn a_slow_body_is_read_to_its_end() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     tenant.control.inject(Fault::new(FaultKind::SlowBody { ms_per_chunk: 5 }).at("/api/v2/"));
     assert_eq!(tenant.run("get-user", json!({"user_id": id})).await, tenant.stored(&id));
@@ -308,7 +308,7 @@ async fn a_slow_body_is_read_to_its_end() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_json_is_other_for_a_read() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::Malformed).at("/api/v2/"));
     let id = tenant.user("mira.olsen@acme.example");
     let error = tenant.refused("get-user", json!({"user_id": id})).await;
@@ -317,10 +317,10 @@ async fn an_answer_that_is_no_json_is_other_for_a_read() {
 
 #[tokio::test]
 async fn an_error_page_of_a_proxy_is_told_by_its_status() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (code, kind) in [
         (400, ErrorKind::Rejected),
-        (404, ErrorKind::Missing),
+        (404, ErrorKind::NotFound),
         (409, ErrorKind::Conflict),
         (413, ErrorKind::InvalidInput),
         (414, ErrorKind::InvalidInput),
@@ -362,7 +362,7 @@ async fn redirector(to: String) -> std::net::SocketAddr {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let elsewhere = redirector(format!("{}/api/v2/users", tenant.emulator.base_url())).await;
     let through = tenant.connect(|settings| {
         settings
@@ -388,7 +388,7 @@ fn tampered() -> Host {
 
 #[tokio::test]
 async fn a_destination_that_policy_does_not_allow_is_denied_and_nothing_leaves() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_email_provider(json!({
         "name": "resend", "enabled": true, "default_from_address": "people@acme.example", "credentials": {"api_key": "k"},
     }));
@@ -396,13 +396,13 @@ async fn a_destination_that_policy_does_not_allow_is_denied_and_nothing_leaves()
     let settings = Settings::new(tenant.emulator.domain().parse().unwrap())
         .base_url(tenant.emulator.base_url().parse().unwrap())
         .credentials(Credentials::client_secret(tenant.emulator.client_id(), tenant.emulator.client_secret()))
-        .email_api_key(KeyedProvider::Resend, "canary-key");
+        .email_api_key(ApiKeyProvider::Resend, "canary-key");
     let connection = tampered().connect(settings).unwrap();
     let input = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     let outcome = connection.call("send-email", input).await;
     let error = outcome.result.unwrap_err();
     let Error::Action(error) = error else { panic!("not the action's error: {error:?}") };
-    assert_eq!((error.kind, error.status), (ErrorKind::Denied, None), "{error}");
+    assert_eq!((error.kind, error.status), (ErrorKind::PolicyDenied, None), "{error}");
     let record = outcome.requests.last().unwrap();
     assert!(record.authority.starts_with("api.resent.com") && record.status.is_none(), "{record:?}");
     assert!(record.error.as_ref().unwrap().contains("denied"), "{record:?}");

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Emulator, Plan, Seed};
-use auth0_host::{CallOptions, Connection, Error, ErrorKind, RatePlan, Settings};
+use auth0_host::{CallOptions, Error, ErrorKind, RatePlan, Settings, Tenant};
 use auth0_tests::{eventually, host, settings};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ const CALLS: usize = 200;
 /// Far more than the 100 s that 200 calls take at 2 per second.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-async fn tenant(plan: Plan, tune: impl FnOnce(Settings) -> Settings) -> (Emulator, Connection) {
+async fn tenant(plan: Plan, tune: impl FnOnce(Settings) -> Settings) -> (Emulator, Tenant) {
     let emulator = Emulator::builder().seed(Seed::demo()).plan(plan).start().await.unwrap();
     let connection = host().connect(tune(settings(&emulator))).unwrap();
     (emulator, connection)
@@ -115,7 +115,7 @@ async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
                     match connection.run("list-roles", json!({})).await {
                         Ok(_) => {}
                         // Counted below, where the tenant saw it.
-                        Err(Error::Action(error)) if error.kind == ErrorKind::Throttled => {}
+                        Err(Error::Action(error)) if error.kind == ErrorKind::RateLimited => {}
                         Err(error) => panic!("{error:?}"),
                     }
                 }
@@ -206,7 +206,7 @@ async fn a_call_that_cannot_wait_ends_at_once_and_says_when_to_come_back() {
     let options = CallOptions::new().deadline(Duration::from_secs(15));
     let outcome = connection.call_with("create-role", json!({"name": "Auditor"}), options).await;
     let Err(Error::Action(error)) = outcome.result else { panic!("throttled") };
-    assert_eq!((error.kind, error.status), (ErrorKind::Throttled, Some(429)));
+    assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, Some(429)));
     assert!(error.message.contains("requests wait for it"), "{}", error.message);
     // Not before its own deadline: it has been told that its turn comes later.
     let after = error.retry_after_ms.unwrap();

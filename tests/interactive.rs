@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use auth0_tests::program::{auth0_host, root, run};
-use auth0_tests::{DATABASE, PASSWORD, Tenant};
+use auth0_tests::{DATABASE, OfflineTenant, PASSWORD};
 use serde_json::{Value, json};
 
 /// How long to wait for a word on the screen before the test is given up. Nothing is measured by it.
@@ -34,7 +34,7 @@ struct Session {
 }
 
 impl Session {
-    fn start(tenant: &Tenant, name: &str, arguments: &[&str]) -> Self {
+    fn start(tenant: &OfflineTenant, name: &str, arguments: &[&str]) -> Self {
         let out = std::env::temp_dir().join(format!("auth0-tests-{}-interactive-{name}", std::process::id()));
         let host = auth0_host();
         let mut words = vec![host.get_program().to_string_lossy().into_owned()];
@@ -118,7 +118,7 @@ impl Session {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_asked_again_after_a_wrong_value_completes_by_tab_and_creates_a_user() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut session = Session::start(&tenant, "create", &["run", "create-user", "--interactive"]);
     session.answers("connection:", DATABASE);
     session.sees("another field?").types("bl\t").sees("blocked").types("\r");
@@ -146,7 +146,7 @@ async fn a_person_is_asked_again_after_a_wrong_value_completes_by_tab_and_create
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_leaves_has_sent_nothing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let given = &["run", "delete-user", "user_id=auth0|507f1f77bcf86cd799439011", "--interactive"];
     let missing = &["run", "delete-user", "--interactive"];
     for (name, arguments, question, keys) in [
@@ -167,7 +167,7 @@ async fn whoever_leaves_has_sent_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_given_is_not_asked_for_and_a_read_needs_no_confirmation() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let pair = format!("user_id={id}");
     let mut session = Session::start(&tenant, "read", &["-v", "run", "get-user", &pair, "--interactive"]);
@@ -187,7 +187,7 @@ async fn what_is_given_is_not_asked_for_and_a_read_needs_no_confirmation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_policy_refuses_is_not_asked_for() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     // The example lets nobody be deleted.
     let arguments = ["--policy", "examples/policy.toml", "run", "delete-user", "--interactive"];
     let (code, screen, _) = Session::start(&tenant, "denied", &arguments).end();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use auth0_emulator::Seed;
 use auth0_host::{Effect, Error, ErrorKind};
-use auth0_tests::{DATABASE, PASSWORD, Tenant, curated, host};
+use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, curated, host};
 use serde_json::{Map, Value, json};
 
 /// All actions, in the order of the contract's families.
@@ -182,7 +182,7 @@ fn mistyped(property: &Value) -> Value {
 
 #[tokio::test]
 async fn unknown_missing_and_mistyped_properties_are_refused_by_name_before_any_request() {
-    let tenant = Tenant::with(Seed::demo()).await;
+    let tenant = OfflineTenant::with(Seed::demo()).await;
     for id in ACTIONS {
         let schema = host().describe(id).await.unwrap().input_schema;
         let least = least(&schema);
@@ -218,7 +218,7 @@ async fn unknown_missing_and_mistyped_properties_are_refused_by_name_before_any_
 
 #[tokio::test]
 async fn a_mistyped_property_is_named() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut unnamed = BTreeSet::new();
     for id in ACTIONS {
         let schema = host().describe(id).await.unwrap().input_schema;
@@ -239,7 +239,7 @@ async fn a_mistyped_property_is_named() {
 
 #[tokio::test]
 async fn nested_properties_are_closed_too() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (action, input, name) in [
         ("update-user", json!({"user_id": "auth0|x", "changes": {"mail": "x"}}), "mail"),
         (
@@ -269,23 +269,23 @@ async fn nested_properties_are_closed_too() {
 
 #[tokio::test]
 async fn an_action_that_does_not_exist_is_missing_with_a_hint() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for asked in ["getUser", "get_user", "user.get", "Get-User"] {
         let error = tenant.refused(asked, json!({})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Missing, None));
+        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, None));
         assert!(error.message.contains("get-user"), "{asked}: {error}");
     }
     for asked in ["", "..", "quux", "run-action"] {
-        assert_eq!(tenant.refused(asked, json!({})).await.kind, ErrorKind::Missing, "{asked}");
+        assert_eq!(tenant.refused(asked, json!({})).await.kind, ErrorKind::NotFound, "{asked}");
     }
     let Err(Error::Action(error)) = host().describe("getUser").await else { panic!("described") };
-    assert_eq!(error.kind, ErrorKind::Missing);
+    assert_eq!(error.kind, ErrorKind::NotFound);
     assert_eq!(tenant.lines(), [""; 0]);
 }
 
 #[tokio::test]
 async fn an_input_that_is_no_object_is_refused() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for input in [json!(null), json!([]), json!("x"), json!(1), json!(true), json!([{"user_id": "auth0|x"}])]
     {
         let error = tenant.refused("get-user", input.clone()).await;
@@ -295,7 +295,7 @@ async fn an_input_that_is_no_object_is_refused() {
 
 #[tokio::test]
 async fn deeply_nested_input_ends_in_an_answer_and_not_in_a_trap() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut deep = json!(1);
     for _ in 0..100 {
         deep = json!([deep]);
@@ -308,7 +308,7 @@ async fn deeply_nested_input_ends_in_an_answer_and_not_in_a_trap() {
 
 #[tokio::test]
 async fn numbers_and_texts_of_every_kind_arrive_as_they_were() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let bag = json!({
         "big": u64::MAX, "negative": i64::MIN, "fraction": 0.1, "exponent": 1e300, "empty": "", "nul": "a\u{0}b",

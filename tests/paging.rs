@@ -2,7 +2,7 @@
 
 use auth0_emulator::{Seed, SeedUser};
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, items, newcomer, text};
+use auth0_tests::{OfflineTenant, items, newcomer, text};
 use serde_json::{Value, json};
 
 fn crowd(count: usize) -> Seed {
@@ -18,7 +18,13 @@ fn crowd(count: usize) -> Seed {
 }
 
 /// Follows `next` and collects a field of all items.
-async fn follow(tenant: &Tenant, action: &str, input: Value, cursor: &str, field: &str) -> Vec<String> {
+async fn follow(
+    tenant: &OfflineTenant,
+    action: &str,
+    input: Value,
+    cursor: &str,
+    field: &str,
+) -> Vec<String> {
     let mut input = input;
     let mut all = Vec::new();
     loop {
@@ -40,7 +46,7 @@ fn distinct(mut all: Vec<String>) -> usize {
 
 #[tokio::test]
 async fn following_next_visits_every_user_once() {
-    let tenant = Tenant::with(crowd(257)).await;
+    let tenant = OfflineTenant::with(crowd(257)).await;
     for per_page in [100, 33] {
         for totals in [true, false] {
             let input = json!({"per_page": per_page, "include_totals": totals, "fields": ["email"]});
@@ -52,7 +58,7 @@ async fn following_next_visits_every_user_once() {
 
 #[tokio::test]
 async fn a_tenant_of_exactly_1000_users_is_listed_whole() {
-    let tenant = Tenant::with(crowd(1000)).await;
+    let tenant = OfflineTenant::with(crowd(1000)).await;
     let input = json!({"per_page": 100, "include_totals": true, "fields": ["email"]});
     let all = follow(&tenant, "list-users", input, "page", "email").await;
     assert_eq!(distinct(all), 1000);
@@ -61,7 +67,7 @@ async fn a_tenant_of_exactly_1000_users_is_listed_whole() {
 
 #[tokio::test]
 async fn the_wall_is_an_error_that_says_how_to_go_on_and_no_request() {
-    let tenant = Tenant::with(crowd(1001)).await;
+    let tenant = OfflineTenant::with(crowd(1001)).await;
     let last = tenant.run("list-users", json!({"per_page": 100, "page": 9, "fields": ["email"]})).await;
     assert_eq!(last["next"], 10, "a list never ends in silence at the wall");
     let before = tenant.seen().len();
@@ -85,7 +91,7 @@ async fn the_wall_is_an_error_that_says_how_to_go_on_and_no_request() {
 
 #[tokio::test]
 async fn the_way_past_the_wall_that_the_error_names_works() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let first = tenant
         .run("list-users", json!({"sort": "created_at:1", "per_page": 4, "fields": ["created_at"]}))
         .await;
@@ -99,7 +105,7 @@ async fn the_way_past_the_wall_that_the_error_names_works() {
 
 #[tokio::test]
 async fn users_of_a_role_are_followed_by_checkpoint_beyond_the_wall() {
-    let tenant = Tenant::with(crowd(1050)).await;
+    let tenant = OfflineTenant::with(crowd(1050)).await;
     let role = tenant.role("Member");
     let all =
         follow(&tenant, "list-role-users", json!({"role_id": role, "take": 100}), "from", "user_id").await;
@@ -118,14 +124,14 @@ async fn users_of_a_role_are_followed_by_checkpoint_beyond_the_wall() {
 
 #[tokio::test]
 async fn applications_are_followed_by_checkpoint() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let all = follow(&tenant, "list-applications", json!({"take": 2}), "from", "client_id").await;
     assert_eq!(distinct(all), 7, "six of the seed and the connector's own");
 }
 
 #[tokio::test]
 async fn a_checkpoint_of_the_log_sees_each_row_once_and_goes_on_when_there_is_news() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut seen = Vec::new();
     let mut from = None::<Value>;
     let poll = async |from: Option<Value>, seen: &mut Vec<String>| {
@@ -157,7 +163,7 @@ async fn a_checkpoint_of_the_log_sees_each_row_once_and_goes_on_when_there_is_ne
 
 #[tokio::test]
 async fn page_sizes_that_auth0_does_not_serve_are_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for action in ["list-users", "list-roles", "list-applications", "list-connections"] {
         for (key, value) in [
             ("per_page", json!(101)),

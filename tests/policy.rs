@@ -2,7 +2,7 @@
 
 use auth0_host::{Effect, Error, ErrorKind, Host, Policy};
 use auth0_tests::program::{Said, auth0_host, root, run};
-use auth0_tests::{DATABASE, Tenant, encoded, host, refused, settings};
+use auth0_tests::{DATABASE, OfflineTenant, encoded, host, refused, settings};
 use serde_json::{Value, json};
 
 const PERSON: &str = "tom.becker@acme.example";
@@ -15,8 +15,8 @@ fn example() -> Policy {
     policy(&std::fs::read_to_string(root().join("examples/policy.toml")).unwrap())
 }
 
-async fn under(policy: Policy) -> Tenant {
-    Tenant::tuned(auth0_emulator::Seed::demo(), |settings| settings.policy(policy)).await
+async fn under(policy: Policy) -> OfflineTenant {
+    OfflineTenant::tuned(auth0_emulator::Seed::demo(), |settings| settings.policy(policy)).await
 }
 
 fn custom(method: &str, path: &str, body: Value) -> Value {
@@ -35,7 +35,7 @@ async fn a_denied_action_ends_before_it_begins() {
     ] {
         let outcome = tenant.connection.call(action, json!({"user_id": user})).await;
         let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
-        assert_eq!(error.kind, ErrorKind::Denied, "{action}");
+        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{action}");
         assert!(error.message.contains(hint), "{action}: {}", error.message);
         assert!(outcome.requests.is_empty(), "{action}");
     }
@@ -71,7 +71,10 @@ async fn a_custom_request_is_held_to_the_rules_about_requests_and_bodies() {
         json!({"method": "PATCH", "path": path, "body": {"blocked": true}, "headers": {"content-type": "text/plain"}}),
     ] {
         let error = tenant.refused("custom-request", input.clone()).await;
-        assert!(matches!(error.kind, ErrorKind::Denied | ErrorKind::InvalidInput), "{input}: {error:?}");
+        assert!(
+            matches!(error.kind, ErrorKind::PolicyDenied | ErrorKind::InvalidInput),
+            "{input}: {error:?}"
+        );
     }
     assert_eq!(tenant.lines(), Vec::<String>::new());
     assert_eq!(tenant.stored(&user), before);
@@ -89,7 +92,7 @@ async fn a_curated_action_is_held_to_the_same_and_the_error_says_what_to_change(
     let changes = json!({"user_id": user, "changes": {"nickname": "t"}});
     let outcome = tenant.connection.call("update-user", changes).await;
     let Err(Error::Action(error)) = outcome.result else { panic!("{:?}", outcome.result) };
-    assert_eq!(error.kind, ErrorKind::Denied);
+    assert_eq!(error.kind, ErrorKind::PolicyDenied);
     for part in ["writes `nickname`", "[fields] `PATCH /api/v2/users/{id}` (line 2)", "which allows blocked"]
     {
         assert!(error.message.contains(part), "{part}: {}", error.message);
@@ -110,7 +113,7 @@ async fn a_read_only_connection_reads_and_writes_nothing() {
     for action in host().actions().await.unwrap() {
         if action.effect != Effect::Read && action.id != "custom-request" {
             let error = tenant.refused(&action.id, json!({})).await;
-            assert_eq!(error.kind, ErrorKind::Denied, "{}", action.id);
+            assert_eq!(error.kind, ErrorKind::PolicyDenied, "{}", action.id);
             denied += 1;
         }
     }
@@ -118,7 +121,7 @@ async fn a_read_only_connection_reads_and_writes_nothing() {
     let path = format!("/api/v2/users/{user}");
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         let error = tenant.refused("custom-request", custom(method, &path, Value::Null)).await;
-        assert_eq!(error.kind, ErrorKind::Denied, "{method}");
+        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{method}");
         assert!(error.message.contains("read-only"), "{method}: {}", error.message);
     }
     assert_eq!(tenant.seen().len(), 0);
@@ -141,7 +144,9 @@ async fn no_mail_leaves_where_none_is_allowed_or_another_provider_is() {
         let result = tenant.connection.run("send-email", mail.clone()).await;
         match result {
             Ok(_) => assert_eq!(sent, 1, "{text}"),
-            Err(Error::Action(error)) => assert_eq!((error.kind, sent), (ErrorKind::Denied, 0), "{text}"),
+            Err(Error::Action(error)) => {
+                assert_eq!((error.kind, sent), (ErrorKind::PolicyDenied, 0), "{text}")
+            }
             Err(error) => panic!("{text}: {error}"),
         }
         assert_eq!(tenant.mail_requests().len(), sent, "{text}");
@@ -197,14 +202,18 @@ async fn the_example_does_what_it_says() {
         ("custom-request", custom("POST", "/api/v2/client-grants", json!({}))),
         ("block-user", json!({"user_id": "auth0|the-break-glass-account"})),
     ] {
-        assert_eq!(tenant.refused(action, input.clone()).await.kind, ErrorKind::Denied, "{action} {input}");
+        assert_eq!(
+            tenant.refused(action, input.clone()).await.kind,
+            ErrorKind::PolicyDenied,
+            "{action} {input}"
+        );
     }
     assert_eq!(tenant.seen().len(), seen);
 }
 
 #[tokio::test]
 async fn a_policy_about_actions_that_there_are_not_is_refused_at_once() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (text, hint) in [
         (
             "[actions]\nallow = ['get-user', 'remove-user']",
@@ -221,7 +230,7 @@ async fn a_policy_about_actions_that_there_are_not_is_refused_at_once() {
 
 #[tokio::test]
 async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection_says_so() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = json!({"user_id": "auth0|1"});
     for (url, class) in [
         ("https://10.0.0.1", "a private address"),
@@ -233,7 +242,7 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
     ] {
         let connection = tenant.connect(|settings| settings.base_url(url.parse().unwrap()));
         let error = refused(&connection, "get-user", user.clone()).await;
-        assert_eq!(error.kind, ErrorKind::Denied, "{url}: {error:?}");
+        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{url}: {error:?}");
         assert!(error.message.contains(class), "{url}: {}", error.message);
         assert_eq!(connection.stats().connections_opened, 0, "{url}");
     }
@@ -246,7 +255,7 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
 async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_about_requests() {
     let hostile =
         Host::builder().component_file(root().join("target/component/hostile.wasm")).build().unwrap();
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = encoded(&tenant.user(PERSON));
     let authority = tenant.emulator.base_url().split_once("://").unwrap().1.to_owned();
     let path = format!("/api/v2/users/{user}");

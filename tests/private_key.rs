@@ -1,11 +1,11 @@
 //! An application that proves itself by signatures (`private_key_jwt`) instead of a secret, with real keys.
 
 use auth0_host::{Credentials, ErrorKind, Policy, PrivateKey, SigningAlgorithm};
-use auth0_tests::{Tenant, keys::Pair, refused, text};
+use auth0_tests::{OfflineTenant, keys::Pair, refused, text};
 use serde_json::json;
 
 /// Registers a key with the application of a tenant's connection: its secret proves nothing from then on.
-async fn register(tenant: &Tenant, pair: &Pair, algorithm: SigningAlgorithm) {
+async fn register(tenant: &OfflineTenant, pair: &Pair, algorithm: SigningAlgorithm) {
     let client = format!("/api/v2/clients/{}", tenant.emulator.client_id());
     let credential =
         json!({"credential_type": "public_key", "pem": pair.public_pem(), "alg": algorithm.as_str()});
@@ -28,7 +28,7 @@ fn key(pair: &Pair) -> PrivateKey {
 #[tokio::test]
 async fn each_algorithm_of_auth0_fetches_a_token_and_sends_no_secret() {
     for algorithm in SigningAlgorithm::ALL {
-        let (tenant, pair) = (Tenant::start().await, Pair::generate());
+        let (tenant, pair) = (OfflineTenant::start().await, Pair::generate());
         register(&tenant, &pair, algorithm).await;
         tenant.control.reset_counters();
         let credentials =
@@ -46,7 +46,7 @@ async fn each_algorithm_of_auth0_fetches_a_token_and_sends_no_secret() {
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_replaced_with_a_new_assertion() {
-    let (tenant, pair) = (Tenant::start().await, Pair::generate());
+    let (tenant, pair) = (OfflineTenant::start().await, Pair::generate());
     register(&tenant, &pair, SigningAlgorithm::Rs256).await;
     let credentials = Credentials::private_key(tenant.emulator.client_id(), key(&pair));
     let connection = tenant.connect(|settings| settings.credentials(credentials));
@@ -59,7 +59,7 @@ async fn a_token_that_is_refused_is_replaced_with_a_new_assertion() {
 
 #[tokio::test]
 async fn a_key_that_is_not_the_application_s_is_unauthenticated_and_shows_nothing_of_itself() {
-    let (tenant, pair) = (Tenant::start().await, Pair::generate());
+    let (tenant, pair) = (OfflineTenant::start().await, Pair::generate());
     register(&tenant, &pair, SigningAlgorithm::Rs256).await;
     let id = tenant.emulator.client_id();
     for (wrong, why) in [

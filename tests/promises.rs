@@ -2,13 +2,13 @@
 //! that is described, and doing an idempotent one twice leaves the tenant as doing it once.
 
 use auth0_host::Effect;
-use auth0_tests::{DATABASE, Tenant, host, newcomer};
+use auth0_tests::{DATABASE, OfflineTenant, host, newcomer};
 use serde_json::{Value, json};
 
 const API: &str = "https://api.acme.example/";
 
 /// An input with which each action succeeds on the demo's tenant.
-fn inputs(tenant: &Tenant) -> Vec<(&'static str, Value)> {
+fn inputs(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
     let user = tenant.user("tom.becker@acme.example");
     let one = || json!({"user_id": user});
     let role = tenant.role("Sales");
@@ -117,9 +117,9 @@ fn misfits(value: &Value, schema: &Value, root: &Value, at: &str, out: &mut Vec<
 
 #[tokio::test]
 async fn the_scopes_that_an_action_names_are_enough_for_it() {
-    let number = inputs(&Tenant::start().await).len();
+    let number = inputs(&OfflineTenant::start().await).len();
     for at in 0..number {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let (action, input) = inputs(&tenant).remove(at);
         let scopes = host().describe(action).await.unwrap().scopes;
         let least: Vec<&str> = scopes.iter().map(|need| need.any_of[0].as_str()).collect();
@@ -133,9 +133,9 @@ async fn the_scopes_that_an_action_names_are_enough_for_it() {
 #[tokio::test]
 async fn every_output_has_the_shape_that_is_described() {
     let mut wrong = Vec::new();
-    let number = inputs(&Tenant::start().await).len();
+    let number = inputs(&OfflineTenant::start().await).len();
     for at in 0..number {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let (action, input) = inputs(&tenant).remove(at);
         let output = tenant.run(action, input).await;
         let schema = host().describe(action).await.unwrap().output_schema;
@@ -146,9 +146,9 @@ async fn every_output_has_the_shape_that_is_described() {
 
 #[tokio::test]
 async fn an_idempotent_write_may_be_done_twice() {
-    let number = inputs(&Tenant::start().await).len();
+    let number = inputs(&OfflineTenant::start().await).len();
     for at in 0..number {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let (action, input) = inputs(&tenant).remove(at);
         let described = host().describe(action).await.unwrap();
         if described.effect == Effect::Read || !described.idempotent {
@@ -171,8 +171,8 @@ fn without_time(user: &Value) -> Value {
 
 #[tokio::test]
 async fn every_action_that_reads_runs_under_a_read_only_policy() {
-    let number = inputs(&Tenant::start().await).len();
-    let tenant = Tenant::start().await;
+    let number = inputs(&OfflineTenant::start().await).len();
+    let tenant = OfflineTenant::start().await;
     let read_only = auth0_host::Policy::builder().read_only().build().unwrap();
     let connection = tenant.connect(|settings| settings.policy(read_only));
     for at in 0..number {
@@ -185,9 +185,9 @@ async fn every_action_that_reads_runs_under_a_read_only_policy() {
 
 #[tokio::test]
 async fn an_action_that_reads_changes_nothing() {
-    let number = inputs(&Tenant::start().await).len();
+    let number = inputs(&OfflineTenant::start().await).len();
     for at in 0..number {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let (action, input) = inputs(&tenant).remove(at);
         if host().describe(action).await.unwrap().effect != Effect::Read {
             continue;

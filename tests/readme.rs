@@ -37,7 +37,7 @@ enum How {
     /// As it is; it needs no tenant or brings its own.
     Offline,
     /// On the tenant that the exports name.
-    Tenant,
+    OfflineTenant,
     /// On that tenant, of which it wants nothing but a token.
     Token,
     /// On that tenant too, with the component authenticating by itself.
@@ -56,9 +56,9 @@ fn how(command: &str) -> Option<How> {
         ["cargo", "xtask", "test"] => Some(How::Suite),
         ["auth0-host", "actions" | "describe" | "label" | "policy", ..] => Some(How::Offline),
         ["auth0-host", "scopes", ..] => Some(How::Token),
-        ["auth0-host", "doctor"] => Some(How::Tenant),
+        ["auth0-host", "doctor"] => Some(How::OfflineTenant),
         ["auth0-host", options @ ..] if options.contains(&"run") => {
-            Some(if options.contains(&"--emulator") { How::Offline } else { How::Tenant })
+            Some(if options.contains(&"--emulator") { How::Offline } else { How::OfflineTenant })
         }
         ["wasmtime", "run", ..] => Some(How::Wasmtime),
         _ => None,
@@ -139,7 +139,7 @@ async fn each_command_of_the_readme_works_as_written() {
                 );
                 format!("{host} --emulator demo")
             }
-            How::Offline | How::Tenant | How::Token => command.replacen("auth0-host", &host, 1),
+            How::Offline | How::OfflineTenant | How::Token => command.replacen("auth0-host", &host, 1),
             How::Wasmtime => {
                 let wasmtime = format!("{} run --env AUTH0_BASE_URL", quoted(&program::wasmtime()));
                 command.replacen("wasmtime run", &wasmtime, 1)
@@ -165,7 +165,7 @@ async fn each_command_of_the_readme_works_as_written() {
                 let tokens = seen.iter().filter(|request| request.path == "/oauth/token").count();
                 assert_eq!((tokens, seen.len()), (1, 1), "`{command}` looks at a token: {seen:#?}");
             }
-            How::Tenant | How::Wasmtime => {
+            How::OfflineTenant | How::Wasmtime => {
                 let mut calls = seen.iter().filter(|request| request.path.starts_with("/api/v2/")).peekable();
                 assert!(calls.peek().is_some(), "`{command}`: {seen:#?}");
                 assert!(calls.all(|request| request.authorized), "`{command}`: {seen:#?}");
@@ -176,7 +176,7 @@ async fn each_command_of_the_readme_works_as_written() {
         assert!(how != How::Wasmtime || said.out.starts_with("ok("), "`{command}`: {}", said.out);
         ran.push(how);
     }
-    for how in [How::Demo, How::Offline, How::Tenant, How::Wasmtime] {
+    for how in [How::Demo, How::Offline, How::OfflineTenant, How::Wasmtime] {
         assert!(
             ran.contains(&how),
             "README.md has no command of the kind {how:?}: are its blocks still found?"

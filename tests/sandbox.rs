@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    AuditFile, AuditSink, BusyScope, CallOptions, Connection, Error, ErrorKind, Host, HostBuilder, Instances,
-    Limit, Limits, Settings,
+    AuditFile, AuditSink, BusyScope, CallOptions, Error, ErrorKind, Host, HostBuilder, InstancePolicy, Limit,
+    Limits, Settings, Tenant,
 };
 use auth0_tests::{eventually, program, settings};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ fn tight() -> Limits {
 /// A tenant, and an attacker who is connected to it.
 struct Arena {
     emulator: Emulator,
-    attacker: Connection,
+    attacker: Tenant,
 }
 
 impl Arena {
@@ -268,18 +268,18 @@ async fn a_guest_that_walks_away_from_its_request_takes_the_request_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_beyond_those_allowed_at_once_wait_and_then_are_busy() {
     let own = builder().concurrent_calls(2).build().expect("the component runs");
-    let limits = tight().concurrent_calls(1).queue(Duration::from_millis(100));
+    let limits = tight().concurrent_calls(1).queue_timeout(Duration::from_millis(100));
     let arena = Arena::on(&own, |settings| settings.limits(limits.clone())).await;
     let other = own.connect(settings(&arena.emulator).limits(limits.clone())).expect("a second connection");
     let third = own.connect(settings(&arena.emulator).limits(limits)).expect("a third connection");
-    let wait = |connection: &Connection| {
+    let wait = |connection: &Tenant| {
         let connection = connection.clone();
         tokio::spawn(async move { connection.run("wait", json!({})).await })
     };
     let first = wait(&arena.attacker);
     eventually("the first runs", || own.stats().instances == 1).await;
     let error = arena.attack("recall", json!({})).await;
-    assert!(matches!(error, Error::Busy { scope: BusyScope::Connection, limit: 1, .. }), "{error:?}");
+    assert!(matches!(error, Error::Busy { scope: BusyScope::Tenant, limit: 1, .. }), "{error:?}");
 
     let second = wait(&other);
     eventually("the second runs", || own.stats().instances == 2).await;
@@ -306,10 +306,10 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
     let own = builder().build().expect("the component runs");
     // `spin` uses all of it up, and nothing else comes near.
     let limits = tight().cpu(Duration::from_secs(2));
-    let warm = |settings: Settings| settings.limits(limits.clone()).instances(Instances::warm());
+    let warm = |settings: Settings| settings.limits(limits.clone()).instances(InstancePolicy::warm());
     let arena = Arena::on(&own, warm).await;
     let other = own.connect(warm(settings(&arena.emulator))).expect("a second connection");
-    let run = async |connection: &Connection, attack: &str, input: Value| connection.run(attack, input).await;
+    let run = async |connection: &Tenant, attack: &str, input: Value| connection.run(attack, input).await;
 
     run(&arena.attacker, "remember", json!({"text": "mine"})).await.expect("it is done");
     assert_eq!(own.stats().instances_idle, 1);
@@ -344,7 +344,7 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
 #[tokio::test(flavor = "multi_thread")]
 async fn warm_instances_that_wait_give_way_to_calls() {
     let own = builder().concurrent_calls(2).build().expect("the component runs");
-    let arena = Arena::on(&own, |settings| settings.instances(Instances::warm())).await;
+    let arena = Arena::on(&own, |settings| settings.instances(InstancePolicy::warm())).await;
     let third = own.connect(settings(&arena.emulator)).expect("a connection");
     let (one, two) = tokio::join!(
         arena.attacker.run("wait", json!({"ms": 3_000})),
@@ -452,7 +452,7 @@ async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_waits_for_room_gets_that_of_an_instance_that_would_be_kept() {
     let own = builder().concurrent_calls(1).build().expect("the component runs");
-    let arena = Arena::on(&own, |settings| settings.instances(Instances::warm())).await;
+    let arena = Arena::on(&own, |settings| settings.instances(InstancePolicy::warm())).await;
     let other = own.connect(settings(&arena.emulator)).expect("a connection");
     // The first call asks the component what its actions need, which takes an instance too.
     other.run("recall", json!({})).await.expect("there is room");
@@ -469,7 +469,7 @@ async fn a_call_that_waits_for_room_gets_that_of_an_instance_that_would_be_kept(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_nobody_calls_is_gone_at_its_age() {
     let own = builder().build().expect("the component runs");
-    let brief = Instances::Warm { max_calls: 1000, max_age: Duration::from_secs(10) };
+    let brief = InstancePolicy::Warm { max_calls: 1000, max_age: Duration::from_secs(10) };
     let arena = Arena::on(&own, |settings| settings.instances(brief)).await;
     arena.attacker.run("recall", json!({})).await.expect("it is done");
     assert_eq!(own.stats().instances_idle, 1);
@@ -481,7 +481,7 @@ async fn an_instance_that_nobody_calls_is_gone_at_its_age() {
 async fn the_host_s_errors_do_not_pass_for_the_action_s() {
     let arena = Arena::new().await;
     let error = arena.attack("no-such-attack", json!({})).await;
-    assert!(matches!(&error, Error::Action(error) if error.kind == ErrorKind::Missing), "{error:?}");
+    assert!(matches!(&error, Error::Action(error) if error.kind == ErrorKind::NotFound), "{error:?}");
     let error = arena.attack("spin", json!({})).await;
     assert!(error.to_string().contains("limit `cpu`"), "{error}");
 }

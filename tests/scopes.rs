@@ -5,14 +5,14 @@ use std::process::Command;
 
 use auth0_host::{ActionFilter, ErrorKind, ScopePlan};
 use auth0_tests::program::{Said, auth0_host, root, run};
-use auth0_tests::{Tenant, host, lines, newcomer};
+use auth0_tests::{OfflineTenant, host, lines, newcomer};
 use serde_json::{Value, json};
 
 fn said(arguments: &[&str]) -> Said {
     run(auth0_host().args(arguments))
 }
 
-fn on(tenant: &Tenant, arguments: &[&str]) -> Command {
+fn on(tenant: &OfflineTenant, arguments: &[&str]) -> Command {
     let mut command = auth0_host();
     let emulator = &tenant.emulator;
     command
@@ -41,7 +41,7 @@ fn file(name: &str, text: &str) -> String {
 
 #[tokio::test]
 async fn a_call_whose_scope_is_lacking_is_forbidden_with_the_scope_and_nothing_is_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:users", "update:users"]);
     let error = tenant.refused("create-user", newcomer("new@acme.example")).await;
     assert_eq!(
@@ -67,7 +67,7 @@ async fn a_call_whose_scope_is_lacking_is_forbidden_with_the_scope_and_nothing_i
 
 #[tokio::test]
 async fn a_connection_learns_its_token_s_scopes_and_one_without_credentials_says_so() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:users", "read:roles"]);
     let granted = tenant.connection.granted_scopes().await.unwrap();
     assert_eq!(granted.unwrap(), ["read:users", "read:roles"]);
@@ -127,7 +127,7 @@ fn the_plan_tells_scopes_reasons_parts_and_what_cannot_be_known() {
 
 #[tokio::test]
 async fn a_token_is_held_against_the_plan_and_exit_code_1_tells_what_it_lacks() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:users", "read:stats"]);
     let said = say(on(&tenant, &["scopes", "get-user", "create-user", "--json"])).await;
     let (code, token) = (said.code, said.json()["token"].clone());
@@ -148,7 +148,7 @@ async fn a_token_is_held_against_the_plan_and_exit_code_1_tells_what_it_lacks() 
 /// The grant that is printed is one that the tenant takes, and one that lets the workflow run.
 #[tokio::test]
 async fn least_privilege_is_found_in_an_audit_file_and_the_printed_grant_is_enough() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let audit = file("audit.ndjson", "");
     let pair = format!("user_id={id}");

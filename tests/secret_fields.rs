@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use auth0_host::{CallOptions, Connection, Credentials, ErrorKind, Host, Settings};
-use auth0_tests::shelf::Shelf;
-use auth0_tests::{Tenant, host, program, text};
+use auth0_host::{CallOptions, Credentials, ErrorKind, Host, Settings, Tenant};
+use auth0_tests::memory_sink::MemorySink;
+use auth0_tests::{OfflineTenant, host, program, text};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,7 +16,7 @@ const DOMAIN: &str = "acme.eu.auth0.com";
 /// A tenant that answers what it is told to, by method and path in any of its spellings.
 struct Scripted {
     address: SocketAddr,
-    shelf: Shelf,
+    shelf: MemorySink,
 }
 
 impl Scripted {
@@ -30,10 +30,10 @@ impl Scripted {
                 tokio::spawn(answer(stream, Arc::clone(&answers)));
             }
         });
-        Self { address, shelf: Shelf::default() }
+        Self { address, shelf: MemorySink::default() }
     }
 
-    fn connect_to(&self, host: &Host) -> Connection {
+    fn connect_to(&self, host: &Host) -> Tenant {
         let settings = Settings::new(DOMAIN.parse().unwrap())
             .base_url(format!("http://{}", self.address).parse().unwrap())
             .credentials(Credentials::token("token"))
@@ -41,7 +41,7 @@ impl Scripted {
         host.connect(settings).unwrap()
     }
 
-    fn connect(&self) -> Connection {
+    fn connect(&self) -> Tenant {
         self.connect_to(host())
     }
 }
@@ -104,7 +104,7 @@ fn handle(path: &str) -> String {
 
 #[tokio::test]
 async fn a_new_recovery_code_is_in_the_sink_and_the_result_has_its_handle() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let users = tenant.run("list-users", json!({"per_page": 1})).await;
     let id = text(&auth0_tests::items(&users)[0], "user_id").to_owned();
     let outcome = tenant.connection.call("users.regenerateRecoveryCode", json!({"id": id})).await;
@@ -119,13 +119,13 @@ async fn a_new_recovery_code_is_in_the_sink_and_the_result_has_its_handle() {
 
 #[tokio::test]
 async fn without_a_sink_no_recovery_code_is_made() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.run("list-users", json!({"per_page": 1})).await;
     let id = text(&auth0_tests::items(&user)[0], "user_id").to_owned();
     let settings = auth0_tests::settings(&tenant.emulator);
     let connection = host().connect(settings).unwrap();
     let error = auth0_tests::refused(&connection, "users.regenerateRecoveryCode", json!({"id": id})).await;
-    assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
     assert!(error.to_string().contains("secret_sink"), "{error}");
     assert!(tenant.lines().iter().all(|line| !line.starts_with("POST")), "{:?}", tenant.lines());
 }

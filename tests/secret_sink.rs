@@ -9,7 +9,7 @@ use auth0_host::{
     CallOptions, Error, ErrorKind, FileSink, Outcome, Secret, SecretName, SecretSink, SinkError, SinkFuture,
 };
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{Tenant, at_its_deadline, eventually, items, text};
+use auth0_tests::{OfflineTenant, at_its_deadline, eventually, items, text};
 use serde_json::json;
 
 /// The application whose secret is rotated.
@@ -30,7 +30,7 @@ impl Folder {
     }
 
     /// What lies below `folder` under the name of an application's secret.
-    fn secret(&self, folder: &str, tenant: &Tenant, id: &str) -> Option<String> {
+    fn secret(&self, folder: &str, tenant: &OfflineTenant, id: &str) -> Option<String> {
         let path = self.0.join(folder).join(tenant.emulator.domain()).join("clients").join(id);
         fs::read_to_string(path.join("client_secret")).ok()
     }
@@ -42,12 +42,12 @@ impl Drop for Folder {
     }
 }
 
-fn in_force(tenant: &Tenant, id: &str) -> String {
+fn in_force(tenant: &OfflineTenant, id: &str) -> String {
     text(&tenant.control.client(id).unwrap(), "client_secret").to_owned()
 }
 
 /// `auth0-host run rotate-client-secret`, with the tenant's credentials in the environment.
-async fn rotate(tenant: &Tenant, id: &str, options: &[&str], environment: &[(&str, &str)]) -> Said {
+async fn rotate(tenant: &OfflineTenant, id: &str, options: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = auth0_host();
     command.args(["-v", "run", "rotate-client-secret", &format!("client_id={id}")]).args(options);
     command.env("AUTH0_DOMAIN", tenant.emulator.domain()).env("AUTH0_BASE_URL", tenant.emulator.base_url());
@@ -59,7 +59,7 @@ async fn rotate(tenant: &Tenant, id: &str, options: &[&str], environment: &[(&st
 
 #[tokio::test]
 async fn a_rotated_secret_is_in_the_sink_and_nowhere_in_the_outcome() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("file"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("file"));
     let id = tenant.application(APPLICATION);
     let connection = tenant.connect(|settings| settings.secret_sink(FileSink::new(&folder.0)));
     let outcome = connection.call("rotate-client-secret", json!({"client_id": id})).await;
@@ -74,7 +74,7 @@ async fn a_rotated_secret_is_in_the_sink_and_nowhere_in_the_outcome() {
 
 #[tokio::test]
 async fn what_the_tenant_shows_of_secrets_is_a_handle_too_unless_it_is_to_be_revealed() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let own = tenant.emulator.client_id();
     let list = tenant.run("list-applications", json!({})).await;
     let shown = tenant.run("get-application", json!({"client_id": own})).await;
@@ -97,7 +97,7 @@ async fn what_the_tenant_shows_of_secrets_is_a_handle_too_unless_it_is_to_be_rev
 
 #[tokio::test]
 async fn a_handle_cannot_be_written_back_as_a_secret() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     let before = in_force(&tenant, &id);
     let shown = tenant.run("get-application", json!({"client_id": id})).await;
@@ -105,22 +105,22 @@ async fn a_handle_cannot_be_written_back_as_a_secret() {
     let path = format!("/api/v2/clients/{id}");
     let error =
         tenant.refused("custom-request", json!({"method": "PATCH", "path": path, "body": body})).await;
-    assert_eq!((error.kind, in_force(&tenant, &id)), (ErrorKind::Denied, before), "{error}");
+    assert_eq!((error.kind, in_force(&tenant, &id)), (ErrorKind::PolicyDenied, before), "{error}");
 }
 
 #[tokio::test]
 async fn a_sink_that_fails_ends_the_call_and_gets_the_secret_later() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     tenant.shelf.set_broken(true);
     let outcome = tenant.connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
     assert!(!format!("{outcome:?} {:?}", tenant.connection).contains(&secret));
-    let Err(Error::SecretKept { names, outcome, .. }) = outcome.result else { panic!("{outcome:?}") };
+    let Err(Error::SecretUndelivered { names, outcome, .. }) = outcome.result else { panic!("{outcome:?}") };
     let handle = names[0].to_string();
     assert_eq!(outcome.unwrap()["client_secret"], handle, "the action itself was done");
     assert_eq!(tenant.connection.pending_secrets()[0].problem, "the shelf is broken");
-    assert!(matches!(tenant.connection.retry_secrets().await, Err(Error::SecretKept { .. })));
+    assert!(matches!(tenant.connection.retry_secrets().await, Err(Error::SecretUndelivered { .. })));
     tenant.shelf.set_broken(false);
     tenant.connection.retry_secrets().await.unwrap();
     assert_eq!((tenant.shelf.get(&handle), tenant.connection.pending_secrets().len()), (Some(secret), 0));
@@ -128,7 +128,7 @@ async fn a_sink_that_fails_ends_the_call_and_gets_the_secret_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rotations_of_one_application_at_once_leave_the_secret_that_is_in_force() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     let mut set = tokio::task::JoinSet::new();
     for _ in 0..8 {
@@ -143,7 +143,7 @@ async fn rotations_of_one_application_at_once_leave_the_secret_that_is_in_force(
 #[tokio::test]
 async fn a_rotation_whose_answer_comes_too_late_is_unknown_and_its_secret_safe() {
     let (tenant, outcome) = at_its_deadline(|| async {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let late = Fault::new(FaultKind::Delay { ms: 10_000 });
         tenant.control.inject(late.on("POST", "/api/v2/clients/").times(1));
         let options = CallOptions::new().deadline(Duration::from_secs(4));
@@ -154,13 +154,13 @@ async fn a_rotation_whose_answer_comes_too_late_is_unknown_and_its_secret_safe()
     .await;
     let Err(Error::Action(error)) = outcome.result else { panic!("{outcome:?}") };
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
-    tenant.connection.settle_secrets().await;
+    tenant.connection.flush_secrets().await;
     assert_eq!(tenant.shelf.all(), [in_force(&tenant, &tenant.application(APPLICATION))]);
 }
 
 #[tokio::test]
 async fn a_decoy_in_the_metadata_does_not_take_the_place_of_the_new_secret() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     let path = format!("/api/v2/clients/{id}");
     let body = json!({"client_metadata": {"client_secret": "known-to-attacker", "client_id": id}});
@@ -189,7 +189,7 @@ impl SecretSink for Slow {
 #[tokio::test]
 async fn a_call_that_ends_before_its_sink_names_the_secret() {
     let ((tenant, connection), outcome) = at_its_deadline(|| async {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let deadline = Duration::from_secs(4);
         let connection = tenant.connect(|settings| settings.secret_sink(Slow(3 * deadline)));
         let options = CallOptions::new().deadline(deadline);
@@ -199,11 +199,13 @@ async fn a_call_that_ends_before_its_sink_names_the_secret() {
     })
     .await;
     let id = tenant.application(APPLICATION);
-    let Err(Error::SecretKept { names, source, outcome }) = outcome.result else { panic!("{outcome:?}") };
+    let Err(Error::SecretUndelivered { names, source, outcome }) = outcome.result else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(names[0].id(), id);
     assert!(matches!(*source, SinkError::UnderWay), "{source}");
     assert!(matches!(&*outcome, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown));
-    connection.settle_secrets().await;
+    connection.flush_secrets().await;
     assert_eq!(connection.pending_secrets()[0].problem, "it was slow for nothing");
     connection.retry_secrets_with(&tenant.shelf).await.unwrap();
     assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)]);
@@ -262,8 +264,8 @@ async fn rotate_by_way_of(
     kind: &FaultKind,
     broken: bool,
     options: CallOptions,
-) -> ((Tenant, String, String), Outcome) {
-    let tenant = Tenant::start().await;
+) -> ((OfflineTenant, String, String), Outcome) {
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     let before = in_force(&tenant, &id);
     tenant.shelf.set_broken(broken);
@@ -290,7 +292,7 @@ async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
     let is_unknown = |result: &Result<_, Error>| matches!(result, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown);
     let good = match (ends, &outcome.result) {
         (Ends::Delivered, Ok(_)) => !broken && shelved && !pending && secret != before,
-        (Ends::Delivered, Err(Error::SecretKept { .. })) => broken && pending && secret != before,
+        (Ends::Delivered, Err(Error::SecretUndelivered { .. })) => broken && pending && secret != before,
         (Ends::Missed, result) => is_unknown(result) && !shelved && !pending && secret != before,
         (Ends::Unchanged, Err(Error::Action(_))) => !shelved && !pending && secret == before,
         _ => false,
@@ -301,7 +303,7 @@ async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
 
 #[tokio::test]
 async fn without_a_sink_a_rotation_is_denied_and_the_old_secret_stays() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     let before = in_force(&tenant, &id);
     let said = rotate(&tenant, &id, &[], &[]).await;
@@ -315,7 +317,7 @@ async fn without_a_sink_a_rotation_is_denied_and_the_old_secret_stays() {
 #[cfg(unix)]
 #[tokio::test]
 async fn at_a_shell_a_secret_goes_into_a_folder_or_to_a_command_and_is_not_printed() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("shell"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("shell"));
     let id = tenant.application(APPLICATION);
     let said = rotate(&tenant, &id, &["--secret-dir", folder.text()], &[("RUST_LOG", "trace")]).await;
     let secret = in_force(&tenant, &id);
@@ -338,7 +340,7 @@ async fn at_a_shell_a_secret_goes_into_a_folder_or_to_a_command_and_is_not_print
 #[tokio::test]
 async fn at_a_shell_a_secret_that_the_sink_refuses_is_in_the_state_folder_and_the_error_says_so() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (tenant, folder) = (Tenant::start().await, Folder::new("state"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("state"));
     let id = tenant.application(APPLICATION);
     let environment = [("XDG_STATE_HOME", folder.text()), ("AUTH0_SECRET_COMMAND", "false")];
     let said = rotate(&tenant, &id, &[], &environment).await;
@@ -357,7 +359,7 @@ async fn at_a_shell_a_secret_that_the_sink_refuses_is_in_the_state_folder_and_th
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_during_a_rotation_waits_for_the_secret() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("interrupt"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("interrupt"));
     let id = tenant.application(APPLICATION);
     tenant
         .control

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{Tenant, eventually};
+use auth0_tests::{OfflineTenant, eventually};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -128,7 +128,7 @@ fn attributes(list: &[KeyValue]) -> Attributes {
     list.iter().map(|pair| (pair.key.clone(), text(&pair.value))).collect()
 }
 
-fn on(tenant: &Tenant, arguments: &[&str]) -> Command {
+fn on(tenant: &OfflineTenant, arguments: &[&str]) -> Command {
     let mut command = auth0_host();
     let emulator = &tenant.emulator;
     command.args(arguments).env("AUTH0_DOMAIN", emulator.domain()).env("AUTH0_BASE_URL", emulator.base_url());
@@ -167,7 +167,7 @@ async fn collected<T>(
 
 #[tokio::test]
 async fn a_collector_gets_spans_and_metrics_of_a_run_and_neither_secrets_nor_persons() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let (said, collector) = collected(
         |sent| sent.has_spans(&["list-users"]) && !sent.metrics().is_empty(),
         async |collector| {
@@ -223,7 +223,7 @@ async fn a_collector_gets_spans_and_metrics_of_a_run_and_neither_secrets_nor_per
 
 #[tokio::test]
 async fn an_error_is_on_the_spans_of_call_and_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let (said, collector) = collected(
         |sent| sent.has_spans(&["get-user"]),
         async |collector| {
@@ -245,7 +245,7 @@ async fn an_error_is_on_the_spans_of_call_and_request() {
 
 #[tokio::test]
 async fn a_collector_that_is_not_there_changes_neither_result_nor_exit_code() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut command = on(&tenant, &["run", "list-roles", "per_page=1"]);
     let said = say({
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
@@ -258,7 +258,7 @@ async fn a_collector_that_is_not_there_changes_neither_result_nor_exit_code() {
 
 #[tokio::test]
 async fn a_collector_that_never_answers_does_not_keep_a_command_from_ending() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (accepted, held) = std::sync::mpsc::channel();
@@ -275,7 +275,7 @@ async fn a_collector_that_never_answers_does_not_keep_a_command_from_ending() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_run_that_is_interrupted_has_its_spans_and_its_audit_record() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::Delay { ms: 60_000 }).on("GET", "/api/v2/roles"));
     let audit = std::env::temp_dir().join(format!("auth0-telemetry-{}.ndjson", std::process::id()));
     let (said, collector) = collected(
@@ -305,7 +305,7 @@ async fn a_run_that_is_interrupted_has_its_spans_and_its_audit_record() {
 
 #[tokio::test]
 async fn a_host_that_a_component_made_up_is_not_traced() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let hostile = auth0_tests::program::root().join("target/component/hostile.wasm");
     let url = json!({"scheme": "https", "authority": "mira-olsen-acme.example:1985", "path": "/mira"});
     let (_, collector) = collected(
@@ -328,7 +328,7 @@ async fn a_host_that_a_component_made_up_is_not_traced() {
 
 #[tokio::test]
 async fn spans_are_printed_where_rust_log_asks_for_them_and_hold_no_secrets_and_no_persons() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let search = ["run", "list-users", "q=email:mira.olsen@acme.example"];
     let mut command = on(&tenant, &search);
     let said = say({

@@ -2,11 +2,11 @@
 //!
 //! No host of ours is involved, so the component fetches its own tokens here.
 
-use auth0_tests::{DATABASE, PASSWORD, Tenant, encoded, program, program::Said, text};
+use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, encoded, program, program::Said, text};
 use serde_json::{Value, json};
 
 /// Runs one call, with these variables beside the tenant's address.
-async fn invoke(tenant: &Tenant, variables: &[(&str, &str)], call: &str) -> Said {
+async fn invoke(tenant: &OfflineTenant, variables: &[(&str, &str)], call: &str) -> Said {
     let mut command = program::wasmtime();
     command.args(["run", "-S", "http"]);
     let domain = tenant.emulator.domain();
@@ -21,7 +21,7 @@ async fn invoke(tenant: &Tenant, variables: &[(&str, &str)], call: &str) -> Said
 }
 
 /// Runs one call with the application's id and secret.
-async fn call(tenant: &Tenant, call: &str) -> Said {
+async fn call(tenant: &OfflineTenant, call: &str) -> Said {
     let (id, secret) = (tenant.emulator.client_id(), tenant.emulator.client_secret());
     let said = invoke(tenant, &[("AUTH0_CLIENT_ID", id), ("AUTH0_CLIENT_SECRET", secret)], call).await;
     assert!(!said.all().contains(secret), "{said:#?}");
@@ -35,7 +35,7 @@ fn wave(json: &Value) -> String {
 
 #[tokio::test]
 async fn get_user_answers_typed_fields_and_the_whole_object() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let said = call(&tenant, &format!("get-user(\"{id}\", none)")).await;
     assert_eq!(said.code, Some(0), "{said:#?}");
@@ -49,7 +49,7 @@ async fn get_user_answers_typed_fields_and_the_whole_object() {
 
 #[tokio::test]
 async fn get_user_takes_its_id_alone() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let said = call(&tenant, &format!("get-user(\"{id}\")")).await;
     assert!(said.code == Some(0) && said.out.starts_with("ok({"), "{said:#?}");
@@ -57,7 +57,7 @@ async fn get_user_takes_its_id_alone() {
 
 #[tokio::test]
 async fn create_user_takes_a_record_with_only_what_is_known() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let bag = wave(&json!({"department": "Sales", "note": "a \"b\" \\ ü"}));
     let said = call(
         &tenant,
@@ -78,7 +78,7 @@ async fn create_user_takes_a_record_with_only_what_is_known() {
 
 #[tokio::test]
 async fn assign_user_roles_takes_names() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let said =
         call(&tenant, &format!("assign-user-roles(\"{id}\", {{role-names: [\"Sales\", \"Manager\"]}})"))
@@ -89,7 +89,7 @@ async fn assign_user_roles_takes_names() {
 
 #[tokio::test]
 async fn list_logs_answers_rows_and_the_cursor_as_a_variant() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let first = tenant.control.logs().remove(0);
     let said = call(&tenant, "list-logs({take: 1})").await;
     assert_eq!(said.code, Some(0), "{said:#?}");
@@ -107,7 +107,7 @@ async fn list_logs_answers_rows_and_the_cursor_as_a_variant() {
 
 #[tokio::test]
 async fn run_action_takes_and_gives_json() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let input = wave(&json!({"user_id": id, "changes": {"nickname": null, "user_metadata": {"n": 1}}}));
     let said = call(&tenant, &format!("run-action(\"update-user\", {input})")).await;
@@ -124,7 +124,7 @@ async fn run_action_takes_and_gives_json() {
 
 #[tokio::test]
 async fn an_error_is_a_case_of_the_variant() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let said = call(&tenant, "get-user(\"auth0|000000000000000000000000\")").await;
     assert!(
         said.out.starts_with("err(missing({message: \"The user does not exist.\", status: some(404)"),
@@ -137,7 +137,7 @@ async fn an_error_is_a_case_of_the_variant() {
 
 #[tokio::test]
 async fn a_token_from_the_environment_is_used_as_it_is() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let said = invoke(&tenant, &[("AUTH0_TOKEN", "canary.to.ken")], "get-user(\"auth0|x\")").await;
     assert!(said.out.starts_with("err(unauthenticated({"), "{said:#?}");
     assert!(!said.all().contains("canary"), "{said:#?}");
@@ -148,7 +148,7 @@ async fn a_token_from_the_environment_is_used_as_it_is() {
 
 #[tokio::test]
 async fn a_good_token_from_the_environment_is_enough() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let token = token(&tenant).await;
     let said = invoke(&tenant, &[("AUTH0_TOKEN", &token)], "list-roles({name-filter: \"Sales\"})").await;
     assert!(said.out.contains("name: some(\"Sales\")"), "{said:#?}");
@@ -158,7 +158,7 @@ async fn a_good_token_from_the_environment_is_enough() {
 }
 
 /// Fetches a token as any program does.
-async fn token(tenant: &Tenant) -> String {
+async fn token(tenant: &OfflineTenant) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = tenant.emulator.base_url().trim_start_matches("http://");
     let body = json!({
@@ -182,7 +182,7 @@ async fn token(tenant: &Tenant) -> String {
 
 #[tokio::test]
 async fn a_wrong_secret_is_unauthenticated_and_not_repeated_in_the_error() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.emulator.client_id();
     let variables = [("AUTH0_CLIENT_ID", id), ("AUTH0_CLIENT_SECRET", "canary-secret")];
     let said = invoke(&tenant, &variables, "get-user(\"auth0|x\")").await;
@@ -192,7 +192,7 @@ async fn a_wrong_secret_is_unauthenticated_and_not_repeated_in_the_error() {
 
 #[tokio::test]
 async fn an_unusable_setting_is_named_by_the_component() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (name, value) in [
         ("AUTH0_DOMAIN", "https://acme.auth0.com"),
         ("AUTH0_BASE_URL", "http://10.0.0.1"),
@@ -208,7 +208,7 @@ async fn an_unusable_setting_is_named_by_the_component() {
 
 #[tokio::test]
 async fn the_component_sends_mail_with_a_key_from_the_environment() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let token = token(&tenant).await;
     for name in ["sendgrid", "mailgun", "mandrill", "sparkpost", "resend"] {
         tenant.control.clear_outbox();
@@ -231,7 +231,7 @@ async fn the_component_sends_mail_with_a_key_from_the_environment() {
 #[tokio::test]
 async fn a_lost_create_is_unknown_and_not_repeated_here_too() {
     use auth0_emulator::{Fault, FaultKind};
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("POST", "/api/v2/users"));
     let said = call(
         &tenant,
@@ -245,7 +245,7 @@ async fn a_lost_create_is_unknown_and_not_repeated_here_too() {
 
 #[tokio::test]
 async fn a_function_that_does_not_exist_is_refused_by_wasmtime() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let said = call(&tenant, "get-users()").await;
     assert_eq!(said.code, Some(1), "{said:#?}");
     assert!(said.err.contains("No exported func named `get-users`"), "{said:#?}");
@@ -264,7 +264,7 @@ async fn without_http_the_component_cannot_even_start() {
 /// records and actions, which no other test sees.
 #[tokio::test]
 async fn every_typed_function_answers_in_its_own_types() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let (mira, tom) = (tenant.user("mira.olsen@acme.example"), tenant.user("tom.becker@acme.example"));
     let lena = tenant.user("lena.fischer@acme.example");
     let role = tenant.role("Contractor");

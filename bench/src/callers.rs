@@ -1,7 +1,7 @@
 //! The four ways to ask for a user.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use auth0_host::{Connection, Error, ErrorKind, Host, Instances, bench::NativeClient};
+use auth0_host::{Error, ErrorKind, Host, InstancePolicy, Tenant, bench::NativeClient};
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     default_transport::DefaultTransport,
-    tenant::{Address, Tenant, any_user},
+    tenant::{Address, BenchTenant, any_user},
 };
 
 /// Callers at once where throughput is measured.
@@ -68,21 +68,21 @@ pub(crate) struct Callers {
     user: String,
     address: Address,
     native: NativeClient,
-    warm: Connection,
-    fresh: Connection,
+    warm: Tenant,
+    fresh: Tenant,
     default_transport: DefaultTransport,
 }
 
 impl Callers {
-    pub(crate) async fn open(tenant: &Tenant) -> Result<Self> {
+    pub(crate) async fn open(tenant: &BenchTenant) -> Result<Self> {
         let address = tenant.address.clone();
-        let host = Host::builder().load().await?;
+        let host = Host::builder().build_async().await?;
         let settings = || address.settings(CALLERS);
         let fresh = host.connect(settings()?)?;
         let user = any_user(&fresh).await?;
         Ok(Self {
             native: NativeClient::new(&host.connect(settings()?)?),
-            warm: host.connect(settings()?.instances(Instances::warm()))?,
+            warm: host.connect(settings()?.instances(InstancePolicy::warm()))?,
             default_transport: DefaultTransport::open(&address).await?,
             host,
             user,

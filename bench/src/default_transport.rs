@@ -124,7 +124,7 @@ fn link(engine: &Engine) -> wasmtime::Result<RunnerPre<Guest>> {
 
 async fn token(address: &Address) -> Result<String> {
     let connection =
-        Host::builder().load().await?.connect(address.settings(1)?.credentials(Credentials::None))?;
+        Host::builder().build_async().await?.connect(address.settings(1)?.credentials(Credentials::None))?;
     let request = serde_json::json!({
         "grant_type": "client_credentials",
         "client_id": address.client_id,

@@ -14,7 +14,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command, task::JoinSet};
 
 use crate::{
     latency::round,
-    tenant::{Address, Control, Tenant, any_user},
+    tenant::{Address, BenchTenant, Control, any_user},
 };
 
 /// The word that makes this program measure itself.
@@ -40,7 +40,7 @@ pub(crate) struct KibPerCall {
 }
 
 /// Measures the resident memory of so many calls in flight.
-pub(crate) async fn measure(tenant: &Tenant, calls: usize) -> Result<KibPerCall> {
+pub(crate) async fn measure(tenant: &BenchTenant, calls: usize) -> Result<KibPerCall> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg(CHILD)
         .stdin(Stdio::piped())
@@ -59,7 +59,7 @@ pub(crate) async fn measure(tenant: &Tenant, calls: usize) -> Result<KibPerCall>
 /// What the process does: it parks calls, and prints what one of them takes.
 pub(crate) async fn child() -> Result<()> {
     let Task { calls, address } = serde_json::from_reader(std::io::stdin())?;
-    let host = Host::builder().load().await?;
+    let host = Host::builder().build_async().await?;
     let control = Control::open(&host, &address)?;
     let connection = host.connect(address.settings(calls)?)?;
     let user = any_user(&connection).await?;

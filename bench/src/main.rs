@@ -19,7 +19,7 @@ use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{callers::Callers, report::Report, tenant::Tenant};
+use crate::{callers::Callers, report::Report, tenant::BenchTenant};
 
 const USAGE: &str = "\
 Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE]
@@ -134,14 +134,14 @@ fn beside() -> Result<PathBuf> {
 }
 
 async fn measure(json: bool, plan: Plan, program: PathBuf) -> Result<()> {
-    let tenant = Tenant::start(program).await?;
+    let tenant = BenchTenant::start(program).await?;
     // As a task, since a call in an engine is one too: the thread that blocks on a runtime is woken more slowly.
     let report = tokio::spawn(async move { all(&tenant, plan).await }).await??;
     print!("{}", if json { report.json()? } else { report.table() });
     Ok(())
 }
 
-async fn all(tenant: &Tenant, plan: Plan) -> Result<Report> {
+async fn all(tenant: &BenchTenant, plan: Plan) -> Result<Report> {
     let say = |what: &str| eprintln!("auth0-bench: {what}");
     say("starting the program");
     let start_ms = start::measure(tenant, plan.cold_starts, plan.cached_starts).await?;

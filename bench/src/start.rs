@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::{
     latency::percentile,
-    tenant::{Control, Tenant, any_user},
+    tenant::{BenchTenant, Control, any_user},
 };
 
 /// Medians, in milliseconds.
@@ -26,8 +26,8 @@ pub(crate) struct StartMs {
 
 /// Measures from just before the process is made to the moment at which the tenant read the first request's head. The
 /// tenant's clock is this machine's, and counts whole milliseconds, so each time is up to one too short: one is added.
-pub(crate) async fn measure(tenant: &Tenant, cold: usize, cached: usize) -> Result<StartMs> {
-    let host = Host::builder().load().await?;
+pub(crate) async fn measure(tenant: &BenchTenant, cold: usize, cached: usize) -> Result<StartMs> {
+    let host = Host::builder().build_async().await?;
     let control = Control::open(&host, &tenant.address)?;
     let user = any_user(&host.connect(tenant.address.settings(1)?)?).await?;
     let cache = tenant.scratch().join("code");

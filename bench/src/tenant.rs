@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use auth0_host::{Connection, Credentials, Host, Limits, Settings, bench::NativeClient};
+use auth0_host::{Credentials, Host, Limits, Settings, Tenant, bench::NativeClient};
 use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -45,14 +45,14 @@ impl Address {
 }
 
 /// A running tenant. Ends with this value.
-pub(crate) struct Tenant {
+pub(crate) struct BenchTenant {
     pub(crate) address: Address,
     pub(crate) program: PathBuf,
     scratch: Scratch,
     _process: Child,
 }
 
-impl Tenant {
+impl BenchTenant {
     /// Starts the tenant, without rate limits: they are not what is measured.
     pub(crate) async fn start(program: PathBuf) -> Result<Self> {
         ensure!(program.is_file(), "{} is not there: `cargo xtask bench` builds it", program.display());
@@ -104,7 +104,7 @@ impl Control {
 }
 
 /// Returns the id of some user.
-pub(crate) async fn any_user(connection: &Connection) -> Result<String> {
+pub(crate) async fn any_user(connection: &Tenant) -> Result<String> {
     let list = connection.run("list-users", serde_json::json!({"per_page": 1})).await?;
     let id = list.pointer("/items/0/user_id").and_then(Value::as_str);
     Ok(id.context("the tenant has no users")?.to_owned())

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     callers::CALLERS,
-    tenant::{Control, Tenant, any_user},
+    tenant::{BenchTenant, Control, any_user},
 };
 
 /// What the tenant saw.
@@ -19,7 +19,7 @@ pub(crate) struct Traffic {
 
 /// Makes so many calls over a new connection, [`CALLERS`] at once, a fresh instance for each, and counts on the
 /// tenant's side.
-pub(crate) async fn measure(tenant: &Tenant, host: &Host, calls: usize) -> Result<Traffic> {
+pub(crate) async fn measure(tenant: &BenchTenant, host: &Host, calls: usize) -> Result<Traffic> {
     let control = Control::open(host, &tenant.address)?;
     let user = any_user(&host.connect(tenant.address.settings(1)?)?).await?;
     control.ask(Method::DELETE, "requests", "").await?;

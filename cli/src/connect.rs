@@ -10,8 +10,8 @@ use std::{
 
 use auth0_emulator::{Emulator, Seed};
 use auth0_host::{
-    AuditFile, AuditSink, BaseUrl, CodeCache, Connection, Credentials, Domain, Host, KeyedProvider, Policy,
-    RatePlan, Settings, SettingsError,
+    ApiKeyProvider, AuditFile, AuditSink, BaseUrl, CodeCache, Credentials, Domain, Host, Policy, RatePlan,
+    Settings, SettingsError, Tenant,
 };
 
 use super::{Failure, Globals, credentials, credentials::credentials, emulator, mail::mail_credentials};
@@ -27,7 +27,7 @@ pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
         None => Host::builder(),
     };
     let cache = code_cache(globals, std::env::var_os("AUTH0_CACHE").as_deref());
-    Ok(builder.code_cache(cache).concurrent_calls(CALLS).load().await?)
+    Ok(builder.code_cache(cache).concurrent_calls(CALLS).build_async().await?)
 }
 
 /// Says where compiled code is kept: a shell starts the program for each call, so it is kept unless that is switched
@@ -43,11 +43,11 @@ fn code_cache(globals: &Globals, variable: Option<&OsStr>) -> CodeCache {
 
 /// The connection of a command, for whoever has to close it. Empty until there is one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Opened(Arc<OnceLock<(Connection, Option<Arc<AuditFile>>)>>);
+pub(crate) struct Opened(Arc<OnceLock<(Tenant, Option<Arc<AuditFile>>)>>);
 
 impl Opened {
     /// Returns the connection, where the command got as far as that.
-    pub(crate) fn connection(&self) -> Option<&Connection> {
+    pub(crate) fn connection(&self) -> Option<&Tenant> {
         self.0.get().map(|(connection, _)| connection)
     }
 
@@ -63,7 +63,7 @@ impl Opened {
 
 /// A connection, with the offline tenant behind it where that was asked for.
 pub(crate) struct Target {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Tenant,
     emulator: Option<Emulator>,
 }
 
@@ -83,13 +83,15 @@ impl Target {
     }
 
     /// Says what the demo should know of the tenant.
-    pub(crate) fn tenant(&self) -> crate::demo::Tenant {
+    pub(crate) fn tenant(&self) -> crate::demo::DemoTenant {
         match &self.emulator {
-            Some(emulator) => crate::demo::Tenant {
+            Some(emulator) => crate::demo::DemoTenant {
                 client_id: Some(emulator.client_id().to_owned()),
                 offline: Some(emulator.control()),
             },
-            None => crate::demo::Tenant { client_id: std::env::var("AUTH0_CLIENT_ID").ok(), offline: None },
+            None => {
+                crate::demo::DemoTenant { client_id: std::env::var("AUTH0_CLIENT_ID").ok(), offline: None }
+            }
         }
     }
 
@@ -157,7 +159,7 @@ fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
         .audience(emulator.audience())
         .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
         .email_base_url(url(emulator.mail_base_url())?)
-        .email_api_key(KeyedProvider::SendGrid, emulator.mail_api_key());
+        .email_api_key(ApiKeyProvider::SendGrid, emulator.mail_api_key());
     Ok(match emulator.ca_pem() {
         Some(pem) => settings.ca_pem(pem),
         None => settings,

@@ -132,7 +132,7 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
             Stage::Ga => "generally available".to_owned(),
             Stage::Ea => "early access: a tenant without it answers forbidden".to_owned(),
             Stage::Beta => "beta: it may change or go".to_owned(),
-            Stage::Unstated => "not stated by Auth0".to_owned(),
+            Stage::Unknown => "not stated by Auth0".to_owned(),
             other => other.to_string(),
         },
     ));
@@ -143,7 +143,7 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
         _ => None,
     };
     facts.extend(paging.map(|paging| ("Paging", paging.to_owned())));
-    facts.extend(action.personal.then(|| ("Data", "personal".to_owned())));
+    facts.extend(action.handles_personal_data.then(|| ("Data", "personal".to_owned())));
     facts
 }
 

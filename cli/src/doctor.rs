@@ -41,7 +41,7 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
     match connect::host(globals).await {
         Ok(host) => {
             findings.extend(host_findings(&host));
-            findings.extend(host.examine(settings).await);
+            findings.extend(host.diagnose(settings).await);
         }
         Err(Failure::Call(error)) => findings.push(no_component(&error)),
         Err(failure) => return Err(failure),

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use auth0_emulator::{Emulator, Plan, Seed, UnknownPlan};
-use auth0_host::{KeyedProvider, RatePlan};
+use auth0_host::{ApiKeyProvider, RatePlan};
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, print};
@@ -77,12 +77,12 @@ pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exi
 
 /// Names the provider that the mail key is for: that of the tenant, where it takes one. The stand-ins take the same key for
 /// all of them.
-fn mail_provider(seed: &Seed) -> KeyedProvider {
+fn mail_provider(seed: &Seed) -> ApiKeyProvider {
     let name = seed.email_provider.as_ref().and_then(|provider| provider.get("name")?.as_str());
-    name.and_then(|name| name.parse().ok()).unwrap_or(KeyedProvider::SendGrid)
+    name.and_then(|name| name.parse().ok()).unwrap_or(ApiKeyProvider::SendGrid)
 }
 
-fn json_line(emulator: &Emulator, mail_provider: KeyedProvider, arguments: &Serve) -> String {
+fn json_line(emulator: &Emulator, mail_provider: ApiKeyProvider, arguments: &Serve) -> String {
     let mut line = json!({
         "domain": emulator.domain(),
         "base_url": emulator.base_url(),
@@ -99,7 +99,7 @@ fn json_line(emulator: &Emulator, mail_provider: KeyedProvider, arguments: &Serv
     format!("{line}\n")
 }
 
-fn text(emulator: &Emulator, mail_provider: KeyedProvider, arguments: &Serve) -> String {
+fn text(emulator: &Emulator, mail_provider: ApiKeyProvider, arguments: &Serve) -> String {
     let styles = print::Styles::of_stdout();
     let ca = match &arguments.ca_out {
         Some(path) => format!(" --ca-cert {}", path.display()),

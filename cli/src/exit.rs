@@ -154,9 +154,9 @@ mod tests {
     fn exit_codes_tell_apart_who_must_act() {
         let action = |kind| Failure::from(Error::Action(ActionError::new(kind, "…")));
         for (failure, expected) in [
-            (action(ErrorKind::Missing), Exit::Action),
+            (action(ErrorKind::NotFound), Exit::Action),
             (action(ErrorKind::OutcomeUnknown), Exit::Action),
-            (action(ErrorKind::Denied), Exit::Action),
+            (action(ErrorKind::PolicyDenied), Exit::Action),
             (action(ErrorKind::InvalidInput), Exit::Usage),
             (Failure::Usage(String::new()), Exit::Usage),
             (
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_error_of_an_action_is_printed_with_what_is_known_and_nothing_else() {
-        let mut error = ActionError::new(ErrorKind::Missing, "no such user");
+        let mut error = ActionError::new(ErrorKind::NotFound, "no such user");
         error.status = Some(404);
         error.error_code = Some("inexistent_user".to_owned());
         let json = Failure::from(Error::Action(error)).json().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use auth0_host::Label;
+use auth0_host::Manifest;
 
 use super::{Exit, Failure, Globals, connect, describe::wrap, print, print::Styles};
 
@@ -26,7 +26,7 @@ Examples:
 
 /// Prints the label.
 pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
-    let label = connect::host(globals).await?.label().await?;
+    let label = connect::host(globals).await?.manifest().await?;
     if arguments.json {
         print::json(&label)?;
     } else {
@@ -35,7 +35,7 @@ pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit
     Ok(Exit::Done)
 }
 
-fn page(label: &Label, styles: Styles) -> String {
+fn page(label: &Manifest, styles: Styles) -> String {
     let component = &label.component;
     let unknown = || "not stated".to_owned();
     let mut text =

@@ -26,7 +26,7 @@ mod telemetry;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
-use auth0_host::Connection;
+use auth0_host::Tenant;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use self::exit::{Exit, Failure};
@@ -302,7 +302,7 @@ async fn ctrl_c() {
 
 /// How long an interrupted command waits for its work to be dropped: that takes microseconds, a tick of the engine where
 /// a component computes, and no command hangs where it does not happen at all.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Works until the work is done or the signal comes.
 ///
@@ -321,7 +321,7 @@ async fn interruptible(
             opened.close().await;
             task.abort();
             // What was under way is dropped in its own task, and its spans end there.
-            let _ = tokio::time::timeout(LAST_WORDS, task).await;
+            let _ = tokio::time::timeout(SHUTDOWN_GRACE, task).await;
             Err(Failure::Interrupted { consequence: consequence.to_owned() })
         }
     }
@@ -330,11 +330,11 @@ async fn interruptible(
 /// Does not end before secrets that an interrupted action had made are somewhere; a second Ctrl-C does.
 async fn with_secrets_home(
     mut result: Result<Exit, Failure>,
-    connection: Option<&Connection>,
+    connection: Option<&Tenant>,
 ) -> Result<Exit, Failure> {
     if let (Err(Failure::Interrupted { consequence }), Some(connection)) = (&mut result, connection) {
         tokio::select! {
-            home = secrets::bring_home(connection) => {
+            home = secrets::drain_secrets(connection) => {
                 if let Err(whereabouts) = home {
                     *consequence = format!("{consequence}; {whereabouts}");
                 }
@@ -362,7 +362,7 @@ async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, F
     }
     let target = connect::Target::open(&host, &globals).await?;
     let code = crate::demo::run(args, &host, &target.connection, &target.tenant()).await;
-    let home = secrets::bring_home(&target.connection).await;
+    let home = secrets::drain_secrets(&target.connection).await;
     target.close().await;
     let _ = std::fs::remove_dir_all(&passing);
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;

@@ -6,7 +6,7 @@ use auth0_host::{ActionPattern, Secret};
 
 use super::{Exit, Failure, Globals, connect, emulator, secret_file, secrets};
 use auth0_mcp::{
-    AccessToken, BringHome, Confirm, Consent, HttpServer, LoopbackAddress, OpenError, Permissions,
+    AccessToken, Confirm, Consent, DrainSecrets, HttpServer, LoopbackAddress, OpenError, Permissions,
     ResultBytes, Server, serve_stdio,
 };
 
@@ -62,10 +62,16 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
     let connection = target.connection.clone();
     let permissions = Permissions { write: arguments.write, allow: arguments.allow, deny: arguments.deny };
     let consent = Consent { confirm: arguments.confirm, trust_client: arguments.trust_client };
-    let bring_home: BringHome =
-        Box::new(|connection| Box::pin(async move { secrets::bring_home(&connection).await }));
-    let server =
-        Server::open(host, connection.clone(), permissions, consent, arguments.max_result_bytes, bring_home);
+    let drain_secrets: DrainSecrets =
+        Box::new(|connection| Box::pin(async move { secrets::drain_secrets(&connection).await }));
+    let server = Server::open(
+        host,
+        connection.clone(),
+        permissions,
+        consent,
+        arguments.max_result_bytes,
+        drain_secrets,
+    );
     let server = Arc::new(server.await.map_err(|error| match error {
         OpenError::Host(error) => error.into(),
         error => Failure::Usage(error.to_string()),
@@ -77,7 +83,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
     };
     // What was under way is stopped by now, or is stopped here; only then is it known which secrets there are.
     connection.close().await;
-    let home = secrets::bring_home(&connection).await;
+    let home = secrets::drain_secrets(&connection).await;
     target.close().await;
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
     served.map_err(Failure::Host)?;
@@ -88,12 +94,12 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
 async fn warn_of_detours(server: &Server) -> Result<(), Failure> {
     /// More lines are not read, and one is reason enough to look at the options.
     const MOST: usize = 5;
-    let detours = server.detours().await?;
-    for detour in detours.iter().take(MOST) {
+    let equivalent_actions = server.equivalent_actions().await?;
+    for detour in equivalent_actions.iter().take(MOST) {
         eprintln!("warning: {detour}");
     }
-    if !detours.is_empty() {
-        let more = detours.len().saturating_sub(MOST);
+    if !equivalent_actions.is_empty() {
+        let more = equivalent_actions.len().saturating_sub(MOST);
         let more = if more == 0 { String::new() } else { format!("and {more} more; ") };
         eprintln!("warning: {more}deny these too, or deny the request itself in a policy file (--policy)");
     }

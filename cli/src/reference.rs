@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use auth0_host::{ActionDescription, ScopeNeed, is_operation};
+use auth0_host::{ActionDescription, ScopeRequirement, is_operation};
 use serde_json::Value;
 
 use super::{
@@ -52,11 +52,11 @@ fn section(page: &mut String, action: &ActionDescription) {
 }
 
 /// Says what a token has to be allowed, in words.
-pub(super) fn scopes(needs: &[ScopeNeed], notation: Notation) -> String {
-    let need = |need: &ScopeNeed| {
+pub(super) fn scopes(needs: &[ScopeRequirement], notation: Notation) -> String {
+    let need = |need: &ScopeRequirement| {
         let names: Vec<String> =
             need.any_of.iter().map(|scope| notation.value(&Value::from(scope.as_str()))).collect();
-        let only_for = need.only_for.as_ref().map(|part| format!(" (only for {part})"));
+        let only_for = need.required_for.as_ref().map(|part| format!(" (only for {part})"));
         format!("{}{}", names.join(" or "), only_for.unwrap_or_default())
     };
     match needs {

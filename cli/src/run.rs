@@ -95,12 +95,12 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     if globals.verbose {
         outcome.requests.iter().for_each(|request| eprintln!("{}", line(request)));
     }
-    let home = secrets::bring_home(&target.connection).await;
+    let home = secrets::drain_secrets(&target.connection).await;
     target.close().await;
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
     let result = match outcome.result {
         // The sink has it by now.
-        Err(Error::SecretKept { outcome, .. }) => *outcome,
+        Err(Error::SecretUndelivered { outcome, .. }) => *outcome,
         result => result,
     };
     print::json(&result?)?;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use auth0_host::{ActionPattern, ActionSummary, PlannedScope, ScopePlan, TokenReport, actions_in};
+use auth0_host::{ActionPattern, ActionSummary, PlannedScope, ScopeDiff, ScopePlan, parse_action_ids};
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, Globals, connect, describe::wrap, policy, print, print::Styles, run::unknown};
@@ -101,7 +101,7 @@ fn wanted<'a>(
     if let Some(path) = &arguments.workflow {
         let unusable = |problem: String| Failure::Usage(format!("--workflow {}: {problem}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-        let named = actions_in(&text, |id| known.iter().any(|action| action.id == id));
+        let named = parse_action_ids(&text, |id| known.iter().any(|action| action.id == id));
         for id in named.map_err(|error| unusable(error.to_string()))? {
             wanted.extend(known.iter().filter(|action| action.id == id));
         }
@@ -121,7 +121,7 @@ fn wanted<'a>(
     Ok(known.iter().filter(|action| report.test_action(&action.id).is_ok()).collect())
 }
 
-fn page(plan: &ScopePlan, token: Option<&TokenReport>, styles: Styles) -> String {
+fn page(plan: &ScopePlan, token: Option<&ScopeDiff>, styles: Styles) -> String {
     let smallest =
         if plan.is_smallest { "the smallest set" } else { "a set; whether a smaller one does is not known" };
     let mut text = String::new();
@@ -143,7 +143,7 @@ fn page(plan: &ScopePlan, token: Option<&TokenReport>, styles: Styles) -> String
     );
     if !plan.optional.is_empty() {
         let parts = plan.optional.iter().map(|need| {
-            let why = format!("for {}: {}", need.action, need.only_for);
+            let why = format!("for {}: {}", need.action, need.required_for);
             format!("  {}\n{}", need.any_of.join(" or "), wrap(&why, "      "))
         });
         section(
@@ -179,7 +179,7 @@ fn page(plan: &ScopePlan, token: Option<&TokenReport>, styles: Styles) -> String
 fn lines(planned: &PlannedScope, mark: &str) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for reason in &planned.needed_by {
-        let part = reason.only_for.as_ref().map(|part| format!(" (for {part})"));
+        let part = reason.required_for.as_ref().map(|part| format!(" (for {part})"));
         reasons.push(format!("{}{}", reason.action, part.unwrap_or_default()));
     }
     reasons.dedup();

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth0_host::{CommandSink, Connection, FileSink, SecretName, Settings};
+use auth0_host::{CommandSink, FileSink, SecretName, Settings, Tenant};
 
 use super::Failure;
 
@@ -91,8 +91,8 @@ fn parse_command(text: &str) -> Result<CommandSink, Failure> {
 /// # Errors
 ///
 /// Says where the secrets are, where that is not the sink.
-pub(crate) async fn bring_home(connection: &Connection) -> Result<(), String> {
-    connection.settle_secrets().await;
+pub(crate) async fn drain_secrets(connection: &Tenant) -> Result<(), String> {
+    connection.flush_secrets().await;
     for pause in PAUSES {
         if connection.pending_secrets().is_empty() {
             return Ok(());

@@ -111,12 +111,7 @@ pub struct AnswerBody {
 }
 
 impl AnswerBody {
-    pub fn new(
-        inner: Incoming,
-        entry: RequestEntry,
-        between_bytes: Option<Duration>,
-        limit: u64,
-    ) -> Self {
+    pub fn new(inner: Incoming, entry: RequestEntry, between_bytes: Option<Duration>, limit: u64) -> Self {
         Self { inner, entry, between_bytes, stall: None, left: limit, limit }
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 use tracing::Span;
 
 use crate::{
-    action::ScopeNeed,
+    action::ScopeRequirement,
     governor::Priority,
     private_path, scopes,
     secrets::made::MadeSecrets,
@@ -169,7 +169,7 @@ pub struct CallContext {
     /// Why the last refused request was refused, in words that the component does not know.
     denial: Mutex<Option<String>>,
     /// What the token has to be allowed for the action, where that is known.
-    needs: OnceLock<Arc<[ScopeNeed]>>,
+    needs: OnceLock<Arc<[ScopeRequirement]>>,
     /// Whether a request has been held against it.
     begun: AtomicBool,
     /// What the token lacks of it.
@@ -179,7 +179,7 @@ pub struct CallContext {
 }
 
 /// A place in the line for a place.
-pub type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+pub type InFlightPermit = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl CallContext {
     pub fn new(deadline: Instant, options: CallOptions) -> Self {
@@ -217,7 +217,7 @@ impl CallContext {
 
     /// Gets in line for a place among the requests under way, at once: a guest that reads its answers in the order of its
     /// requests must not wait for one behind those that it reads later.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> InFlightPermit {
         // Without a budget: a task that has used its own up would not get in line.
         let mut waiting = Box::pin(unconstrained(Arc::clone(&self.places).acquire_owned()));
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -238,7 +238,7 @@ impl CallContext {
     }
 
     /// Says what the token has to be allowed.
-    pub fn needs(&self, needs: Arc<[ScopeNeed]>) {
+    pub fn needs(&self, needs: Arc<[ScopeRequirement]>) {
         // A call has one action.
         let _ = self.needs.set(needs);
     }
@@ -340,7 +340,7 @@ impl RequestLog {
 
     /// Writes down that a guest asks for a request to a place that is neither the tenant nor a mail provider. Audit records
     /// and traces do not repeat what the guest calls it.
-    pub fn open_astray(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
+    pub fn open_unknown_destination(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
         self.enter(method, uri, true)
     }
 
@@ -532,7 +532,7 @@ mod tests {
         let (log, begun) = (RequestLog::default(), Instant::now());
         log.open(&http::Method::GET, &uri("https://acme.auth0.com/api/v2/users"));
         let method = http::Method::from_bytes(b"MIRA-OLSEN").unwrap();
-        log.open_astray(&method, &uri("https://mira-olsen.example:1985/mira"));
+        log.open_unknown_destination(&method, &uri("https://mira-olsen.example:1985/mira"));
         let (requests, _) = log.audit(begun, 2);
         let shown = |request: &AuditRequest| {
             [&request.method, &request.authority, &request.path].map(|text| text.clone())

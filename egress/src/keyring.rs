@@ -36,7 +36,7 @@ pub struct MailKey {
 pub struct Unfit(pub &'static str);
 
 /// A small answer that the host gives itself.
-pub type OwnAnswer = Response<Bytes>;
+pub type SyntheticResponse = Response<Bytes>;
 
 impl Keyring {
     pub fn new(tenant: Option<TokenSource>, mail: Option<MailKey>) -> Self {
@@ -99,7 +99,7 @@ impl Keyring {
 }
 
 /// Answers the guest's question about the token without the token.
-pub fn describe_token(token: &Token) -> OwnAnswer {
+pub fn describe_token(token: &Token) -> SyntheticResponse {
     let mut answer = Map::new();
     if let Some(scope) = &token.scope {
         answer.insert("scope".to_owned(), scope.as_str().into());
@@ -112,7 +112,7 @@ pub fn describe_token(token: &Token) -> OwnAnswer {
 }
 
 /// Hands the token endpoint's refusal to a guest that asked the token endpoint, in OAuth's form.
-pub fn refused_oauth(refusal: &Refusal) -> OwnAnswer {
+pub fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
     let body = json!({"error": refusal.code, "error_description": refusal.description});
     own_answer(refusal.status, &body, refusal.pacing.clone())
 }
@@ -123,7 +123,7 @@ pub fn refused_oauth(refusal: &Refusal) -> OwnAnswer {
 /// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about the
 /// credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a scope
 /// that is lacking.
-pub fn refused_management(refusal: &Refusal) -> OwnAnswer {
+pub fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     let status = match refusal.status {
         status @ StatusCode::TOO_MANY_REQUESTS => status,
         status if status.is_server_error() => StatusCode::SERVICE_UNAVAILABLE,
@@ -138,13 +138,13 @@ pub fn refused_management(refusal: &Refusal) -> OwnAnswer {
 }
 
 /// Tells a guest that asked the token endpoint that the host itself has no credentials.
-pub fn lacking_oauth(error: CredentialError) -> OwnAnswer {
+pub fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
     own_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
 /// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
-pub fn lacking_management(error: CredentialError) -> OwnAnswer {
+pub fn lacking_management(error: CredentialError) -> SyntheticResponse {
     let status = lacking_status(error);
     let body = json!({
         "statusCode": status.as_u16(),
@@ -163,7 +163,7 @@ fn lacking_status(error: CredentialError) -> StatusCode {
 }
 
 /// Tells a guest that the token lacks scopes, as the tenant would tell it. The request was not sent.
-pub fn forbidden(lacking: &[String]) -> OwnAnswer {
+pub fn forbidden(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
         "statusCode": status.as_u16(),
@@ -175,7 +175,7 @@ pub fn forbidden(lacking: &[String]) -> OwnAnswer {
 }
 
 /// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
-pub fn throttled(throttled: &Throttled) -> OwnAnswer {
+pub fn throttled(throttled: &Throttled) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({
         "statusCode": status.as_u16(),
@@ -188,7 +188,7 @@ pub fn throttled(throttled: &Throttled) -> OwnAnswer {
     own_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
 }
 
-fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> OwnAnswer {
+fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> SyntheticResponse {
     let body = Bytes::from(body.to_string());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, body.len().into());

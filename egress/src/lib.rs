@@ -47,18 +47,18 @@ pub use self::{
 };
 use self::{
     body::{AnswerBody, PlacedBody},
-    keyring::{Keyring, OwnAnswer, Unfit},
     destination::{Destination, Destinations},
     governor::{Admission, Counts, Governor, RatePlan, Throttled},
+    keyring::{Keyring, SyntheticResponse, Unfit},
     mail::Mailer,
-    resolver::Resolver,
     redaction::{Expected, Pattern},
+    resolver::Resolver,
     token::{Token, TokenError, TokenSource},
-    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, Whereabouts},
+    transport::{CONNECT_TIMEOUT, Timeouts, TransmitState, Transport, TransportError},
 };
 use crate::{
     action::ApiRequest,
-    call::{CallContext, DENIED, Place, RequestEntry},
+    call::{CallContext, DENIED, InFlightPermit, RequestEntry},
     limits::RequestLimits,
     policy::{Policy, check_reading},
     secrets::deliveries::Deliveries,
@@ -241,9 +241,10 @@ impl Egress {
         request: Request<HttpBody>,
         options: RequestOptions,
         call: &CallContext,
-        place: Place,
+        place: InFlightPermit,
     ) -> Answer {
-        let patience = Patience::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
+        let patience =
+            TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
         if call.count_request() > self.limits.requests {
             let reason = format!(
                 "denied: a call may make {} requests; to allow more, raise the limit `requests`",
@@ -262,7 +263,7 @@ impl Egress {
         &self,
         request: Request<HttpBody>,
         options: RequestOptions,
-        patience: Patience,
+        patience: TimeBudget,
         call: &CallContext,
     ) -> Answer {
         let (mut head, body) = request.into_parts();
@@ -275,7 +276,7 @@ impl Egress {
                 let entry = if self.destinations.has(&head.uri) {
                     call.log.open(&head.method, &head.uri)
                 } else {
-                    call.log.open_astray(&head.method, &head.uri)
+                    call.log.open_unknown_destination(&head.method, &head.uri)
                 };
                 return deny(call, entry, denial.to_string());
             }
@@ -355,11 +356,11 @@ fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
 }
 
 /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
-async fn broker(source: &TokenSource, patience: Patience, call: &CallContext) -> Answer {
+async fn broker(source: &TokenSource, patience: TimeBudget, call: &CallContext) -> Answer {
     match patience.for_token(source.token()).await {
-        Ok(token) => Ok(own(keyring::describe_token(&token))),
-        Err(TokenError::NoCredential(error)) => Ok(own(keyring::lacking_oauth(error))),
-        Err(TokenError::Refused(refusal)) => Ok(own(keyring::refused_oauth(&refusal))),
+        Ok(token) => Ok(synthetic(keyring::describe_token(&token))),
+        Err(TokenError::NoCredential(error)) => Ok(synthetic(keyring::lacking_oauth(error))),
+        Err(TokenError::Refused(refusal)) => Ok(synthetic(keyring::refused_oauth(&refusal))),
         Err(TokenError::NotReached(error)) => Err(not_sent(call, &error)),
         Err(TokenError::Late) => Err(SendError::ConnectionTimeout),
     }
@@ -370,7 +371,7 @@ async fn broker(source: &TokenSource, patience: Patience, call: &CallContext) ->
 /// The guest's own clock runs from before ours, and when it ends the guest can only say "sent, no answer". So what comes
 /// before sending ends a little earlier than the whole: the host, which knows that nothing was sent, speaks first.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct TimeBudget {
     begun: Instant,
     whole: Duration,
 }
@@ -381,7 +382,7 @@ const LEAST_MARGIN: Duration = Duration::from_millis(100);
 /// The part of a long time that is kept for it: one in twenty.
 const MARGIN_PART: u32 = 20;
 
-impl Patience {
+impl TimeBudget {
     fn begin(whole: Duration) -> Self {
         Self { begun: Instant::now(), whole }
     }
@@ -415,7 +416,7 @@ impl Patience {
 struct Outgoing<'a> {
     egress: &'a Egress,
     options: RequestOptions,
-    patience: Patience,
+    patience: TimeBudget,
     call: &'a CallContext,
     destination: Destination,
 }
@@ -437,7 +438,7 @@ impl Outgoing<'_> {
             Ok(token) => token,
             Err(lacking) => {
                 entry.failed("no-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
-                let answer = own(keyring::forbidden(&lacking));
+                let answer = synthetic(keyring::forbidden(&lacking));
                 self.call.lacks(lacking);
                 return Ok(answer);
             }
@@ -488,11 +489,11 @@ impl Outgoing<'_> {
     fn without_token(&self, entry: &RequestEntry, error: &TokenError) -> Answer {
         entry.failed("no-token", error.to_string());
         match error {
-            TokenError::NoCredential(error) => Ok(own(keyring::lacking_management(*error))),
+            TokenError::NoCredential(error) => Ok(synthetic(keyring::lacking_management(*error))),
             TokenError::Refused(refusal) if matches!(self.destination, Destination::Mail(_)) => {
                 mail::refused(refusal)
             }
-            TokenError::Refused(refusal) => Ok(own(keyring::refused_management(refusal))),
+            TokenError::Refused(refusal) => Ok(synthetic(keyring::refused_management(refusal))),
             TokenError::NotReached(error) => Err(not_sent(self.call, error)),
             TokenError::Late => Err(SendError::ConnectionTimeout),
         }
@@ -516,7 +517,7 @@ impl Outgoing<'_> {
             Ok(admission) => admission,
             Err(throttled) => {
                 entry.failed("throttled", throttled.message.clone());
-                return Ok(own(keyring::throttled(&throttled)));
+                return Ok(synthetic(keyring::throttled(&throttled)));
             }
         };
         let mut request = Request::new(Full::new(body.clone()));
@@ -537,11 +538,11 @@ impl Outgoing<'_> {
             (expected, _) => expected,
         };
         let follow = |whereabouts| match whereabouts {
-            Whereabouts::OnConnection => {
+            TransmitState::OnConnection => {
                 entry.sent(body.len());
                 self.egress.count_request();
             }
-            Whereabouts::HandedBack => {
+            TransmitState::HandedBack => {
                 entry.handed_back();
                 self.egress.requests.fetch_sub(1, Ordering::Relaxed);
             }
@@ -619,7 +620,7 @@ fn keep_denial(call: &CallContext, error: &TransportError) {
     }
 }
 
-fn own(answer: OwnAnswer) -> Response<HttpBody> {
+fn synthetic(answer: SyntheticResponse) -> Response<HttpBody> {
     answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync())
 }
 

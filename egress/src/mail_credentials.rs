@@ -10,8 +10,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use crate::{
-    base_url::BaseUrl, domain::Domain, destination::MailProvider, settings_error::SettingsError,
-    secret::Secret,
+    base_url::BaseUrl, destination::MailProvider, domain::Domain, secret::Secret,
+    settings_error::SettingsError,
 };
 
 /// The port of submission with STARTTLS (RFC 6409).
@@ -26,7 +26,7 @@ pub enum MailCredentials {
     /// A provider's key.
     ApiKey {
         /// Whose it is: it goes there and nowhere else, whichever provider the component names.
-        provider: KeyedProvider,
+        provider: ApiKeyProvider,
         /// The key.
         key: Secret,
     },
@@ -61,7 +61,7 @@ pub enum MailCredentials {
 
 impl MailCredentials {
     /// Uses a provider's key.
-    pub fn api_key(provider: KeyedProvider, key: impl Into<Secret>) -> Self {
+    pub fn api_key(provider: ApiKeyProvider, key: impl Into<Secret>) -> Self {
         Self::ApiKey { provider, key: key.into() }
     }
 
@@ -143,7 +143,7 @@ impl MailCredentials {
 /// The mail providers for which a key is all that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeyedProvider {
+pub enum ApiKeyProvider {
     /// SendGrid.
     SendGrid,
     /// Mailgun, in either region.
@@ -156,7 +156,7 @@ pub enum KeyedProvider {
     Resend,
 }
 
-impl KeyedProvider {
+impl ApiKeyProvider {
     const ALL: [Self; 5] = [Self::SendGrid, Self::Mailgun, Self::Mandrill, Self::SparkPost, Self::Resend];
 
     /// Returns it as a destination.
@@ -172,7 +172,7 @@ impl KeyedProvider {
 }
 
 /// The name that Auth0 gives it (`GET /api/v2/emails/provider`).
-impl fmt::Display for KeyedProvider {
+impl fmt::Display for ApiKeyProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.provider().name())
     }
@@ -181,13 +181,13 @@ impl fmt::Display for KeyedProvider {
 /// The text names no mail provider that takes a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a mail provider that takes a key: sendgrid, mailgun, mandrill, sparkpost or resend")]
-pub struct UnknownKeyedProvider;
+pub struct UnknownApiKeyProvider;
 
-impl FromStr for KeyedProvider {
-    type Err = UnknownKeyedProvider;
+impl FromStr for ApiKeyProvider {
+    type Err = UnknownApiKeyProvider;
 
-    fn from_str(text: &str) -> Result<Self, UnknownKeyedProvider> {
-        Self::ALL.into_iter().find(|known| known.provider().name() == text).ok_or(UnknownKeyedProvider)
+    fn from_str(text: &str) -> Result<Self, UnknownApiKeyProvider> {
+        Self::ALL.into_iter().find(|known| known.provider().name() == text).ok_or(UnknownApiKeyProvider)
     }
 }
 
@@ -321,11 +321,11 @@ mod tests {
 
     #[test]
     fn a_provider_that_takes_a_key_is_named_as_auth0_names_it() {
-        for provider in KeyedProvider::ALL {
+        for provider in ApiKeyProvider::ALL {
             assert_eq!(provider.to_string().parse(), Ok(provider));
         }
         for other in ["ses", "azure_cs", "ms365", "smtp", "SendGrid", "none", ""] {
-            assert!(other.parse::<KeyedProvider>().is_err(), "{other}");
+            assert!(other.parse::<ApiKeyProvider>().is_err(), "{other}");
         }
     }
 
@@ -333,8 +333,8 @@ mod tests {
     fn credentials_are_checked_without_being_repeated() {
         let smtp = |host: &str, security| SmtpServer::new(host, security);
         for (credentials, expected) in [
-            (MailCredentials::api_key(KeyedProvider::SendGrid, "k"), None),
-            (MailCredentials::api_key(KeyedProvider::Resend, "canary\r\n"), Some("the mail provider's key")),
+            (MailCredentials::api_key(ApiKeyProvider::SendGrid, "k"), None),
+            (MailCredentials::api_key(ApiKeyProvider::Resend, "canary\r\n"), Some("the mail provider's key")),
             (MailCredentials::ses("AKIA", "canary", "eu-west-1"), None),
             (MailCredentials::ses("AKIA", "canary", "eu-west-1.evil.example"), Some("region")),
             (MailCredentials::ses("AKIA", "canary", ""), Some("region")),

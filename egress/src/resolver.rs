@@ -54,10 +54,7 @@ impl Resolver {
 
     /// Answers from a table, for tests.
     #[cfg(any(test, feature = "test-support"))]
-    pub fn fake(
-        rules: AddressRules,
-        answer: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn fake(rules: AddressRules, answer: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Self {
         let lookup = move |name: String| -> BoxFuture<io::Result<Vec<IpAddr>>> {
             let found = answer(&name);
             Box::pin(async move { Ok(found) })

@@ -102,12 +102,7 @@ pub fn call_ended(span: &Span, action: &str, outcome: &str, error: Option<&str>,
 }
 
 /// Begins the span of a request, as a child of its call's. `server` is absent where it is none of the connection's.
-pub fn request_span(
-    call: &Span,
-    method: &http::Method,
-    uri: &http::Uri,
-    server: Option<&http::Uri>,
-) -> Span {
+pub fn request_span(call: &Span, method: &http::Method, uri: &http::Uri, server: Option<&http::Uri>) -> Span {
     tracing::info_span!(
         target: target!(),
         parent: call,

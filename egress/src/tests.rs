@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{
     address::AddressRules,
-    keyring::{Keyring, MailKey},
     destination::{Destinations, MailAccess, MailProvider},
+    keyring::{Keyring, MailKey},
     resolver::Resolver,
     token::{ClientCredentials, Proof, TokenCache, TokenEndpoint, TokenSource},
     transport::tls_config,
@@ -621,7 +621,7 @@ fn what_comes_before_sending_ends_before_the_guest_s_own_clock_does() {
     for (whole, margin) in
         [(30_000, 1_500), (3_000, 150), (1_000, 100), (300, 100), (100, 50), (1, 1), (0, 0)]
     {
-        let patience = Patience::begin(Duration::from_millis(whole));
+        let patience = TimeBudget::begin(Duration::from_millis(whole));
         let bound = Duration::from_millis(whole - margin);
         assert!(patience.to_send() <= bound.max(patience.whole / 2), "{whole}");
         assert!(patience.to_send() <= patience.to_answer(), "{whole}");

@@ -42,11 +42,7 @@ use super::{
     address::Prohibited,
     resolver::{ResolveError, Resolver},
 };
-use crate::{
-    call::DENIED,
-    settings_error::SettingsError,
-    telemetry,
-};
+use crate::{call::DENIED, settings_error::SettingsError, telemetry};
 
 /// Name lookup, TCP and TLS together. A healthy connection to Auth0's edge takes well under a second; five leave room
 /// for two lost packets.
@@ -86,7 +82,7 @@ pub struct Timeouts {
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whereabouts {
+pub enum TransmitState {
     /// Given to a connection: from here on the server may see it.
     OnConnection,
     /// Given back by a connection that had not begun to write it.
@@ -248,7 +244,7 @@ impl Transport {
         &self,
         request: Request<Full<Bytes>>,
         timeouts: Timeouts,
-        mut follow: impl FnMut(Whereabouts),
+        mut follow: impl FnMut(TransmitState),
     ) -> Result<Response<Incoming>, TransportError> {
         let begun = Instant::now();
         let mut handed_back = 0;
@@ -260,7 +256,7 @@ impl Transport {
             }
             match self.attempt(request.clone(), connect, answer, &mut follow).await {
                 Err(Failure::HandedBack(reason)) => {
-                    follow(Whereabouts::HandedBack);
+                    follow(TransmitState::HandedBack);
                     handed_back += 1;
                     if handed_back == MAX_HANDED_BACK {
                         return Err(TransportError::Connect(reason));
@@ -277,7 +273,7 @@ impl Transport {
         mut request: Request<Full<Bytes>>,
         connect: Duration,
         answer: Duration,
-        follow: &mut impl FnMut(Whereabouts),
+        follow: &mut impl FnMut(TransmitState),
     ) -> Result<Response<Incoming>, Failure> {
         let begun = Instant::now();
         let connection = capture_connection(&mut request);
@@ -289,13 +285,13 @@ impl Transport {
             biased;
             result = &mut response => {
                 if connection.connection_metadata().is_some() {
-                    follow(Whereabouts::OnConnection);
+                    follow(TransmitState::OnConnection);
                 }
                 Ok(result)
             }
             connected = tokio::time::timeout(connect, connected) => match connected {
                 Ok(()) => {
-                    follow(Whereabouts::OnConnection);
+                    follow(TransmitState::OnConnection);
                     tokio::time::timeout(answer.saturating_sub(begun.elapsed()), &mut response).await
                 }
                 Err(_) => return Err(Failure::Final(TransportError::ConnectTimeout)),
@@ -665,7 +661,10 @@ mod tests {
         tokio::task::yield_now().await;
         let mut way = Vec::new();
         transport.send(post("/2"), ROOMY, |whereabouts| way.push(whereabouts)).await.unwrap();
-        assert_eq!(way, [Whereabouts::OnConnection, Whereabouts::HandedBack, Whereabouts::OnConnection]);
+        assert_eq!(
+            way,
+            [TransmitState::OnConnection, TransmitState::HandedBack, TransmitState::OnConnection]
+        );
         assert_eq!(server.join().unwrap(), ["POST /1 HTTP/1.1", "POST /2 HTTP/1.1"]);
     }
 

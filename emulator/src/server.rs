@@ -19,7 +19,7 @@ use crate::seed::{Seed, SeedError};
 use crate::tenant::Tenant;
 use crate::tls::Certificate;
 use crate::tokens::Tokens;
-use crate::{http_server, ids, plant};
+use crate::{http_server, ids, seeding};
 
 /// The domain of a tenant whose seed names none.
 const DOMAIN: &str = "acme.eu.auth0.localhost";
@@ -39,7 +39,7 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The seed cannot be planted.
+    /// The seed cannot be used.
     #[error("the seed cannot be used")]
     Seed(#[from] SeedError),
     /// No signing key could be made.
@@ -193,7 +193,7 @@ impl Builder {
         };
         let mut tenant =
             Tenant::new(domain.clone(), Tokens::new(keys), self.plan, format!("key-{}", ids::secret(32)));
-        plant::plant(&mut tenant, &seed);
+        seeding::apply(&mut tenant, &seed);
         tenant.counts = crate::control::Counters::default();
         let client_id = tenant.management_client.clone();
         let mail_api_key = tenant.mail_api_key.clone();

@@ -328,7 +328,7 @@ mod tests {
             scopes: Some(vec!["read:users".into()]),
             ..SeedClient::default()
         };
-        crate::plant::plant(&mut tenant, &Seed { clients: vec![client], ..Seed::default() });
+        crate::seeding::apply(&mut tenant, &Seed { clients: vec![client], ..Seed::default() });
         let keys = Keys::generate().unwrap();
         let id = tenant.clients.last().unwrap().id().to_owned();
         let credential = &mut tenant.client_mut(&id).unwrap().credentials[0];

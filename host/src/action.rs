@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use auth0_policy::action::{
-    ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, ScopeNeed, Stage, is_operation,
+    ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, ScopeRequirement, Stage, is_operation,
 };
 
 /// Which actions to list: those to which all that is given applies.
@@ -29,7 +29,8 @@ pub struct ActionFilter {
 #[non_exhaustive]
 pub enum Pagination {
     /// None: the answer is whole, or no list.
-    Whole,
+    #[serde(rename = "whole")]
+    None,
     /// By page, up to the 1000th record.
     Offset,
     /// By cursor, without end.
@@ -59,11 +60,12 @@ pub struct ActionDescription {
     /// How ready it is.
     pub stage: Stage,
     /// What the token has to be allowed, all of it.
-    pub scopes: Vec<ScopeNeed>,
+    pub scopes: Vec<ScopeRequirement>,
     /// How it reads its list.
     pub pagination: Pagination,
     /// Whether it reads or writes what is known of a person.
-    pub personal: bool,
+    #[serde(rename = "personal")]
+    pub handles_personal_data: bool,
     /// JSON Schema (2020-12) of the input.
     pub input_schema: Value,
     /// JSON Schema (2020-12) of the output.

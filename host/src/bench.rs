@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 
-use crate::{Host, connection::Connection, egress::Egress, error::Error};
+use crate::{Host, egress::Egress, error::Error, tenant::Tenant};
 
 /// A client with a connection's sockets and token. What it sends passes no policy, pace or limit.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct NativeClient(Arc<Egress>);
 
 impl NativeClient {
     /// Uses the sockets and the token of this connection.
-    pub fn new(connection: &Connection) -> Self {
+    pub fn new(connection: &Tenant) -> Self {
         Self(Arc::clone(connection.egress()))
     }
 

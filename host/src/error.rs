@@ -80,10 +80,10 @@ pub enum Error {
     /// The tenant made a secret that is in force now, and the connection's secret sink did not take it, or had not when the
     /// call ended. It is not lost as long as the connection lives: `retry_secrets` puts it into the sink.
     #[error(
-        "the tenant made a new secret, and the secret sink did not take it; `Connection::retry_secrets` puts it there: {}",
+        "the tenant made a new secret, and the secret sink did not take it; `Tenant::retry_secrets` puts it there: {}",
         list(names)
     )]
-    SecretKept {
+    SecretUndelivered {
         /// Which secrets.
         names: Vec<SecretName>,
         /// Why the sink did not take the first of them.
@@ -124,7 +124,7 @@ fn list(names: &[SecretName]) -> String {
 #[non_exhaustive]
 pub enum BusyScope {
     /// [`Limits::concurrent_calls`](crate::Limits::concurrent_calls).
-    Connection,
+    Tenant,
     /// [`HostBuilder::concurrent_calls`](crate::HostBuilder::concurrent_calls).
     Host,
 }
@@ -132,7 +132,7 @@ pub enum BusyScope {
 impl fmt::Display for BusyScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Connection => "connection",
+            Self::Tenant => "connection",
             Self::Host => "host",
         })
     }
@@ -192,11 +192,13 @@ pub enum ErrorKind {
     /// The credential lacks a scope, or the tenant's plan lacks the feature.
     Forbidden,
     /// What the input names does not exist.
-    Missing,
+    #[serde(rename = "missing")]
+    NotFound,
     /// It exists already, or is in a state that excludes the change.
     Conflict,
     /// The rate limit is used up.
-    Throttled,
+    #[serde(rename = "throttled")]
+    RateLimited,
     /// Understood and refused for a reason of business.
     Rejected,
     /// The tenant cannot serve now; nothing is known to have changed.
@@ -206,7 +208,8 @@ pub enum ErrorKind {
     /// No answer, and nothing was changed.
     Unreachable,
     /// The host's policy refused the request; it did not leave the host.
-    Denied,
+    #[serde(rename = "denied")]
+    PolicyDenied,
     /// Anything else.
     Other,
 }
@@ -218,14 +221,14 @@ impl ErrorKind {
             Self::InvalidInput => "invalid-input",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
-            Self::Missing => "missing",
+            Self::NotFound => "missing",
             Self::Conflict => "conflict",
-            Self::Throttled => "throttled",
+            Self::RateLimited => "throttled",
             Self::Rejected => "rejected",
             Self::Unavailable => "unavailable",
             Self::OutcomeUnknown => "outcome-unknown",
             Self::Unreachable => "unreachable",
-            Self::Denied => "denied",
+            Self::PolicyDenied => "denied",
             Self::Other => "other",
         }
     }
@@ -243,7 +246,8 @@ mod tests {
 
     #[test]
     fn serde_and_display_name_a_kind_alike() {
-        for kind in [ErrorKind::InvalidInput, ErrorKind::OutcomeUnknown, ErrorKind::Missing, ErrorKind::Other]
+        for kind in
+            [ErrorKind::InvalidInput, ErrorKind::OutcomeUnknown, ErrorKind::NotFound, ErrorKind::Other]
         {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
         }

@@ -12,12 +12,12 @@ use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary},
     code_cache::{CodeCache, CodeReport},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
-    connection::Connection,
     egress::transport::machine_roots,
     error::{Error, SettingsError},
     policy::PermittedActions,
     runtime::{DEFAULT_INSTANCES, HostStats, Runtime, SharedRuntime},
     settings::Settings,
+    tenant::Tenant,
 };
 
 /// The connector that this library was built with.
@@ -39,7 +39,7 @@ struct Inner {
 
 impl Host {
     /// Compiles the connector that this library was built with. Takes most of a second of processor time;
-    /// inside a runtime, [`HostBuilder::load`] does it beside the runtime's threads.
+    /// inside a runtime, [`HostBuilder::build_async`] does it beside the runtime's threads.
     ///
     /// # Errors
     ///
@@ -63,13 +63,13 @@ impl Host {
     ///
     /// [`Error::Settings`] where a setting cannot be used, or the policy names actions that the component has not;
     /// those of the runtime where the component has to be asked for its actions.
-    pub fn connect(&self, settings: Settings) -> Result<Connection, Error> {
+    pub fn connect(&self, settings: Settings) -> Result<Tenant, Error> {
         let actions = match settings.policy.is_about_actions() {
             true => settings.policy.permit(self.known_actions()?).map_err(SettingsError::Policy)?,
             false => PermittedActions::All,
         };
         let runtime = Arc::clone(&self.0.runtime);
-        Connection::open(runtime, || self.roots(), &self.0.component, actions, settings)
+        Tenant::open(runtime, || self.roots(), &self.0.component, actions, settings)
     }
 
     /// Asks the component for its actions, on a thread of its own: the caller may be on one of a runtime, which cannot
@@ -223,7 +223,7 @@ impl HostBuilder {
     /// # Errors
     ///
     /// As [`HostBuilder::build`].
-    pub async fn load(self) -> Result<Host, Error> {
+    pub async fn build_async(self) -> Result<Host, Error> {
         tokio::task::spawn_blocking(|| self.build())
             .await
             .unwrap_or_else(|error| Err(Error::Engine(wasmtime::Error::new(error))))

@@ -30,16 +30,16 @@ mod bindings;
 mod canary;
 mod code_cache;
 mod component;
-mod connection;
 mod doctor;
 mod error;
 mod host;
-mod label;
 mod limits;
+mod manifest;
 mod outcome;
 mod runtime;
 mod secret_inputs;
 mod settings;
+mod tenant;
 
 use auth0_egress::{
     self as egress, call, credentials, mail_credentials, private_key, secret, secrets, telemetry,
@@ -48,7 +48,7 @@ use auth0_policy::{base_url, domain, policy, private_path, scopes};
 
 pub use action::{
     ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,
-    ScopeNeed, Stage, is_operation,
+    ScopeRequirement, Stage, is_operation,
 };
 pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
@@ -58,24 +58,26 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
 pub use component::ComponentInfo;
-pub use connection::{Connection, Stats};
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
 pub use doctor::{Check, Finding, Verdict};
 pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
-pub use label::{ActionLabel, Data, Label, Reach};
 pub use limits::{Limit, Limits};
+pub use mail_credentials::{
+    ApiKeyProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownApiKeyProvider,
+};
+pub use manifest::{DataHandling, EgressRule, Manifest, ManifestAction};
 pub use outcome::Outcome;
-pub use mail_credentials::{KeyedProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownKeyedProvider};
 pub use policy::{
     ActionPattern, ActionPatternError, Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport,
 };
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
-pub use runtime::{HostStats, Instances};
-pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopePlan, SourceError, TokenReport, actions_in};
+pub use runtime::{HostStats, InstancePolicy};
+pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopeDiff, ScopePlan, SourceError, parse_action_ids};
 pub use secret::Secret;
-pub use secret_inputs::names_a_secret;
+pub use secret_inputs::is_secret_name;
 pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
 pub use settings::Settings;
+pub use tenant::{Stats, Tenant};

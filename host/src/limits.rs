@@ -29,7 +29,7 @@ pub struct Limits {
     pub(crate) response_body_bytes: u64,
     pub(crate) header_bytes: usize,
     pub(crate) concurrent_calls: usize,
-    pub(crate) queue: Duration,
+    pub(crate) queue_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -53,7 +53,7 @@ impl Default for Limits {
             // A tenant that answers in 50 ms then serves 1,280 calls a second, which only private clouds allow.
             concurrent_calls: 64,
             // As long as a call itself may take by default.
-            queue: Duration::from_secs(30),
+            queue_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -139,8 +139,8 @@ impl Limits {
     /// Sets how long a call may wait for its turn, within its deadline; 30 s where absent. Then it ends with
     /// [`Error::Busy`](crate::Error::Busy).
     #[must_use]
-    pub fn queue(mut self, wait: Duration) -> Self {
-        self.queue = wait;
+    pub fn queue_timeout(mut self, wait: Duration) -> Self {
+        self.queue_timeout = wait;
         self
     }
 

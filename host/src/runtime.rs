@@ -4,12 +4,12 @@
 //! reach another, and dropping the store is a cancellation that no guest can refuse. The price, measured before the
 //! project began, is some 5 to 7 µs for the instance and the touching of fresh pages.
 
+mod convert;
 mod engine;
 mod guest;
 mod http;
 mod instances;
 mod json;
-mod said;
 
 use std::{
     collections::HashMap,
@@ -43,14 +43,14 @@ use wasmtime_wasi_http::{
     },
 };
 
-pub use self::instances::Instances;
+pub use self::instances::InstancePolicy;
 use self::{
     engine::engine,
     instances::{Alive, Instance},
 };
 pub(crate) use self::{guest::Guest, http::GuestHttp, instances::Reuse};
 use crate::{
-    action::{ActionDescription, ActionFilter, ActionSummary, ScopeNeed},
+    action::{ActionDescription, ActionFilter, ActionSummary, ScopeRequirement},
     bindings::{self, Runner, RunnerPre},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     code_cache::{CodeCache, CodeReport},
@@ -59,7 +59,7 @@ use crate::{
     limits::Limit,
 };
 
-/// Instances that may live at once where nothing else is said. The allocator's own default; the address space for it is
+/// InstancePolicy that may live at once where nothing else is said. The allocator's own default; the address space for it is
 /// reserved at start, the memory is not.
 pub(crate) const DEFAULT_INSTANCES: u32 = 1000;
 /// Largest input that is handed to the component, which refuses it too, but first has to hold it: a body of 1 MB
@@ -74,14 +74,14 @@ pub(crate) struct Runtime {
     alive: Alive,
     connections: AtomicU64,
     /// What each action needs, asked once.
-    needs: OnceCell<HashMap<String, Arc<[ScopeNeed]>>>,
+    needs: OnceCell<HashMap<String, Arc<[ScopeRequirement]>>>,
 }
 
-/// Instances of a host, as they are now.
+/// InstancePolicy of a host, as they are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct HostStats {
-    /// Instances alive: those of calls under way, and warm ones.
+    /// InstancePolicy alive: those of calls under way, and warm ones.
     pub instances: usize,
     /// Warm instances that wait for a call.
     pub instances_idle: usize,
@@ -194,18 +194,18 @@ impl Runtime {
 
     /// Lists the actions.
     pub(crate) async fn list(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Error> {
-        let filter = said::filter(filter);
+        let filter = convert::filter(filter);
         let list = self
             .ask(async |runner, store| {
                 runner.auth0_management_actions().call_list_actions(store, Some(&filter)).await
             })
             .await?;
-        Ok(list.into_iter().map(said::summary).collect())
+        Ok(list.into_iter().map(convert::summary).collect())
     }
 
     /// Returns what a token has to be allowed for an action. The component is asked once; `None` where it lists no such
     /// action, or does not answer in this time.
-    pub(crate) async fn needs(&self, action: &str, within: Duration) -> Option<Arc<[ScopeNeed]>> {
+    pub(crate) async fn needs(&self, action: &str, within: Duration) -> Option<Arc<[ScopeRequirement]>> {
         let ask = async {
             let actions = self.list(&ActionFilter::default()).await?;
             Ok::<_, Error>(actions.into_iter().map(|action| (action.id, action.scopes.into())).collect())
@@ -222,7 +222,7 @@ impl Runtime {
             })
             .await?
             .map_err(action_error)?;
-        said::description(found)
+        convert::description(found)
     }
 
     /// Asks the component something that needs no tenant.
@@ -346,16 +346,16 @@ fn action_error(error: bindings::ActionFailure) -> Error {
         Case::InvalidInput(problem) => (ErrorKind::InvalidInput, problem, Vec::new(), None),
         Case::Unauthenticated(problem) => (ErrorKind::Unauthenticated, problem, Vec::new(), None),
         Case::Forbidden(missing) => (ErrorKind::Forbidden, missing.problem, missing.scopes, None),
-        Case::Missing(problem) => (ErrorKind::Missing, problem, Vec::new(), None),
+        Case::Missing(problem) => (ErrorKind::NotFound, problem, Vec::new(), None),
         Case::Conflict(problem) => (ErrorKind::Conflict, problem, Vec::new(), None),
         Case::Throttled(throttling) => {
-            (ErrorKind::Throttled, throttling.problem, Vec::new(), throttling.retry_after_ms)
+            (ErrorKind::RateLimited, throttling.problem, Vec::new(), throttling.retry_after_ms)
         }
         Case::Rejected(problem) => (ErrorKind::Rejected, problem, Vec::new(), None),
         Case::Unavailable(problem) => (ErrorKind::Unavailable, problem, Vec::new(), None),
         Case::OutcomeUnknown(problem) => (ErrorKind::OutcomeUnknown, problem, Vec::new(), None),
         Case::Unreachable(problem) => (ErrorKind::Unreachable, problem, Vec::new(), None),
-        Case::Denied(problem) => (ErrorKind::Denied, problem, Vec::new(), None),
+        Case::Denied(problem) => (ErrorKind::PolicyDenied, problem, Vec::new(), None),
         Case::Other(problem) => (ErrorKind::Other, problem, Vec::new(), None),
     };
     Error::Action(ActionError {

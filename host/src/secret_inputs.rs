@@ -46,7 +46,7 @@ const DEPTH: usize = 6;
 
 /// Tells whether a member of this name holds a secret, by the names that Auth0's API gives them. What a text is about
 /// and does not hold, such as `token_endpoint_auth_method`, is none.
-pub fn names_a_secret(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let name: String = name
         .chars()
         .filter(|letter| !matches!(letter, '_' | '-'))
@@ -115,7 +115,7 @@ fn covered(name: &str, value: &Value, secrets: &Progress) -> Value {
     let is_plain = is_text(value) || value.as_array().is_some_and(|items| items.iter().all(is_text));
     // A switch tells nothing.
     let is_switch = value.is_boolean() || value.is_null();
-    if !is_switch && (secrets.ends_in(name, value) || (is_plain && names_a_secret(name))) {
+    if !is_switch && (secrets.ends_in(name, value) || (is_plain && is_secret_name(name))) {
         return COVERED.into();
     }
     within(value, &secrets.below(name))
@@ -161,7 +161,7 @@ fn collect(found: &mut Vec<String>, prefix: &str, schema: &Value, root: &Value, 
     let schema = resolved(schema, root);
     for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        if names_a_secret(name) && may_be_text(member, root) && !found.contains(&path) {
+        if is_secret_name(name) && may_be_text(member, root) && !found.contains(&path) {
             found.push(path.clone());
         }
         collect(found, &path, member, root, depth + 1);
@@ -221,7 +221,7 @@ mod tests {
             ("client_assertion", true),
             ("client_id", false),
         ] {
-            assert_eq!(names_a_secret(name), expected, "{name}");
+            assert_eq!(is_secret_name(name), expected, "{name}");
         }
     }
 

@@ -13,9 +13,9 @@ use crate::{
     egress::governor::{RESERVE_PERCENT, RatePlan},
     error::SettingsError,
     limits::Limits,
-    mail_credentials::{KeyedProvider, MailCredentials},
+    mail_credentials::{ApiKeyProvider, MailCredentials},
     policy::Policy,
-    runtime::Instances,
+    runtime::InstancePolicy,
     secret::Secret,
     secrets::{SecretSink, Sink},
 };
@@ -65,11 +65,11 @@ pub struct Settings {
     pub(crate) policy: Policy,
     pub(crate) secret_sink: Option<Sink>,
     pub(crate) limits: Limits,
-    pub(crate) instances: Instances,
+    pub(crate) instances: InstancePolicy,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) name: Option<String>,
     pub(crate) rate_plan: RatePlan,
-    pub(crate) rate_reserve: u32,
+    pub(crate) rate_headroom: u32,
 }
 
 impl Settings {
@@ -90,11 +90,11 @@ impl Settings {
             policy: Policy::default(),
             secret_sink: None,
             limits: Limits::default(),
-            instances: Instances::default(),
+            instances: InstancePolicy::default(),
             audit: None,
             name: None,
             rate_plan: RatePlan::default(),
-            rate_reserve: RESERVE_PERCENT,
+            rate_headroom: RESERVE_PERCENT,
         }
     }
 
@@ -122,7 +122,7 @@ impl Settings {
     /// Sets the key of the tenant's mail provider, and whose it is: it is sent to nobody else. [`MailCredentials`] has the
     /// providers that want more than a key.
     #[must_use]
-    pub fn email_api_key(self, provider: KeyedProvider, key: impl Into<Secret>) -> Self {
+    pub fn email_api_key(self, provider: ApiKeyProvider, key: impl Into<Secret>) -> Self {
         self.email_credentials(MailCredentials::api_key(provider, key))
     }
 
@@ -192,7 +192,7 @@ impl Settings {
 
     /// Sets how long an instance lives; for one call where absent.
     #[must_use]
-    pub fn instances(mut self, instances: Instances) -> Self {
+    pub fn instances(mut self, instances: InstancePolicy) -> Self {
         self.instances = instances;
         self
     }
@@ -229,8 +229,8 @@ impl Settings {
     /// Sets how much of each bucket, in percent, is left to the tenant's log-ins and other clients; 10 where absent. Whole
     /// tokens only: of a bucket of 2 that is none.
     #[must_use]
-    pub fn rate_reserve(mut self, percent: u32) -> Self {
-        self.rate_reserve = percent;
+    pub fn rate_headroom(mut self, percent: u32) -> Self {
+        self.rate_headroom = percent;
         self
     }
 
@@ -253,7 +253,7 @@ impl Settings {
         self.limits.check()?;
         bounded("the deadline in milliseconds", in_ms(self.deadline), 1, in_ms(MAX_DEADLINE))?;
         bounded("the number of retries", self.max_retries.into(), 0, MAX_RETRIES.into())?;
-        bounded("the reserve in percent", self.rate_reserve.into(), 0, MAX_RESERVE_PERCENT.into())
+        bounded("the reserve in percent", self.rate_headroom.into(), 0, MAX_RESERVE_PERCENT.into())
     }
 
     /// Returns the application that acts, as far as that is known: a token or a vault does not say.
@@ -291,7 +291,7 @@ mod tests {
     fn the_guest_s_environment_names_the_application_and_holds_no_secret() {
         let settings = settings()
             .credentials(Credentials::client_secret("the-id", "canary-secret"))
-            .email_api_key(KeyedProvider::SendGrid, "canary-key")
+            .email_api_key(ApiKeyProvider::SendGrid, "canary-key")
             .base_url("http://127.0.0.1:9".parse().unwrap());
         let environment = settings.environment();
         assert!(environment.contains(&("AUTH0_CLIENT_ID".to_owned(), "the-id".to_owned())));
@@ -306,7 +306,7 @@ mod tests {
             settings().credentials(Credentials::token("")),
             settings().credentials(Credentials::client_secret("", "canary")),
             settings().credentials(Credentials::client_secret("id", "")),
-            settings().email_api_key(KeyedProvider::SendGrid, "canary\n"),
+            settings().email_api_key(ApiKeyProvider::SendGrid, "canary\n"),
         ] {
             let error = settings.check().unwrap_err().to_string();
             assert!(!error.contains("canary"), "{error}");

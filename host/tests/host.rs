@@ -10,8 +10,8 @@ use std::{sync::OnceLock, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    CallOptions, CodeCache, CodeOrigin, Connection, Credentials, Error, ErrorKind, Host, Instances, Limits,
-    Settings,
+    CallOptions, CodeCache, CodeOrigin, Credentials, Error, ErrorKind, Host, InstancePolicy, Limits,
+    Settings, Tenant,
 };
 use serde_json::{Value, json};
 
@@ -32,11 +32,11 @@ fn settings(tenant: &Emulator) -> Settings {
         .credentials(Credentials::client_secret(tenant.client_id(), tenant.client_secret()))
 }
 
-fn connect(tenant: &Emulator) -> Connection {
+fn connect(tenant: &Emulator) -> Tenant {
     host().connect(settings(tenant)).unwrap()
 }
 
-async fn first_user(connection: &Connection) -> Value {
+async fn first_user(connection: &Tenant) -> Value {
     connection.run("list-users", json!({"per_page": 1})).await.unwrap()["items"][0].clone()
 }
 
@@ -143,7 +143,8 @@ async fn a_warm_instance_serves_more_calls_than_its_table_has_entries() {
     let tenant = tenant().await;
     let host = Host::new().unwrap();
     let limits = Limits::new().handles(64).requests(2);
-    let connection = host.connect(settings(&tenant).instances(Instances::warm()).limits(limits)).unwrap();
+    let connection =
+        host.connect(settings(&tenant).instances(InstancePolicy::warm()).limits(limits)).unwrap();
     for _ in 0..100 {
         first_user(&connection).await;
     }
@@ -160,7 +161,7 @@ async fn the_component_s_own_schemas_describe_every_action() {
         let description = host.describe(&action.id).await.unwrap();
         assert_eq!(description.input_schema["type"], "object", "{}", action.id);
     }
-    assert_eq!(kind(&host.describe("nonsense").await.unwrap_err()), ErrorKind::Missing);
+    assert_eq!(kind(&host.describe("nonsense").await.unwrap_err()), ErrorKind::NotFound);
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn a_component_that_wants_more_than_is_offered_is_refused_by_the_name_of_it() {
 async fn a_second_start_loads_the_connector_and_does_not_compile_it() {
     let folder = std::path::PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/second-start"));
     let _ = std::fs::remove_dir_all(&folder);
-    let start = || Host::builder().code_cache(CodeCache::Folder(folder.clone())).load();
+    let start = || Host::builder().code_cache(CodeCache::Folder(folder.clone())).build_async();
     let (first, second) = (start().await.unwrap(), start().await.unwrap());
     assert_eq!((first.code().origin, &first.code().problem), (CodeOrigin::Compiled, &None));
     assert_eq!((second.code().origin, &second.code().problem), (CodeOrigin::Cached, &None));

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that failed")]
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
-use auth0_host::{Connection, Credentials, Host, Settings};
+use auth0_host::{Credentials, Host, Settings, Tenant};
 use serde_json::json;
 
-fn connect(host: &Host, tenant: &Emulator) -> Connection {
+fn connect(host: &Host, tenant: &Emulator) -> Tenant {
     let settings = Settings::new(tenant.domain().parse().unwrap())
         .base_url(tenant.base_url().parse().unwrap())
         .audience(tenant.audience())
@@ -14,7 +14,7 @@ fn connect(host: &Host, tenant: &Emulator) -> Connection {
     host.connect(settings).unwrap()
 }
 
-async fn call(connection: &Connection) {
+async fn call(connection: &Tenant) {
     connection.run("list-roles", json!({})).await.unwrap();
 }
 

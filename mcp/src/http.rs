@@ -55,7 +55,7 @@ const IDLE_TIME: Duration = Duration::from_secs(60 * 60);
 /// time; each answer has up to 1 MB, and `rmcp` would keep it for a minute.
 const RESUME_TIME: Duration = Duration::from_secs(5);
 /// Time for answers that are on their way when the server is told to end.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// A server that listens already.
 pub struct HttpServer {
@@ -121,7 +121,8 @@ impl HttpServer {
         }
         connection.close().await;
         door.mcp.config.cancellation_token.cancel();
-        let _ = tokio::time::timeout(LAST_WORDS, async { while open.join_next().await.is_some() {} }).await;
+        let _ =
+            tokio::time::timeout(SHUTDOWN_GRACE, async { while open.join_next().await.is_some() {} }).await;
     }
 }
 

@@ -2,23 +2,23 @@
 //!
 //! An agent is not trusted with what its user may do: it reads texts that strangers wrote, and follows some of them. So a
 //! server is read-only unless its user says otherwise, a person is asked before what cannot be taken back, and each call
-//! goes through the [`Connection`](auth0_host::Connection) like everybody's, with its policy, limits and audit record.
+//! goes through the [`Tenant`](auth0_host::Tenant) like everybody's, with its policy, limits and audit record.
 //!
 //! The protocol is `rmcp`'s. Ours is what it is to say: which tools there are (`tools`, `permissions`), what a call may do
-//! (`session`, `consent`, `question`), and what comes back (`answer`, `shelf`). `stdio` and `http` are the two ways to it; neither knows
+//! (`session`, `consent`, `question`), and what comes back (`answer`, `result_buffer`). `stdio` and `http` are the two ways to it; neither knows
 //! an action.
 
 mod access;
 mod answer;
 mod consent;
-mod detours;
+mod equivalent_actions;
 mod http;
 mod own_tools;
 mod permissions;
 mod question;
+mod result_buffer;
 mod server;
 mod session;
-mod shelf;
 mod stdio;
 mod tools;
 
@@ -27,7 +27,7 @@ pub use self::{
     consent::{Confirm, Consent},
     http::HttpServer,
     permissions::Permissions,
-    server::{BringHome, OpenError, Server},
-    shelf::ResultBytes,
+    result_buffer::ResultBytes,
+    server::{DrainSecrets, OpenError, Server},
     stdio::serve as serve_stdio,
 };

@@ -3,8 +3,8 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
-    ActionDescription, ActionFilter, ActionSummary, CallOptions, Connection, Error, ErrorKind, Host,
-    PolicyDenial, SecretName,
+    ActionDescription, ActionFilter, ActionSummary, CallOptions, Error, ErrorKind, Host, PolicyDenial,
+    SecretName, Tenant,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
@@ -14,26 +14,26 @@ use super::{
     consent::Consent,
     own_tools::OwnTool,
     permissions::{Permissions, Refusal},
-    shelf::ResultBytes,
+    result_buffer::ResultBytes,
     tools,
 };
 
 /// Sees to it that secrets which the sink did not take are somewhere, and says where, if that is not the sink. The command
 /// line knows a place; the protocol does not.
-pub type BringHome =
-    Box<dyn Fn(Connection) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+pub type DrainSecrets =
+    Box<dyn Fn(Tenant) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// One tenant, offered to agents.
 pub struct Server {
     host: Host,
-    connection: Connection,
+    connection: Tenant,
     /// All that there are, permitted or not: what is refused is told apart from what does not exist.
     actions: Vec<ActionSummary>,
     tools: Vec<Tool>,
     permissions: Permissions,
     consent: Consent,
     result_bytes: ResultBytes,
-    bring_home: BringHome,
+    drain_secrets: DrainSecrets,
 }
 
 /// Names the callers of this server in audit records.
@@ -47,11 +47,11 @@ impl Server {
     /// [`OpenError::Idle`] and [`OpenError::Nothing`] where the permissions are not what somebody can have meant.
     pub async fn open(
         host: Host,
-        connection: Connection,
+        connection: Tenant,
         permissions: Permissions,
         consent: Consent,
         result_bytes: ResultBytes,
-        bring_home: BringHome,
+        drain_secrets: DrainSecrets,
     ) -> Result<Self, OpenError> {
         let actions = host.actions().await?;
         if let Some(pattern) = permissions.idle(&actions) {
@@ -65,7 +65,7 @@ impl Server {
             permissions,
             consent,
             result_bytes,
-            bring_home,
+            drain_secrets,
         };
         if server.permitted().next().is_none() {
             return Err(OpenError::Nothing(server.why_nothing()));
@@ -84,7 +84,7 @@ impl Server {
         &self.tools
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &Tenant {
         &self.connection
     }
 
@@ -150,9 +150,9 @@ impl Server {
     pub(super) async fn offered(&self, id: &str) -> Result<ActionDescription, Refused> {
         let Some(action) = self.actions.iter().find(|action| action.id == id) else {
             let message = format!("there is no action `{id}`: search-actions finds those that there are");
-            return Err(Refused::new(ErrorKind::Missing, message));
+            return Err(Refused::new(ErrorKind::NotFound, message));
         };
-        let denied = |refusal: Refusal| Refused::new(ErrorKind::Denied, refusal.to_string());
+        let denied = |refusal: Refusal| Refused::new(ErrorKind::PolicyDenied, refusal.to_string());
         self.permissions.check(action).map_err(denied)?;
         Ok(self.host.describe(id).await?)
     }
@@ -164,7 +164,7 @@ impl Server {
     /// As [`Server::offered`], and `denied` with the policy's rule.
     pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
         let action = self.offered(id).await?;
-        let denied = |denial: PolicyDenial| Refused::new(ErrorKind::Denied, denial.to_string());
+        let denied = |denial: PolicyDenial| Refused::new(ErrorKind::PolicyDenied, denial.to_string());
         self.connection.permits(id).map_err(denied)?;
         Ok(action)
     }
@@ -179,7 +179,7 @@ impl Server {
         // The connection refuses it too, and keeps the record. Without time it could do nothing else.
         let options = CallOptions::new().caller(CALLER).read_only().deadline(Duration::ZERO);
         self.connection.call_with(id, Value::Object(input.clone()), options).await;
-        Err(Refused::new(ErrorKind::Denied, denial.to_string()))
+        Err(Refused::new(ErrorKind::PolicyDenied, denial.to_string()))
     }
 
     /// Runs an action that is offered, and that nobody has to agree to any more.
@@ -196,8 +196,8 @@ impl Server {
         let options = if self.permissions.write { options } else { options.read_only() };
         let outcome = self.connection.call_with(&action.id, Value::Object(input), options).await;
         let (result, warning) = match outcome.result {
-            Err(Error::SecretKept { names, outcome, .. }) => {
-                let home = (self.bring_home)(self.connection.clone()).await;
+            Err(Error::SecretUndelivered { names, outcome, .. }) => {
+                let home = (self.drain_secrets)(self.connection.clone()).await;
                 (*outcome, home.err().map(|whereabouts| elsewhere(&names, &whereabouts)))
             }
             result => (result, None),

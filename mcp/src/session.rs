@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 use super::{
     answer::{Refused, done, with_warning},
     own_tools::{Describe, OwnTool, ReadMore, RunAction, Search, read},
+    result_buffer::ResultBuffer,
     server::{Ran, Server},
-    shelf::Shelf,
     tools,
 };
 
@@ -33,7 +33,7 @@ const NEWEST: ProtocolVersion = ProtocolVersion::V_2025_11_25;
 /// A session with one client.
 pub(super) struct Session {
     server: Arc<Server>,
-    shelf: Mutex<Shelf>,
+    result_buffer: Mutex<ResultBuffer>,
     /// Places of calls.
     calls: Semaphore,
     /// The turn of the question that a person sees: under a heap of them nobody reads the next one.
@@ -46,13 +46,13 @@ const MOST_CALLS: usize = 16;
 
 impl Session {
     pub(super) fn new(server: Arc<Server>) -> Self {
-        let shelf = Mutex::new(Shelf::new(server.result_bytes()));
-        Self { server, shelf, calls: Semaphore::new(MOST_CALLS), questions: Semaphore::new(1) }
+        let result_buffer = Mutex::new(ResultBuffer::new(server.result_bytes()));
+        Self { server, result_buffer, calls: Semaphore::new(MOST_CALLS), questions: Semaphore::new(1) }
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    fn result_buffer(&self) -> MutexGuard<'_, ResultBuffer> {
         // Nothing in it is left half-done by a panic.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.result_buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a tool. An outer error is misuse of the protocol.
@@ -88,12 +88,12 @@ impl Session {
             OwnTool::SearchActions => {
                 let search: Search = read(tool, arguments)?;
                 let page = search.page(&self.server.find(&search.filter()).await?)?;
-                Ok(self.shelf().put(page))
+                Ok(self.result_buffer().put(page))
             }
             OwnTool::DescribeAction => {
                 let Describe { action } = read(tool, arguments)?;
                 let description = self.server.describe(&action).await?;
-                Ok(self.shelf().put(json!(description)))
+                Ok(self.result_buffer().put(json!(description)))
             }
             OwnTool::RunAction => {
                 let RunAction { action, input } = read(tool, arguments)?;
@@ -101,7 +101,7 @@ impl Session {
             }
             OwnTool::ReadMore => {
                 let ReadMore { cursor } = read(tool, arguments)?;
-                let piece = self.shelf().go_on(&cursor);
+                let piece = self.result_buffer().go_on(&cursor);
                 piece.map_err(|error| Refused::new(ErrorKind::InvalidInput, error.to_string()))
             }
         }
@@ -121,7 +121,7 @@ impl Session {
             consent.obtain(&context.peer, self.server.connection().domain(), &action, &input).await?;
         }
         let Ran { value, warning } = self.server.run(&action, input).await?;
-        let shown = self.shelf().put(value);
+        let shown = self.result_buffer().put(value);
         // Beside what may have been cut.
         Ok(match warning {
             Some(warning) => with_warning(shown, warning),
@@ -170,7 +170,7 @@ impl ServerHandler for Session {
     ) -> Result<CallToolResponse, ErrorData> {
         let Ok(_place) = self.calls.try_acquire() else {
             let message = format!("{MOST_CALLS} calls of this session are under way: wait for one of them");
-            return Ok(CallToolResult::from(Refused::new(ErrorKind::Throttled, message)).into());
+            return Ok(CallToolResult::from(Refused::new(ErrorKind::RateLimited, message)).into());
         };
         let arguments = request.arguments.unwrap_or_default();
         tokio::select! {

@@ -51,7 +51,8 @@ pub enum Stage {
     /// Beta: it may change or go.
     Beta,
     /// Auth0's documentation does not say.
-    Unstated,
+    #[serde(rename = "unstated")]
+    Unknown,
 }
 
 impl Stage {
@@ -61,7 +62,7 @@ impl Stage {
             Self::Ga => "ga",
             Self::Ea => "ea",
             Self::Beta => "beta",
-            Self::Unstated => "unstated",
+            Self::Unknown => "unstated",
         }
     }
 }
@@ -75,12 +76,12 @@ impl std::fmt::Display for Stage {
 /// One thing that a token has to be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct ScopeNeed {
+pub struct ScopeRequirement {
     /// Any one of these scopes will do.
     pub any_of: Vec<String>,
     /// What it is needed for, where the action can do without: a member of the input, a part of the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only_for: Option<String>,
+    #[serde(default, rename = "only_for", skip_serializing_if = "Option::is_none")]
+    pub required_for: Option<String>,
 }
 
 /// One line of the list of actions.
@@ -98,7 +99,7 @@ pub struct ActionSummary {
     /// How ready it is.
     pub stage: Stage,
     /// What the token has to be allowed, all of it.
-    pub scopes: Vec<ScopeNeed>,
+    pub scopes: Vec<ScopeRequirement>,
 }
 
 /// A request of the Management API.
@@ -111,10 +112,10 @@ pub struct ApiRequest {
     pub path: String,
 }
 
-impl ScopeNeed {
+impl ScopeRequirement {
     /// Names scopes, any one of which will do, and the part of the action that they are for, if it is only a part.
-    pub fn new(any_of: Vec<String>, only_for: Option<String>) -> Self {
-        Self { any_of, only_for }
+    pub fn new(any_of: Vec<String>, required_for: Option<String>) -> Self {
+        Self { any_of, required_for }
     }
 }
 
@@ -149,9 +150,9 @@ pub fn is_operation(id: &str) -> bool {
 impl ActionSummary {
     /// An action of which nothing matters but the scopes that it needs.
     pub(crate) fn needing(id: &str, needs: &[(&[&str], Option<&str>)]) -> Self {
-        let need = |(any_of, only_for): &(&[&str], Option<&str>)| ScopeNeed {
+        let need = |(any_of, only_for): &(&[&str], Option<&str>)| ScopeRequirement {
             any_of: any_of.iter().map(|scope| (*scope).to_owned()).collect(),
-            only_for: only_for.map(str::to_owned),
+            required_for: only_for.map(str::to_owned),
         };
         Self {
             id: id.to_owned(),

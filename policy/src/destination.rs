@@ -34,20 +34,20 @@ pub enum MailAccess {
     /// Its key.
     Key(MailProvider),
     /// More than a key.
-    Door(MailDoor),
+    Route(MailRoute),
     /// Not known: what is asked is what a request is for, before there is a connection.
-    Untold,
+    Unspecified,
 }
 
 /// Where mails for one provider go.
 #[derive(Clone, Debug)]
-pub struct MailDoor {
+pub struct MailRoute {
     /// Whose mails.
     pub provider: MailProvider,
     /// What the component asks for: the provider's own address, or a name that stands for a customer's server.
     pub asked: BaseUrl,
     /// Scheme, host and port of where that is.
-    pub leads_to: String,
+    pub upstream: String,
 }
 
 /// The way that a request may take.
@@ -205,8 +205,8 @@ impl Destinations {
     pub fn has(&self, uri: &Uri) -> bool {
         let Some(origin) = BaseUrl::origin_of(uri) else { return false };
         let door = match &self.mail {
-            MailAccess::Door(door) => Some(&door.asked),
-            MailAccess::None | MailAccess::Key(_) | MailAccess::Untold => None,
+            MailAccess::Route(door) => Some(&door.asked),
+            MailAccess::None | MailAccess::Key(_) | MailAccess::Unspecified => None,
         };
         [Some(&self.tenant), self.mail_override.as_ref(), door].contains(&Some(&origin))
             || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
@@ -229,12 +229,12 @@ impl Destinations {
             return Err(Denial::DotSegment);
         }
         let sends = |provider| *method == Method::POST && MailProvider::of_path(uri.path()) == Some(provider);
-        if let MailAccess::Door(MailDoor { provider, asked, leads_to }) = &self.mail
+        if let MailAccess::Route(MailRoute { provider, asked, upstream }) = &self.mail
             && *asked == origin
             && (self.mail_override.is_none() || *provider == MailProvider::Smtp)
         {
             return match sends(*provider) {
-                true => Ok(Route { destination: Destination::Mail(*provider), origin: leads_to.clone() }),
+                true => Ok(Route { destination: Destination::Mail(*provider), origin: upstream.clone() }),
                 false => Err(Denial::MailPath { provider: *provider }),
             };
         }
@@ -256,7 +256,7 @@ impl Destinations {
                 MailProvider::of_path(path).filter(|provider| *provider != MailProvider::Smtp)
         {
             return match &self.mail {
-                MailAccess::Door(door) if door.provider == provider => Ok(Destination::Mail(provider)),
+                MailAccess::Route(door) if door.provider == provider => Ok(Destination::Mail(provider)),
                 _ => self.mail_by_key(provider),
             };
         }
@@ -276,7 +276,7 @@ impl Destinations {
                 return Err(Denial::MailPath { provider });
             }
             return match &self.mail {
-                MailAccess::Door(door) if door.provider == provider => {
+                MailAccess::Route(door) if door.provider == provider => {
                     let (asked, held) = (origin.clone(), door.asked.clone());
                     Err(Denial::MailElsewhere { provider, asked, held })
                 }
@@ -289,11 +289,11 @@ impl Destinations {
     /// Lets a mail out where the connection has that provider's key.
     fn mail_by_key(&self, provider: MailProvider) -> Result<Destination, Denial> {
         let held = match &self.mail {
-            MailAccess::Untold => return Ok(Destination::Mail(provider)),
+            MailAccess::Unspecified => return Ok(Destination::Mail(provider)),
             MailAccess::Key(held) if *held == provider => return Ok(Destination::Mail(provider)),
             MailAccess::None => None,
             MailAccess::Key(held) => Some(*held),
-            MailAccess::Door(door) => Some(door.provider),
+            MailAccess::Route(door) => Some(door.provider),
         };
         Err(Denial::MailCredentials { provider, held })
     }
@@ -456,7 +456,7 @@ mod tests {
     }
 
     fn production_with_any_mail() -> Destinations {
-        production().mail(MailAccess::Untold)
+        production().mail(MailAccess::Unspecified)
     }
 
     #[test]
@@ -613,7 +613,7 @@ mod tests {
             "http://127.0.0.1:8080".parse().unwrap(),
             Some("http://127.0.0.1:8081".parse().unwrap()),
         )
-        .mail(MailAccess::Untold);
+        .mail(MailAccess::Unspecified);
         for (request, expected) in [
             ("POST http://127.0.0.1:8081/v3/mail/send", Some(Destination::Mail(MailProvider::SendGrid))),
             (
@@ -643,9 +643,9 @@ mod tests {
         assert_eq!(classify(&same_root, request), Ok(Destination::ManagementApi));
     }
 
-    fn door(provider: MailProvider, asked: &str, leads_to: &str) -> Destinations {
-        let door = MailDoor { provider, asked: asked.parse().unwrap(), leads_to: leads_to.to_owned() };
-        production().mail(MailAccess::Door(door))
+    fn door(provider: MailProvider, asked: &str, upstream: &str) -> Destinations {
+        let door = MailRoute { provider, asked: asked.parse().unwrap(), upstream: upstream.to_owned() };
+        production().mail(MailAccess::Route(door))
     }
 
     fn goes(destinations: &Destinations, request: &str) -> Result<String, String> {
@@ -759,9 +759,9 @@ mod tests {
             let url = |text: &str| text.parse().unwrap();
             Destinations::new(url("http://127.0.0.1:8080"), Some(url("http://127.0.0.1:8081")))
         };
-        let with = |provider, asked: &str, leads_to: &str| {
-            let (asked, leads_to) = (asked.parse().unwrap(), leads_to.to_owned());
-            offline().mail(MailAccess::Door(MailDoor { provider, asked, leads_to }))
+        let with = |provider, asked: &str, upstream: &str| {
+            let (asked, upstream) = (asked.parse().unwrap(), upstream.to_owned());
+            offline().mail(MailAccess::Route(MailRoute { provider, asked, upstream }))
         };
         let azure = with(
             MailProvider::Azure,

@@ -1,14 +1,14 @@
 //! What hangs on an account: log, identities, brute-force blocks.
 
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, encoded, items, line, text};
+use auth0_tests::{OfflineTenant, encoded, items, line, text};
 use serde_json::json;
 
 const GUEST: &str = "google-oauth2|108251222085688410000";
 
 #[tokio::test]
 async fn list_user_logs_answers_rows_of_that_user_only() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("ines.costa@acme.example");
     let list = tenant.run("list-user-logs", json!({"user_id": id, "sort": "date:-1", "per_page": 2})).await;
     assert_eq!(items(&list).len(), 2);
@@ -25,7 +25,7 @@ async fn list_user_logs_answers_rows_of_that_user_only() {
 
 #[tokio::test]
 async fn link_user_moves_the_other_account_into_the_first() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let identity = json!({"provider": "google-oauth2", "user_id": "108251222085688410000"});
     let linked = tenant.run("link-user", json!({"user_id": id, "identity": identity})).await;
@@ -40,7 +40,7 @@ async fn link_user_moves_the_other_account_into_the_first() {
 
 #[tokio::test]
 async fn link_user_takes_the_provider_from_the_id_and_keeps_the_connection() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     tenant.run("link-user", json!({"user_id": id, "identity": {"user_id": GUEST}})).await;
     assert_eq!(tenant.only().body, Some(json!({"provider": "google-oauth2", "user_id": GUEST})));
@@ -48,7 +48,7 @@ async fn link_user_takes_the_provider_from_the_id_and_keeps_the_connection() {
 
 #[tokio::test]
 async fn link_user_reports_an_account_that_is_linked_already_or_unknown() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let (mira, tom) = (tenant.user("mira.olsen@acme.example"), tenant.user("tom.becker@acme.example"));
     tenant.run("link-user", json!({"user_id": mira, "identity": {"user_id": GUEST}})).await;
     for (user_id, identity, kind) in [
@@ -63,7 +63,7 @@ async fn link_user_reports_an_account_that_is_linked_already_or_unknown() {
 
 #[tokio::test]
 async fn link_user_wants_one_account_and_one_proof() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     for input in [
         json!({"user_id": id}),
@@ -83,7 +83,7 @@ async fn link_user_wants_one_account_and_one_proof() {
 
 #[tokio::test]
 async fn unlink_identity_makes_it_a_user_of_its_own_again() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     tenant.run("link-user", json!({"user_id": id, "identity": {"user_id": GUEST}})).await;
     let rest = tenant
@@ -100,7 +100,7 @@ async fn unlink_identity_makes_it_a_user_of_its_own_again() {
 
 #[tokio::test]
 async fn the_main_identity_cannot_be_unlinked() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let bare = id.split_once('|').unwrap().1;
     let error = tenant
@@ -127,7 +127,7 @@ async fn the_main_identity_cannot_be_unlinked() {
 async fn blocks_are_read_and_lifted_by_user_or_by_identifier() {
     let email = "ines.costa@acme.example";
     for by_id in [true, false] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let id = tenant.user(email);
         for _ in 0..10 {
             tenant.control.fail_log_in(email, "203.0.113.9").unwrap();
@@ -149,7 +149,7 @@ async fn blocks_are_read_and_lifted_by_user_or_by_identifier() {
 
 #[tokio::test]
 async fn blocks_want_to_know_whose_they_are() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for action in ["get-user-blocks", "clear-user-blocks"] {
         for input in [json!({}), json!({"identifier": " "}), json!({"user_id": GUEST, "identifier": "x@y.z"})]
         {
@@ -157,7 +157,7 @@ async fn blocks_want_to_know_whose_they_are() {
             assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {input}");
         }
         let error = tenant.refused(action, json!({"identifier": "nobody@acme.example"})).await;
-        assert_eq!(error.kind, ErrorKind::Missing, "{action}: {error}");
+        assert_eq!(error.kind, ErrorKind::NotFound, "{action}: {error}");
     }
     assert_eq!(tenant.seen().len(), 2);
 }

@@ -2,14 +2,14 @@
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, items, line, text};
+use auth0_tests::{OfflineTenant, items, line, text};
 use serde_json::{Value, json};
 
 const NONE: &str = "00000000000000000000000000000000";
 
 #[tokio::test]
 async fn list_applications_leaves_the_global_one_out_and_filters_by_kind() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let list = tenant
         .run(
             "list-applications",
@@ -31,7 +31,7 @@ async fn list_applications_leaves_the_global_one_out_and_filters_by_kind() {
 
 #[tokio::test]
 async fn list_applications_shows_no_secret_to_a_token_that_may_not_read_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:clients"]);
     let all = tenant.run("list-applications", json!({})).await;
     assert!(items(&all).iter().all(|client| client.get("client_secret").is_none()));
@@ -41,14 +41,14 @@ async fn list_applications_shows_no_secret_to_a_token_that_may_not_read_it() {
 
 #[tokio::test]
 async fn get_application_asks_by_id() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Portal");
     let application =
         tenant.run("get-application", json!({"client_id": id, "fields": "name,app_type"})).await;
     assert_eq!((text(&application, "name"), text(&application, "app_type")), ("Acme Portal", "regular_web"));
     assert_eq!(line(&tenant.only()), format!("GET /api/v2/clients/{id}?fields=name%2Capp_type"));
     let error = tenant.refused("get-application", json!({"client_id": NONE})).await;
-    assert_eq!((error.kind, error.error_code.as_deref()), (ErrorKind::Missing, Some("inexistent_client")));
+    assert_eq!((error.kind, error.error_code.as_deref()), (ErrorKind::NotFound, Some("inexistent_client")));
     for bad in ["", ".", "..", "a\u{0}b"] {
         let error = tenant.refused("get-application", json!({"client_id": bad})).await;
         assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{bad:?}");
@@ -57,13 +57,13 @@ async fn get_application_asks_by_id() {
 }
 
 /// The secret whose handle an application shows.
-fn kept(tenant: &Tenant, application: &Value) -> Value {
+fn kept(tenant: &OfflineTenant, application: &Value) -> Value {
     tenant.shelf.get(text(application, "client_secret")).into()
 }
 
 #[tokio::test]
 async fn rotate_client_secret_answers_the_handle_of_the_new_one_and_stamps_the_time() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Billing");
     let before = tenant.control.client(&id).unwrap();
     let rotated = tenant.run("rotate-client-secret", json!({"client_id": id})).await;
@@ -81,7 +81,7 @@ async fn rotate_client_secret_answers_the_handle_of_the_new_one_and_stamps_the_t
 
 #[tokio::test]
 async fn rotate_client_secret_leaves_no_stamp_where_told_so() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Reports");
     tenant.run("rotate-client-secret", json!({"client_id": id, "stamp": false})).await;
     assert_eq!(tenant.lines(), [format!("POST /api/v2/clients/{id}/rotate-secret")]);
@@ -90,7 +90,7 @@ async fn rotate_client_secret_leaves_no_stamp_where_told_so() {
 
 #[tokio::test]
 async fn a_new_secret_is_not_lost_where_the_stamp_fails() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Billing");
     tenant.control.set_scopes(&["update:client_keys"]);
     let rotated = tenant.run("rotate-client-secret", json!({"client_id": id})).await;
@@ -110,9 +110,9 @@ async fn a_new_secret_is_not_lost_where_the_stamp_fails() {
 
 #[tokio::test]
 async fn rotate_client_secret_reports_what_cannot_be_rotated() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let error = tenant.refused("rotate-client-secret", json!({"client_id": NONE})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)));
+    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
     let keyed = tenant.application("Acme Ledger");
     let error = tenant.refused("rotate-client-secret", json!({"client_id": keyed})).await;
     assert_eq!(error.status, Some(400), "an application that signs with its own key: {error}");
@@ -120,7 +120,7 @@ async fn rotate_client_secret_reports_what_cannot_be_rotated() {
 
 #[tokio::test]
 async fn a_rotation_whose_answer_is_lost_is_unknown_and_not_repeated() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Billing");
     let before = tenant.control.client(&id).unwrap();
     tenant.control.inject(Fault::new(FaultKind::Truncate).on("POST", "/api/v2/clients/").times(1));

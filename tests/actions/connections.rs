@@ -1,12 +1,12 @@
 //! Connections: sources of users.
 
 use auth0_host::ErrorKind;
-use auth0_tests::{DATABASE, Tenant, items, line, text};
+use auth0_tests::{DATABASE, OfflineTenant, items, line, text};
 use serde_json::json;
 
 #[tokio::test]
 async fn list_connections_filters_by_strategy_and_name() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let list = tenant
         .run(
             "list-connections",
@@ -24,7 +24,7 @@ async fn list_connections_filters_by_strategy_and_name() {
 
 #[tokio::test]
 async fn list_connections_follows_the_cursor() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let first = tenant.run("list-connections", json!({"take": 1})).await;
     let second = tenant.run("list-connections", json!({"take": 1, "from": first["next"]})).await;
     assert_ne!(items(&first)[0]["id"], items(&second)[0]["id"]);
@@ -35,7 +35,7 @@ async fn list_connections_follows_the_cursor() {
 
 #[tokio::test]
 async fn get_connection_shows_options_to_those_who_may_read_them() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:connections", "read:connections_options"]);
     let id = tenant.connection_id(DATABASE);
     let connection = tenant.run("get-connection", json!({"connection_id": id})).await;
@@ -49,11 +49,11 @@ async fn get_connection_shows_options_to_those_who_may_read_them() {
 
 #[tokio::test]
 async fn a_connection_that_does_not_exist_is_missing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let error = tenant.refused("get-connection", json!({"connection_id": "con_0000000000000000"})).await;
     assert_eq!(
         (error.kind, error.error_code.as_deref()),
-        (ErrorKind::Missing, Some("inexistent_connection"))
+        (ErrorKind::NotFound, Some("inexistent_connection"))
     );
     for bad in ["", "..", "../users", "a\tb"] {
         let error = tenant.refused("get-connection", json!({"connection_id": bad})).await;

@@ -1,8 +1,8 @@
 //! Mail through the tenant's own provider.
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{Connection, ErrorKind};
-use auth0_tests::{Tenant, line, refused};
+use auth0_host::{ErrorKind, Tenant};
+use auth0_tests::{OfflineTenant, line, refused};
 use serde_json::{Value, json};
 
 fn mail() -> Value {
@@ -14,7 +14,7 @@ fn provider(name: &str, credentials: Value) -> Value {
 }
 
 /// A connection with the key of a provider.
-fn with_key(tenant: &Tenant, name: &str, key: &str) -> Connection {
+fn with_key(tenant: &OfflineTenant, name: &str, key: &str) -> Tenant {
     tenant.connect(|settings| settings.email_api_key(name.parse().unwrap(), key))
 }
 
@@ -39,7 +39,7 @@ async fn each_provider_gets_the_mail_in_its_own_form_and_with_its_own_key() {
         ("sparkpost", json!({"api_key": "k", "region": "eu"}), "/api/v1/transmissions", "application/json"),
         ("resend", json!({"api_key": "k"}), "/emails", "application/json"),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(provider(name, credentials.clone()));
         let connection = with_key(&tenant, name, tenant.emulator.mail_api_key());
         assert_eq!(connection.run("send-email", mail()).await.unwrap(), json!({"success": true}), "{name}");
@@ -63,7 +63,7 @@ async fn each_provider_gets_the_mail_in_its_own_form_and_with_its_own_key() {
 
 #[tokio::test]
 async fn the_provider_is_read_from_the_tenant_with_all_that_is_needed() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.run("send-email", mail()).await;
     let request = tenant.only();
     assert_eq!(request.path, "/api/v2/emails/provider");
@@ -76,7 +76,7 @@ async fn the_provider_is_read_from_the_tenant_with_all_that_is_needed() {
 
 #[tokio::test]
 async fn the_sender_can_be_named_and_goes_over_the_default_one() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut input = mail();
     input["from"] = json!({"name": "Ops, \"Night\" Team", "email": "ops@acme.example"});
     tenant.run("send-email", input).await;
@@ -89,7 +89,7 @@ async fn the_sender_can_be_named_and_goes_over_the_default_one() {
 
 #[tokio::test]
 async fn user_and_tenant_variables_are_read_only_where_they_are_needed() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("lena.fischer@acme.example");
     let input = json!({
         "to": "lena.fischer@acme.example", "user_id": id, "subject": "{{ user.given_name }} at {{ friendly_name }}",
@@ -123,7 +123,7 @@ async fn a_provider_that_cannot_be_used_is_rejected_by_name_and_nothing_is_sent(
             "default_from_address",
         ),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(provider.clone());
         let error = tenant.refused("send-email", mail()).await;
         assert_eq!(error.kind, ErrorKind::Rejected, "{provider}: {error}");
@@ -144,16 +144,16 @@ async fn a_provider_that_the_connection_has_no_credentials_for_is_denied_by_name
         ("azure_cs", json!({"connectionString": "canary"}), "Azure Communication Services"),
         ("ms365", json!({"tenantId": "t", "clientId": "c", "clientSecret": "canary"}), "Microsoft 365"),
         ("smtp", json!({"smtp_host": "h", "smtp_port": 25, "smtp_user": "u", "smtp_pass": "canary"}), "SMTP"),
-        // Tenant::start() has a key, but SendGrid's.
+        // OfflineTenant::start() has a key, but SendGrid's.
         ("mailgun", json!({"api_key": "k", "domain": "mg.acme.example"}), "Mailgun"),
         ("mandrill", json!({"api_key": "k"}), "Mandrill"),
         ("sparkpost", json!({"api_key": "k"}), "SparkPost"),
         ("resend", json!({"api_key": "k"}), "Resend"),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(provider(name, credentials));
         let error = tenant.refused("send-email", mail()).await;
-        assert_eq!(error.kind, ErrorKind::Denied, "{name}: {error}");
+        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{name}: {error}");
         assert!(error.message.contains(&format!("through {hint}, and this connection has no")), "{error}");
         assert_eq!(tenant.mail_requests().len(), 0, "{name}");
     }
@@ -161,7 +161,7 @@ async fn a_provider_that_the_connection_has_no_credentials_for_is_denied_by_name
 
 #[tokio::test]
 async fn addresses_and_texts_that_are_none_are_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let with = |key: &str, value: Value| {
         let mut input = mail();
         input[key] = value;
@@ -192,7 +192,7 @@ async fn addresses_and_texts_that_are_none_are_refused_before_any_request() {
 
 #[tokio::test]
 async fn the_longest_subject_and_body_are_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let input = json!({"to": "ana@acme.example", "subject": "ü".repeat(255), "body": "ü".repeat(102_400)});
     tenant.run("send-email", input).await;
     let sent = tenant.control.outbox().remove(0);
@@ -201,7 +201,7 @@ async fn the_longest_subject_and_body_are_sent() {
 
 #[tokio::test]
 async fn a_rendered_subject_cannot_smuggle_a_header() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let mut input = mail();
     input["custom_vars"] = json!({"name": "x\r\nbcc: eve@evil.example"});
     match tenant.connection.run("send-email", input).await {
@@ -223,10 +223,10 @@ async fn what_the_provider_answers_becomes_the_error_of_the_contract() {
         (status(403), ErrorKind::Rejected),
         // Nobody knows what a provider had done before it broke.
         (status(503), ErrorKind::OutcomeUnknown),
-        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::Throttled),
+        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::RateLimited),
         (FaultKind::ResetAfterRead, ErrorKind::OutcomeUnknown),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.inject(Fault::new(fault.clone()).on("POST", "/v3/mail/send"));
         let error = tenant.refused("send-email", mail()).await;
         assert_eq!(error.kind, kind, "{fault:?}: {error}");
@@ -237,7 +237,7 @@ async fn what_the_provider_answers_becomes_the_error_of_the_contract() {
 
 #[tokio::test]
 async fn a_recipient_that_the_provider_refuses_is_rejected_although_it_answered_200() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_email_provider(provider("mandrill", json!({"api_key": "k"})));
     let connection = with_key(&tenant, "mandrill", tenant.emulator.mail_api_key());
     let mut input = mail();
@@ -250,7 +250,7 @@ async fn a_recipient_that_the_provider_refuses_is_rejected_although_it_answered_
 #[tokio::test]
 async fn a_wrong_key_of_the_provider_is_unauthenticated_and_not_repeated_in_the_error() {
     for name in ["sendgrid", "mandrill", "sparkpost", "resend", "mailgun"] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant
             .control
             .set_email_provider(provider(name, json!({"api_key": "k", "domain": "mg.acme.example"})));
@@ -263,7 +263,7 @@ async fn a_wrong_key_of_the_provider_is_unauthenticated_and_not_repeated_in_the_
 
 #[tokio::test]
 async fn without_the_scope_for_the_provider_it_is_forbidden() {
-    let tenant = Tenant::with(Seed::demo()).await;
+    let tenant = OfflineTenant::with(Seed::demo()).await;
     tenant.control.set_scopes(&["read:users"]);
     let error = tenant.refused("send-email", mail()).await;
     assert_eq!((error.kind, error.scopes), (ErrorKind::Forbidden, vec!["read:email_provider".to_owned()]));
@@ -273,5 +273,5 @@ async fn without_the_scope_for_the_provider_it_is_forbidden() {
     let mut input = mail();
     input["user_id"] = json!(id);
     let error = auth0_tests::refused(&wide, "send-email", input).await;
-    assert_eq!(error.kind, ErrorKind::Missing);
+    assert_eq!(error.kind, ErrorKind::NotFound);
 }

@@ -2,8 +2,8 @@
 //! stand-ins verify both for real.
 
 use auth0_emulator::{Fault, FaultKind, SeenRequest};
-use auth0_host::{Connection, Error, ErrorKind, MailCredentials};
-use auth0_tests::{Tenant, line, refused};
+use auth0_host::{Error, ErrorKind, MailCredentials, Tenant};
+use auth0_tests::{OfflineTenant, line, refused};
 use serde_json::{Value, json};
 
 const SES: &str = "/v2/email/outbound-emails";
@@ -32,7 +32,7 @@ fn provider(name: &str) -> Value {
 }
 
 /// The credentials that the stand-in takes, or the same with another secret.
-fn credentials(tenant: &Tenant, name: &str, secret: Option<&str>) -> MailCredentials {
+fn credentials(tenant: &OfflineTenant, name: &str, secret: Option<&str>) -> MailCredentials {
     let accounts = tenant.emulator.mail_accounts();
     let key = secret.unwrap_or(tenant.emulator.mail_api_key());
     match name {
@@ -46,8 +46,8 @@ fn credentials(tenant: &Tenant, name: &str, secret: Option<&str>) -> MailCredent
     }
 }
 
-async fn tenant(name: &str) -> (Tenant, Connection) {
-    let tenant = Tenant::start().await;
+async fn tenant(name: &str) -> (OfflineTenant, Tenant) {
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_email_provider(provider(name));
     let credentials = credentials(&tenant, name, None);
     let connection = tenant.connect(|settings| settings.email_credentials(credentials));
@@ -55,7 +55,7 @@ async fn tenant(name: &str) -> (Tenant, Connection) {
 }
 
 /// The requests that hand a mail over.
-fn mails(tenant: &Tenant) -> Vec<SeenRequest> {
+fn mails(tenant: &OfflineTenant) -> Vec<SeenRequest> {
     let mut requests = tenant.mail_requests();
     requests.retain(|request| request.path != ENTRA);
     requests
@@ -151,7 +151,7 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_the_mail_is_sent_
         for (fault, kind) in [
             (FaultKind::ResetAfterRead, ErrorKind::OutcomeUnknown),
             (status(503), ErrorKind::OutcomeUnknown),
-            (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::Throttled),
+            (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::RateLimited),
             (status(403), ErrorKind::Rejected),
         ] {
             let (tenant, connection) = tenant(name).await;
@@ -170,7 +170,7 @@ async fn without_microsoft_s_token_nothing_was_sent_and_the_error_says_so() {
     for (fault, kind) in [
         (status(400), ErrorKind::Unauthenticated),
         (status(503), ErrorKind::Unreachable),
-        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::Throttled),
+        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::RateLimited),
         (FaultKind::ResetBeforeRead, ErrorKind::Unreachable),
     ] {
         let (tenant, connection) = tenant("ms365").await;
@@ -214,7 +214,7 @@ async fn a_mail_for_another_region_than_the_credentials_are_for_does_not_leave()
         .email_credentials(MailCredentials::ses(id, key, "us-east-1"));
     let connection = auth0_tests::host().connect(settings).unwrap();
     let error = refused(&connection, "send-email", mail()).await;
-    assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
     let words = "for https://email.us-east-1.amazonaws.com, not for https://email.eu-west-1.amazonaws.com";
     assert!(error.message.contains(words), "{error}");
 }

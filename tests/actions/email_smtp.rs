@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use auth0_host::{
-    Connection, Error, ErrorKind, MailCredentials, Outcome, Settings, SmtpSecurity, SmtpServer,
-};
-use auth0_tests::{Tenant, refused};
+use auth0_host::{Error, ErrorKind, MailCredentials, Outcome, Settings, SmtpSecurity, SmtpServer, Tenant};
+use auth0_tests::{OfflineTenant, refused};
 use serde_json::{Value, json};
 
 use crate::smtp_server::{self, Failing, Offer, PASSWORD, USER};
@@ -22,13 +20,13 @@ fn to(address: &str) -> Value {
 
 /// A tenant that sends over SMTP, a server, and a connection that knows it.
 struct World {
-    tenant: Tenant,
+    tenant: OfflineTenant,
     server: smtp_server::SmtpServer,
 }
 
 impl World {
     async fn start(offer: Offer, failing: Failing) -> Self {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(json!({
             "name": "smtp", "enabled": true, "default_from_address": "Acme People <people@acme.example>",
             // Not where the mail goes: the connection's own setting says that.
@@ -38,7 +36,7 @@ impl World {
         Self { tenant, server: smtp_server::SmtpServer::start(offer, failing) }
     }
 
-    fn connect(&self, security: SmtpSecurity) -> Connection {
+    fn connect(&self, security: SmtpSecurity) -> Tenant {
         self.with(self.server(security).login(USER, PASSWORD), |settings| settings)
     }
 
@@ -46,7 +44,7 @@ impl World {
         SmtpServer::new("localhost", security).port(self.server.address.port())
     }
 
-    fn with(&self, server: SmtpServer, tune: impl FnOnce(Settings) -> Settings) -> Connection {
+    fn with(&self, server: SmtpServer, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
         self.tenant.connect(|settings| {
             let settings = settings.ca_pem(self.server.ca_pem.as_str()).max_retries(0);
             tune(settings.email_credentials(MailCredentials::Smtp(server)))
@@ -136,7 +134,7 @@ async fn a_server_on_this_machine_is_spoken_to_in_plain_text_only_when_asked() {
 async fn a_server_that_offers_no_starttls_gets_neither_mail_nor_password() {
     let world = World::start(Offer::Plain, Failing::Never).await;
     let error = refused(&world.connect(SmtpSecurity::StartTls), "send-email", mail()).await;
-    assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
     assert!(error.message.contains("offers no STARTTLS") && error.message.contains("465"), "{error}");
     assert!(!world.server.saw("AUTH") && !world.server.saw("MAIL"), "{:?}", world.server.seen().lines);
 }
@@ -194,7 +192,7 @@ async fn what_the_server_refuses_is_told_in_its_own_words() {
     for (input, expected, words, sent) in [
         (to("unknown@acme.example"), ErrorKind::Rejected, "550 Mailbox unavailable", false),
         (spam, ErrorKind::Rejected, "554 Transaction failed", true),
-        (to("later@acme.example"), ErrorKind::Throttled, "450 4.2.0 Greylisted", false),
+        (to("later@acme.example"), ErrorKind::RateLimited, "450 4.2.0 Greylisted", false),
     ] {
         let outcome = connection.call("send-email", input).await;
         assert_eq!(kind(&outcome), expected, "{outcome:?}");

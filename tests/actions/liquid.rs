@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use auth0_emulator::Seed;
 use auth0_host::{ErrorKind, Limits};
-use auth0_tests::Tenant;
+use auth0_tests::OfflineTenant;
 use serde_json::{Value, json};
 
-async fn render(tenant: &Tenant, body: &str, custom_vars: Value) -> String {
+async fn render(tenant: &OfflineTenant, body: &str, custom_vars: Value) -> String {
     tenant.control.clear_outbox();
     let input = json!({"to": "ana@acme.example", "subject": "s", "body": body, "custom_vars": custom_vars});
     tenant.run("send-email", input).await;
@@ -16,7 +16,7 @@ async fn render(tenant: &Tenant, body: &str, custom_vars: Value) -> String {
 
 #[tokio::test]
 async fn every_tag_renders_in_the_component() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (template, expected) in [
         ("{% for i in (1..3) %}{{ i }}{% else %}none{% endfor %}", "123"),
         ("{% for i in nothing %}x{% else %}none{% endfor %}", "none"),
@@ -42,7 +42,7 @@ async fn every_tag_renders_in_the_component() {
 
 #[tokio::test]
 async fn every_filter_renders_in_the_component() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (expression, expected) in [
         ("1 | plus: 2", "3"),
         ("5 | minus: 7", "-2"),
@@ -95,7 +95,7 @@ async fn every_filter_renders_in_the_component() {
 
 #[tokio::test]
 async fn now_is_the_time_of_the_host_s_clock() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let seconds: u64 = render(&tenant, "{{ 'now' | date: '%s' }}", json!({})).await.parse().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!(now.abs_diff(seconds) < 120, "{seconds}, and the clock says {now}");
@@ -103,7 +103,7 @@ async fn now_is_the_time_of_the_host_s_clock() {
 
 #[tokio::test]
 async fn a_template_error_names_field_line_and_cause() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (subject, body, field, line, cause) in [
         ("{{ x | shout }}", "b", "subject", "line 1", "shout"),
         ("s", "a\nb\n{% capture x %}y{% endcapture %}", "body", "line 3", "capture"),
@@ -126,9 +126,10 @@ async fn a_template_error_names_field_line_and_cause() {
 async fn a_template_that_would_never_end_or_grow_without_bound_is_stopped_with_an_error() {
     // By the component's own bounds, which do not count time: a slow machine would come to the host's limit before.
     let limits = Limits::new().cpu(Duration::from_secs(60));
-    let tenant =
-        Tenant::tuned(Seed::demo(), |settings| settings.limits(limits).deadline(Duration::from_secs(120)))
-            .await;
+    let tenant = OfflineTenant::tuned(Seed::demo(), |settings| {
+        settings.limits(limits).deadline(Duration::from_secs(120))
+    })
+    .await;
     let double = "{% assign x = x | append: x %}".repeat(60);
     for body in [
         "{% for i in (1..1000000000) %}x{% endfor %}".to_owned(),

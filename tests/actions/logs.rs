@@ -1,12 +1,12 @@
 //! The tenant's log, by search and by id. Following the checkpoint is in `paging.rs`.
 
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, items, line, text};
+use auth0_tests::{OfflineTenant, items, line, text};
 use serde_json::json;
 
 #[tokio::test]
 async fn list_logs_searches_newest_first() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let list = tenant
         .run(
             "list-logs",
@@ -27,7 +27,7 @@ async fn list_logs_searches_newest_first() {
 
 #[tokio::test]
 async fn list_logs_shows_what_was_just_done() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("rita.gomez@acme.example");
     tenant.run("delete-user", json!({"user_id": id})).await;
     let list = tenant.run("list-logs", json!({"q": format!("type:sdu AND user_id:\"{id}\"")})).await;
@@ -36,18 +36,18 @@ async fn list_logs_shows_what_was_just_done() {
 
 #[tokio::test]
 async fn get_log_answers_one_row() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let row = tenant.control.logs().remove(0);
     let id = text(&row, "log_id");
     assert_eq!(tenant.run("get-log", json!({"log_id": id})).await, row);
     assert_eq!(line(&tenant.only()), format!("GET /api/v2/logs/{id}"));
     let error = tenant.refused("get-log", json!({"log_id": "90020200101000000000"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)));
+    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
 }
 
 #[tokio::test]
 async fn a_search_beside_a_checkpoint_is_refused_since_auth0_would_ignore_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for input in [
         json!({"from": "900", "q": "type:s"}),
         json!({"take": 5, "sort": "date:1"}),
@@ -67,7 +67,7 @@ async fn a_search_beside_a_checkpoint_is_refused_since_auth0_would_ignore_it() {
 
 #[tokio::test]
 async fn a_query_that_the_tenant_does_not_understand_is_an_input_error() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let error = tenant.refused("list-logs", json!({"q": "type:("})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, Some(400)));
 }

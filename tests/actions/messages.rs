@@ -1,14 +1,14 @@
 //! Mails, tickets and second factors.
 
 use auth0_host::{Credentials, ErrorKind};
-use auth0_tests::{DATABASE, Tenant, encoded, line, refused, text};
+use auth0_tests::{DATABASE, OfflineTenant, encoded, line, refused, text};
 use serde_json::{Value, json};
 
 const NOBODY: &str = "auth0|000000000000000000000000";
 
 #[tokio::test]
 async fn send_verification_email_answers_the_job_and_leaves_a_row_in_the_log() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let portal = tenant.application("Acme Portal");
     let identity = json!({"provider": "auth0", "user_id": id.split_once('|').unwrap().1});
@@ -23,7 +23,7 @@ async fn send_verification_email_answers_the_job_and_leaves_a_row_in_the_log() {
 
 #[tokio::test]
 async fn create_email_verification_ticket_answers_a_link() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let input = json!({
         "user_id": id, "result_url": "https://acme.example/done", "ttl_sec": 3600, "includeEmailInRedirect": true,
@@ -41,7 +41,7 @@ async fn create_email_verification_ticket_answers_a_link() {
 
 #[tokio::test]
 async fn create_password_change_ticket_names_the_user_by_id_or_by_address() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let connection = tenant.connection_id(DATABASE);
     for input in [
@@ -58,7 +58,7 @@ async fn create_password_change_ticket_names_the_user_by_id_or_by_address() {
 
 #[tokio::test]
 async fn tickets_that_contradict_themselves_are_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let url = "https://acme.example/";
     for (action, input) in [
@@ -83,7 +83,7 @@ async fn tickets_that_contradict_themselves_are_refused_before_any_request() {
 
 #[tokio::test]
 async fn send_password_reset_email_goes_to_the_authentication_api_without_a_token() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for email in ["mira.olsen@acme.example", "nobody@acme.example"] {
         let answer =
             tenant.run("send-password-reset-email", json!({"email": email, "connection": DATABASE})).await;
@@ -101,7 +101,7 @@ async fn send_password_reset_email_goes_to_the_authentication_api_without_a_toke
 
 #[tokio::test]
 async fn send_password_reset_email_needs_an_application_in_whose_name_it_is_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let nameless = tenant.connect(|settings| settings.credentials(Credentials::none()));
     let input = json!({"email": "mira.olsen@acme.example", "connection": DATABASE});
     let error = refused(&nameless, "send-password-reset-email", input).await;
@@ -115,7 +115,7 @@ async fn send_password_reset_email_needs_an_application_in_whose_name_it_is_sent
 
 #[tokio::test]
 async fn create_mfa_enrollment_ticket_answers_id_and_link() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let input = json!({
         "user_id": id, "email": "sam@acme.example", "send_mail": true, "email_locale": "pt-BR", "factor": "otp",
@@ -132,7 +132,7 @@ async fn create_mfa_enrollment_ticket_answers_id_and_link() {
 
 #[tokio::test]
 async fn reset_user_mfa_takes_all_factors_off() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("tom.becker@acme.example");
     assert!(tenant.stored(&id).get("multifactor").is_some());
     assert_eq!(tenant.run("reset-user-mfa", json!({"user_id": id})).await, json!({}));
@@ -142,7 +142,7 @@ async fn reset_user_mfa_takes_all_factors_off() {
 
 #[tokio::test]
 async fn messages_for_a_user_who_does_not_exist_are_missing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for action in [
         "send-verification-email",
         "create-email-verification-ticket",
@@ -151,13 +151,13 @@ async fn messages_for_a_user_who_does_not_exist_are_missing() {
         "reset-user-mfa",
     ] {
         let error = tenant.refused(action, json!({"user_id": NOBODY})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)), "{action}: {error}");
+        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action}: {error}");
     }
 }
 
 #[tokio::test]
 async fn the_custom_domain_is_sent_where_links_are_made_and_nowhere_else() {
-    let tenant = Tenant::tuned(auth0_emulator::Seed::demo(), |settings| {
+    let tenant = OfflineTenant::tuned(auth0_emulator::Seed::demo(), |settings| {
         settings.custom_domain("login.acme.example".parse().unwrap())
     })
     .await;

@@ -1,12 +1,12 @@
 //! Custom requests: everything within the tenant's Management API, nothing outside of it.
 
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, encoded, line, text};
+use auth0_tests::{OfflineTenant, encoded, line, text};
 use serde_json::json;
 
 #[tokio::test]
 async fn each_method_reaches_the_tenant_with_headers_and_body() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.role("Sales");
     let role = format!("/api/v2/roles/{id}");
     for (method, path, body) in [
@@ -34,19 +34,19 @@ async fn each_method_reaches_the_tenant_with_headers_and_body() {
 
 #[tokio::test]
 async fn put_reaches_the_tenant_too() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let body = json!({"display_name": "x"});
     let error = tenant
         .refused("custom-request", json!({"method": "PUT", "path": "/api/v2/no-such-thing", "body": body}))
         .await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)));
+    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
     let request = tenant.only();
     assert_eq!((line(&request), request.body), ("PUT /api/v2/no-such-thing".to_owned(), Some(body)));
 }
 
 #[tokio::test]
 async fn query_parameters_are_encoded_and_repeated_where_a_list_is_given() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let query = json!({"q x": "a&b=c#d/ü+%41", "n": [1, true], "nothing": null});
     tenant.refused("custom-request", json!({"method": "GET", "path": "/api/v2/users", "query": query})).await;
     let query = tenant.only().query.unwrap().replace('+', "%20");
@@ -55,7 +55,7 @@ async fn query_parameters_are_encoded_and_repeated_where_a_list_is_given() {
 
 #[tokio::test]
 async fn an_answer_without_a_body_has_null_for_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let path = format!("/api/v2/users/{}", encoded(&tenant.user("rita.gomez@acme.example")));
     let answer = tenant.run("custom-request", json!({"method": "delete", "path": path})).await;
     assert_eq!((&answer["status"], &answer["body"]), (&json!(204), &json!(null)));
@@ -63,7 +63,7 @@ async fn an_answer_without_a_body_has_null_for_it() {
 
 #[tokio::test]
 async fn a_query_given_as_pairs_keeps_its_order() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant
         .run(
             "custom-request",
@@ -75,7 +75,7 @@ async fn a_query_given_as_pairs_keeps_its_order() {
 
 #[tokio::test]
 async fn an_encoded_id_arrives_as_it_was_given() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let path = format!("/api/v2/users/{}/roles", encoded(&tenant.user("mira.olsen@acme.example")));
     let answer = tenant.run("custom-request", json!({"method": "GET", "path": path})).await;
     assert_eq!(answer["body"].as_array().unwrap().len(), 2);
@@ -84,7 +84,7 @@ async fn an_encoded_id_arrives_as_it_was_given() {
 
 #[tokio::test]
 async fn no_path_leaves_the_management_api() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for path in [
         "",
         "/",
@@ -145,7 +145,7 @@ async fn no_path_leaves_the_management_api() {
 
 #[tokio::test]
 async fn headers_of_the_connection_and_its_credential_are_refused() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for name in [
         "Authorization",
         "authorization",
@@ -178,7 +178,7 @@ async fn headers_of_the_connection_and_its_credential_are_refused() {
 
 #[tokio::test]
 async fn what_has_no_meaning_is_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let path = "/api/v2/roles";
     for input in [
         json!({"method": "GET", "path": path, "body": {"a": 1}}),
@@ -199,12 +199,12 @@ async fn what_has_no_meaning_is_refused_before_any_request() {
 
 #[tokio::test]
 async fn an_answer_other_than_2xx_is_an_error_as_everywhere() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let get = |path: &str| json!({"method": "GET", "path": path});
     let error = tenant.refused("custom-request", get("/api/v2/roles/rol_0000000000000000")).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)));
+    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
     let error = tenant.refused("custom-request", get("/api/v2/no-such-thing")).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)));
+    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
     tenant.control.set_scopes(&["read:users"]);
     tenant.control.expire_tokens();
     let error = tenant.refused("custom-request", get("/api/v2/roles")).await;
@@ -213,7 +213,7 @@ async fn an_answer_other_than_2xx_is_an_error_as_everywhere() {
 
 #[tokio::test]
 async fn a_body_larger_than_auth0_takes_is_refused_before_it_is_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let body = json!({"name": "x".repeat(1_100_000)});
     let error = tenant
         .refused("custom-request", json!({"method": "POST", "path": "/api/v2/roles", "body": body}))

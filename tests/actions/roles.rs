@@ -1,7 +1,7 @@
 //! Roles: the roles themselves, who has them, what they permit.
 
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, encoded, items, line, text};
+use auth0_tests::{OfflineTenant, encoded, items, line, text};
 use serde_json::{Value, json};
 
 const API: &str = "https://api.acme.example/";
@@ -14,7 +14,7 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn list_roles_filters_by_part_of_the_name() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let input = json!({"name_filter": "ENG", "page": 0, "per_page": 10, "include_totals": true});
     let list = tenant.run("list-roles", input).await;
     assert_eq!((names(&list), &list["total"]), (vec!["Engineer"], &json!(1)));
@@ -24,7 +24,7 @@ async fn list_roles_filters_by_part_of_the_name() {
 
 #[tokio::test]
 async fn create_role_accepts_auth0_s_200_and_stores_name_and_description() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let input = json!({"name": "Auditor & Co/1", "description": "Reads everything"});
     let role = tenant.run("create-role", input.clone()).await;
     let request = tenant.only();
@@ -35,7 +35,7 @@ async fn create_role_accepts_auth0_s_200_and_stores_name_and_description() {
 
 #[tokio::test]
 async fn get_update_and_delete_role_name_it_by_id() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.role("Contractor");
     let role = tenant.run("get-role", json!({"role_id": id})).await;
     assert_eq!(role["description"], "Works for Acme for a while");
@@ -51,7 +51,7 @@ async fn get_update_and_delete_role_name_it_by_id() {
 
 #[tokio::test]
 async fn a_role_that_does_not_exist_is_missing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let permissions = json!([{"resource_server_identifier": API, "permission_name": "read:code"}]);
     for (action, input) in [
         ("get-role", json!({"role_id": NO_ROLE})),
@@ -67,13 +67,13 @@ async fn a_role_that_does_not_exist_is_missing() {
         ("remove-user-roles", json!({"user_id": NOBODY, "role_names": ["Sales"]})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)), "{action} {input}: {error}");
+        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action} {input}: {error}");
     }
 }
 
 #[tokio::test]
 async fn a_role_name_that_is_taken_is_a_conflict() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let error = tenant.refused("create-role", json!({"name": "Sales"})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Conflict, Some(409)));
     let id = tenant.role("Support");
@@ -83,7 +83,7 @@ async fn a_role_name_that_is_taken_is_a_conflict() {
 
 #[tokio::test]
 async fn get_user_roles_lists_them_with_their_total() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("paul.novak@acme.example");
     let list =
         tenant.run("get-user-roles", json!({"user_id": id, "per_page": 2, "include_totals": true})).await;
@@ -94,7 +94,7 @@ async fn get_user_roles_lists_them_with_their_total() {
 
 #[tokio::test]
 async fn assign_user_roles_by_name_looks_all_names_up_and_sends_ids_once() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     let (sales, manager) = (tenant.role("Sales"), tenant.role("Manager"));
     let input = json!({"user_id": id, "roles": [sales], "role_names": ["Manager", "Sales"]});
@@ -109,7 +109,7 @@ async fn assign_user_roles_by_name_looks_all_names_up_and_sends_ids_once() {
 
 #[tokio::test]
 async fn assigning_a_role_twice_changes_nothing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     for _ in 0..2 {
         tenant.run("assign-user-roles", json!({"user_id": id, "role_names": ["Employee"]})).await;
@@ -119,13 +119,13 @@ async fn assigning_a_role_twice_changes_nothing() {
 
 #[tokio::test]
 async fn an_unknown_role_name_changes_nothing_and_is_named() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     for action in ["assign-user-roles", "remove-user-roles"] {
         // `Sale` is part of a name, `sales` another spelling of one: neither is a role.
         let input = json!({"user_id": id, "role_names": ["Employee", "Sale", "sales"]});
         let error = tenant.refused(action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Missing, None));
+        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, None));
         assert!(error.message.contains("'Sale', 'sales'"), "{error}");
     }
     assert!(tenant.seen().iter().all(|request| request.method == "GET"));
@@ -134,7 +134,7 @@ async fn an_unknown_role_name_changes_nothing_and_is_named() {
 
 #[tokio::test]
 async fn remove_user_roles_takes_them_off_by_id_or_name() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("paul.novak@acme.example");
     let input = json!({"user_id": id, "roles": [tenant.role("Manager")], "role_names": ["Engineer"]});
     tenant.run("remove-user-roles", input).await;
@@ -147,7 +147,7 @@ async fn remove_user_roles_takes_them_off_by_id_or_name() {
 
 #[tokio::test]
 async fn a_change_of_roles_without_a_role_is_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("sam.osei@acme.example");
     for (action, input) in [
         ("assign-user-roles", json!({"user_id": id})),
@@ -168,7 +168,7 @@ async fn a_change_of_roles_without_a_role_is_refused_before_any_request() {
 
 #[tokio::test]
 async fn permissions_are_added_listed_and_removed() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.role("Support");
     let permissions = json!([{"resource_server_identifier": API, "permission_name": "read:deals"}]);
     let input = json!({"role_id": id, "permissions": permissions});
@@ -194,7 +194,7 @@ async fn permissions_are_added_listed_and_removed() {
 
 #[tokio::test]
 async fn a_permission_that_no_api_has_is_rejected() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.role("Support");
     let permissions = json!([{"resource_server_identifier": API, "permission_name": "fly:moon"}]);
     let error =
@@ -204,7 +204,7 @@ async fn a_permission_that_no_api_has_is_rejected() {
 
 #[tokio::test]
 async fn list_role_users_pages_by_offset() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.role("Engineer");
     let list =
         tenant.run("list-role-users", json!({"role_id": id, "per_page": 3, "include_totals": true})).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, items, text};
+use auth0_tests::{OfflineTenant, items, text};
 use serde_json::{Value, json};
 
 fn verdicts(list: &Value) -> BTreeMap<String, (String, String)> {
@@ -18,7 +18,7 @@ fn verdicts(list: &Value) -> BTreeMap<String, (String, String)> {
 
 #[tokio::test]
 async fn each_secret_is_judged_by_stamp_credential_or_log() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let list = tenant.run("find-stale-secrets", json!({})).await;
     assert_eq!(list["older_than_days"], 90);
     let verdicts = verdicts(&list);
@@ -42,7 +42,7 @@ async fn each_secret_is_judged_by_stamp_credential_or_log() {
 
 #[tokio::test]
 async fn the_age_from_which_a_secret_is_stale_can_be_chosen() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let list = tenant.run("find-stale-secrets", json!({"older_than_days": 150})).await;
     assert_eq!(verdicts(&list)["Acme Portal"].0, "fresh");
     assert_eq!(verdicts(&list)["Acme Billing"].0, "stale");
@@ -56,7 +56,7 @@ async fn the_age_from_which_a_secret_is_stale_can_be_chosen() {
 
 #[tokio::test]
 async fn a_rotation_makes_a_stale_secret_fresh() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Billing");
     tenant.run("rotate-client-secret", json!({"client_id": id})).await;
     let list = tenant.run("find-stale-secrets", json!({})).await;
@@ -65,7 +65,7 @@ async fn a_rotation_makes_a_stale_secret_fresh() {
 
 #[tokio::test]
 async fn a_rotation_without_a_stamp_is_found_in_the_log() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.application("Acme Reports");
     tenant.run("rotate-client-secret", json!({"client_id": id, "stamp": false})).await;
     let list = tenant.run("find-stale-secrets", json!({"older_than_days": 1})).await;
@@ -74,7 +74,7 @@ async fn a_rotation_without_a_stamp_is_found_in_the_log() {
 
 #[tokio::test]
 async fn evidence_that_may_not_be_read_makes_a_secret_unknown_and_is_said() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:clients"]);
     let list = tenant.run("find-stale-secrets", json!({})).await;
     let verdicts = verdicts(&list);
@@ -85,7 +85,7 @@ async fn evidence_that_may_not_be_read_makes_a_secret_unknown_and_is_said() {
 
 #[tokio::test]
 async fn without_the_right_to_read_applications_it_is_forbidden() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:logs"]);
     let error = tenant.refused("find-stale-secrets", json!({})).await;
     assert_eq!(error.kind, ErrorKind::Forbidden);

@@ -1,7 +1,7 @@
 //! Sessions and refresh tokens.
 
 use auth0_host::ErrorKind;
-use auth0_tests::{Tenant, encoded, items, text};
+use auth0_tests::{OfflineTenant, encoded, items, text};
 use serde_json::json;
 
 const NOBODY: &str = "auth0|000000000000000000000000";
@@ -9,7 +9,7 @@ const LENA: &str = "lena.fischer@acme.example";
 
 #[tokio::test]
 async fn list_user_sessions_follows_the_cursor_to_the_last_session() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user(LENA);
     let first = tenant.run("list-user-sessions", json!({"user_id": id, "take": 1})).await;
     assert_eq!(items(&first).len(), 1);
@@ -29,7 +29,7 @@ async fn sessions_and_refresh_tokens_end_apart_or_together() {
         ("delete-user-refresh-tokens", "refresh-tokens", "DELETE", (2, 0)),
         ("revoke-user-access", "revoke-access", "POST", (0, 0)),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let id = tenant.user(LENA);
         assert_eq!(tenant.control.live_logins(&id), (2, 2));
         assert_eq!(tenant.run(action, json!({"user_id": id})).await, json!({}), "{action}");
@@ -40,7 +40,7 @@ async fn sessions_and_refresh_tokens_end_apart_or_together() {
 
 #[tokio::test]
 async fn revoke_user_access_can_be_narrowed_to_a_session_and_spare_refresh_tokens() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user(LENA);
     let session = tenant.control.log_in(&id, None).unwrap();
     tenant.run("revoke-user-access", json!({"user_id": id, "session_id": session.session_id})).await;
@@ -52,18 +52,18 @@ async fn revoke_user_access_can_be_narrowed_to_a_session_and_spare_refresh_token
 
 #[tokio::test]
 async fn sessions_of_a_user_who_does_not_exist_are_missing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for action in
         ["list-user-sessions", "delete-user-sessions", "delete-user-refresh-tokens", "revoke-user-access"]
     {
         let error = tenant.refused(action, json!({"user_id": NOBODY})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)), "{action}: {error}");
+        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action}: {error}");
     }
 }
 
 #[tokio::test]
 async fn a_page_size_that_auth0_does_not_serve_is_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user(LENA);
     for take in [0, 101] {
         let error = tenant.refused("list-user-sessions", json!({"user_id": id, "take": take})).await;

@@ -1,12 +1,12 @@
 //! Whether domain and credentials are right.
 
 use auth0_host::{Credentials, ErrorKind};
-use auth0_tests::{Tenant, line, refused, text};
+use auth0_tests::{OfflineTenant, line, refused, text};
 use serde_json::json;
 
 #[tokio::test]
 async fn test_connection_answers_scopes_and_expiry_by_one_read() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:users", "read:roles"]);
     let answer = tenant.run("test-connection", json!({})).await;
     assert_eq!(answer["domain"], "acme.eu.auth0.localhost");
@@ -26,7 +26,7 @@ async fn test_connection_reads_what_the_scopes_allow_and_never_writes() {
         ("read:logs", "/api/v2/logs"),
         ("create:users", "/api/v2/users"),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         tenant.control.set_scopes(&[scope]);
         let answer = tenant.run("test-connection", json!({})).await;
         assert_eq!(answer["scopes"], json!([scope]));
@@ -37,7 +37,7 @@ async fn test_connection_reads_what_the_scopes_allow_and_never_writes() {
 
 #[tokio::test]
 async fn test_connection_tells_wrong_credentials_from_a_wrong_address() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.emulator.client_id().to_owned();
     let wrong = tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, "canary")));
     let error = refused(&wrong, "test-connection", json!({})).await;
@@ -51,7 +51,7 @@ async fn test_connection_tells_wrong_credentials_from_a_wrong_address() {
 
 #[tokio::test]
 async fn test_connection_with_a_token_of_its_own_reads_what_is_in_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let error = refused(
         &tenant.connect(|settings| settings.credentials(Credentials::token("no.real.token"))),
         "test-connection",

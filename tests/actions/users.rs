@@ -2,14 +2,14 @@
 
 use auth0_emulator::Seed;
 use auth0_host::ErrorKind;
-use auth0_tests::{DATABASE, PASSWORD, Tenant, encoded, items, line, newcomer, text};
+use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, encoded, items, line, newcomer, text};
 use serde_json::{Value, json};
 
 const NOBODY: &str = "auth0|000000000000000000000000";
 
 #[tokio::test]
 async fn list_users_sends_search_sort_fields_and_paging_encoded() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let list = tenant
         .run(
             "list-users",
@@ -43,7 +43,7 @@ async fn list_users_sends_search_sort_fields_and_paging_encoded() {
 
 #[tokio::test]
 async fn list_users_reports_a_query_that_the_tenant_does_not_understand() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let error = tenant.refused("list-users", json!({"q": "email:(unclosed"})).await;
     assert_eq!(error.kind, ErrorKind::InvalidInput);
     assert_eq!((error.status, error.error_code.as_deref()), (Some(400), Some("invalid_query_string")));
@@ -52,7 +52,7 @@ async fn list_users_reports_a_query_that_the_tenant_does_not_understand() {
 
 #[tokio::test]
 async fn get_user_asks_by_the_encoded_id_and_answers_auth0_s_object_whole() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let user = tenant.run("get-user", json!({"user_id": id})).await;
     assert_eq!(user, tenant.stored(&id));
@@ -74,7 +74,7 @@ async fn get_user_encodes_what_an_id_may_hold_and_finds_the_user() {
     ] {
         let mut seed = Seed::demo();
         seed.users[0].user_id = Some(id.to_owned());
-        let tenant = Tenant::with(seed).await;
+        let tenant = OfflineTenant::with(seed).await;
         let user = tenant.run("get-user", json!({"user_id": id})).await;
         assert_eq!(user["user_id"], id);
         assert_eq!(tenant.only().path, format!("/api/v2/users/{path}"), "{id}");
@@ -85,7 +85,7 @@ async fn get_user_encodes_what_an_id_may_hold_and_finds_the_user() {
 async fn a_user_of_an_active_directory_whose_id_has_a_backslash_can_be_reached() {
     let mut seed = Seed::demo();
     seed.users[0].user_id = Some("ad|CORP\\ana".to_owned());
-    let tenant = Tenant::with(seed).await;
+    let tenant = OfflineTenant::with(seed).await;
     let user = tenant.run("get-user", json!({"user_id": "ad|CORP\\ana"})).await;
     assert_eq!(user["user_id"], "ad|CORP\\ana");
     assert_eq!(tenant.only().path, "/api/v2/users/ad%7CCORP%5Cana");
@@ -93,7 +93,7 @@ async fn a_user_of_an_active_directory_whose_id_has_a_backslash_can_be_reached()
 
 #[tokio::test]
 async fn get_user_narrows_to_fields_given_as_text_or_list() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("mira.olsen@acme.example");
     let only = tenant.run("get-user", json!({"user_id": id, "fields": "email,name"})).await;
     assert_eq!(only, json!({"email": "mira.olsen@acme.example", "name": "Mira Olsen"}));
@@ -104,7 +104,7 @@ async fn get_user_narrows_to_fields_given_as_text_or_list() {
 
 #[tokio::test]
 async fn find_users_by_email_answers_all_that_have_the_address_and_an_empty_list_for_none() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let found = tenant.run("find-users-by-email", json!({"email": "tom.becker@acme.example"})).await;
     assert_eq!(items(&found).len(), 1);
     assert_eq!(items(&found)[0]["name"], "Tom Becker");
@@ -116,7 +116,7 @@ async fn find_users_by_email_answers_all_that_have_the_address_and_an_empty_list
 
 #[tokio::test]
 async fn create_user_sends_the_body_as_given_and_nothing_else() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let input = json!({
         "connection": DATABASE, "email": "Vera.Stein@acme.example", "password": PASSWORD, "given_name": "Vera",
         "family_name": "Stein", "name": "Vera Stein", "nickname": "vera", "picture": "https://acme.example/v.png",
@@ -140,7 +140,7 @@ async fn create_user_sends_the_body_as_given_and_nothing_else() {
 
 #[tokio::test]
 async fn create_user_reports_each_way_in_which_the_tenant_refuses_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let with = |change: Value| {
         let mut input = newcomer("new@acme.example");
         for (key, value) in change.as_object().unwrap() {
@@ -166,7 +166,7 @@ async fn create_user_reports_each_way_in_which_the_tenant_refuses_it() {
 
 #[tokio::test]
 async fn update_user_passes_the_changes_through_unchanged() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("tom.becker@acme.example");
     let changes = json!({
         "given_name": "Thomas", "nickname": null,
@@ -185,7 +185,7 @@ async fn update_user_passes_the_changes_through_unchanged() {
 
 #[tokio::test]
 async fn update_user_wipes_metadata_only_where_that_was_asked_for_by_name() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("tom.becker@acme.example");
     for bag in ["app_metadata", "user_metadata"] {
         let error = tenant.refused("update-user", json!({"user_id": id, "changes": {bag: {}}})).await;
@@ -205,14 +205,14 @@ async fn update_user_wipes_metadata_only_where_that_was_asked_for_by_name() {
 
 #[tokio::test]
 async fn update_user_reports_changes_that_auth0_does_not_take() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("tom.becker@acme.example");
     let guest = "google-oauth2|108251222085688410000";
     for (user_id, changes, kind) in [
         (id.as_str(), json!({"email": "x@acme.example", "password": PASSWORD}), ErrorKind::InvalidInput),
         (id.as_str(), json!({"password": "weak"}), ErrorKind::Rejected),
         (guest, json!({"email": "x@acme.example"}), ErrorKind::Rejected),
-        (NOBODY, json!({"name": "X"}), ErrorKind::Missing),
+        (NOBODY, json!({"name": "X"}), ErrorKind::NotFound),
     ] {
         let error =
             tenant.refused("update-user", json!({"user_id": user_id, "changes": changes.clone()})).await;
@@ -223,7 +223,7 @@ async fn update_user_reports_changes_that_auth0_does_not_take() {
 
 #[tokio::test]
 async fn delete_user_is_done_twice_without_failing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("rita.gomez@acme.example");
     for _ in 0..2 {
         assert_eq!(tenant.run("delete-user", json!({"user_id": id})).await, json!({}));
@@ -235,7 +235,7 @@ async fn delete_user_is_done_twice_without_failing() {
 
 #[tokio::test]
 async fn block_user_keeps_a_person_out_and_unblock_user_lets_them_in() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let id = tenant.user("jan.kowalski@acme.example");
     let blocked = tenant.run("block-user", json!({"user_id": id})).await;
     assert_eq!(blocked["blocked"], true);
@@ -251,7 +251,7 @@ async fn block_user_keeps_a_person_out_and_unblock_user_lets_them_in() {
 
 #[tokio::test]
 async fn what_is_asked_of_a_user_who_does_not_exist_is_missing() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (action, input) in [
         ("get-user", json!({"user_id": NOBODY})),
         ("block-user", json!({"user_id": NOBODY})),
@@ -263,14 +263,14 @@ async fn what_is_asked_of_a_user_who_does_not_exist_is_missing() {
         ("unlink-identity", json!({"user_id": NOBODY, "provider": "auth0", "identity_user_id": "x"})),
     ] {
         let error = tenant.refused(action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Missing, Some(404)), "{action}: {error}");
+        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action}: {error}");
         assert_eq!(error.error_code.as_deref(), Some("inexistent_user"), "{action}");
     }
 }
 
 #[tokio::test]
 async fn an_id_that_would_change_the_path_is_refused_before_any_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for id in [
         "",
         "abc",

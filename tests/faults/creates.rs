@@ -11,7 +11,7 @@ use std::{
 
 use auth0_emulator::{Control, Fault, FaultKind, Seed};
 use auth0_host::{Error, ErrorKind, RatePlan, Settings};
-use auth0_tests::{Tenant, newcomer, text};
+use auth0_tests::{OfflineTenant, newcomer, text};
 
 const CREATES: usize = 10_000;
 /// Callers at once; the storm keeps most of them waiting.
@@ -84,7 +84,7 @@ struct Sent {
 }
 
 /// Runs a create, and tells its end and its requests.
-async fn create(tenant: &Tenant, number: usize) -> (Report, Sent) {
+async fn create(tenant: &OfflineTenant, number: usize) -> (Report, Sent) {
     let outcome = tenant.connection.call("create-user", newcomer(&address(number))).await;
     let sent: Vec<_> = outcome.requests.iter().filter(|record| record.sent).collect();
     // By 429, or by 401 for a token that another replaced.
@@ -103,7 +103,7 @@ async fn create(tenant: &Tenant, number: usize) -> (Report, Sent) {
     (report, sent)
 }
 
-async fn all(tenant: &Arc<Tenant>) -> Vec<(Report, Sent)> {
+async fn all(tenant: &Arc<OfflineTenant>) -> Vec<(Report, Sent)> {
     let next = Arc::new(AtomicUsize::new(0));
     let callers = (0..CALLERS).map(|_| {
         let (tenant, next) = (Arc::clone(tenant), Arc::clone(&next));
@@ -132,7 +132,7 @@ async fn creates_in_a_storm_leave_those_reported_created_and_at_most_those_repor
     println!("seed of the storm: {seed}");
     // The tenant has no limits, and its 429s must strike one create each: a governor would hold all the others back.
     let tune = |settings: Settings| settings.deadline(DEADLINE).rate_plan(RatePlan::Unlimited);
-    let tenant = Arc::new(Tenant::tuned(Seed::empty(), tune).await);
+    let tenant = Arc::new(OfflineTenant::tuned(Seed::empty(), tune).await);
     raise(&tenant.control, seed);
     let ends = all(&tenant).await;
 
@@ -150,7 +150,7 @@ async fn creates_in_a_storm_leave_those_reported_created_and_at_most_those_repor
             Ok(id) => ids == [id.as_str()],
             Err(ErrorKind::OutcomeUnknown) => ids.len() <= 1,
             Err(
-                ErrorKind::Throttled
+                ErrorKind::RateLimited
                 | ErrorKind::Unavailable
                 | ErrorKind::Unreachable
                 | ErrorKind::Unauthenticated,

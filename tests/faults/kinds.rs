@@ -148,7 +148,7 @@ pub(super) const LONG_WAIT_S: u32 = 3600;
 
 /// All faults that strike a request which has reached the server.
 pub(super) fn rows() -> Vec<Row> {
-    use ErrorKind::{Other, Throttled, Unreachable};
+    use ErrorKind::{Other, RateLimited, Unreachable};
     use Hits::{Each, First};
     use Processed::{No, Yes};
 
@@ -216,20 +216,20 @@ pub(super) fn rows() -> Vec<Row> {
             [error(Unreachable, 1), unknown(1), unknown(1), unknown(1)],
         )),
         row("429, wait within the deadline, once", too_many(Some(1), None), First, No, all(done(2))),
-        row("429 without a wait, each time", too_many(Some(0), None), Each, No, all(error(Throttled, 2))),
+        row("429 without a wait, each time", too_many(Some(0), None), Each, No, all(error(RateLimited, 2))),
         row(
             "429, `Retry-After` beyond the deadline",
             too_many(Some(LONG_WAIT_S), None),
             Each,
             No,
-            all(error(Throttled, 1)),
+            all(error(RateLimited, 1)),
         ),
         row(
             "429, `x-ratelimit-reset` beyond the deadline",
             too_many(None, Some(LONG_WAIT_S)),
             Each,
             No,
-            all(error(Throttled, 1)),
+            all(error(RateLimited, 1)),
         ),
         row("500 instead of processing, each time", status(500, false), Each, No, failed),
         row("500 after processing, each time", status(500, true), Each, Yes, failed),

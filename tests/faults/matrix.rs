@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed, SeenRequest};
 use auth0_host::{CallOptions, ErrorKind, Outcome};
-use auth0_tests::{Tenant, curated, text};
+use auth0_tests::{OfflineTenant, curated, text};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -22,12 +22,12 @@ const SHORT: Duration = Duration::from_secs(6);
 /// The same for one that did not get there, or ended too late to say anything: the machine stood still for seconds.
 const LONGER: Duration = Duration::from_secs(20);
 /// How many of those run at once.
-const AT_LEISURE: usize = 8;
+const RERUN_CONCURRENCY: usize = 8;
 
 /// Starts a tenant with what the demo has, and makes ready for the action.
-async fn tenant(keys: &Emulator, plan: &Plan) -> Tenant {
+async fn tenant(keys: &Emulator, plan: &Plan) -> OfflineTenant {
     let emulator = Emulator::builder().seed(Seed::demo()).signing_key_of(keys).start().await.unwrap();
-    let tenant = Tenant::on(emulator, |settings| settings.deadline(AMPLE).max_retries(1));
+    let tenant = OfflineTenant::on(emulator, |settings| settings.deadline(AMPLE).max_retries(1));
     prepare(&tenant, plan).await;
     tenant
 }
@@ -64,7 +64,7 @@ fn shape(seen: &SeenRequest) -> String {
 }
 
 /// How many writes the tenant and the mail provider have taken: each leaves a row in the log, or a mail.
-fn written(tenant: &Tenant) -> usize {
+fn written(tenant: &OfflineTenant) -> usize {
     // `scpr` is for the one write that is not the Management API's: the mail that resets a password.
     let kinds = ["sapi", "scpr"].map(Value::from);
     let rows = tenant.control.logs().iter().filter(|row| kinds.contains(&row["type"])).count();
@@ -72,7 +72,7 @@ fn written(tenant: &Tenant) -> usize {
 }
 
 /// What a write can change.
-fn contents(tenant: &Tenant) -> Value {
+fn contents(tenant: &OfflineTenant) -> Value {
     let users = tenant.control.users();
     let ids: Vec<_> = users.iter().map(|user| user["user_id"].as_str().unwrap()).collect();
     let roles: Vec<_> = ids.iter().map(|id| tenant.control.user_roles(id)).collect();
@@ -164,7 +164,7 @@ async fn run(Cell { keys, plan, dry, at, rows, row, short }: Cell) -> Wrong {
             (FaultKind::Status { status, .. }, ErrorKind::Unavailable) => {
                 check("status", format!("{:?}", error.status), format!("{:?}", Some(*status)));
             }
-            (FaultKind::TooManyRequests { retry_after, reset_in }, ErrorKind::Throttled)
+            (FaultKind::TooManyRequests { retry_after, reset_in }, ErrorKind::RateLimited)
                 if (*retry_after).or(*reset_in) == Some(LONG_WAIT_S) =>
             {
                 // A reset is a whole second of the tenant's clock, and a busy machine takes its time.
@@ -238,7 +238,7 @@ async fn every_fault_on_every_request_of_every_action_ends_as_the_table_says() {
     wrong.extend(certain.into_iter().flat_map(|(_, wrong)| wrong.says));
     // Again, and with more time: what is wrong twice is wrong.
     doubtful.iter().for_each(|(_, wrong)| eprintln!("once more: {}", wrong.says.join("; ")));
-    for some in doubtful.chunks(AT_LEISURE) {
+    for some in doubtful.chunks(RERUN_CONCURRENCY) {
         let again = some.iter().map(|(cell, _)| run(Cell { short: LONGER, ..cell.clone() }));
         wrong.extend(again.collect::<JoinSet<_>>().join_all().await.into_iter().flat_map(|wrong| wrong.says));
     }

@@ -1,7 +1,7 @@
 //! What each action asks of the tenant when nothing goes wrong, request by request. The matrix puts each fault on each of
 //! these; a dry run holds the table to what the tenant saw.
 
-use auth0_tests::{DATABASE, Tenant, encoded, newcomer};
+use auth0_tests::{DATABASE, OfflineTenant, encoded, newcomer};
 use serde_json::{Value, json};
 
 const API: &str = "https://api.acme.example/";
@@ -67,7 +67,7 @@ const fn done(request: &'static str) -> Step {
     reads(request).answers(Answer::NoContent)
 }
 
-type Input = fn(&Tenant) -> Value;
+type Input = fn(&OfflineTenant) -> Value;
 
 /// An action, an input with which it succeeds on the demo's tenant, and the requests that it then makes.
 pub(super) struct Plan {
@@ -87,24 +87,24 @@ const fn plan(name: &'static str, input: Input, steps: &'static [Step]) -> Plan 
     Plan { name, input, steps }
 }
 
-fn tom(tenant: &Tenant) -> Value {
+fn tom(tenant: &OfflineTenant) -> Value {
     json!({"user_id": tenant.user(TOM)})
 }
 
-fn sales(tenant: &Tenant) -> Value {
+fn sales(tenant: &OfflineTenant) -> Value {
     json!({"role_id": tenant.role("Sales")})
 }
 
-fn permissions(tenant: &Tenant) -> Value {
+fn permissions(tenant: &OfflineTenant) -> Value {
     let permission = json!({"resource_server_identifier": API, "permission_name": "read:code"});
     json!({"role_id": tenant.role("Sales"), "permissions": [permission]})
 }
 
-fn billing(tenant: &Tenant) -> Value {
+fn billing(tenant: &OfflineTenant) -> Value {
     json!({"client_id": tenant.application("Acme Billing")})
 }
 
-fn custom(tenant: &Tenant, method: &str, body: Option<Value>) -> Value {
+fn custom(tenant: &OfflineTenant, method: &str, body: Option<Value>) -> Value {
     let path = match method {
         "POST" => "/api/v2/roles".to_owned(),
         "PUT" => "/api/v2/email-templates/verify_email".to_owned(),
@@ -113,7 +113,7 @@ fn custom(tenant: &Tenant, method: &str, body: Option<Value>) -> Value {
     json!({"method": method, "path": path, "body": body})
 }
 
-fn template(_: &Tenant) -> Value {
+fn template(_: &OfflineTenant) -> Value {
     json!({
         "template": "verify_email", "body": "<p>x</p>", "from": "a@acme.example", "subject": "s", "syntax": "liquid",
         "enabled": true,
@@ -121,7 +121,7 @@ fn template(_: &Tenant) -> Value {
 }
 
 /// Brings the tenant to where the action can succeed.
-pub(super) async fn prepare(tenant: &Tenant, plan: &Plan) {
+pub(super) async fn prepare(tenant: &OfflineTenant, plan: &Plan) {
     if plan.action() == "unlink-identity" {
         let identity = json!({"user_id": format!("google-oauth2|{GUEST}")});
         tenant.run("link-user", json!({"user_id": tenant.user(TOM), "identity": identity})).await;

@@ -2,8 +2,8 @@
 //! changed, whatever the action; the one exception is a server that takes the request and speaks another language.
 
 use auth0_emulator::{Emulator, Seed};
-use auth0_host::{Connection, Credentials, Error, ErrorKind, Settings};
-use auth0_tests::{Tenant, host, settings};
+use auth0_host::{Credentials, Error, ErrorKind, Settings, Tenant};
+use auth0_tests::{OfflineTenant, host, settings};
 use tokio::task::JoinSet;
 
 use super::plan::{Answer, Door, PLANS, Plan};
@@ -31,14 +31,14 @@ impl Way {
 
 /// A tenant to have been spared, and the ways past it. The servers stop when they are dropped.
 struct Ways {
-    tenant: Tenant,
+    tenant: OfflineTenant,
     secure: Emulator,
     misnamed: Emulator,
     all: Vec<Way>,
 }
 
 async fn ways() -> Ways {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let server = || Emulator::builder().seed(Seed::demo()).signing_key_of(&tenant.emulator).tls(true);
     let secure = server().start().await.unwrap();
     let misnamed = server().certificate_for(&["elsewhere.example"]).start().await.unwrap();
@@ -60,7 +60,7 @@ async fn ways() -> Ways {
 
 /// Runs an action and says how that differs from what is expected.
 async fn run(
-    connection: Connection,
+    connection: Tenant,
     plan: &'static Plan,
     input: serde_json::Value,
     way: &Way,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use auth0_tests::Tenant;
+use auth0_tests::OfflineTenant;
 use auth0_tests::program::{self, Said, auth0_host, root};
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(super) struct Server {
 
 impl Server {
     /// `auth0-host mcp` with these options, for a tenant that the test looks into.
-    pub(super) fn of(tenant: &Tenant, options: &[&str]) -> Self {
+    pub(super) fn of(tenant: &OfflineTenant, options: &[&str]) -> Self {
         let emulator = &tenant.emulator;
         let mut server = Self::of_command(&[&["mcp"], options].concat());
         for (name, value) in [

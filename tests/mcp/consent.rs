@@ -1,13 +1,13 @@
 //! A person is asked before what cannot be taken back, and nothing is sent unless that person agrees.
 
-use auth0_tests::{Tenant, encoded, text};
+use auth0_tests::{OfflineTenant, encoded, text};
 use serde_json::{Value, json};
 
 use super::clients::{Server, Session};
 
 const PERSON: &str = "tom.becker@acme.example";
 
-async fn delete(tenant: &Tenant, options: &[&str], elicitation: Option<&str>) -> Session {
+async fn delete(tenant: &OfflineTenant, options: &[&str], elicitation: Option<&str>) -> Session {
     let input = json!({"user_id": tenant.user(PERSON)});
     let calls = json!([{"tool": "delete-user", "arguments": input}]);
     Server::of(tenant, &[&["--write"], options].concat()).calls(elicitation, calls).await
@@ -15,7 +15,7 @@ async fn delete(tenant: &Tenant, options: &[&str], elicitation: Option<&str>) ->
 
 #[tokio::test]
 async fn a_deletion_is_sent_when_a_person_agreed_to_just_that() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let session = delete(&tenant, &[], Some("accept")).await;
     session.content(0);
@@ -28,7 +28,7 @@ async fn a_deletion_is_sent_when_a_person_agreed_to_just_that() {
 
 #[tokio::test]
 async fn whoever_does_not_agree_gets_nothing_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (answer, hint) in [
         (Some("decline"), "declined"),
         (Some("cancel"), "closed"),
@@ -52,7 +52,7 @@ async fn a_client_that_cannot_ask_is_trusted_only_by_a_word() {
         (&["--trust-client"], Some("accept"), 1),
         (&["--confirm", "never"], Some("decline"), 0),
     ] {
-        let tenant = Tenant::start().await;
+        let tenant = OfflineTenant::start().await;
         let session = delete(&tenant, options, elicitation).await;
         session.content(0);
         assert_eq!(session.asked().len(), asked, "{options:?}");
@@ -62,7 +62,7 @@ async fn a_client_that_cannot_ask_is_trusted_only_by_a_word() {
 
 #[tokio::test]
 async fn what_only_adds_is_asked_about_only_on_request_and_run_action_is_no_way_round() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let create = json!({"tool": "create-role", "arguments": {"name": "Auditor"}});
     let delete = json!({"action": "delete-user", "input": {"user_id": tenant.user(PERSON)}});
     let custom = json!({"method": "DELETE", "path": format!("/api/v2/users/{}", tenant.user(PERSON))});
@@ -92,7 +92,7 @@ async fn what_only_adds_is_asked_about_only_on_request_and_run_action_is_no_way_
 
 #[tokio::test]
 async fn what_cannot_be_shown_as_it_is_gets_no_question_and_is_not_done() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let calls = json!([
         {"tool": "delete-user", "arguments": {"user_id": user, "note\u{2028}You may agree": ""}},
@@ -109,7 +109,7 @@ async fn what_cannot_be_shown_as_it_is_gets_no_question_and_is_not_done() {
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_while_a_person_is_asked_is_not_made() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let calls = json!([
         {"cancelWhenAsked": {"tool": "delete-user", "arguments": {"user_id": user}}},

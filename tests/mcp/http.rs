@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use auth0_tests::{Tenant, encoded};
+use auth0_tests::{OfflineTenant, encoded};
 use serde_json::json;
 
 use super::clients::{Server, calls_over_http};
@@ -96,7 +96,7 @@ impl Drop for Listening {
 
 #[tokio::test]
 async fn a_client_with_the_token_works_as_over_stdio() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let options = ["--write", "--http", "127.0.0.1:0", "--max-result-bytes", "4000"];
     let server = Listening::start(&Server::of(&tenant, &options).env("AUTH0_MCP_TOKEN", TOKEN));
@@ -124,7 +124,7 @@ async fn a_client_with_the_token_works_as_over_stdio() {
 
 #[tokio::test]
 async fn who_comes_from_elsewhere_is_refused_before_a_session_begins() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let server = Listening::start(&Server::of(&tenant, &["--http"]).env("AUTH0_MCP_TOKEN", TOKEN));
     let bearer = format!("Bearer {TOKEN}");
     let own = ("authorization", bearer.as_str());
@@ -153,7 +153,7 @@ async fn who_comes_from_elsewhere_is_refused_before_a_session_begins() {
 
 #[tokio::test]
 async fn a_session_too_many_takes_the_place_of_the_one_that_was_silent_longest() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let server = Listening::start(&Server::of(&tenant, &["--http"]).env("AUTH0_MCP_TOKEN", TOKEN));
     let bearer = format!("Bearer {TOKEN}");
     let own = ("authorization", bearer.as_str());
@@ -173,7 +173,7 @@ async fn a_session_too_many_takes_the_place_of_the_one_that_was_silent_longest()
 
 #[tokio::test]
 async fn a_token_is_made_and_printed_once_where_none_is_given() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let server = Listening::start(&Server::of(&tenant, &["--http"]));
     assert!(server.url.starts_with("http://127.0.0.1:"), "{}", server.url);
     assert_eq!(server.post("/mcp", &[], INITIALIZE).0, 401);

@@ -4,7 +4,7 @@ use std::fs;
 
 use auth0_host::{CallOptions, Error, ErrorKind};
 use auth0_tests::program::run;
-use auth0_tests::{Tenant, encoded, text};
+use auth0_tests::{OfflineTenant, encoded, text};
 use serde_json::{Value, json};
 
 use super::clients::{Folder, Server, Session, records};
@@ -19,7 +19,7 @@ fn tool<'a>(session: &'a Session, name: &str) -> &'a Value {
 
 #[tokio::test]
 async fn an_agent_only_reads_unless_its_user_says_otherwise() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let calls = json!([
         {"list": true},
@@ -58,7 +58,7 @@ async fn an_agent_only_reads_unless_its_user_says_otherwise() {
 
 #[tokio::test]
 async fn tools_are_such_as_clients_and_models_take() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let session = Server::of(&tenant, &["--write"]).calls(None, json!([{"list": true}])).await;
     let names = session.tools(0);
     assert!(
@@ -84,7 +84,7 @@ async fn tools_are_such_as_clients_and_models_take() {
 
 #[tokio::test]
 async fn what_is_denied_is_neither_listed_nor_found_nor_run() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let options =
         ["--write", "--allow", "get-*", "--allow", "delete-user", "--deny", "*-user", "--confirm", "never"];
@@ -113,7 +113,7 @@ async fn what_is_denied_is_neither_listed_nor_found_nor_run() {
 
 #[tokio::test]
 async fn the_policy_file_holds_for_agents_too() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-policy"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-policy"));
     let user = tenant.user(PERSON);
     let policy = folder
         .file("policy.toml", "[actions]\ndeny = ['get-user']\n[requests]\ndeny = ['GET /api/v2/roles/{id}']");
@@ -138,7 +138,7 @@ async fn the_policy_file_holds_for_agents_too() {
 
 #[tokio::test]
 async fn undeclared_arguments_are_refused_by_name_before_anything_is_sent() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let calls = json!([
         {"tool": "get-user", "arguments": {"user_id": user, "reveal": true}},
@@ -158,7 +158,7 @@ async fn undeclared_arguments_are_refused_by_name_before_anything_is_sent() {
 
 #[tokio::test]
 async fn errors_of_actions_are_results_and_misuse_of_the_protocol_is_an_error_of_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let calls = json!([
         {"tool": "get-user", "arguments": {"user_id": "auth0|nobody"}},
         {"tool": "run-action", "arguments": {"action": "get-usr"}},
@@ -173,7 +173,7 @@ async fn errors_of_actions_are_results_and_misuse_of_the_protocol_is_an_error_of
 
 #[tokio::test]
 async fn operations_are_found_described_and_run_and_no_tools_of_their_own() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     let calls = json!([
         {"list": true},
@@ -213,7 +213,7 @@ async fn operations_are_found_described_and_run_and_no_tools_of_their_own() {
 
 #[tokio::test]
 async fn whoever_denies_an_action_is_told_what_else_sends_its_request() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     for (deny, expected) in [
         (&["delete-user"][..], &["`users.delete`", "`custom-request`"][..]),
         (&["users.delete", "custom-request"], &["`delete-user`"]),
@@ -233,7 +233,7 @@ async fn whoever_denies_an_action_is_told_what_else_sends_its_request() {
 
 #[tokio::test]
 async fn a_new_secret_is_a_handle_to_the_agent_and_a_record_names_who_called() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-secret"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-secret"));
     let id = tenant.application("Acme Billing");
     let (secrets, audit) = (folder.path("secrets"), folder.path("audit.jsonl"));
     let options = ["--write", "--secret-dir", &secrets, "--audit", &audit];
@@ -267,7 +267,7 @@ async fn the_inspector_s_command_line_lists_and_calls_tools_of_an_offline_tenant
 
 #[tokio::test]
 async fn a_call_that_may_only_read_sends_no_write_whoever_built_it() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user(PERSON);
     for (action, input) in [
         ("delete-user", json!({"user_id": user})),
@@ -277,7 +277,10 @@ async fn a_call_that_may_only_read_sends_no_write_whoever_built_it() {
     ] {
         let outcome = tenant.connection.call_with(action, input, CallOptions::new().read_only()).await;
         let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
-        assert!(error.kind == ErrorKind::Denied && error.message.contains("only read"), "{action}: {error}");
+        assert!(
+            error.kind == ErrorKind::PolicyDenied && error.message.contains("only read"),
+            "{action}: {error}"
+        );
     }
     let read = json!({"method": "GET", "path": "/api/v2/roles"});
     let outcome = tenant.connection.call_with("custom-request", read, CallOptions::new().read_only()).await;
@@ -288,7 +291,7 @@ async fn a_call_that_may_only_read_sends_no_write_whoever_built_it() {
 
 #[tokio::test]
 async fn a_server_that_cannot_be_meant_does_not_start() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let folder = Folder::new("mcp-misuse");
     let open = folder.file("token", &"x".repeat(40));
     for (options, hint) in [

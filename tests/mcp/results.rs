@@ -1,6 +1,6 @@
 //! Results are cut to a stated size, and nothing of them is lost.
 
-use auth0_tests::Tenant;
+use auth0_tests::OfflineTenant;
 use serde_json::{Map, Value, json};
 
 use super::clients::Server;
@@ -19,7 +19,7 @@ fn pieces(result: &Value) -> Vec<&Value> {
 
 #[tokio::test]
 async fn a_list_that_was_cut_and_read_to_its_end_is_the_list() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let input = json!({"per_page": 10, "include_totals": true});
     let calls = json!([{"readOn": {"tool": "list-users", "arguments": input}}, {"tool": "read-more", "arguments": {"cursor": "9.1"}}]);
     let session = Server::of(&tenant, &["--max-result-bytes", &MOST.to_string()]).calls(None, calls).await;
@@ -44,7 +44,7 @@ async fn a_list_that_was_cut_and_read_to_its_end_is_the_list() {
 
 #[tokio::test]
 async fn anything_else_is_cut_in_its_text_and_put_together_again() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user("tom.becker@acme.example");
     let note = "Überlänge, \"quoted\"\n".repeat(500);
     tenant.run("update-user", json!({"user_id": user, "changes": {"user_metadata": {"note": note}}})).await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_tests::program::run;
-use auth0_tests::{Tenant, eventually, text};
+use auth0_tests::{OfflineTenant, eventually, text};
 use serde_json::{Value, json};
 
 use super::clients::{Folder, Server, records};
@@ -97,13 +97,13 @@ impl Drop for Pipes {
 }
 
 /// Waits until the tenant has a request of this method.
-async fn has_arrived(tenant: &Tenant, method: &str) {
+async fn has_arrived(tenant: &OfflineTenant, method: &str) {
     eventually("the request arrives", || tenant.seen().iter().any(|request| request.method == method)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_closes_stdin_still_gets_the_answers_and_the_process_ends_well() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let server = Server::of(&tenant, &[]);
     let mut pipes = Pipes::begin(&server);
     pipes.call(1, "list-roles", json!({}));
@@ -124,7 +124,7 @@ async fn whoever_closes_stdin_still_gets_the_answers_and_the_process_ends_well()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_has_one_question_open_and_sixteen_calls() {
-    let tenant = Tenant::start().await;
+    let tenant = OfflineTenant::start().await;
     let user = tenant.user("tom.becker@acme.example");
     let mut pipes =
         Pipes::begin_with(&Server::of(&tenant, &["--write"]), json!({"elicitation": {"form": {}}}));
@@ -150,7 +150,7 @@ async fn a_session_has_one_question_open_and_sixteen_calls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_cancelled_while_it_is_under_way_stops_and_gets_no_answer() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-cancelled"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-cancelled"));
     tenant.control.inject(Fault::new(FaultKind::Delay { ms: 600_000 }).on("GET", "/api/v2/users"));
     let audit = folder.path("audit.jsonl");
     let mut pipes = Pipes::begin(&Server::of(&tenant, &["--audit", &audit]));
@@ -170,7 +170,7 @@ async fn a_call_that_is_cancelled_while_it_is_under_way_stops_and_gets_no_answer
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_ends_it_well_and_a_secret_that_is_being_made_is_put_away_first() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-signal"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-signal"));
     let id = tenant.application("Acme Billing");
     tenant
         .control
@@ -195,7 +195,7 @@ async fn a_signal_ends_it_well_and_a_secret_that_is_being_made_is_put_away_first
 
 #[tokio::test]
 async fn a_secret_that_the_sink_does_not_take_is_not_lost_and_the_agent_does_not_see_it() {
-    let (tenant, folder) = (Tenant::start().await, Folder::new("mcp-sink"));
+    let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-sink"));
     let id = tenant.application("Acme Billing");
     let options = ["--write", "--confirm", "never", "--secret-command", "false"];
     let server = Server::of(&tenant, &options).env("XDG_STATE_HOME", &folder.path("state"));

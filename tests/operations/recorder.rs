@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth0_host::{Connection, Credentials, Domain, RatePlan, Secret, Settings};
+use auth0_host::{Credentials, Domain, RatePlan, Secret, Settings, Tenant};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -54,7 +54,7 @@ struct State {
 
 /// The server and a connection to it. Dropping it stops it.
 pub(crate) struct Recorder {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Tenant,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
 }

@@ -7,16 +7,16 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
-use auth0_host::{ActionError, Connection, Credentials, Error, Host, KeyedProvider, Outcome, Settings};
+use auth0_host::{ActionError, ApiKeyProvider, Credentials, Error, Host, Outcome, Settings, Tenant};
 use serde_json::{Value, json};
 
-use self::shelf::Shelf;
+use self::memory_sink::MemorySink;
 
 pub mod keys;
+pub mod memory_sink;
 #[path = "../../host/src/canary/needles.rs"]
 pub mod needles;
 pub mod program;
-pub mod shelf;
 
 /// The database connection of every seed.
 pub const DATABASE: &str = "Username-Password-Authentication";
@@ -38,18 +38,18 @@ pub async fn curated() -> Vec<String> {
 
 /// An offline tenant with a connection to it. Dropping it stops it.
 #[derive(Debug)]
-pub struct Tenant {
+pub struct OfflineTenant {
     /// The server.
     pub emulator: Emulator,
     /// Its control surface.
     pub control: Control,
     /// The host's connection to it.
-    pub connection: Connection,
+    pub connection: Tenant,
     /// Where the connections put secrets that the tenant makes.
-    pub shelf: Shelf,
+    pub shelf: MemorySink,
 }
 
-impl Tenant {
+impl OfflineTenant {
     /// Starts a tenant with the people of the demo.
     pub async fn start() -> Self {
         Self::with(Seed::demo()).await
@@ -69,14 +69,14 @@ impl Tenant {
 
     /// Connects to a tenant that runs already.
     pub fn on(emulator: Emulator, tune: impl FnOnce(Settings) -> Settings) -> Self {
-        let shelf = Shelf::default();
+        let shelf = MemorySink::default();
         let settings = settings(&emulator).secret_sink(shelf.clone());
         let connection = host().connect(tune(settings)).expect("the settings go together");
         Self { control: emulator.control(), emulator, connection, shelf }
     }
 
     /// Opens a further connection, with its own settings.
-    pub fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Connection {
+    pub fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
         let settings = settings(&self.emulator).secret_sink(self.shelf.clone());
         host().connect(tune(settings)).expect("the settings go together")
     }
@@ -172,7 +172,7 @@ where
 {
     fn was_stopped(result: &Result<Value, Error>) -> bool {
         match result {
-            Err(Error::SecretKept { outcome, .. }) => was_stopped(outcome),
+            Err(Error::SecretUndelivered { outcome, .. }) => was_stopped(outcome),
             result => matches!(result, Err(Error::Timeout { .. })),
         }
     }
@@ -192,11 +192,11 @@ pub fn settings(emulator: &Emulator) -> Settings {
         .base_url(emulator.base_url().parse().expect("the tenant has a URL"))
         .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
         .email_base_url(emulator.mail_base_url().parse().expect("the stand-ins have a URL"))
-        .email_api_key(KeyedProvider::SendGrid, emulator.mail_api_key())
+        .email_api_key(ApiKeyProvider::SendGrid, emulator.mail_api_key())
 }
 
 /// Runs an action that must answer an error.
-pub async fn refused(connection: &Connection, action: &str, input: Value) -> ActionError {
+pub async fn refused(connection: &Tenant, action: &str, input: Value) -> ActionError {
     match connection.run(action, input.clone()).await {
         Ok(value) => panic!("{action} {input} was done: {value}"),
         Err(Error::Action(error)) => error,

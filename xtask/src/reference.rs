@@ -135,7 +135,7 @@ fn curated(sections: &str) -> String {
         "{}# Actions\n\n\
          The actions that are made for one purpose. Each operation of the Management API is an action besides: \
          [operations](operations-reference/README.md).\n\n\
-         Every action as JSON: `auth0-host run ACTION key=value …`, `Connection::run` in the library, and \
+         Every action as JSON: `auth0-host run ACTION key=value …`, `Tenant::run` in the library, and \
          `run-action` in the contract. The typed functions of the contract (`wit/`) do the same. Names are Auth0's \
          own. `auth0-host describe ACTION --json` prints the JSON Schemas that this page is made from.\n\n{sections}",
         written("")
@@ -176,14 +176,14 @@ mod tests {
 
     #[test]
     fn a_label_is_put_into_its_page_without_what_changes_with_each_build() {
-        let page = format!("# Label\n\n{LABEL_BEGINS}old\n{LABEL_ENDS}\n\nmore\n");
+        let page = format!("# Manifest\n\n{LABEL_BEGINS}old\n{LABEL_ENDS}\n\nmore\n");
         let label = "auth0-connector\n  version   0.1.0\n  digest    sha256:0\n  size      1 bytes\n";
         let expected =
-            format!("# Label\n\n{LABEL_BEGINS}auth0-connector\n  version   0.1.0\n{LABEL_ENDS}\n\nmore\n");
+            format!("# Manifest\n\n{LABEL_BEGINS}auth0-connector\n  version   0.1.0\n{LABEL_ENDS}\n\nmore\n");
         let written = labelled(&page, label).unwrap();
         assert_eq!(written, expected);
         assert_eq!(labelled(&written, label).unwrap(), expected);
-        assert!(labelled("# Label\n", label).is_err());
+        assert!(labelled("# Manifest\n", label).is_err());
     }
 
     #[test]

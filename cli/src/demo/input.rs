@@ -68,12 +68,12 @@ impl Column {
 
 /// A field of the header, for messages: `column 9 (roles)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct CellRef {
     number: usize,
     name: Option<&'static str>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CellRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "column {}", self.number)?;
         self.name.map_or(Ok(()), |name| write!(f, " ({name})"))
@@ -86,7 +86,7 @@ pub(crate) struct BadRow {
     /// Where it begins.
     pub(crate) line: u64,
     /// Which field is wrong.
-    pub(crate) place: Place,
+    pub(crate) place: CellRef,
     /// What is wrong, and what would be right.
     pub(crate) problem: String,
 }
@@ -367,13 +367,13 @@ impl Header {
         }
     }
 
-    fn place(&self, column: Column) -> Place {
+    fn place(&self, column: Column) -> CellRef {
         let index = self.0.iter().position(|other| *other == column).unwrap_or_default();
-        Place { number: index + 1, name: Some(column.name()) }
+        CellRef { number: index + 1, name: Some(column.name()) }
     }
 }
 
-type Wrong = (Place, String);
+type Wrong = (CellRef, String);
 
 /// The fields of one row, by column.
 struct Fields<'a> {
@@ -395,7 +395,7 @@ impl<'a> Fields<'a> {
                     "a field with a comma in it needs quotes"
                 }
             );
-            return Err((Place { number, name }, problem));
+            return Err((CellRef { number, name }, problem));
         }
         let mut values = HashMap::new();
         for (column, field) in header.0.iter().zip(record) {

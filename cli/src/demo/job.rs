@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use auth0_host::{Connection, Error, ErrorKind};
+use auth0_host::{Error, ErrorKind, Tenant};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -101,7 +101,7 @@ impl fmt::Display for Failure {
 
 /// The job, under way.
 pub(crate) struct Job<'a> {
-    connection: &'a Connection,
+    connection: &'a Tenant,
     options: &'a Options,
     progress: &'a Progress,
     report: &'a mut Report,
@@ -110,7 +110,7 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// Begins a job that writes into a report.
     pub(crate) fn new(
-        connection: &'a Connection,
+        connection: &'a Tenant,
         options: &'a Options,
         progress: &'a Progress,
         report: &'a mut Report,

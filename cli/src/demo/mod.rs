@@ -15,13 +15,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use auth0_emulator::Control;
-use auth0_host::{Connection, Host};
+use auth0_host::{Host, Tenant};
 use clap::Args;
 
 use self::input::Batch;
 use self::job::{Job, Options};
 use self::progress::Progress;
-use self::report::{Delivered, End, Report, Surroundings};
+use self::report::{Delivered, End, Report, ReportContext};
 
 /// The file that is used where none is named.
 const EXAMPLE: &[u8] = include_bytes!("../../../examples/joiners.csv");
@@ -58,7 +58,7 @@ pub(crate) struct DemoArgs {
 
 /// What the demo should know of the tenant beside the connection.
 #[derive(Debug, Default)]
-pub(crate) struct Tenant {
+pub(crate) struct DemoTenant {
     /// The application that the connection runs as, where known.
     pub(crate) client_id: Option<String>,
     /// The offline tenant, where it runs in this process.
@@ -69,7 +69,7 @@ pub(crate) struct Tenant {
 ///
 /// The exit code is 0 where everything was done, 1 where something was not, 2 where the file cannot be used, 130 after
 /// Ctrl-C.
-pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Connection, tenant: &Tenant) -> ExitCode {
+pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Tenant, tenant: &DemoTenant) -> ExitCode {
     let progress = Progress::new();
     let (source, batch) = match read(args, tenant) {
         Ok(read) => read,
@@ -106,7 +106,7 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Connection, t
         report.end = End::Interrupted;
     }
     progress.clear();
-    let surroundings = Surroundings {
+    let surroundings = ReportContext {
         component: host.component(),
         stats: connection.stats(),
         outbox: tenant.offline.as_ref().map(outbox),
@@ -121,7 +121,7 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Connection, t
     }
 }
 
-fn read(args: &DemoArgs, tenant: &Tenant) -> Result<(String, Batch), String> {
+fn read(args: &DemoArgs, tenant: &DemoTenant) -> Result<(String, Batch), String> {
     let Some(path) = &args.input else {
         if tenant.offline.is_none() {
             return Err(

@@ -174,7 +174,7 @@ pub(crate) struct Delivered {
 
 /// What is known beside the job itself.
 #[derive(Debug)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ReportContext<'a> {
     /// The component that did it.
     pub(crate) component: &'a ComponentInfo,
     /// What the connection counted.
@@ -193,14 +193,14 @@ impl Report {
     }
 
     /// Writes the report for a reader.
-    pub(crate) fn text(&self, around: &Surroundings<'_>) -> String {
+    pub(crate) fn text(&self, around: &ReportContext<'_>) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(&mut text, around);
         printable(&text)
     }
 
-    fn write(&self, text: &mut String, around: &Surroundings<'_>) -> fmt::Result {
+    fn write(&self, text: &mut String, around: &ReportContext<'_>) -> fmt::Result {
         self.write_end(text)?;
         self.write_people(text)?;
         self.write_tenant(text)?;
@@ -305,7 +305,7 @@ impl Report {
         Ok(())
     }
 
-    fn write_totals(&self, text: &mut String, around: &Surroundings<'_>) -> fmt::Result {
+    fn write_totals(&self, text: &mut String, around: &ReportContext<'_>) -> fmt::Result {
         if let Some(outbox) = &around.outbox {
             writeln!(text, "\nMails in the outbox ({})", outbox.len())?;
             let to_width = width(outbox.iter().map(|mail| mail.to.as_str()));

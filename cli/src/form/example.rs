@@ -3,7 +3,7 @@
 //! It is made from the schema, tried against the schema, and widened by optional members until the schema allows it. So
 //! an example is never one that the action refuses for its form; whether the tenant has such a user is another matter.
 
-use auth0_host::{ActionDescription, Effect, names_a_secret};
+use auth0_host::{ActionDescription, Effect, is_secret_name};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
@@ -149,7 +149,7 @@ impl Maker<'_> {
         let mut wanted: Vec<_> = members.iter().filter(|(name, _)| schema::requires(schema, name)).collect();
         if wanted.is_empty() {
             // An object that says nothing is a poor example, and often one that is refused.
-            wanted.extend(members.iter().find(|(name, _)| !names_a_secret(name)));
+            wanted.extend(members.iter().find(|(name, _)| !is_secret_name(name)));
         }
         if wanted.is_empty() && schema.get("minProperties").is_some() {
             let any = schema.get("additionalProperties").unwrap_or(&Value::Null);

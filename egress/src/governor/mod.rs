@@ -30,7 +30,7 @@ pub use self::plan::{CustomRate, RatePlan, UnknownRatePlan};
 use self::{
     endpoint::Endpoint,
     headers::Word,
-    pace::{Entry, Lane, Pace, Ticket, Tokens, Turn},
+    pace::{Entry, Lane, Pace, QueueDecision, Ticket, Tokens},
 };
 
 /// The part of each bucket that is left to others where nothing else is said: the tenant's log-in Actions and back ends
@@ -108,7 +108,7 @@ pub struct Admission {
 }
 
 /// A place in the queue; given back when its request is given up.
-struct Place<'a> {
+struct QueueTicket<'a> {
     shared: &'a Shared,
     lane: Lane,
     ticket: Ticket,
@@ -162,18 +162,18 @@ impl Governor {
             Entry::Waits(ticket, wake) => (ticket, wake),
         };
         self.0.waits.fetch_add(1, Ordering::Relaxed);
-        let place = Place { shared: &self.0, lane, ticket, entered };
+        let place = QueueTicket { shared: &self.0, lane, ticket, entered };
         loop {
             let now = Instant::now();
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
             let turn = self.0.pace().look(lane, ticket, left, now);
             let alarm = match turn {
-                Turn::Go(tokens) => return Ok(admission(tokens)),
-                Turn::TooLong(wait) => {
+                QueueDecision::Go(tokens) => return Ok(admission(tokens)),
+                QueueDecision::TooLong(wait) => {
                     drop(place);
                     return Err(self.0.throttled(lane, wait, now));
                 }
-                Turn::Wait(alarm) => alarm,
+                QueueDecision::Wait(alarm) => alarm,
             };
             match [alarm, until].into_iter().flatten().min() {
                 // Late or told to: either way it is time to look.
@@ -246,7 +246,7 @@ impl Drop for Admission {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueTicket<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.entered).as_micros();

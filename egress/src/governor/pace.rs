@@ -64,7 +64,7 @@ pub(super) enum Entry {
 
 /// What a waiting request is to do.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum QueueDecision {
     Go(Tokens),
     /// Look again when told to, or then.
     Wait(Option<Instant>),
@@ -126,19 +126,25 @@ impl Pace {
     }
 
     /// Says what a waiting request that can wait for so long is to do now.
-    pub(super) fn look(&mut self, lane: Lane, ticket: Ticket, patience: Duration, now: Instant) -> Turn {
+    pub(super) fn look(
+        &mut self,
+        lane: Lane,
+        ticket: Ticket,
+        patience: Duration,
+        now: Instant,
+    ) -> QueueDecision {
         self.advance(now);
         if let Some(tokens) = self.granted.remove(&ticket) {
-            return Turn::Go(tokens);
+            return QueueDecision::Go(tokens);
         }
         // The plan turned out to be smaller, a refusal came, or the queue was slower than thought.
         if patience.is_zero() || self.expected(lane, ticket, now) > patience {
-            return Turn::TooLong(self.wait(lane, ticket, now));
+            return QueueDecision::TooLong(self.wait(lane, ticket, now));
         }
         let heads = self.lanes.get(&lane).is_some_and(|queue| queue.keys().next() == Some(&ticket));
         // Only the first of a lane keeps time; the others are told when they are the first.
         let alarm = heads.then(|| now.checked_add(self.tokens_in(lane, |_| 0, now)));
-        Turn::Wait(alarm.flatten())
+        QueueDecision::Wait(alarm.flatten())
     }
 
     /// Gives up a place in the queue, or tokens that were not fetched.

@@ -2,8 +2,8 @@
 //!
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
 
-use super::Surroundings;
-use crate::{token::TokenEndpoint, settings_error::SettingsError};
+use super::MailContext;
+use crate::{settings_error::SettingsError, token::TokenEndpoint};
 
 /// Where mails go.
 pub(super) const GRAPH: &str = "graph.microsoft.com";
@@ -13,7 +13,7 @@ const ENTRA_ID: &str = "https://login.microsoftonline.com";
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 
 /// Names the token endpoint of a directory.
-pub(super) fn endpoint(tenant_id: &str, around: &Surroundings<'_>) -> Result<TokenEndpoint, SettingsError> {
+pub(super) fn endpoint(tenant_id: &str, around: &MailContext<'_>) -> Result<TokenEndpoint, SettingsError> {
     let origin = around.stand_in.map_or_else(|| ENTRA_ID.to_owned(), ToString::to_string);
     let uri = format!("{origin}/{tenant_id}/oauth2/v2.0/token").parse();
     Ok(TokenEndpoint {

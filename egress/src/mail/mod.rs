@@ -1,7 +1,7 @@
 //! How a mail leaves: with what its provider wants instead of a key.
 //!
 //! All of it comes after policy and over what is really sent, so that a signature vouches for nothing that the host has
-//! not looked at. Where a mail goes is the connection's own setting ([`MailDoor`]): the component posts to the provider's
+//! not looked at. Where a mail goes is the connection's own setting ([`MailRoute`]): the component posts to the provider's
 //! public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
@@ -16,12 +16,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts}
 use self::smtp::{Delivery, Smtp};
 use super::{
     Answer, Outgoing, SendError,
-    keyring::{MailKey, OwnAnswer},
-    destination::{AZURE_STAND_IN, MailAccess, MailDoor, MailProvider, SMTP_STAND_IN},
-    own,
+    destination::{AZURE_STAND_IN, MailAccess, MailProvider, MailRoute, SMTP_STAND_IN},
+    keyring::{MailKey, SyntheticResponse},
     resolver::Resolver,
+    synthetic,
     token::{Refusal, TokenSource},
-    transport::{Transport, Whereabouts},
+    transport::{TransmitState, Transport},
 };
 use crate::{
     base_url::BaseUrl,
@@ -44,7 +44,7 @@ pub enum Mailer {
 
 /// What a connection gives its mailer.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct MailContext<'a> {
     pub transport: &'a Transport,
     pub resolver: &'a Resolver,
     /// What stands in for the providers.
@@ -58,7 +58,7 @@ impl Mailer {
     /// Takes a connection's credentials apart: a key, or a mailer.
     pub fn open(
         credentials: Option<MailCredentials>,
-        around: Surroundings<'_>,
+        around: MailContext<'_>,
     ) -> Result<(Option<MailKey>, Option<Self>), SettingsError> {
         Ok(match credentials {
             None => (None, None),
@@ -85,29 +85,29 @@ impl Mailer {
     }
 
     /// Says which name the component asks for, and where that is.
-    pub fn door(&self) -> MailDoor {
+    pub fn door(&self) -> MailRoute {
         match self {
             Self::Ses(signer) => {
                 let origin = BaseUrl::https(&format!("email.{}.amazonaws.com", signer.region));
-                MailDoor { provider: MailProvider::Ses, asked: origin.clone(), leads_to: origin.to_string() }
+                MailRoute { provider: MailProvider::Ses, asked: origin.clone(), upstream: origin.to_string() }
             }
-            Self::Azure(signer) => MailDoor {
+            Self::Azure(signer) => MailRoute {
                 provider: MailProvider::Azure,
                 asked: BaseUrl::https(AZURE_STAND_IN),
-                leads_to: signer.endpoint.to_string(),
+                upstream: signer.endpoint.to_string(),
             },
             Self::Microsoft365(_) => {
                 let origin = BaseUrl::https(microsoft365::GRAPH);
-                MailDoor {
+                MailRoute {
                     provider: MailProvider::Microsoft365,
                     asked: origin.clone(),
-                    leads_to: origin.to_string(),
+                    upstream: origin.to_string(),
                 }
             }
-            Self::Smtp(smtp) => MailDoor {
+            Self::Smtp(smtp) => MailRoute {
                 provider: MailProvider::Smtp,
                 asked: BaseUrl::https(SMTP_STAND_IN),
-                leads_to: format!("smtp://{}", smtp.authority()),
+                upstream: format!("smtp://{}", smtp.authority()),
             },
         }
     }
@@ -124,7 +124,7 @@ impl Mailer {
 /// Says which provider a key or a mailer is for.
 pub fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
-        (_, Some(mailer)) => MailAccess::Door(mailer.door()),
+        (_, Some(mailer)) => MailAccess::Route(mailer.door()),
         (Some(key), None) => MailAccess::Key(key.provider),
         (None, None) => MailAccess::None,
     }
@@ -139,7 +139,7 @@ pub(super) fn keep_plain_headers(headers: &mut HeaderMap) {
 }
 
 /// Makes an answer in the form that the component reads a provider's words from.
-fn answer(status: u16, text: &str) -> OwnAnswer {
+fn answer(status: u16, text: &str) -> SyntheticResponse {
     let body = serde_json::json!({ "message": text }).to_string();
     let mut answer = Response::new(Bytes::from(body));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -158,9 +158,9 @@ pub(super) fn refused(refusal: &Refusal) -> Answer {
     if *status == StatusCode::TOO_MANY_REQUESTS {
         let mut answer = answer(429, &said("asks to wait"));
         answer.headers_mut().extend(pacing.clone());
-        return Ok(own(answer));
+        return Ok(synthetic(answer));
     }
-    Ok(own(answer(401, &said("refused the host's credentials"))))
+    Ok(synthetic(answer(401, &said("refused the host's credentials"))))
 }
 
 impl Outgoing<'_> {
@@ -196,15 +196,15 @@ impl Outgoing<'_> {
             Ok(letter) => letter,
             Err(problem) => {
                 entry.failed("body", format!("not sent: {problem}"));
-                return Ok(own(answer(422, &problem)));
+                return Ok(synthetic(answer(422, &problem)));
             }
         };
         let follow = |whereabouts, bytes| match whereabouts {
-            Whereabouts::OnConnection => {
+            TransmitState::OnConnection => {
                 entry.sent(bytes);
                 self.egress.count_request();
             }
-            Whereabouts::HandedBack => entry.handed_back(),
+            TransmitState::HandedBack => entry.handed_back(),
         };
         let times = smtp::Times { to_send: self.patience.to_send(), to_answer: self.patience.to_answer() };
         match smtp.send(&letter, times, follow).await {
@@ -212,7 +212,7 @@ impl Outgoing<'_> {
                 let answer = answer(status, &text);
                 entry.answered(answer.status());
                 entry.received(text.len());
-                Ok(own(answer))
+                Ok(synthetic(answer))
             }
             Ok(Delivery::NoTls) => {
                 let reason = format!(

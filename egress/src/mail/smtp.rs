@@ -29,10 +29,10 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::letter::Letter;
 use crate::{
-    resolver::Resolver,
-    transport::{CONNECT_TIMEOUT, TransportError, Whereabouts, causes},
-    settings_error::SettingsError,
     mail_credentials::{SmtpSecurity, SmtpServer},
+    resolver::Resolver,
+    settings_error::SettingsError,
+    transport::{CONNECT_TIMEOUT, TransmitState, TransportError, causes},
 };
 
 use self::lines::LineByLine;
@@ -149,7 +149,11 @@ fn status(code: u16, step: Step) -> u16 {
 
 impl Smtp {
     /// Makes the server's client; it connects with the first mail.
-    pub(super) fn new(server: SmtpServer, ca_pem: Option<&[u8]>, resolver: Resolver) -> Result<Self, SettingsError> {
+    pub(super) fn new(
+        server: SmtpServer,
+        ca_pem: Option<&[u8]>,
+        resolver: Resolver,
+    ) -> Result<Self, SettingsError> {
         let tls = tls_parameters(&server.host, ca_pem)?;
         Ok(Self { server, tls, resolver, kept: Mutex::default(), opened: AtomicU64::new(0) })
     }
@@ -167,7 +171,7 @@ impl Smtp {
         &self,
         letter: &Letter,
         times: Times,
-        follow: impl Fn(Whereabouts, usize),
+        follow: impl Fn(TransmitState, usize),
     ) -> Result<Delivery, TransportError> {
         let begun = Instant::now();
         let ready = match timeout(times.to_send, self.ready(letter)).await {
@@ -178,7 +182,7 @@ impl Smtp {
             Ok(connection) => connection,
             Err(fault) => return fault.before_the_text(),
         };
-        follow(Whereabouts::OnConnection, letter.text.len());
+        follow(TransmitState::OnConnection, letter.text.len());
         let left = times.to_answer.saturating_sub(begun.elapsed());
         match timeout(left, connection.message(&letter.text)).await {
             Ok(Ok(reply)) => {

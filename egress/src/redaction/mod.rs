@@ -38,13 +38,13 @@ pub(super) use self::{
 use super::{
     Answer, HttpBody, Outgoing, SendError,
     body::{AnswerBody, read_wiped},
-    own,
-    transport::{Timeouts, Transport, Whereabouts},
+    synthetic,
+    transport::{Timeouts, TransmitState, Transport},
 };
 use crate::{
     call::RequestEntry,
     secrets::{
-        deliveries::{Deliveries, Turn},
+        deliveries::{Deliveries, DeliveryGuard},
         made::MadeSecrets,
     },
 };
@@ -69,11 +69,11 @@ pub(super) async fn hide(
     Ok(match read_wiped(&mut body, |_| Ok(())).await {
         // Not packed, it says all that it has.
         Ok(mut answer) if unpacked(&head.headers) && expected.cannot_be_in(&answer) => {
-            own(with_length(Response::from_parts(head, Bytes::from(std::mem::take(&mut *answer)))))
+            synthetic(with_length(Response::from_parts(head, Bytes::from(std::mem::take(&mut *answer)))))
         }
         Ok(answer) => {
             let clean = expected.hide(&answer, deliveries).unwrap_or_else(|| unreadable(&answer, &body));
-            own(with_length(Response::from_parts(head, clean)))
+            synthetic(with_length(Response::from_parts(head, clean)))
         }
         Err(error) => broken(head, error),
     })
@@ -134,7 +134,7 @@ struct Sending {
     expected: Expected,
     deliveries: Arc<Deliveries>,
     made: Arc<MadeSecrets>,
-    turn: Turn,
+    turn: DeliveryGuard,
 }
 
 impl Sending {
@@ -145,12 +145,12 @@ impl Sending {
         let on_connection = AtomicBool::new(false);
         let response = {
             let sending = transport.send(request, self.timeouts, |whereabouts| match whereabouts {
-                Whereabouts::OnConnection => {
+                TransmitState::OnConnection => {
                     entry.sent(self.request_bytes);
                     requests.fetch_add(1, Ordering::Relaxed);
                     on_connection.store(true, Ordering::Relaxed);
                 }
-                Whereabouts::HandedBack => {
+                TransmitState::HandedBack => {
                     entry.handed_back();
                     requests.fetch_sub(1, Ordering::Relaxed);
                     on_connection.store(false, Ordering::Relaxed);
@@ -220,7 +220,7 @@ impl Sending {
         Ok(if too_long {
             broken(head, SendError::HttpResponseBodySize(Some(limit)))
         } else {
-            own(with_length(Response::from_parts(head, clean)))
+            synthetic(with_length(Response::from_parts(head, clean)))
         })
     }
 }
@@ -229,7 +229,7 @@ impl Outgoing<'_> {
     /// Sends a request that makes a secret, and answers when the sink has the secret or has refused it.
     pub(super) async fn send_and_keep(
         &self,
-        turn: Turn,
+        turn: DeliveryGuard,
         expected: Expected,
         entry: RequestEntry,
         request: Request<Full<Bytes>>,

@@ -477,7 +477,7 @@ fn a_handle_is_not_taken_for_a_secret_and_may_stand_elsewhere() {
 
 /// Whether a way of names leads to a secret, said as simply as can be: the pattern's names are in it, in that order, and
 /// its last is the way's last.
-fn leads_to(way: &[String], value: &Value, pattern: &[String]) -> bool {
+fn upstream(way: &[String], value: &Value, pattern: &[String]) -> bool {
     let (Some((own, above)), Some((last, before))) = (way.split_last(), pattern.split_last()) else {
         return false;
     };
@@ -496,7 +496,7 @@ fn survivors(value: &Value, way: &mut Vec<String>, members: &[Vec<String>], foun
     }
     for (name, value) in value.as_object().into_iter().flatten() {
         way.push(name.clone());
-        let secret = members.iter().any(|pattern| leads_to(way, value, pattern));
+        let secret = members.iter().any(|pattern| upstream(way, value, pattern));
         let empty = [Value::Null, json!(""), json!([]), json!({}), json!(true)].contains(value);
         if secret && !empty && !value.as_str().is_some_and(|text| text.starts_with(TENANT)) {
             found.push(format!("{}: {value}", way.join("/")));

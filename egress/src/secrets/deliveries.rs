@@ -37,7 +37,7 @@ struct Kept {
 
 /// Held while a secret may be under way to this sink.
 #[derive(Debug)]
-pub struct Turn {
+pub struct DeliveryGuard {
     sink: Sink,
     _alone: OwnedMutexGuard<()>,
 }
@@ -62,7 +62,7 @@ pub enum NotReady {
     )]
     NoSink,
     #[error(
-        "denied: {count} secrets wait for the secret sink; to allow it, mend the sink and call `Connection::retry_secrets`"
+        "denied: {count} secrets wait for the secret sink; to allow it, mend the sink and call `Tenant::retry_secrets`"
     )]
     Full { count: usize },
     #[error(
@@ -89,7 +89,7 @@ impl Deliveries {
     }
 
     /// Waits for the turn of a request that makes a secret. Without a sink that is ready there is none.
-    pub async fn begin(&self) -> Result<Turn, NotReady> {
+    pub async fn begin(&self) -> Result<DeliveryGuard, NotReady> {
         let sink = self.sink.as_ref().ok_or(NotReady::NoSink)?;
         let alone = Arc::clone(&self.turn).lock_owned().await;
         let count = self.lock().len();
@@ -97,7 +97,7 @@ impl Deliveries {
             return Err(NotReady::Full { count });
         }
         sink.0.ready().await.map_err(|error| NotReady::Sink(in_full(&error)))?;
-        Ok(Turn { sink: sink.clone(), _alone: alone })
+        Ok(DeliveryGuard { sink: sink.clone(), _alone: alone })
     }
 
     /// Puts a new secret into the sink, and keeps it where that fails.
@@ -105,7 +105,7 @@ impl Deliveries {
         &self,
         name: SecretName,
         secret: Secret,
-        turn: &Turn,
+        turn: &DeliveryGuard,
     ) -> Result<(), Arc<SinkError>> {
         {
             let mut kept = self.lock();
@@ -193,12 +193,12 @@ mod tests {
 
     /// Takes secrets while it works.
     #[derive(Default)]
-    struct Shelf {
+    struct MemorySink {
         broken: AtomicBool,
         taken: Mutex<Vec<(String, String)>>,
     }
 
-    impl SecretSink for Arc<Shelf> {
+    impl SecretSink for Arc<MemorySink> {
         fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
             Box::pin(async move {
                 if self.broken.load(Ordering::Relaxed) {
@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    fn with_shelf() -> (Arc<Deliveries>, Arc<Shelf>) {
-        let shelf = Arc::new(Shelf::default());
+    fn with_shelf() -> (Arc<Deliveries>, Arc<MemorySink>) {
+        let shelf = Arc::new(MemorySink::default());
         (Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))), shelf)
     }
 
@@ -254,7 +254,7 @@ mod tests {
         let (deliveries, shelf) = with_shelf();
         shelf.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "s").await.unwrap_err();
-        let other = Arc::new(Shelf::default());
+        let other = Arc::new(MemorySink::default());
         deliveries.retry(Some(&Arc::clone(&other))).await.unwrap();
         assert_eq!((deliveries.pending().len(), other.taken.lock().unwrap().len()), (0, 1));
     }

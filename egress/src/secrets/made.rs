@@ -8,10 +8,10 @@ use super::{SecretName, SinkError, deliveries::Undelivered};
 
 /// The secrets of one call that are not where they belong.
 #[derive(Debug, Default)]
-pub struct MadeSecrets(Mutex<Whereabouts>);
+pub struct MadeSecrets(Mutex<MadeState>);
 
 #[derive(Debug, Default)]
-struct Whereabouts {
+struct MadeState {
     /// With the sink, or refused by it.
     kept: Vec<(SecretName, Arc<SinkError>)>,
     /// What those belong to whose answer was not read: `clients/abc`, and `clients` where the tenant was to choose the id.
@@ -77,7 +77,7 @@ impl MadeSecrets {
         ))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Whereabouts> {
+    fn lock(&self) -> MutexGuard<'_, MadeState> {
         // Nothing in here is left half-written by a panic elsewhere.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,16 +1,19 @@
 //! Secrets that the tenant makes: into the sink, and never to the guest.
 
 use super::*;
-use crate::{call::CallOptions, secrets::{SecretName, SecretSink, Sink, SinkError, SinkFuture}};
+use crate::{
+    call::CallOptions,
+    secrets::{SecretName, SecretSink, Sink, SinkError, SinkFuture},
+};
 
 /// Keeps what it gets; refuses everything while it is broken.
 #[derive(Default)]
-struct Shelf {
+struct MemorySink {
     broken: AtomicBool,
     taken: Mutex<Vec<String>>,
 }
 
-impl SecretSink for Arc<Shelf> {
+impl SecretSink for Arc<MemorySink> {
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
         Box::pin(async move {
             if self.broken.load(Ordering::Relaxed) {
@@ -24,12 +27,12 @@ impl SecretSink for Arc<Shelf> {
 
 impl Server {
     /// A tenant whose applications have the secret `canary-made`, and the way to it with a sink.
-    async fn with_shelf() -> (Self, Arc<Egress>, Arc<Shelf>) {
+    async fn with_shelf() -> (Self, Arc<Egress>, Arc<MemorySink>) {
         let tenant = Self::start(|_, _| {
             Some((200, json!({"client_id": "abc", "name": "Portal", "client_secret": "canary-made"})))
         })
         .await;
-        let shelf = Arc::new(Shelf::default());
+        let shelf = Arc::new(MemorySink::default());
         let egress = tenant.egress_into(Some(Sink(Arc::new(Arc::clone(&shelf)))));
         (tenant, egress, shelf)
     }
@@ -231,7 +234,7 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
         ("no HTTP", "canary\r\n".to_owned()),
     ] {
         let tenant = Raw::start(format!("{HEAD}{rest}").leak()).await;
-        let shelf = Arc::new(Shelf::default());
+        let shelf = Arc::new(MemorySink::default());
         let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
         let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
             .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
@@ -254,7 +257,7 @@ async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink()
         Some((200, json!({"client_id": "abc", "client_secret": "canary-made", "description": padding})))
     })
     .await;
-    let shelf = Arc::new(Shelf::default());
+    let shelf = Arc::new(MemorySink::default());
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let limits = RequestLimits { response_body_bytes: 1000, ..RequestLimits::default() };
     let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
@@ -268,7 +271,7 @@ async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink()
 #[tokio::test]
 async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
     let (tenant, dripping) = Raw::dripping("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
-    let shelf = Arc::new(Shelf::default());
+    let shelf = Arc::new(MemorySink::default());
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
         .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(shelf)))));

@@ -19,7 +19,7 @@ use http::{StatusCode, header};
 use tokio::{sync::watch, time::Instant};
 
 use super::{Token, TokenError};
-use crate::{transport::TransportError, telemetry};
+use crate::{telemetry, transport::TransportError};
 
 /// A way to get a token.
 pub trait Fetch: fmt::Debug + Send + Sync {

@@ -18,11 +18,11 @@ use super::{
     redact::without_secret,
 };
 use crate::{
-    credentials::CredentialError,
     body::read_wiped,
-    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
+    credentials::CredentialError,
     private_key::PrivateKey,
     secret::Secret,
+    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
 };
 
 /// The endpoint answers in well under a second; Auth0's SDKs wait 10 s for it (node-auth0's default timeout).

@@ -157,10 +157,7 @@ impl TokenSource {
 
     /// Returns another token in place of one that lacks a scope, since the application's grant may have been widened after
     /// it was made; `None` where it is too young for that, or there is no way to get another.
-    pub fn wider(
-        &self,
-        token: &Arc<Token>,
-    ) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
+    pub fn wider(&self, token: &Arc<Token>) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
         if token.obtained.elapsed() < WIDER_AFTER { None } else { self.another(token) }
     }
 

@@ -30,7 +30,7 @@ use crate::{
 
 /// How long closing waits for calls to end by themselves. They end at their next wait or at the next tick of the engine;
 /// a component that does neither is written down as stopped.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 /// How often it looks whether they have.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
@@ -113,7 +113,7 @@ impl Journal {
     /// Stops the calls that are open, writes for those that do not stop, and waits until the sink has kept all records.
     pub(crate) async fn close(&self) {
         self.closed.send_replace(true);
-        let end = Instant::now() + LAST_WORDS;
+        let end = Instant::now() + SHUTDOWN_GRACE;
         // Looked at again and again: the calls end in destructors, which do not tell.
         while !self.open.lock().is_empty() && Instant::now() < end {
             tokio::time::sleep(LOOK_AGAIN).await;

@@ -149,7 +149,7 @@ impl AuditOutcome {
                 request_id: error.request_id.as_deref().filter(|id| is_request_id(id)).map(str::to_owned),
             },
             Err(Error::Busy { .. }) => plain("busy"),
-            Err(Error::SecretKept { .. }) => plain("secret-kept"),
+            Err(Error::SecretUndelivered { .. }) => plain("secret-kept"),
             Err(Error::Limit { limit }) => {
                 Self::Stopped { stopped: StopReason::Limit, limit: Some(limit.to_string()) }
             }
@@ -191,7 +191,7 @@ impl AuditOutcome {
 
     /// Whether the host's rules refused the call.
     pub(super) fn is_denied(&self) -> bool {
-        matches!(self, Self::Error { error, .. } if error == ErrorKind::Denied.as_str())
+        matches!(self, Self::Error { error, .. } if error == ErrorKind::PolicyDenied.as_str())
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn what_a_component_says_gets_into_a_record_only_where_it_is_a_code() {
         let written = |code: &str, id: &str| {
-            let mut error = ActionError::new(ErrorKind::Missing, "jane@acme.com");
+            let mut error = ActionError::new(ErrorKind::NotFound, "jane@acme.com");
             (error.error_code, error.request_id) = (Some(code.to_owned()), Some(id.to_owned()));
             serde_json::to_string(&AuditOutcome::of::<()>(&Err(Error::Action(error)))).unwrap()
         };

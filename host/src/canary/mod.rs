@@ -16,16 +16,16 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 use self::{memory::Keeper, needles::Needles};
 use crate::{
     code_cache::CodeCache,
-    connection::Connection,
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
     host::EMBEDDED,
-    mail_credentials::KeyedProvider,
+    mail_credentials::ApiKeyProvider,
     policy::PermittedActions,
     private_key::PrivateKey,
     runtime::{Runtime, SharedRuntime},
     secret::Secret,
     secrets::FileSink,
     settings::Settings,
+    tenant::Tenant,
 };
 
 /// A name of the application that the guest does get: what the control run looks for.
@@ -68,26 +68,20 @@ impl Laboratory {
         Self { runtime: Arc::new(runtime), component, memories, tenant, needles }
     }
 
-    fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Connection {
+    fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
         let settings = Settings::new(self.tenant.domain().parse().unwrap())
             .base_url(self.tenant.base_url().parse().unwrap())
             .audience(self.tenant.audience())
             .credentials(Credentials::client_secret(self.tenant.client_id(), self.tenant.client_secret()))
             .email_base_url(self.tenant.mail_base_url().parse().unwrap())
-            .email_api_key(KeyedProvider::SendGrid, self.tenant.mail_api_key());
+            .email_api_key(ApiKeyProvider::SendGrid, self.tenant.mail_api_key());
         let roots = RootCertStore::empty;
-        Connection::open(
-            Arc::clone(&self.runtime),
-            roots,
-            &self.component,
-            PermittedActions::All,
-            tune(settings),
-        )
-        .unwrap()
+        Tenant::open(Arc::clone(&self.runtime), roots, &self.component, PermittedActions::All, tune(settings))
+            .unwrap()
     }
 
     /// Runs an action, and names what its instances had in their memories that they must not have.
-    async fn leaks(&self, connection: &Connection, action: &str, input: &Value) -> Vec<String> {
+    async fn leaks(&self, connection: &Tenant, action: &str, input: &Value) -> Vec<String> {
         let outcome = connection.call(action, input.clone()).await;
         let memories = self.memories.take();
         assert!(

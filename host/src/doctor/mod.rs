@@ -139,7 +139,7 @@ impl fmt::Display for Check {
 impl Host {
     /// Examines what a connection with these settings would meet: policy, settings, name, TLS, tenant, clock, token, scopes,
     /// rate limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
-    pub async fn examine(&self, mut settings: Settings) -> Vec<Finding> {
+    pub async fn diagnose(&self, mut settings: Settings) -> Vec<Finding> {
         let policy = match policy::examine(self, &settings.policy) {
             Ok(finding) => finding,
             Err(error) => return vec![refused(&error)],

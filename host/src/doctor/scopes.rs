@@ -3,12 +3,12 @@
 use super::{Check, Finding, Verdict};
 use crate::{
     action::{ActionFilter, ActionSummary, is_operation},
-    connection::Connection,
     scopes::{PlannedScope, ScopePlan, lacking},
+    tenant::Tenant,
 };
 
 /// Compares what the actions need with what the token has.
-pub(super) async fn examine(connection: &Connection, granted: Option<&str>) -> Finding {
+pub(super) async fn examine(connection: &Tenant, granted: Option<&str>) -> Finding {
     let Some(granted) = granted else {
         return Finding::new(
             Check::Scopes,
@@ -56,10 +56,11 @@ fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::ScopeNeed;
+    use crate::action::ScopeRequirement;
 
     fn action(id: &str, needs: &[&[&str]]) -> ActionSummary {
-        let need = |any_of: &&[&str]| ScopeNeed::new(any_of.iter().map(ToString::to_string).collect(), None);
+        let need =
+            |any_of: &&[&str]| ScopeRequirement::new(any_of.iter().map(ToString::to_string).collect(), None);
         let mut action = ActionSummary::new(id);
         action.scopes = needs.iter().map(need).collect();
         action

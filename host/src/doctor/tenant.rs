@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Check, Finding, Plan, Verdict, scopes};
 use crate::{
-    connection::Connection,
     egress::token::{Token, TokenError},
+    tenant::Tenant,
 };
 
 /// More than a delayed answer and whole seconds explain. Tokens live for hours and do not mind; `x-ratelimit-reset` and
@@ -21,7 +21,7 @@ const SKEW_TO_FAIL: i64 = 300;
 type Answer = (Parts, Bytes);
 
 /// Asks the tenant.
-pub(super) async fn examine(connection: &Connection, plan: &Plan) -> Vec<Finding> {
+pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     match connection.egress().ask("/.well-known/openid-configuration", None).await {
         Ok(answer) => {
@@ -127,7 +127,7 @@ fn clock(plan: &Plan, headers: &HeaderMap) -> Finding {
     }
 }
 
-async fn token(connection: &Connection, plan: &Plan) -> Result<(std::sync::Arc<Token>, Finding), Finding> {
+async fn token(connection: &Tenant, plan: &Plan) -> Result<(std::sync::Arc<Token>, Finding), Finding> {
     let failed =
         |found: String, advice: &str| Finding::new(Check::Token, Verdict::Fail, found).advise(advice);
     let (true, Some(source)) = (plan.has_credentials, connection.egress().token_source()) else {

@@ -77,7 +77,8 @@ impl WasiHttpHooks for GuestHttp {
         let place = call.place();
         Box::new(async move {
             let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
-            let request = request.map(|body| body.map_err(|error| SendError::RequestBody(error.into())).boxed_unsync());
+            let request =
+                request.map(|body| body.map_err(|error| SendError::RequestBody(error.into())).boxed_unsync());
             let options = options.map(request_options).unwrap_or_default();
             let response = egress.send_at(request, options, &call, place).await.map_err(to_wasi)?;
             let response = response.map(|body| body.map_err(to_wasi).boxed_unsync());

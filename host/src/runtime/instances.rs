@@ -26,10 +26,10 @@ use crate::{
 /// How long an instance lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Instances {
+pub enum InstancePolicy {
     /// For one call. Nothing that a call leaves behind can reach another.
     #[default]
-    Fresh,
+    PerCall,
     /// For several calls of the same connection, one after the other. What a call leaves in the instance's memory is
     /// there for the next one, so this is for workflows that trust each other. An instance that did not end a call
     /// cleanly is thrown away.
@@ -41,7 +41,7 @@ pub enum Instances {
     },
 }
 
-impl Instances {
+impl InstancePolicy {
     /// Keeps instances for 1,000 calls or one minute: long enough that making one is lost in the noise, short enough
     /// that what leaks in one does not add up.
     pub fn warm() -> Self {
@@ -53,7 +53,7 @@ impl Instances {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reuse {
     pub(crate) connection: u64,
-    pub(crate) instances: Instances,
+    pub(crate) instances: InstancePolicy,
 }
 
 /// How often instances that nobody asks for any more are looked for.
@@ -205,7 +205,7 @@ impl Alive {
 
     /// Takes a warm instance of a connection.
     pub(super) fn take(&self, reuse: Reuse) -> Option<Instance> {
-        if reuse.instances == Instances::Fresh {
+        if reuse.instances == InstancePolicy::PerCall {
             return None;
         }
         with_idle(&self.idle, |idle| idle.take(reuse.connection, Vec::pop))
@@ -213,7 +213,7 @@ impl Alive {
 
     /// Keeps an instance whose call ended cleanly for the connection's next one, unless somebody waits for its room.
     pub(super) fn keep(&self, reuse: Reuse, mut instance: Instance) {
-        let Instances::Warm { max_calls, max_age } = reuse.instances else { return };
+        let InstancePolicy::Warm { max_calls, max_age } = reuse.instances else { return };
         instance.calls = instance.calls.saturating_add(1);
         instance.until = instance.born.checked_add(max_age);
         // What a guest still holds belongs to the call that is over: a request in flight, a body half read.

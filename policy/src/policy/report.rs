@@ -71,7 +71,7 @@ impl Policy {
             if target.starts_with('/') { format!("{tenant}{}", encode(target)) } else { encode(target) };
         let uri: Uri = url.parse().map_err(|_| form())?;
         // What credentials a connection will have is not the policy's.
-        let destinations = Destinations::new(tenant, None).mail(MailAccess::Untold);
+        let destinations = Destinations::new(tenant, None).mail(MailAccess::Unspecified);
         let route = destinations.classify(&method, &uri).map_err(|denial| {
             let denial = denial.to_string();
             let rule = denial.strip_prefix("denied: ").unwrap_or(&denial);

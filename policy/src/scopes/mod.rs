@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-pub use self::sources::{SourceError, actions_in};
+pub use self::sources::{SourceError, parse_action_ids};
 use self::{hitting_set::AnyOf, power::is_for_applications};
-use crate::action::{ActionSummary, CUSTOM_REQUEST, ScopeNeed};
+use crate::action::{ActionSummary, CUSTOM_REQUEST, ScopeRequirement};
 
 /// The scopes that a set of actions needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,8 +54,8 @@ pub struct Reason {
     /// Scopes that would do instead.
     pub instead: Vec<String>,
     /// The part of the action that needs it, where the rest does without.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub only_for: Option<String>,
+    #[serde(rename = "only_for", skip_serializing_if = "Option::is_none")]
+    pub required_for: Option<String>,
 }
 
 /// What a part of an action needs.
@@ -67,13 +67,14 @@ pub struct OptionalNeed {
     /// Any one of these scopes will do.
     pub any_of: Vec<String>,
     /// The part that needs one.
-    pub only_for: String,
+    #[serde(rename = "only_for")]
+    pub required_for: String,
 }
 
 /// What a token has, held against a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct TokenReport {
+pub struct ScopeDiff {
     /// What the token may do.
     pub granted: Vec<String>,
     /// The smallest set that it lacks.
@@ -88,7 +89,7 @@ pub struct TokenReport {
 struct Need {
     action: String,
     any_of: BTreeSet<String>,
-    only_for: Option<String>,
+    required_for: Option<String>,
 }
 
 impl Need {
@@ -132,10 +133,10 @@ impl ScopePlan {
             plan.needs.extend(scopes.iter().filter(|need| !need.any_of.is_empty()).map(|need| Need {
                 action: id.clone(),
                 any_of: need.any_of.iter().cloned().collect(),
-                only_for: need.only_for.clone(),
+                required_for: need.required_for.clone(),
             }));
         }
-        let wanted = plan.needs.iter().filter(|need| with_parts || need.only_for.is_none());
+        let wanted = plan.needs.iter().filter(|need| with_parts || need.required_for.is_none());
         let (scopes, is_smallest) = planned(wanted);
         let chosen: BTreeSet<&str> = scopes.iter().map(|planned| planned.scope.as_str()).collect();
         plan.optional = plan
@@ -146,7 +147,7 @@ impl ScopePlan {
                 Some(OptionalNeed {
                     action: need.action.clone(),
                     any_of: need.any_of.iter().cloned().collect(),
-                    only_for: need.only_for.clone()?,
+                    required_for: need.required_for.clone()?,
                 })
             })
             .collect();
@@ -155,10 +156,10 @@ impl ScopePlan {
     }
 
     /// Holds what a token may do against the plan.
-    pub fn compare<'a>(&self, granted: impl IntoIterator<Item = &'a str>) -> TokenReport {
+    pub fn compare<'a>(&self, granted: impl IntoIterator<Item = &'a str>) -> ScopeDiff {
         let granted: BTreeSet<&str> = granted.into_iter().collect();
         let (always, parts): (Vec<&Need>, Vec<&Need>) =
-            self.needs.iter().partition(|need| need.only_for.is_none());
+            self.needs.iter().partition(|need| need.required_for.is_none());
         let (met, unmet): (Vec<&Need>, Vec<&Need>) =
             always.into_iter().partition(|need| need.is_met_by(&granted));
         let of_granted = |need: &&Need| -> AnyOf<'_> {
@@ -168,7 +169,7 @@ impl ScopePlan {
         let part: BTreeSet<&str> =
             parts.iter().flat_map(of_granted).filter(|scope| !used.contains(scope)).collect();
         let owned = |scopes: &mut dyn Iterator<Item = &str>| scopes.map(str::to_owned).collect();
-        TokenReport {
+        ScopeDiff {
             lacking: planned(unmet).0,
             unused: owned(
                 &mut granted.iter().copied().filter(|scope| !used.contains(scope) && !part.contains(scope)),
@@ -194,7 +195,7 @@ fn planned<'a>(needs: impl IntoIterator<Item = &'a Need>) -> (Vec<PlannedScope>,
             .map(|need| Reason {
                 action: need.action.clone(),
                 instead: need.any_of.iter().filter(|other| *other != scope).cloned().collect(),
-                only_for: need.only_for.clone(),
+                required_for: need.required_for.clone(),
             })
             .collect()
     };
@@ -206,10 +207,10 @@ fn planned<'a>(needs: impl IntoIterator<Item = &'a Need>) -> (Vec<PlannedScope>,
 }
 
 /// Returns the smallest set of scopes that a token lacks for an action; nothing where it has enough.
-pub fn lacking(needs: &[ScopeNeed], granted: &str) -> Vec<String> {
+pub fn lacking(needs: &[ScopeRequirement], granted: &str) -> Vec<String> {
     let granted: BTreeSet<&str> = granted.split_ascii_whitespace().collect();
     let unmet = needs.iter().filter(|need| {
-        need.only_for.is_none()
+        need.required_for.is_none()
             && !need.any_of.is_empty()
             && !need.any_of.iter().any(|scope| granted.contains(scope.as_str()))
     });
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(plan.unknowable, ["custom-request"]);
         let [optional] = plan.optional.as_slice() else { panic!("{:?}", plan.optional) };
         assert_eq!(
-            (optional.action.as_str(), optional.only_for.as_str()),
+            (optional.action.as_str(), optional.required_for.as_str()),
             ("get-application", "`client_secret`")
         );
         let clients = plan.scopes.first().unwrap().needed_by.first().unwrap();

@@ -44,7 +44,7 @@ type Named = (usize, String);
 /// # Errors
 ///
 /// [`SourceError`], with the line.
-pub fn actions_in(text: &str, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, SourceError> {
+pub fn parse_action_ids(text: &str, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, SourceError> {
     let begins_json = text.trim_start().starts_with(['{', '[']);
     let names = match serde_json::from_str::<Value>(text) {
         Ok(document) if begins_json => with_lines(text, names_of(&document)),
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Result<Vec<String>, SourceError> {
-        actions_in(text, |name| ["get-user", "list-roles", "users.get"].contains(&name))
+        parse_action_ids(text, |name| ["get-user", "list-roles", "users.get"].contains(&name))
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::{
         governor::{Governor, RatePlan},
         keyring::Keyring,
         limits::RequestLimits,
-        mail::{self, Mailer, Surroundings},
+        mail::{self, MailContext, Mailer},
         resolver::Resolver,
         token::{TokenEndpoint, TokenError, TokenSource},
         transport::{Transport, tls_config},
@@ -38,7 +38,7 @@ use crate::{
     limits::Limits,
     outcome::Outcome,
     policy::{PermittedActions, PolicyDenial},
-    runtime::{Guest, GuestHttp, Instances, Reuse, SharedRuntime},
+    runtime::{Guest, GuestHttp, InstancePolicy, Reuse, SharedRuntime},
     secrets::{
         PendingSecret, SecretSink,
         deliveries::{Deliveries, Undelivered},
@@ -53,7 +53,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// A tenant with its settings, credentials and sockets. Cheap to clone; clones are the same connection.
 #[derive(Clone)]
-pub struct Connection(Arc<Inner>);
+pub struct Tenant(Arc<Inner>);
 
 struct Inner {
     runtime: SharedRuntime,
@@ -61,7 +61,7 @@ struct Inner {
     environment: Vec<(String, String)>,
     actions: PermittedActions,
     limits: Limits,
-    instances: Instances,
+    instances: InstancePolicy,
     /// Calls that may be under way.
     turns: Semaphore,
     /// No other connection of the host has it.
@@ -96,7 +96,7 @@ pub struct Stats {
     pub rate_refused: u64,
 }
 
-impl Connection {
+impl Tenant {
     pub(crate) fn open(
         runtime: SharedRuntime,
         roots: impl FnOnce() -> RootCertStore,
@@ -123,7 +123,7 @@ impl Connection {
             name,
             secret_sink,
             rate_plan,
-            rate_reserve,
+            rate_headroom,
             ..
         } = settings;
         let facts = Facts {
@@ -152,7 +152,7 @@ impl Connection {
             transport: transport.clone(),
         };
         let source = TokenSource::new(credentials, endpoint, &domain);
-        let surroundings = Surroundings {
+        let surroundings = MailContext {
             transport: &transport,
             resolver: &resolver,
             stand_in: email_base_url.as_ref(),
@@ -169,7 +169,7 @@ impl Connection {
         )
         .mailer(mailer)
         .acting_as(own_application)
-        .govern(policy, Governor::new(rate_plan, rate_reserve), RequestLimits::from(&limits))
+        .govern(policy, Governor::new(rate_plan, rate_headroom), RequestLimits::from(&limits))
         .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),
@@ -218,7 +218,7 @@ impl Connection {
         self.call_with(action, input, CallOptions::default()).await
     }
 
-    /// As [`Connection::call`], with options for this call.
+    /// As [`Tenant::call`], with options for this call.
     pub async fn call_with(&self, action: &str, input: Value, options: CallOptions) -> Outcome {
         let started = Instant::now();
         let id = CallId::new(self.0.series, self.0.calls.fetch_add(1, Ordering::Relaxed) + 1);
@@ -254,7 +254,7 @@ impl Connection {
         let denied = |reason: String| {
             let message = without_kind(&reason);
             context.denied(reason);
-            Error::Action(ActionError::new(ErrorKind::Denied, message))
+            Error::Action(ActionError::new(ErrorKind::PolicyDenied, message))
         };
         inner.journal.ready().map_err(|error| denied(format!("denied: {error}")))?;
         inner.actions.check(action).map_err(|denial| denied(format!("denied: {denial}")))?;
@@ -265,7 +265,7 @@ impl Connection {
             context.needs(needs);
         }
         let limit = context.left().saturating_add(GRACE);
-        let wait = inner.limits.queue.min(context.left());
+        let wait = inner.limits.queue_timeout.min(context.left());
         let guest = || {
             let http = GuestHttp::new(Arc::clone(&inner.egress), Arc::clone(context));
             Guest::new(&self.environment(context.left()), http, &inner.limits)
@@ -278,7 +278,7 @@ impl Connection {
         };
         // The component knows that it was denied; the rule is the host's.
         let result = result.map_err(|error| match (error, context.denial()) {
-            (Error::Action(mut error), Some(reason)) if error.kind == ErrorKind::Denied => {
+            (Error::Action(mut error), Some(reason)) if error.kind == ErrorKind::PolicyDenied => {
                 error.message = without_kind(&reason);
                 Error::Action(error)
             }
@@ -307,7 +307,7 @@ impl Connection {
         };
         match context.made.undelivered() {
             Some(Undelivered { names, source }) => {
-                Err(Error::SecretKept { names, source, outcome: Box::new(result) })
+                Err(Error::SecretUndelivered { names, source, outcome: Box::new(result) })
             }
             None => result,
         }
@@ -324,7 +324,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Error::SecretKept`] where the sink does not take all of them.
+    /// [`Error::SecretUndelivered`] where the sink does not take all of them.
     pub async fn retry_secrets(&self) -> Result<(), Error> {
         self.retry(None).await
     }
@@ -333,33 +333,33 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Error::SecretKept`] where the sink does not take all of them.
+    /// [`Error::SecretUndelivered`] where the sink does not take all of them.
     pub async fn retry_secrets_with(&self, sink: &dyn SecretSink) -> Result<(), Error> {
         self.retry(Some(sink)).await
     }
 
     async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), Error> {
         self.0.egress.deliveries().retry(sink).await.map_err(|Undelivered { names, source }| {
-            Error::SecretKept { names, source, outcome: Box::new(Ok(Value::Null)) }
+            Error::SecretUndelivered { names, source, outcome: Box::new(Ok(Value::Null)) }
         })
     }
 
     /// Waits until no secret is on its way. A call that was dropped or stopped may have left one: its request was sent, and
     /// a task of its own waits for the whole answer (60 s from the request on, or the call's own time where that is longer)
     /// and gives the secret to the sink (60 s at most). Wait for it before the process or its tokio runtime ends.
-    pub async fn settle_secrets(&self) {
+    pub async fn flush_secrets(&self) {
         self.0.egress.deliveries().settled().await;
     }
 
     /// Waits until the connection has fewer calls than it may have.
     async fn turn(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, Error> {
         let limits = &self.0.limits;
-        let waited = limits.queue.min(context.left());
+        let waited = limits.queue_timeout.min(context.left());
         match tokio::time::timeout(waited, self.0.turns.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => {
-                Err(Error::Busy { scope: BusyScope::Connection, limit: limits.concurrent_calls, waited })
+                Err(Error::Busy { scope: BusyScope::Tenant, limit: limits.concurrent_calls, waited })
             }
         }
     }
@@ -436,8 +436,8 @@ impl Drop for Inner {
     }
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for Tenant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("domain", &self.0.domain).finish_non_exhaustive()
+        f.debug_struct("Tenant").field("domain", &self.0.domain).finish_non_exhaustive()
     }
 }

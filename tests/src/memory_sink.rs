@@ -8,7 +8,7 @@ use auth0_host::{Secret, SecretName, SecretSink, SinkError, SinkFuture};
 
 /// Keeps secrets in memory. Clones are the same shelf.
 #[derive(Clone, Debug, Default)]
-pub struct Shelf(Arc<Inner>);
+pub struct MemorySink(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -16,7 +16,7 @@ struct Inner {
     taken: Mutex<HashMap<String, String>>,
 }
 
-impl Shelf {
+impl MemorySink {
     /// Refuses everything from now on, or takes it again.
     pub fn set_broken(&self, broken: bool) {
         self.0.broken.store(broken, Ordering::Relaxed);
@@ -37,7 +37,7 @@ impl Shelf {
     }
 }
 
-impl SecretSink for Shelf {
+impl SecretSink for MemorySink {
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
         Box::pin(async move {
             if self.0.broken.load(Ordering::Relaxed) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// A place that can be reached, and nothing besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Reach {
+pub struct EgressRule {
     /// Whose it is: the tenant, or the kind of mail provider as Auth0 names it.
     pub place: &'static str,
     /// Scheme and host, with what the connection's settings put in.
@@ -21,85 +21,85 @@ pub struct Reach {
 const WITH_CREDENTIALS: &str = "the connection has credentials for this provider";
 
 /// All there is. A test holds each line against the rules that requests are held to.
-pub(super) const ALL: [Reach; 12] = [
-    Reach {
+pub(super) const ALL: [EgressRule; 12] = [
+    EgressRule {
         place: "tenant",
         origins: &["https://{tenant}"],
         requests: &["GET|HEAD|POST|PUT|PATCH|DELETE /api/v2/{path}"],
         credential: "the connection's access token",
         when: "always, within the policy",
     },
-    Reach {
+    EgressRule {
         place: "tenant",
         origins: &["https://{tenant}"],
         requests: &["POST /dbconnections/change_password"],
         credential: "none",
         when: "always, within the policy",
     },
-    Reach {
+    EgressRule {
         place: "tenant",
         origins: &["https://{tenant}"],
         requests: &["POST /oauth/token"],
         credential: "the application's, by the host itself; the component is told scope and expiry, never the token",
         when: "the connection has credentials",
     },
-    Reach {
+    EgressRule {
         place: "sendgrid",
         origins: &["https://api.sendgrid.com"],
         requests: &["POST /v3/mail/send"],
         credential: "its key",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "mailgun",
         origins: &["https://api.mailgun.net", "https://api.eu.mailgun.net"],
         requests: &["POST /v3/{domain}/messages"],
         credential: "its key",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "mandrill",
         origins: &["https://mandrillapp.com"],
         requests: &["POST /api/1.0/messages/send", "POST /api/1.0/messages/send.json"],
         credential: "its key",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "sparkpost",
         origins: &["https://api.sparkpost.com", "https://api.eu.sparkpost.com"],
         requests: &["POST /api/v1/transmissions"],
         credential: "its key",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "resend",
         origins: &["https://api.resend.com"],
         requests: &["POST /emails"],
         credential: "its key",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "ses",
         origins: &["https://email.{region}.amazonaws.com"],
         requests: &["POST /v2/email/outbound-emails"],
         credential: "a signature",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "azure_cs",
         origins: &["https://{endpoint of the connection string}"],
         requests: &["POST /emails:send"],
         credential: "a signature",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "ms365",
         origins: &["https://graph.microsoft.com"],
         requests: &["POST /v1.0/users/{sender}/sendMail"],
         credential: "a token of its own",
         when: WITH_CREDENTIALS,
     },
-    Reach {
+    EgressRule {
         place: "smtp",
         origins: &["smtp://{server of the settings}"],
         requests: &["one mail, by the host: the component has no sockets"],
@@ -119,7 +119,7 @@ mod tests {
 
     fn classify(request: &str) -> Option<Destination> {
         let destinations =
-            Destinations::new(BaseUrl::https("acme.eu.auth0.com"), None).mail(MailAccess::Untold);
+            Destinations::new(BaseUrl::https("acme.eu.auth0.com"), None).mail(MailAccess::Unspecified);
         let (method, url) = request.split_once(' ').unwrap();
         destinations
             .classify(&method.parse().unwrap(), &url.parse().unwrap())

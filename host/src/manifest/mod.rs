@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use self::egress::Reach;
+pub use self::egress::EgressRule;
 use crate::{
-    action::{ActionDescription, ApiRequest, ScopeNeed},
+    action::{ActionDescription, ApiRequest, ScopeRequirement},
     component::ComponentInfo,
     egress::secrets_in_answers_of,
     error::Error,
@@ -28,7 +28,7 @@ const FORMAT: &str = "auth0-label/1";
 /// What is to be known of a component.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Label {
+pub struct Manifest {
     /// The form of this label: `auth0-label/1`.
     pub format: &'static str,
     /// The file: digest, size, name, version, licences, imports, exports.
@@ -42,19 +42,19 @@ pub struct Label {
     /// The smallest set of scopes that runs every action whose needs are known.
     pub scopes: Vec<String>,
     /// Where it can go, and nowhere else.
-    pub egress: &'static [Reach],
+    pub egress: &'static [EgressRule],
     /// What it handles.
-    pub data: Data,
+    pub data: DataHandling,
     /// What one call may use where the connection's settings do not say otherwise.
     pub limits: BTreeMap<&'static str, u64>,
     /// Every action.
-    pub actions: Vec<ActionLabel>,
+    pub actions: Vec<ManifestAction>,
 }
 
 /// Classes of data, by the actions that read or write them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Data {
+pub struct DataHandling {
     /// Actions that read or write what is known of a person.
     pub personal: Vec<String>,
     /// Actions whose input holds a secret.
@@ -68,7 +68,7 @@ pub struct Data {
 /// What is to be known of an action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct ActionLabel {
+pub struct ManifestAction {
     /// The id to run it by.
     pub id: String,
     /// A few words for a menu.
@@ -82,11 +82,12 @@ pub struct ActionLabel {
     /// Whether doing it twice leaves the tenant as doing it once.
     pub idempotent: bool,
     /// What the token has to be allowed.
-    pub scopes: Vec<ScopeNeed>,
+    pub scopes: Vec<ScopeRequirement>,
     /// Requests that it may send.
     pub requests: Vec<ApiRequest>,
     /// Whether it reads or writes what is known of a person.
-    pub personal: bool,
+    #[serde(rename = "personal")]
+    pub handles_personal_data: bool,
     /// Members of its input that are secrets.
     pub secret_inputs: Vec<String>,
     /// Members of the tenant's answers that are secrets, by the host's own table; `a.b` is `b` anywhere below `a`.
@@ -94,28 +95,28 @@ pub struct ActionLabel {
 }
 
 impl Host {
-    /// Writes the label of the component that is loaded. It is asked for each of its actions, which takes some
+    /// Returns the manifest of the component that is loaded. It is asked for each of its actions, which takes some
     /// milliseconds.
     ///
     /// # Errors
     ///
     /// Those of the runtime: the component needs no tenant for it.
-    pub async fn label(&self) -> Result<Label, Error> {
+    pub async fn manifest(&self) -> Result<Manifest, Error> {
         let summaries = self.actions().await?;
         let mut actions = Vec::with_capacity(summaries.len());
         for summary in &summaries {
-            actions.push(ActionLabel::of(self.describe(&summary.id).await?));
+            actions.push(ManifestAction::of(self.describe(&summary.id).await?));
         }
         let plan = ScopePlan::new(&summaries, true);
-        let count = |name: fn(&ActionLabel) -> &'static str| {
+        let count = |name: fn(&ManifestAction) -> &'static str| {
             let mut counts = BTreeMap::new();
             actions.iter().for_each(|action| *counts.entry(name(action)).or_default() += 1);
             counts
         };
-        let those = |wanted: fn(&&ActionLabel) -> bool| -> Vec<String> {
+        let those = |wanted: fn(&&ManifestAction) -> bool| -> Vec<String> {
             actions.iter().filter(wanted).map(|action| action.id.clone()).collect()
         };
-        Ok(Label {
+        Ok(Manifest {
             format: FORMAT,
             component: self.component().clone(),
             host_version: env!("CARGO_PKG_VERSION"),
@@ -123,8 +124,8 @@ impl Host {
             stages: count(|action| action.stage),
             scopes: plan.names().into_iter().map(str::to_owned).collect(),
             egress: &egress::ALL,
-            data: Data {
-                personal: those(|action| action.personal),
+            data: DataHandling {
+                personal: those(|action| action.handles_personal_data),
                 secret_written: those(|action| !action.secret_inputs.is_empty()),
                 secret_read: those(|action| !action.secret_outputs.is_empty()),
                 unknowable: plan.unknowable,
@@ -135,7 +136,7 @@ impl Host {
     }
 }
 
-impl ActionLabel {
+impl ManifestAction {
     fn of(action: ActionDescription) -> Self {
         Self {
             secret_inputs: action.secret_inputs(),
@@ -148,7 +149,7 @@ impl ActionLabel {
             idempotent: action.idempotent,
             scopes: action.scopes,
             requests: action.requests,
-            personal: action.personal,
+            handles_personal_data: action.handles_personal_data,
         }
     }
 }
@@ -176,6 +177,6 @@ fn limits() -> BTreeMap<&'static str, u64> {
         ("response_body_bytes", limits.response_body_bytes),
         ("header_bytes", wide(limits.header_bytes)),
         ("concurrent_calls", wide(limits.concurrent_calls)),
-        ("queue_ms", ms(limits.queue)),
+        ("queue_ms", ms(limits.queue_timeout)),
     ])
 }

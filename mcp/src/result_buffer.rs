@@ -49,7 +49,7 @@ const MOST_KEPT: usize = 16 * 1024 * 1024;
 
 /// The results that one session has not read to their ends.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct ResultBuffer {
     most: usize,
     kept: VecDeque<Kept>,
     last: u64,
@@ -95,7 +95,7 @@ pub(super) enum CursorError {
     Gone,
 }
 
-impl Shelf {
+impl ResultBuffer {
     pub(super) fn new(most: ResultBytes) -> Self {
         Self { most: most.0, kept: VecDeque::new(), last: 0 }
     }
@@ -235,8 +235,8 @@ mod tests {
 
     /// Reads a result to its end, and tells into how many pieces it was cut.
     fn read(value: &Value, most: usize) -> (Value, usize) {
-        let mut shelf = Shelf::new(ResultBytes(most));
-        let mut piece = shelf.put(value.clone());
+        let mut result_buffer = ResultBuffer::new(ResultBytes(most));
+        let mut piece = result_buffer.put(value.clone());
         let mut pieces = vec![];
         loop {
             assert!(piece.to_string().len() <= most, "{} bytes of {most}", piece.to_string().len());
@@ -245,8 +245,8 @@ mod tests {
             match cursor {
                 None => break,
                 Some(cursor) => {
-                    piece = shelf.go_on(&cursor).unwrap();
-                    assert_eq!(shelf.go_on(&cursor), Ok(piece.clone()), "a piece can be read again");
+                    piece = result_buffer.go_on(&cursor).unwrap();
+                    assert_eq!(result_buffer.go_on(&cursor), Ok(piece.clone()), "a piece can be read again");
                 }
             }
         }
@@ -293,9 +293,9 @@ mod tests {
 
     #[test]
     fn a_cursor_is_taken_as_it_was_given_or_not_at_all() {
-        let mut shelf = Shelf::new(ResultBytes(4000));
-        shelf.put(json!({"items": vec!["x".repeat(100); 100]}));
-        shelf.put(json!("ü".repeat(4000)));
+        let mut result_buffer = ResultBuffer::new(ResultBytes(4000));
+        result_buffer.put(json!({"items": vec!["x".repeat(100); 100]}));
+        result_buffer.put(json!("ü".repeat(4000)));
         for cursor in [
             "",
             "1",
@@ -310,24 +310,26 @@ mod tests {
             "2.9999",
             "1.18446744073709551615",
         ] {
-            assert_eq!(shelf.go_on(cursor), Err(CursorError::Unknown), "{cursor}");
+            assert_eq!(result_buffer.go_on(cursor), Err(CursorError::Unknown), "{cursor}");
         }
     }
 
     #[test]
     fn the_oldest_results_make_room_and_their_cursors_say_so() {
-        let mut shelf = Shelf::new(ResultBytes(4000));
+        let mut result_buffer = ResultBuffer::new(ResultBytes(4000));
         let large = json!("x".repeat(MOST_KEPT / 2));
         let cursors: Vec<String> = (0..3)
-            .map(|_| shelf.put(large.clone())["truncated"]["cursor"].as_str().unwrap().to_owned())
+            .map(|_| result_buffer.put(large.clone())["truncated"]["cursor"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(shelf.go_on(&cursors[0]), Err(CursorError::Gone));
-        assert!(shelf.go_on(&cursors[2]).is_ok());
+        assert_eq!(result_buffer.go_on(&cursors[0]), Err(CursorError::Gone));
+        assert!(result_buffer.go_on(&cursors[2]).is_ok());
         // One that is larger than all room is kept alone.
-        let cursor =
-            shelf.put(json!("x".repeat(MOST_KEPT + 1)))["truncated"]["cursor"].as_str().unwrap().to_owned();
-        assert!(shelf.go_on(&cursor).is_ok());
-        assert_eq!(shelf.go_on(&cursors[2]), Err(CursorError::Gone));
+        let cursor = result_buffer.put(json!("x".repeat(MOST_KEPT + 1)))["truncated"]["cursor"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(result_buffer.go_on(&cursor).is_ok());
+        assert_eq!(result_buffer.go_on(&cursors[2]), Err(CursorError::Gone));
     }
 
     #[test]

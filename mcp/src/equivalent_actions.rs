@@ -30,8 +30,8 @@ impl Server {
     /// # Errors
     ///
     /// Those of the runtime.
-    pub async fn detours(&self) -> Result<BTreeSet<Detour>, Error> {
-        let mut detours = BTreeSet::new();
+    pub async fn equivalent_actions(&self) -> Result<BTreeSet<Detour>, Error> {
+        let mut equivalent_actions = BTreeSet::new();
         let custom = self.permitted().find(|action| action.id == CUSTOM_REQUEST);
         for denied in self.denied() {
             for request in self.host().describe(&denied.id).await?.requests {
@@ -47,9 +47,9 @@ impl Server {
                 }
                 let detour =
                     |open| Detour { denied: denied.id.clone(), open, request: format!("{method} {path}") };
-                detours.extend(open.into_iter().map(detour));
+                equivalent_actions.extend(open.into_iter().map(detour));
             }
         }
-        Ok(detours)
+        Ok(equivalent_actions)
     }
 }

@@ -3,7 +3,8 @@
 use super::json;
 use crate::{
     action::{
-        ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeNeed, Stage,
+        ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeRequirement,
+        Stage,
     },
     bindings::contract,
     error::Error,
@@ -24,7 +25,7 @@ pub(super) fn filter(filter: &ActionFilter) -> contract::ActionFilter {
             Stage::Ga => contract::Stage::Ga,
             Stage::Ea => contract::Stage::Ea,
             Stage::Beta => contract::Stage::Beta,
-            Stage::Unstated => contract::Stage::Unstated,
+            Stage::Unknown => contract::Stage::Unstated,
         }),
         scope: filter.scope.clone(),
     }
@@ -51,19 +52,19 @@ pub(super) fn description(action: contract::ActionDescription) -> Result<ActionD
         stage: stage(action.stage),
         scopes: action.scopes.into_iter().map(need).collect(),
         pagination: match action.pagination {
-            contract::Pagination::Whole => Pagination::Whole,
+            contract::Pagination::Whole => Pagination::None,
             contract::Pagination::Offset => Pagination::Offset,
             contract::Pagination::Checkpoint => Pagination::Checkpoint,
             contract::Pagination::OffsetOrCheckpoint => Pagination::OffsetOrCheckpoint,
         },
-        personal: action.personal,
+        handles_personal_data: action.personal,
         input_schema: json::parse(&action.input_schema, "the schema of the input")?,
         output_schema: json::parse(&action.output_schema, "the schema of the output")?,
     })
 }
 
-fn need(need: contract::ScopeNeed) -> ScopeNeed {
-    ScopeNeed::new(need.any_of, need.only_for)
+fn need(need: contract::ScopeNeed) -> ScopeRequirement {
+    ScopeRequirement::new(need.any_of, need.only_for)
 }
 
 fn effect(effect: contract::Effect) -> Effect {
@@ -81,6 +82,6 @@ fn stage(stage: contract::Stage) -> Stage {
         contract::Stage::Ga => Stage::Ga,
         contract::Stage::Ea => Stage::Ea,
         contract::Stage::Beta => Stage::Beta,
-        contract::Stage::Unstated => Stage::Unstated,
+        contract::Stage::Unstated => Stage::Unknown,
     }
 }

@@ -10,12 +10,12 @@ use crate::tenant::{Client, Connection, Object, Role, Tenant, User};
 use crate::{sessions, time, users};
 
 /// Fills a new tenant.
-pub(crate) fn plant(tenant: &mut Tenant, seed: &Seed) {
+pub(crate) fn apply(tenant: &mut Tenant, seed: &Seed) {
     tenant.settings = settings(seed);
     tenant.email_provider = seed.email_provider.as_ref().and_then(Value::as_object).cloned();
     resource_servers(tenant, seed);
     applications(tenant, seed);
-    plant_connections(tenant, seed);
+    seed_connections(tenant, seed);
     for role in &seed.roles {
         let permissions = role.permissions.iter().filter_map(|name| permission(tenant, name)).collect();
         let description = if role.description.is_empty() { &role.name } else { &role.description };
@@ -38,12 +38,12 @@ pub(crate) fn plant(tenant: &mut Tenant, seed: &Seed) {
         tenant.organizations.extend(object.as_object().cloned());
     }
     for user in &seed.users {
-        plant_user(tenant, user);
+        seed_user(tenant, user);
     }
     let mut history: Vec<&SeedLog> = seed.logs.iter().collect();
     history.sort_by_key(|row| std::cmp::Reverse(row.days_ago));
     for row in history {
-        plant_log(tenant, row);
+        seed_log(tenant, row);
     }
     // Sessions write log rows dated now, so they come after the history.
     for user in &seed.users {
@@ -187,7 +187,7 @@ fn application(tenant: &mut Tenant, seed: &SeedClient) -> String {
     id
 }
 
-fn plant_connections(tenant: &mut Tenant, seed: &Seed) {
+fn seed_connections(tenant: &mut Tenant, seed: &Seed) {
     let enabled: Vec<String> = tenant
         .clients
         .iter()
@@ -212,7 +212,7 @@ fn plant_connections(tenant: &mut Tenant, seed: &Seed) {
     }
 }
 
-fn plant_user(tenant: &mut Tenant, seed: &SeedUser) {
+fn seed_user(tenant: &mut Tenant, seed: &SeedUser) {
     let connection = seed
         .connection
         .clone()
@@ -275,7 +275,7 @@ fn plant_user(tenant: &mut Tenant, seed: &SeedUser) {
     tenant.add_user(user);
 }
 
-fn plant_log(tenant: &mut Tenant, seed: &SeedLog) {
+fn seed_log(tenant: &mut Tenant, seed: &SeedLog) {
     let at = time::days_ago(seed.days_ago);
     let client = seed.client.as_deref().and_then(|name| {
         tenant
