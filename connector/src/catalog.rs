@@ -319,6 +319,8 @@ pub(crate) fn parse<T: FromInput>(input: Value) -> Result<T, Error> {
 }
 
 #[cfg(test)]
+mod digits;
+#[cfg(test)]
 mod tests {
     use super::*;
 

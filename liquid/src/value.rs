@@ -130,7 +130,11 @@ impl<'a> From<&'a Json> for Value<'a> {
         match json {
             Json::Null => Self::Nil,
             Json::Bool(truth) => Self::Bool(*truth),
-            Json::Number(number) => Self::Number(number.as_f64().unwrap_or(f64::NAN)),
+            // One that is too large for a double is infinite, as in JavaScript.
+            Json::Number(number) => {
+                let text = || number.to_string().parse().unwrap_or(f64::NAN);
+                Self::Number(number.as_f64().unwrap_or_else(text))
+            }
             Json::String(text) => Self::Text(Text::Borrowed(text)),
             Json::Array(items) => Self::List(List::Borrowed(items)),
             Json::Object(map) => Self::Object(map),

@@ -31,6 +31,9 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     let program = wasmtime::install(workspace)?;
     // The end-to-end tests run `auth0-host`, which cargo builds for the tests of its own package only.
     host::build(workspace, &build_options(args))?;
+    if runs_all(args) {
+        exact_numbers(workspace, args)?;
+    }
     process::say("running the tests");
     let mut cargo = workspace.cargo("test");
     if !names_packages(args) {
@@ -38,6 +41,15 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     }
     cargo.args(args).env(WASMTIME, program);
     process::become_command(&mut cargo)
+}
+
+/// Run the connector's tests as it is in the component: there JSON numbers keep their digits, by a feature that must not
+/// reach the host, and so not the build of the whole workspace.
+fn exact_numbers(workspace: &Workspace, args: &[String]) -> Result<()> {
+    process::say("running the connector's tests as in the component");
+    let mut cargo = workspace.cargo("test");
+    cargo.args(["--package", "auth0-connector", "--features", "exact-numbers"]).args(args);
+    process::run(&mut cargo)
 }
 
 /// Before minutes of building, not after.

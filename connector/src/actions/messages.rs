@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::users::OneUser;
-use super::{IdentityRef, done, filled, object, required, text};
+use super::{IdentityRef, done, filled, required, text};
 use crate::catalog::{Action, Effect, need, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{ConnectionId, UserId};
+use crate::core::json::object;
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape, input};

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::catalog::Action;
 use crate::core::error::Error;
 use crate::core::id::{IdentityUserId, ProviderName};
+use crate::core::json::object;
 use crate::core::paging::items;
 use crate::core::request::Request;
 use crate::input::{FromInput, Refusal, Wrong, members};
@@ -94,12 +95,7 @@ fn done() -> Value {
 
 /// Reads a list that comes whole.
 fn list(answer: Value) -> Result<Value, Error> {
-    Ok(json!({ "items": items(answer, "items")? }))
-}
-
-/// Puts the members that are there into a JSON object.
-fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
-    Value::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    Ok(object([("items", Some(items(answer, "items")?.into()))]))
 }
 
 fn text(value: Option<&String>) -> Option<Value> {

@@ -4,11 +4,12 @@
 //! tried (see `core::path`), and headers that would change whose request it is or how it is framed are refused.
 
 use schemars::JsonSchema;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::catalog::{Action, Effect, parse};
 use crate::client::Client;
 use crate::core::error::Error;
+use crate::core::json::object;
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::response::Response;
@@ -247,7 +248,11 @@ fn answer(response: &Response) -> Value {
         Ok(body) => body,
         Err(_) => String::from_utf8_lossy(&response.body).into_owned().into(),
     };
-    json!({ "status": response.status, "headers": headers, "body": body })
+    object([
+        ("status", Some(response.status.into())),
+        ("headers", Some(headers.into())),
+        ("body", Some(body)),
+    ])
 }
 
 const ANSWER: Shape = Shape(&[
@@ -277,6 +282,8 @@ pub const ACTIONS: &[Action] = &[Action {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -306,12 +313,12 @@ mod tests {
 
     #[test]
     fn query_takes_an_object_or_pairs() {
-        let named: Named = Named::from_input(json!({"a": [1, "2"], "b": true, "c": null})).unwrap();
+        let named = Named::from_input(json!({"a": [1, "2"], "b": true, "c": null})).unwrap();
         let expected = [("a", "1"), ("a", "2"), ("b", "true")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(pairs("query", Some(named)).unwrap(), expected);
-        let named: Named = Named::from_input(json!([["b", "1"], ["a", "2"]])).unwrap();
+        let named = Named::from_input(json!([["b", "1"], ["a", "2"]])).unwrap();
         assert_eq!(pairs("query", Some(named)).unwrap().len(), 2);
-        let named: Named = Named::from_input(json!({"a": {}})).unwrap();
+        let named = Named::from_input(json!({"a": {}})).unwrap();
         assert!(pairs("query", Some(named)).is_err());
     }
 }

@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::{done, object, required, text};
+use super::{done, required, text};
 use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
 use crate::core::error::{Error, Problem};
 use crate::core::id::{RoleId, UserId};
+use crate::core::json::object;
 use crate::core::paging::{Offset, Part, Wall, read_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};

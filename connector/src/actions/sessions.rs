@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
+use super::done;
 use super::users::OneUser;
-use super::{done, object};
 use crate::catalog::{Action, Effect, need, need_for, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{SessionId, UserId};
+use crate::core::json::object;
 use crate::core::paging::{Checkpoint, read_cursor_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};

@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::user_changes::UserChanges;
-use super::{Fields, done, filled, list, object, required};
+use super::{Fields, done, filled, list, required};
 use crate::catalog::{Action, Effect, need, parse};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{ConnectionId, IdentityUserId, ProviderName, UserId};
+use crate::core::json::object;
 use crate::core::paging::{Offset, Wall, read_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};

@@ -84,10 +84,20 @@ pub(crate) fn run(
     action: &str,
     input: Value,
 ) -> Result<Value, Error> {
+    run_text(environment, script, action, &input.to_string())
+}
+
+/// Runs one action against a script, on the input as it is written.
+pub(crate) fn run_text(
+    environment: &[(&str, &str)],
+    script: &mut Script,
+    action: &str,
+    input: &str,
+) -> Result<Value, Error> {
     let settings = Settings::read([DOMAIN].into_iter().chain(environment.iter().copied())).unwrap();
     let mut tokens = TokenCache::new();
     let mut client = Client::new(script, &settings, &mut tokens);
-    crate::catalog::run(&mut client, &crate::catalog::find(action)?, &input.to_string())
+    crate::catalog::run(&mut client, &crate::catalog::find(action)?, input)
 }
 
 fn script(answers: impl IntoIterator<Item = Result<Response, SendError>>) -> Script {

@@ -4,9 +4,10 @@
 //! first 1000 records. Two failures are prevented here: a list that ends early because a tenant serves smaller pages
 //! than asked for, and a list that ends silently at the wall.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::{Error, Problem};
+use super::json::object;
 use super::request::Request;
 
 /// Records that offset paging reaches (facts, section 4: `invalid_paging` beyond).
@@ -212,14 +213,7 @@ pub(crate) fn read_cursor_page(mut answer: Value, key: &str) -> Result<Value, Er
 
 /// Makes `{items, total?, next?}`.
 pub(crate) fn listed(items: Vec<Value>, total: Option<u64>, next: Option<Value>) -> Value {
-    let mut list = json!({ "items": items });
-    if let Some(total) = total {
-        set(&mut list, "total", total.into());
-    }
-    if let Some(next) = next {
-        set(&mut list, "next", next);
-    }
-    list
+    object([("items", Some(items.into())), ("total", total.map(Value::from)), ("next", next)])
 }
 
 /// Takes the rows out of a list in either form. Anything else is not an empty list: a poller would take it for silence.
@@ -255,6 +249,8 @@ pub(crate) fn cursor_of_link(link: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use proptest::prelude::*;
 
