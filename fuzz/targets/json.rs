@@ -1,7 +1,7 @@
 //! The JSON interface as an engine calls it: any action, any input, any answer; and what it says of itself.
 //!
-//! Two octets choose the action, so that a mutant stays a call; with the highest bit of them the actions are listed too,
-//! by a filter made of the input, and with all bits the input is an id. One octet chooses the status (its low half),
+//! Two bytes choose the action, so that a mutant stays a call; with the highest bit of them the actions are listed too,
+//! by a filter made of the input, and with all bits the input is an id. One byte chooses the status (its low half),
 //! whether the answer is a stream of events (its highest bit), and whether the action is described too (the next one).
 //! Two say how long the answer is; then it comes, then the input.
 #![no_main]

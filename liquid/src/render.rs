@@ -12,7 +12,7 @@ use super::expression::{FilterCall, Filtered, Operand, Operator, Step};
 use super::filters::Call;
 use super::inspect;
 use super::tags::{Cycle, Loop, Node, NodeKind};
-use super::value::{List, Text, Turn, Value};
+use super::value::{List, LoopState, Text, Value};
 
 /// A rendering under way.
 pub(super) struct Renderer<'a, 'b> {
@@ -38,7 +38,7 @@ struct Frame<'a> {
     item: Value<'a>,
     /// `forloop` or `tablerowloop`.
     turn_name: &'static str,
-    turn: Turn,
+    turn: LoopState,
 }
 
 impl<'a, 'b> Renderer<'a, 'b> {
@@ -257,7 +257,7 @@ impl<'a, 'b> Renderer<'a, 'b> {
     }
 
     fn enter(&mut self, looped: &'a Loop<'a>, turn_name: &'static str, length: usize, columns: Option<f64>) {
-        let turn = Turn { index: 0, length, columns, name: Rc::from(looped.name.as_str()) };
+        let turn = LoopState { index: 0, length, columns, name: Rc::from(looped.name.as_str()) };
         self.loops.push(Frame { variable: looped.variable, item: Value::Nil, turn_name, turn });
     }
 

@@ -26,7 +26,7 @@ pub(super) enum Value<'a> {
     Text(Text<'a>),
     List(List<'a>),
     Object(&'a Map<String, Json>),
-    Loop(Turn),
+    Loop(LoopState),
 }
 
 /// A text from the template or the variables, or one that a filter made.
@@ -76,7 +76,7 @@ impl<'a> List<'a> {
 
 /// Where a loop is: what `forloop` and `tablerowloop` show.
 #[derive(Debug, Clone)]
-pub(super) struct Turn {
+pub(super) struct LoopState {
     /// Turns completed.
     pub(super) index: usize,
     pub(super) length: usize,
@@ -86,7 +86,7 @@ pub(super) struct Turn {
     pub(super) name: Rc<str>,
 }
 
-impl Turn {
+impl LoopState {
     pub(super) fn row(&self) -> f64 {
         (self.index as f64 / self.columns.unwrap_or(f64::NAN)).floor() + 1.0
     }
@@ -363,7 +363,7 @@ impl<'a> Value<'a> {
         Ok(Self::from(draft.finish()))
     }
 
-    /// Tells whether a list has an element, or a text a part.
+    /// Returns whether a list has an element, or a text a part.
     pub(super) fn contains(&self, part: &Self, budget: &Budget) -> Result<bool, Fault> {
         match self {
             Self::List(list) => {

@@ -14,7 +14,7 @@ const PAGING: [&str; 5] = ["page", "per_page", "include_totals", "from", "take"]
 
 /// Where a member of the input goes.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum ParamLocation<'a> {
     /// Into the path.
     Path(&'a Member),
     /// Into the query.
@@ -33,35 +33,42 @@ pub(super) enum Place<'a> {
     Cursor,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ParamLocation<'a> {
     /// Lists the members of an operation's input, in the order in which a form would ask for them.
     pub(super) fn all(operation: &'a Operation) -> Vec<(&'static str, Self)> {
         let mut all: Vec<_> =
-            operation.path_members.iter().map(|member| (member.name, Place::Path(member))).collect();
+            operation.path_members.iter().map(|member| (member.name, ParamLocation::Path(member))).collect();
         match &operation.body {
-            Some(body) if body.is_apart() => all.push(("body", Place::Whole(body))),
-            Some(body) => all.extend(body.members.iter().map(|member| (member.name, Place::Body(member)))),
+            Some(body) if body.is_apart() => all.push(("body", ParamLocation::Whole(body))),
+            Some(body) => {
+                all.extend(body.members.iter().map(|member| (member.name, ParamLocation::Body(member))))
+            }
             None => {}
         }
-        all.extend(operation.query.iter().map(|member| (member.name, Place::Query(member))));
+        all.extend(operation.query.iter().map(|member| (member.name, ParamLocation::Query(member))));
         if !operation.whole {
-            all.push(("query", Place::AnyQuery));
+            all.push(("query", ParamLocation::AnyQuery));
             if !operation.method.is_safe() {
-                all.push(("body", Place::AnyBody));
+                all.push(("body", ParamLocation::AnyBody));
             }
         }
         if operation.is_list() {
-            all.extend([("limit", Place::Limit), ("cursor", Place::Cursor)]);
+            all.extend([("limit", ParamLocation::Limit), ("cursor", ParamLocation::Cursor)]);
         }
         all
     }
 
-    /// Whether an input without it is refused.
+    /// Returns whether an input without it is refused.
     pub(super) fn is_required(self) -> bool {
         match self {
-            Place::Path(member) | Place::Query(member) | Place::Body(member) => member.required,
-            Place::Whole(_) => true,
-            Place::AnyBody | Place::AnyQuery | Place::Limit | Place::Cursor => false,
+            ParamLocation::Path(member) | ParamLocation::Query(member) | ParamLocation::Body(member) => {
+                member.required
+            }
+            ParamLocation::Whole(_) => true,
+            ParamLocation::AnyBody
+            | ParamLocation::AnyQuery
+            | ParamLocation::Limit
+            | ParamLocation::Cursor => false,
         }
     }
 }
@@ -86,7 +93,7 @@ pub(super) struct Input {
 /// # Errors
 /// `invalid-input` that names the members: unknown, with the nearest right spelling; of another type; or missing.
 pub(super) fn read(operation: &Operation, mut input: Map<String, Value>) -> Result<Input, Error> {
-    let places = Place::all(operation);
+    let places = ParamLocation::all(operation);
     let open = operation.body.as_ref().is_some_and(|body| body.form == BodyForm::Open && !body.is_apart());
     let mut wrong = Vec::new();
     if !open {
@@ -123,31 +130,31 @@ impl Input {
         &mut self,
         operation: &Operation,
         name: &'static str,
-        place: Place<'_>,
+        place: ParamLocation<'_>,
         value: Value,
         body: &mut Map<String, Value>,
     ) -> Result<(), String> {
         let misfit = |problem: String| format!("`{name}`: {problem}");
         match place {
-            Place::Path(member) => {
+            ParamLocation::Path(member) => {
                 check::member(member, &value).map_err(misfit)?;
                 let text = plain(&value);
                 check_segment(&text).map_err(|problem| misfit(problem.to_owned()))?;
                 self.path.push(text);
             }
-            Place::Query(member) => {
+            ParamLocation::Query(member) => {
                 check::member(member, &value).map_err(misfit)?;
                 query(name, &value, &member.kind, &mut self.query).map_err(misfit)?;
             }
-            Place::Body(member) => {
+            ParamLocation::Body(member) => {
                 check::member(member, &value).map_err(misfit)?;
                 body.insert(name.to_owned(), value);
             }
-            Place::Whole(whole) => self.body = Some(self::whole(whole, value)?),
-            Place::AnyBody => self.body = Some(value),
-            Place::AnyQuery => any_query(value, &mut self.query)?,
-            Place::Limit => self.limit = Some(list::limit(operation, &value).map_err(misfit)?),
-            Place::Cursor => match value {
+            ParamLocation::Whole(whole) => self.body = Some(self::whole(whole, value)?),
+            ParamLocation::AnyBody => self.body = Some(value),
+            ParamLocation::AnyQuery => any_query(value, &mut self.query)?,
+            ParamLocation::Limit => self.limit = Some(list::limit(operation, &value).map_err(misfit)?),
+            ParamLocation::Cursor => match value {
                 Value::String(cursor) if !cursor.is_empty() => self.cursor = Some(cursor),
                 value => {
                     let found = if value.is_string() { "an empty string" } else { check::found(&value) };
@@ -159,7 +166,7 @@ impl Input {
     }
 }
 
-fn unknown(operation: &Operation, name: &str, places: &[(&'static str, Place<'_>)]) -> String {
+fn unknown(operation: &Operation, name: &str, places: &[(&'static str, ParamLocation<'_>)]) -> String {
     if operation.is_list() && PAGING.contains(&name) {
         return no_property(name, "a list is read by `limit` and `cursor`");
     }

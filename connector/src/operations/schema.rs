@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::input::Place;
+use super::input::ParamLocation;
 use super::list::{DEFAULT_LIMIT, most};
 use super::operation::{Answer, Body, BodyForm, Format, Kind, Member, Operation};
 
@@ -10,7 +10,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Makes the schema of the input.
 pub fn input(operation: &Operation) -> Value {
-    let places = Place::all(operation);
+    let places = ParamLocation::all(operation);
     let properties: Map<_, _> =
         places.iter().map(|(name, place)| ((*name).to_owned(), property(operation, *place))).collect();
     let required: Vec<_> =
@@ -30,14 +30,16 @@ pub fn input(operation: &Operation) -> Value {
     schema
 }
 
-fn property(operation: &Operation, place: Place<'_>) -> Value {
+fn property(operation: &Operation, place: ParamLocation<'_>) -> Value {
     match place {
-        Place::Path(member) => described(member, filled(kind(&member.kind))),
-        Place::Query(member) => described(member, filled(kind(&member.kind))),
-        Place::Body(member) => described(member, kind(&member.kind)),
-        Place::Whole(body) => whole(body),
-        Place::AnyBody => json!({ "description": "Body of the request, as Auth0's documentation says" }),
-        Place::AnyQuery => json!({
+        ParamLocation::Path(member) => described(member, filled(kind(&member.kind))),
+        ParamLocation::Query(member) => described(member, filled(kind(&member.kind))),
+        ParamLocation::Body(member) => described(member, kind(&member.kind)),
+        ParamLocation::Whole(body) => whole(body),
+        ParamLocation::AnyBody => {
+            json!({ "description": "Body of the request, as Auth0's documentation says" })
+        }
+        ParamLocation::AnyQuery => json!({
             "type": "object",
             "additionalProperties": {
                 "type": ["string", "number", "boolean", "array"],
@@ -47,14 +49,14 @@ fn property(operation: &Operation, place: Place<'_>) -> Value {
             },
             "description": "Query parameters by name; a list repeats the name",
         }),
-        Place::Limit => {
+        ParamLocation::Limit => {
             let most = most(operation);
             json!({
                 "type": "integer", "minimum": 1, "maximum": most, "default": DEFAULT_LIMIT.min(most),
                 "description": "Most items to answer",
             })
         }
-        Place::Cursor => json!({
+        ParamLocation::Cursor => json!({
             "type": "string", "minLength": 1, "description": "The `next` of the previous page; left out for the first one",
         }),
     }
