@@ -13,6 +13,7 @@ use crate::{
     code_cache::{CodeCache, CodeReport},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     egress::transport::machine_roots,
+    engine_error::EngineError,
     error::{Error, SettingsError},
     policy::PermittedActions,
     runtime::{DEFAULT_INSTANCES, HostStats, Runtime, SharedRuntime},
@@ -226,7 +227,7 @@ impl HostBuilder {
 
 /// Works on a thread for blocking work. Fails where the work panicked, or the runtime is about to end.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Engine(wasmtime::Error::new(error)))
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Engine(EngineError::new(error)))
 }
 
 /// Reads a file, but for one that is too big to be a component.
