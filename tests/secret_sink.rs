@@ -61,7 +61,7 @@ async fn rotate(tenant: &OfflineTenant, id: &str, options: &[&str], environment:
 async fn a_rotated_secret_is_in_the_sink_and_nowhere_in_the_outcome() {
     let (tenant, folder) = (OfflineTenant::start().await, Folder::new("file"));
     let id = tenant.application(APPLICATION);
-    let connection = tenant.connect(|settings| settings.secret_sink(FileSink::new(&folder.0)));
+    let connection = tenant.connect(|settings| settings.secret_sink(FileSink::new(&folder.0))).await;
     let outcome = connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
     assert_eq!(folder.secret("", &tenant, &id), Some(secret.clone()));
@@ -191,7 +191,7 @@ async fn a_call_that_ends_before_its_sink_names_the_secret() {
     let ((tenant, connection), outcome) = at_its_deadline(|| async {
         let tenant = OfflineTenant::start().await;
         let deadline = Duration::from_secs(4);
-        let connection = tenant.connect(|settings| settings.secret_sink(Slow(3 * deadline)));
+        let connection = tenant.connect(|settings| settings.secret_sink(Slow(3 * deadline))).await;
         let options = CallOptions::new().deadline(deadline);
         let input = json!({"client_id": tenant.application(APPLICATION)});
         let outcome = connection.call_with("rotate-client-secret", input, options).await;

@@ -11,6 +11,7 @@ use serde_json::Value;
 pub use auth0_egress::settings_error::SettingsError;
 
 use crate::{
+    engine_error::EngineError,
     limits::Limit,
     secrets::{SecretName, SinkError},
 };
@@ -42,20 +43,20 @@ pub enum Error {
         /// Which rule they break.
         problem: String,
         /// What the engine said, where it was asked.
-        source: Option<wasmtime::Error>,
+        source: Option<EngineError>,
     },
 
     /// The runtime could not be set up on this machine.
     #[error("the WebAssembly runtime could not be set up")]
-    Engine(#[source] wasmtime::Error),
+    Engine(#[source] EngineError),
 
     /// No instance could be made: the pool or the memory is used up.
     #[error("no instance of the component could be made")]
-    Instantiation(#[source] wasmtime::Error),
+    Instantiation(#[source] EngineError),
 
     /// The component broke off. Its instance is gone; the next call gets a fresh one.
     #[error("the component trapped; whether it changed anything is unknown")]
-    Trap(#[source] wasmtime::Error),
+    Trap(#[source] EngineError),
 
     /// The component used more than a limit allows and was stopped. Its instance is gone.
     #[error("the component was stopped: it used too much {limit}; whether it changed anything is unknown")]

@@ -11,7 +11,7 @@
 //! let host = Host::new()?;
 //! let settings = Settings::new("acme.eu.auth0.com".parse()?)
 //!     .credentials(Credentials::client_secret("client id", "client secret"));
-//! let connection = host.connect(settings)?;
+//! let connection = host.tenant(settings).await?;
 //! let user = connection.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
 //! # Ok(())
 //! # }
@@ -31,6 +31,7 @@ mod canary;
 mod code_cache;
 mod component;
 mod doctor;
+mod engine_error;
 mod error;
 mod host;
 mod limits;
@@ -62,6 +63,7 @@ pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialS
 pub use doctor::{Check, Finding, Verdict};
 pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
+pub use engine_error::EngineError;
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use limits::{Limit, Limits};

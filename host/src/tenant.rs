@@ -99,7 +99,7 @@ pub struct Stats {
 impl Tenant {
     pub(crate) fn open(
         runtime: SharedRuntime,
-        roots: impl FnOnce() -> RootCertStore,
+        roots: RootCertStore,
         component: &ComponentInfo,
         actions: PermittedActions,
         settings: Settings,
@@ -133,13 +133,6 @@ impl Tenant {
             sink: audit,
         };
         let tenant = base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain));
-        // The machine's certificates take some milliseconds to read. Plain HTTP to this machine needs none.
-        let plain = |url: &BaseUrl| url.scheme() == "http";
-        let roots = if plain(&tenant) && email_base_url.as_ref().is_some_and(plain) {
-            RootCertStore::empty()
-        } else {
-            roots()
-        };
         let resolver = Resolver::new(policy.addresses().clone());
         let tls = tls_config(roots, ca_pem.as_deref())?;
         let transport = Transport::new(tls, resolver.clone(), limits.header_bytes);

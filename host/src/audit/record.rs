@@ -226,6 +226,7 @@ fn fraction<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, 
 mod tests {
     use super::*;
     use crate::{
+        engine_error::EngineError,
         error::{ActionError, BusyScope},
         limits::Limit,
     };
@@ -236,12 +237,12 @@ mod tests {
         for (error, word, reason) in [
             (action(ErrorKind::OutcomeUnknown), "error", "outcome-unknown"),
             (action(ErrorKind::InvalidInput), "error", "invalid-input"),
-            (Error::Trap(wasmtime::Error::msg("unreachable")), "stopped", "trap"),
+            (Error::Trap(EngineError::new(wasmtime::Error::msg("unreachable"))), "stopped", "trap"),
             (Error::Limit { limit: Limit::Cpu }, "stopped", "limit"),
             (Error::Timeout { after: Duration::ZERO }, "stopped", "timeout"),
             (Error::Closed, "stopped", "closed"),
             (Error::Busy { scope: BusyScope::Host, limit: 1, waited: Duration::ZERO }, "error", "busy"),
-            (Error::Instantiation(wasmtime::Error::msg("memory")), "error", "host"),
+            (Error::Instantiation(EngineError::new(wasmtime::Error::msg("memory"))), "error", "host"),
         ] {
             let outcome = AuditOutcome::of::<()>(&Err(error));
             assert_eq!((outcome.word(), outcome.reason()), (word, Some(reason)));
