@@ -1,8 +1,6 @@
 //! Why settings were refused.
 
-use crate::{
-    base_url::BaseUrlError, domain::DomainError, mail_provider::MailProvider, policy::PolicyError,
-};
+use crate::{base_url::BaseUrlError, domain::DomainError, mail_provider::MailProvider, policy::PolicyError};
 
 /// Why settings were refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +40,9 @@ pub enum SettingsError {
         problem: String,
     },
     /// This build of the library cannot send through the provider.
-    #[error("email through {provider} needs the feature `{feature}` of the library, which this build was made without")]
+    #[error(
+        "email through {provider} needs the feature `{feature}` of the library, which this build was made without"
+    )]
     Feature {
         /// The provider.
         provider: MailProvider,

@@ -41,11 +41,12 @@ mod runtime;
 mod secret_inputs;
 mod settings;
 mod tenant;
+mod verdict;
 
 use auth0_egress::{
     self as egress, call, credentials, mail_credentials, private_key, secret, secrets, telemetry,
 };
-use auth0_policy::{base_url, domain, policy, private_path, scopes};
+use auth0_policy::{base_url, denial, domain, policy, private_path, scopes};
 
 pub use action::{
     ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,
@@ -55,11 +56,13 @@ pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
     StopReason,
 };
+pub use auth0_policy::mail_provider::MailProvider;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
 pub use component::ComponentInfo;
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
+pub use denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine};
 pub use doctor::{Check, Finding, Verdict};
 pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
@@ -73,13 +76,15 @@ pub use mail_credentials::{
 pub use manifest::{DataHandling, EgressRule, Manifest, ManifestAction};
 pub use outcome::Outcome;
 pub use policy::{
-    ActionPattern, ActionPatternError, Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport,
+    ActionPattern, ActionPatternError, FieldProblem, Policy, PolicyBuilder, PolicyError, PolicyReport,
 };
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, InstancePolicy};
 pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopeDiff, ScopePlan, SourceError, parse_action_ids};
 pub use secret::Secret;
 pub use secret_inputs::is_secret_name;
-pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
+pub use secrets::{
+    CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SecretUndelivered, SinkError, SinkFuture,
+};
 pub use settings::Settings;
 pub use tenant::{Stats, Tenant};

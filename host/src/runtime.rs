@@ -367,6 +367,7 @@ fn action_error(error: bindings::ActionFailure) -> Error {
         request_id: problem.request_id,
         scopes,
         retry_after_ms,
+        denial: None,
     })
 }
 

@@ -171,10 +171,7 @@ where
     F: Future<Output = (T, Outcome)>,
 {
     fn was_stopped(result: &Result<Value, Error>) -> bool {
-        match result {
-            Err(Error::SecretUndelivered { outcome, .. }) => was_stopped(outcome),
-            result => matches!(result, Err(Error::Timeout { .. })),
-        }
+        matches!(result, Err(Error::Timeout { .. }))
     }
     for _ in 0..2 {
         let (tenant, outcome) = attempt().await;

@@ -49,6 +49,8 @@ pub struct AuditRecord {
     pub requests: Vec<AuditRequest>,
     /// Requests that are not written out.
     pub requests_omitted: usize,
+    /// New secrets that the secret sink did not have when the call ended.
+    pub secrets_undelivered: usize,
 }
 
 /// What the host's rules said of a call.
@@ -71,7 +73,7 @@ pub enum AuditOutcome {
     Done,
     /// The action answered an error, or the host could not run it.
     Error {
-        /// The kind of an action's error, `busy`, `secret-kept`, or `host` where the host failed.
+        /// The kind of an action's error, `busy`, or `host` where the host failed.
         error: String,
         /// HTTP status of the answer behind it.
         status: Option<u16>,
@@ -149,7 +151,7 @@ impl AuditOutcome {
                 request_id: error.request_id.as_deref().filter(|id| is_request_id(id)).map(str::to_owned),
             },
             Err(Error::Busy { .. }) => plain("busy"),
-            Err(Error::SecretUndelivered { .. }) => plain("secret-kept"),
+            Err(Error::SecretUndelivered(_)) => plain("secret-undelivered"),
             Err(Error::Limit { limit }) => {
                 Self::Stopped { stopped: StopReason::Limit, limit: Some(limit.to_string()) }
             }
