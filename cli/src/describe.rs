@@ -72,7 +72,6 @@ pub(crate) fn effect(action: &ActionDescription) -> String {
         Effect::Update => "changes something that exists",
         Effect::Delete => "deletes for good",
         Effect::Send => "sends a message to a person",
-        other => other.as_str(),
     };
     let again = if action.idempotent { "safe to retry" } else { "not safe to retry" };
     format!("{does}; {again}")
@@ -133,7 +132,6 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
             Stage::Ea => "early access: a tenant without it answers forbidden".to_owned(),
             Stage::Beta => "beta: it may change or go".to_owned(),
             Stage::Unknown => "not stated by Auth0".to_owned(),
-            other => other.to_string(),
         },
     ));
     let paging = match action.pagination {

@@ -1,6 +1,6 @@
 //! `run`: one action, JSON in, JSON out.
 
-use auth0_host::{ActionSummary, CallOptions, Error, RequestRecord};
+use auth0_host::{ActionSummary, CallOptions, RequestRecord};
 
 use serde_json::Value;
 

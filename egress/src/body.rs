@@ -21,7 +21,7 @@ pub type HttpBody = UnsyncBoxBody<Bytes, SendError>;
 
 /// Reads a request's body from the guest, as a whole, so that the request can be repeated with a new token. A body that
 /// the guest leaves unfinished is an error: the request must not be sent.
-pub async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, SendError> {
+pub(crate) async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, SendError> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -35,7 +35,7 @@ pub async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, SendError> {
 }
 
 /// Reads an answer with a secret in it, into memory that is wiped. `fits` is asked with each length that it gets to.
-pub async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
+pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
     fits: impl Fn(usize) -> Result<(), B::Error>,
 ) -> Result<Zeroizing<Vec<u8>>, B::Error> {
@@ -63,13 +63,13 @@ pub async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
 
 /// An answer's body that keeps the request's place among those under way until it is read to its end or dropped. What
 /// nobody reads waits in the host's memory, so it counts as long as it is there.
-pub struct PlacedBody {
+pub(crate) struct PlacedBody {
     inner: HttpBody,
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl PlacedBody {
-    pub fn new(inner: HttpBody, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(crate) fn new(inner: HttpBody, place: Option<OwnedSemaphorePermit>) -> Self {
         let place = place.filter(|_| !inner.is_end_stream());
         Self { inner, place }
     }
@@ -100,7 +100,7 @@ impl Body for PlacedBody {
 }
 
 /// An answer's body: counted, given up when it stalls, and when it is too long.
-pub struct AnswerBody {
+pub(crate) struct AnswerBody {
     inner: Incoming,
     entry: RequestEntry,
     between_bytes: Option<Duration>,
@@ -111,14 +111,19 @@ pub struct AnswerBody {
 }
 
 impl AnswerBody {
-    pub fn new(inner: Incoming, entry: RequestEntry, between_bytes: Option<Duration>, limit: u64) -> Self {
+    pub(crate) fn new(
+        inner: Incoming,
+        entry: RequestEntry,
+        between_bytes: Option<Duration>,
+        limit: u64,
+    ) -> Self {
         Self { inner, entry, between_bytes, stall: None, left: limit, limit }
     }
 }
 
 impl AnswerBody {
     /// Writes down that the answer is not handed on.
-    pub fn failed(&self, code: &'static str, reason: &str) {
+    pub(crate) fn failed(&self, code: &'static str, reason: &str) {
         self.entry.failed(code, reason);
     }
 }

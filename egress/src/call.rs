@@ -104,11 +104,11 @@ const REQUESTS_AT_ONCE: usize = 8;
 /// How one call is to be run.
 #[derive(Clone, Debug, Default)]
 pub struct CallOptions {
-    pub deadline: Option<Duration>,
-    pub priority: Priority,
-    pub caller: Option<String>,
-    pub reveal_secrets: bool,
-    pub read_only: bool,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) priority: Priority,
+    pub(crate) caller: Option<String>,
+    pub(crate) reveal_secrets: bool,
+    pub(crate) read_only: bool,
 }
 
 impl CallOptions {
@@ -138,6 +138,11 @@ impl CallOptions {
         self
     }
 
+    /// Returns how long the call may take where a call may take so long at most.
+    pub fn time(&self, most: Duration) -> Duration {
+        self.deadline.unwrap_or(most).min(most)
+    }
+
     /// Leaves secrets that the tenant generates in the result, instead of putting them into the connection's secret
     /// sink.
     #[must_use]
@@ -158,11 +163,11 @@ impl CallOptions {
 /// What the way out knows of the call that its requests belong to.
 #[derive(Debug)]
 pub struct CallContext {
-    pub id: CallId,
+    id: CallId,
     /// When the call's time is over.
-    pub deadline: Instant,
-    pub options: CallOptions,
-    pub log: RequestLog,
+    deadline: Instant,
+    pub(crate) options: CallOptions,
+    pub(crate) log: RequestLog,
     /// Requests that were asked for so far.
     requests: AtomicU64,
     /// Places for requests under way: each holds a body, its own or its answer's, in the host's memory.
@@ -176,7 +181,7 @@ pub struct CallContext {
     /// What the token lacks of it.
     lacking: Mutex<Vec<String>>,
     /// What became of the secrets that its requests made.
-    pub made: Arc<MadeSecrets>,
+    pub(crate) made: Arc<MadeSecrets>,
 }
 
 /// What the host knows of a call when its guest has answered.
@@ -196,6 +201,7 @@ pub struct CallFacts {
 pub type InFlightPermit = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl CallContext {
+    /// Begins a call that is to end by then.
     pub fn new(deadline: Instant, options: CallOptions) -> Self {
         Self {
             id: CallId::default(),
@@ -222,6 +228,21 @@ impl CallContext {
     /// Returns the call's span.
     pub fn span(&self) -> &Span {
         &self.log.span
+    }
+
+    /// Returns the call's name.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Returns on whose behalf it is run.
+    pub fn caller(&self) -> Option<&str> {
+        self.options.caller.as_deref()
+    }
+
+    /// Returns the requests that it made, so far.
+    pub fn log(&self) -> &RequestLog {
+        &self.log
     }
 
     /// Counts a request, and tells how many there are with it.

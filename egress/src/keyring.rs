@@ -19,32 +19,32 @@ use crate::{credentials::CredentialError, secret::Secret};
 
 /// The credentials of one connection.
 #[derive(Debug)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     tenant: Option<TokenSource>,
     mail: Option<MailKey>,
 }
 
 /// A mail provider's key, with whose it is.
 #[derive(Debug)]
-pub struct MailKey {
-    pub provider: MailProvider,
-    pub key: Secret,
+pub(crate) struct MailKey {
+    pub(crate) provider: MailProvider,
+    pub(crate) key: Secret,
 }
 
 /// A mail that the key cannot be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unfit(pub &'static str);
+pub(crate) struct Unfit(pub &'static str);
 
 /// A small answer that the host gives itself.
-pub type SyntheticResponse = Response<Bytes>;
+pub(crate) type SyntheticResponse = Response<Bytes>;
 
 impl Keyring {
-    pub fn new(tenant: Option<TokenSource>, mail: Option<MailKey>) -> Self {
+    pub(crate) fn new(tenant: Option<TokenSource>, mail: Option<MailKey>) -> Self {
         Self { tenant, mail }
     }
 
     /// Returns what the host has of the tenant's tokens, where it speaks for the tenant's application.
-    pub fn tenant(&self) -> Option<&TokenSource> {
+    pub(crate) fn tenant(&self) -> Option<&TokenSource> {
         self.tenant.as_ref()
     }
 
@@ -52,7 +52,7 @@ impl Keyring {
     ///
     /// Sources: SendGrid and Resend take a bearer token, SparkPost the bare key, Mailgun basic authentication as user
     /// `api`, Mandrill a member of the JSON body (their API references).
-    pub fn apply_mail_key(
+    pub(crate) fn apply_mail_key(
         &self,
         provider: MailProvider,
         headers: &mut HeaderMap,
@@ -99,7 +99,7 @@ impl Keyring {
 }
 
 /// Answers the guest's question about the token without the token.
-pub fn describe_token(token: &Token) -> SyntheticResponse {
+pub(crate) fn describe_token(token: &Token) -> SyntheticResponse {
     let mut answer = Map::new();
     if let Some(scope) = &token.scope {
         answer.insert("scope".to_owned(), scope.as_str().into());
@@ -112,7 +112,7 @@ pub fn describe_token(token: &Token) -> SyntheticResponse {
 }
 
 /// Hands the token endpoint's refusal to a guest that asked the token endpoint, in OAuth's form.
-pub fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
+pub(crate) fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
     let body = json!({"error": refusal.code, "error_description": refusal.description});
     own_answer(refusal.status, &body, refusal.pacing.clone())
 }
@@ -123,7 +123,7 @@ pub fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
 /// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about the
 /// credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a scope
 /// that is lacking.
-pub fn refused_management(refusal: &Refusal) -> SyntheticResponse {
+pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     let status = match refusal.status {
         status @ StatusCode::TOO_MANY_REQUESTS => status,
         status if status.is_server_error() => StatusCode::SERVICE_UNAVAILABLE,
@@ -138,13 +138,13 @@ pub fn refused_management(refusal: &Refusal) -> SyntheticResponse {
 }
 
 /// Tells a guest that asked the token endpoint that the host itself has no credentials.
-pub fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
+pub(crate) fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
     own_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
 /// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
-pub fn lacking_management(error: CredentialError) -> SyntheticResponse {
+pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
     let status = lacking_status(error);
     let body = json!({
         "statusCode": status.as_u16(),
@@ -163,7 +163,7 @@ fn lacking_status(error: CredentialError) -> StatusCode {
 }
 
 /// Tells a guest that the token lacks scopes, as the tenant would tell it. The request was not sent.
-pub fn forbidden(lacking: &[String]) -> SyntheticResponse {
+pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
         "statusCode": status.as_u16(),
@@ -175,7 +175,7 @@ pub fn forbidden(lacking: &[String]) -> SyntheticResponse {
 }
 
 /// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
-pub fn throttled(throttled: &Throttled) -> SyntheticResponse {
+pub(crate) fn throttled(throttled: &Throttled) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({
         "statusCode": status.as_u16(),

@@ -5,14 +5,15 @@
 //! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it ([`redaction`]). Nothing in here
 //! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
 //! included.
+#![deny(missing_docs)]
 
 mod body;
 pub mod call;
 pub mod credentials;
 pub mod governor;
-pub mod keyring;
+mod keyring;
 pub mod limits;
-pub mod mail;
+mod mail;
 pub mod mail_credentials;
 mod native;
 pub mod private_key;
@@ -61,7 +62,7 @@ use self::{
     settings_error::SettingsError,
     token::{Token, TokenEndpoint, TokenError, TokenSource},
     transmission::Transmission,
-    transport::{CONNECT_TIMEOUT, Timeouts, TransmitState, Transport, TransportError, tls_config},
+    transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, tls_config},
 };
 use crate::{
     action::ApiRequest,
@@ -235,6 +236,7 @@ impl Egress {
         self.governor.counts() + self.authentication.counts()
     }
 
+    #[cfg(feature = "smtp")]
     fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
@@ -249,9 +251,14 @@ impl Egress {
         self.transport.connections_opened() + self.mailer.as_ref().map_or(0, Mailer::connections_opened)
     }
 
-    /// Returns where tokens come from.
-    pub fn token_source(&self) -> Option<&TokenSource> {
-        self.keyring.tenant()
+    /// Returns a token of the tenant, after a fetch where there is none; nothing without credentials.
+    pub async fn token(&self) -> Option<Result<Arc<Token>, TokenError>> {
+        Some(self.keyring.tenant()?.token().await)
+    }
+
+    /// Returns whether the host speaks for an application of the tenant.
+    pub fn has_credentials(&self) -> bool {
+        self.keyring.tenant().is_some()
     }
 
     /// Asks the tenant something of the host's own: a path, with or without a token.

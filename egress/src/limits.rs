@@ -3,8 +3,11 @@
 /// What the requests of one call may use.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
+    /// Requests, those that are refused included.
     pub requests: u64,
+    /// Bytes of one request's body.
     pub request_body_bytes: usize,
+    /// Bytes of one answer's body.
     pub response_body_bytes: u64,
 }
 

@@ -202,14 +202,14 @@ fn refuse(problem: impl Into<String>) -> SettingsError {
 }
 
 /// What a connection string of Azure says.
-pub struct AzureAccess {
-    pub endpoint: BaseUrl,
-    pub key: Zeroizing<Vec<u8>>,
+pub(crate) struct AzureAccess {
+    pub(crate) endpoint: BaseUrl,
+    pub(crate) key: Zeroizing<Vec<u8>>,
 }
 
 impl AzureAccess {
     /// Reads `endpoint=…;accesskey=…`, in either order and any case, as Azure's own SDKs do.
-    pub fn read(connection_string: &Secret) -> Result<Self, SettingsError> {
+    pub(crate) fn read(connection_string: &Secret) -> Result<Self, SettingsError> {
         const FORM: &str =
             "the connection string of Azure is not `endpoint=https://….communication.azure.com/;accesskey=…`";
         let part = |wanted: &str| {
@@ -245,10 +245,10 @@ pub enum SmtpSecurity {
 /// A server that takes mail over SMTP: the one, and the only one, that the connection's password goes to.
 #[derive(Clone, Debug)]
 pub struct SmtpServer {
-    pub host: String,
-    pub port: u16,
-    pub security: SmtpSecurity,
-    pub login: Option<(String, Secret)>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) security: SmtpSecurity,
+    pub(crate) login: Option<(String, Secret)>,
 }
 
 impl SmtpServer {

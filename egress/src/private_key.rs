@@ -149,7 +149,7 @@ impl fmt::Debug for PrivateKey {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use aws_lc_rs::{
         encoding::{AsDer, Pkcs8V1Der},
         rsa::{KeyPair, KeySize},
@@ -159,7 +159,7 @@ pub mod tests {
     use super::*;
 
     /// A fresh key as PEM, so that none lies in the repository.
-    pub fn fresh_pem() -> Secret {
+    pub(crate) fn fresh_pem() -> Secret {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der = AsDer::<Pkcs8V1Der>::as_der(&pair).unwrap();
         Secret::new(pem("PRIVATE KEY", der.as_ref()))

@@ -32,10 +32,13 @@ pub struct Resolver {
 /// Why there is no address to connect to.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
+    /// The system could not look it up.
     #[error("{0}")]
     Lookup(#[from] io::Error),
+    /// It has no address that could be used.
     #[error("no usable address")]
     NoAddress,
+    /// It leads where no connection may be opened to.
     #[error(transparent)]
     Prohibited(#[from] Prohibited),
 }

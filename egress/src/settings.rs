@@ -5,14 +5,8 @@ use std::time::Duration;
 use rustls::RootCertStore;
 
 use crate::{
-    base_url::BaseUrl,
-    credentials::Credentials,
-    domain::Domain,
-    governor::{RESERVE_PERCENT, RatePlan},
-    limits::RequestLimits,
-    mail_credentials::MailCredentials,
-    policy::Policy,
-    secrets::Sink,
+    base_url::BaseUrl, credentials::Credentials, domain::Domain, governor::RatePlan, limits::RequestLimits,
+    mail_credentials::MailCredentials, policy::Policy, secrets::Sink,
 };
 
 /// Everything that decides what leaves, where to and with which credentials.

@@ -124,20 +124,20 @@ pub fn request_span(call: &Span, method: &http::Method, uri: &http::Uri, server:
 
 /// What became of a request.
 #[derive(Debug)]
-pub struct RequestEnd<'a> {
-    pub method: &'a str,
-    pub path: &'a str,
-    pub host: &'a str,
-    pub status: Option<u16>,
-    pub error: Option<&'static str>,
-    pub sent: Option<u64>,
-    pub received: u64,
-    pub elapsed: Duration,
+pub(crate) struct RequestEnd<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) sent: Option<u64>,
+    pub(crate) received: u64,
+    pub(crate) elapsed: Duration,
 }
 
 impl RequestEnd<'_> {
     /// Ends its span, and counts it where it was sent.
-    pub fn tell(&self, span: &Span) {
+    pub(crate) fn tell(&self, span: &Span) {
         // As the conventions want it: the status of an answer that is an error is its type.
         let status = self.status.filter(|status| *status >= 400).map(|status| status.to_string());
         let error = self.error.or(status.as_deref());

@@ -46,7 +46,7 @@ mod verdict;
 use auth0_egress::{
     self as egress, call, credentials, mail_credentials, private_key, secret, secrets, telemetry,
 };
-use auth0_policy::{base_url, denial, domain, policy, private_path, scopes};
+use auth0_policy::{base_url, denial, domain, policy, scopes};
 
 pub use action::{
     ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,

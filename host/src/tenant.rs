@@ -192,7 +192,7 @@ impl Tenant {
     pub async fn call_with(&self, action: &str, input: Value, options: CallOptions) -> Outcome {
         let started = Instant::now();
         let id = CallId::new(self.0.series, self.0.calls.fetch_add(1, Ordering::Relaxed) + 1);
-        let time = options.deadline.unwrap_or(self.0.deadline).min(self.0.deadline);
+        let time = options.time(self.0.deadline);
         let span = self.0.journal.span(id, action);
         let context = Arc::new(CallContext::new(started + time, options).traced(id, span.clone()));
         let mut record = self.0.journal.open(action, &context);
@@ -205,7 +205,7 @@ impl Tenant {
             action: action.to_owned(),
             result,
             undelivered: facts.undelivered,
-            requests: context.log.records(),
+            requests: context.log().records(),
             elapsed: started.elapsed(),
         }
     }
@@ -233,7 +233,7 @@ impl Tenant {
         })?;
         inner.actions.check(action).map_err(denied)?;
         let _turn = self.turn(context).await?;
-        if inner.egress.token_source().is_some()
+        if inner.egress.has_credentials()
             && let Some(needs) = inner.runtime.needs(action, context.left()).await
         {
             context.needs(needs);
@@ -315,18 +315,17 @@ impl Tenant {
     /// the token endpoint cannot be asked.
     pub async fn granted_scopes(&self) -> Result<Option<Vec<String>>, Error> {
         let failed = |kind, message: String| Error::Action(ActionError::new(kind, message));
-        let source = self.0.egress.token_source().ok_or_else(|| {
+        let token = self.0.egress.token().await.ok_or_else(|| {
             failed(ErrorKind::Unauthenticated, "the connection has no credentials".to_owned())
         })?;
-        let token = source.token().await.map_err(|error| {
+        let token = token.map_err(|error| {
             let kind = match &error {
                 TokenError::NoCredential(_) | TokenError::Refused(_) => ErrorKind::Unauthenticated,
                 TokenError::NotReached(_) | TokenError::Late => ErrorKind::Unreachable,
             };
             failed(kind, error.to_string())
         })?;
-        let scopes = |text: &String| text.split_ascii_whitespace().map(str::to_owned).collect();
-        Ok(token.scope.as_ref().map(scopes))
+        Ok(token.scope().map(|text| text.split_ascii_whitespace().map(str::to_owned).collect()))
     }
 
     /// Returns the plan whose rate limits are kept by now: the one that was set, or that the tenant's answers told.

@@ -234,12 +234,15 @@ fn elsewhere(names: &[SecretName], whereabouts: &str) -> Value {
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// A pattern is about no action.
     #[error(
         "no action matches the pattern `{0}` (--allow or --deny); `auth0-host actions` lists all of them"
     )]
     Idle(String),
+    /// Nothing would be offered.
     #[error("there would be no action left: {0}")]
     Nothing(String),
+    /// The component could not be asked for its actions.
     #[error(transparent)]
     Host(#[from] Error),
 }

@@ -63,14 +63,14 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub fn summary(id: &str, effect: Effect) -> ActionSummary {
+    pub(crate) fn summary(id: &str, effect: Effect) -> ActionSummary {
         serde_json::from_value(json!({
             "id": id, "title": "Title", "group": "users", "effect": effect, "stage": "ga", "scopes": [],
         }))
         .unwrap()
     }
 
-    pub fn description(id: &str, effect: Effect, idempotent: bool) -> ActionDescription {
+    pub(crate) fn description(id: &str, effect: Effect, idempotent: bool) -> ActionDescription {
         serde_json::from_value(json!({
             "id": id, "title": "Title", "description": "What it does.", "group": "users", "effect": effect,
             "idempotent": idempotent, "scopes": [], "requests": [], "stage": "ga", "pagination": "whole", "personal": false,

@@ -71,9 +71,13 @@ struct Shared {
 /// What a governor has done so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
+    /// Requests that had to wait.
     pub waits: u64,
+    /// How long, all together.
     pub waited: Duration,
+    /// Requests that could not wait so long.
     pub throttled: u64,
+    /// Answers with status 429.
     pub refused: u64,
 }
 
@@ -129,6 +133,7 @@ impl Governor {
         Self::new(plan, 0)
     }
 
+    /// Keeps the rate limits of a plan, and leaves so much of each bucket to others.
     pub fn new(plan: RatePlan, reserve_percent: u32) -> Self {
         Self(Arc::new(Shared {
             pace: Mutex::new(Pace::new(plan, reserve_percent)),
@@ -197,6 +202,7 @@ impl Governor {
         self.0.pace().plan()
     }
 
+    /// Returns what keeping the pace has cost so far.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {

@@ -14,7 +14,7 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("x-ms-content-sha256"
 
 /// Signs with a resource's access key.
 #[derive(Debug)]
-pub struct Signer {
+pub(crate) struct Signer {
     pub(super) endpoint: BaseUrl,
     /// Its `Debug` names the algorithm only.
     key: hmac::Key,

@@ -40,7 +40,7 @@ use crate::{
 
 /// What a connection puts on a mail, where that is more than a key.
 #[derive(Debug)]
-pub enum Mailer {
+pub(crate) enum Mailer {
     /// Signs for Amazon SES.
     #[cfg(feature = "ses")]
     Ses(ses::Signer),
@@ -54,19 +54,19 @@ pub enum Mailer {
 
 /// What a connection gives its mailer.
 #[derive(Clone, Copy, Debug)]
-pub struct MailContext<'a> {
-    pub transport: &'a Transport,
-    pub resolver: &'a Resolver,
+pub(crate) struct MailContext<'a> {
+    pub(crate) transport: &'a Transport,
+    pub(crate) resolver: &'a Resolver,
     /// What stands in for the providers.
-    pub stand_in: Option<&'a BaseUrl>,
+    pub(crate) stand_in: Option<&'a BaseUrl>,
     /// Authorities to trust besides the machine's own.
-    pub ca_pem: Option<&'a [u8]>,
-    pub tenant: &'a Domain,
+    pub(crate) ca_pem: Option<&'a [u8]>,
+    pub(crate) tenant: &'a Domain,
 }
 
 impl Mailer {
     /// Takes a connection's credentials apart: a key, or a mailer.
-    pub fn open(
+    pub(crate) fn open(
         credentials: Option<MailCredentials>,
         around: MailContext<'_>,
     ) -> Result<(Option<MailKey>, Option<Self>), SettingsError> {
@@ -105,7 +105,7 @@ impl Mailer {
     }
 
     /// Says which name the component asks for, and where that is.
-    pub fn door(&self) -> MailRoute {
+    pub(crate) fn door(&self) -> MailRoute {
         match self {
             #[cfg(feature = "ses")]
             Self::Ses(signer) => {
@@ -135,7 +135,7 @@ impl Mailer {
     }
 
     /// Counts the connections that it has opened by itself.
-    pub fn connections_opened(&self) -> u64 {
+    pub(crate) fn connections_opened(&self) -> u64 {
         match self {
             #[cfg(feature = "smtp")]
             Self::Smtp(smtp) => smtp.connections_opened(),
@@ -146,7 +146,7 @@ impl Mailer {
 }
 
 /// Says which provider a key or a mailer is for.
-pub fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
+pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
         (_, Some(mailer)) => MailAccess::Route(mailer.door()),
         (Some(key), None) => MailAccess::Key(key.provider),

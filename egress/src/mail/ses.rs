@@ -16,7 +16,7 @@ const SERVICE: &str = "ses";
 
 /// Signs with an access key.
 #[derive(Debug)]
-pub struct Signer {
+pub(crate) struct Signer {
     pub(super) access_key_id: String,
     pub(super) secret_access_key: Secret,
     pub(super) session_token: Option<Secret>,

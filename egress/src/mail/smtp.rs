@@ -48,7 +48,7 @@ const MAX_KEPT: usize = 3;
 const CLOSING: u16 = 421;
 
 /// A connection's SMTP server.
-pub struct Smtp {
+pub(crate) struct Smtp {
     server: SmtpServer,
     tls: TlsParameters,
     resolver: Resolver,

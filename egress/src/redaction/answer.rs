@@ -191,7 +191,7 @@ fn replace(value: &mut Value, name: &SecretName) -> Secret {
 
 /// Whether a body sets a secret to a handle: a workflow that writes back what it read. Everybody may know a handle. What
 /// stands in metadata is the workflow's own affair.
-pub fn writes_handle(path: &str, body: &[u8]) -> bool {
+pub(crate) fn writes_handle(path: &str, body: &[u8]) -> bool {
     fn is_handle(value: &Value) -> bool {
         match value {
             Value::String(text) => text.starts_with(SCHEME),

@@ -30,7 +30,8 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
-pub use self::pattern::{Pattern, Progress};
+pub(crate) use self::pattern::Pattern;
+pub use self::pattern::Progress;
 pub(super) use self::{
     answer::writes_handle,
     rules::{Expected, brought_in, members_below, named},

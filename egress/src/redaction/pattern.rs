@@ -48,6 +48,7 @@ impl Pattern {
 pub struct Progress(Vec<(&'static Pattern, usize)>);
 
 impl Progress {
+    /// Begins at the outermost members.
     pub fn new(patterns: impl IntoIterator<Item = &'static Pattern>) -> Self {
         Self(patterns.into_iter().map(|pattern| (pattern, 0)).collect())
     }

@@ -94,14 +94,14 @@ fn may_say(body: &[u8], word: &str) -> bool {
 }
 
 /// What the answer to a request may hold. There is at least one operation that it may be.
-pub struct Expected(pub(super) Vec<Found>);
+pub(crate) struct Expected(pub(super) Vec<Found>);
 
 impl Expected {
     /// Looks for the rules of a request to the Management API.
     ///
     /// Where a reading of the path is no operation's, it is held to names that are secrets everywhere too: Auth0 adds
     /// operations faster than this table. What a write makes cannot be told there from what it shows, and so goes nowhere.
-    pub fn of(method: &Method, path: &str) -> Option<Self> {
+    pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         let mut found = Vec::new();
         let known = each_reading(path, &mut |segments| find(method.as_str(), segments, &mut found));
         // The answer to a HEAD has no body.
@@ -120,7 +120,7 @@ impl Expected {
     }
 
     /// Whether the request makes a secret.
-    pub fn makes(&self, body: &[u8]) -> bool {
+    pub(crate) fn makes(&self, body: &[u8]) -> bool {
         self.0.iter().any(|found| found.makes(body))
     }
 
@@ -132,7 +132,7 @@ impl Expected {
 }
 
 /// Lists what is a secret in requests to a path, whatever their method.
-pub fn members_below(path: &str) -> Vec<&'static Pattern> {
+pub(crate) fn members_below(path: &str) -> Vec<&'static Pattern> {
     let mut members: Vec<_> = UNDOCUMENTED.iter().collect();
     each_reading(path, &mut |segments| {
         let operations = OPERATIONS.iter().filter(|operation| operation.fits(segments));
@@ -144,7 +144,7 @@ pub fn members_below(path: &str) -> Vec<&'static Pattern> {
 }
 
 /// Names the secrets in the answers of an operation, for whoever lists them. Parameters of the path stand in braces.
-pub fn named(method: &str, path: &str) -> Vec<String> {
+pub(crate) fn named(method: &str, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     each_reading(path, &mut |segments| find(method, segments, &mut found));
     let mut names: Vec<String> = found.iter().flat_map(Found::members).map(Pattern::name).collect();
@@ -155,7 +155,7 @@ pub fn named(method: &str, path: &str) -> Vec<String> {
 
 /// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere. Parameters of
 /// the path stand in braces.
-pub fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
+pub(crate) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
     if !["POST", "PUT", "PATCH"].contains(&method) {
         return Vec::new();
     }

@@ -72,6 +72,7 @@ fn list(names: &[SecretName]) -> String {
 }
 
 impl Deliveries {
+    /// Begins with none.
     pub fn new(tenant: impl Into<String>, sink: Option<Sink>) -> Arc<Self> {
         Arc::new(Self { tenant: tenant.into(), sink, turn: Arc::default(), kept: Mutex::default() })
     }

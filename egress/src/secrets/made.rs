@@ -8,7 +8,7 @@ use super::{SecretName, SinkError, deliveries::SecretUndelivered};
 
 /// The secrets of one call that are not where they belong.
 #[derive(Debug, Default)]
-pub struct MadeSecrets(Mutex<MadeState>);
+pub(crate) struct MadeSecrets(Mutex<MadeState>);
 
 #[derive(Debug, Default)]
 struct MadeState {
@@ -20,19 +20,19 @@ struct MadeState {
 
 impl MadeSecrets {
     /// Writes down that the sink is given a secret.
-    pub fn under_way(&self, name: &SecretName) {
+    pub(crate) fn under_way(&self, name: &SecretName) {
         self.refused(name, Arc::new(SinkError::UnderWay));
     }
 
     /// Writes down that the sink has it.
-    pub fn delivered(&self, name: &SecretName) {
+    pub(crate) fn delivered(&self, name: &SecretName) {
         let mut made = self.lock();
         made.kept.retain(|(other, _)| other != name);
         made.missed.retain(|subject| *subject != name.owner());
     }
 
     /// Writes down that the sink did not take it.
-    pub fn refused(&self, name: &SecretName, source: Arc<SinkError>) {
+    pub(crate) fn refused(&self, name: &SecretName, source: Arc<SinkError>) {
         let mut made = self.lock();
         made.missed.retain(|subject| *subject != name.owner());
         match made.kept.iter_mut().find(|(other, _)| other == name) {
@@ -42,12 +42,12 @@ impl MadeSecrets {
     }
 
     /// Writes down that a secret may have been made, and was not in what came of the answer.
-    pub fn missed(&self, subject: &str) {
+    pub(crate) fn missed(&self, subject: &str) {
         self.lock().missed.push(subject.to_owned());
     }
 
     /// Writes down that the task ended in a panic: the sink's, if the sink was at it.
-    pub fn panicked(&self, subject: &str) {
+    pub(crate) fn panicked(&self, subject: &str) {
         let mut made = self.lock();
         let mut under_way =
             made.kept.iter_mut().filter(|(_, source)| matches!(**source, SinkError::UnderWay)).peekable();
@@ -60,7 +60,7 @@ impl MadeSecrets {
     }
 
     /// Returns what the sink does not have, as far as is known.
-    pub fn undelivered(&self) -> Option<SecretUndelivered> {
+    pub(crate) fn undelivered(&self) -> Option<SecretUndelivered> {
         let made = self.lock();
         let (_, source) = made.kept.first()?;
         let names = made.kept.iter().map(|(name, _)| name.clone()).collect();
@@ -68,7 +68,7 @@ impl MadeSecrets {
     }
 
     /// Returns what a secret belongs to that may be in force and that nobody has.
-    pub fn lost(&self) -> Option<String> {
+    pub(crate) fn lost(&self) -> Option<String> {
         self.lock().missed.last().cloned()
     }
 

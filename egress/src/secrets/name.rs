@@ -30,6 +30,7 @@ pub const SCHEME: &str = "auth0-secret://";
 const LONGEST_PART: usize = 200;
 
 impl SecretName {
+    /// Names a member of an object of a tenant.
     pub fn new(tenant: &str, above: &[impl AsRef<str>], id: &str, member: &[impl AsRef<str>]) -> Self {
         Self {
             tenant: tenant.to_owned(),

@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 2048;
 const ID_BYTES: usize = 16;
 
 /// The audience of a tenant's assertions.
-pub fn audience(domain: &Domain) -> String {
+pub(crate) fn audience(domain: &Domain) -> String {
     format!("https://{domain}/")
 }
 
@@ -37,10 +37,10 @@ struct Claims<'a> {
 
 /// Why there is no assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsignable(pub &'static str);
+pub(crate) struct Unsignable(pub &'static str);
 
 /// Signs a new assertion, good for one use.
-pub fn sign(key: &PrivateKey, client_id: &str, audience: &str) -> Result<Secret, Unsignable> {
+pub(crate) fn sign(key: &PrivateKey, client_id: &str, audience: &str) -> Result<Secret, Unsignable> {
     let mut random = [0_u8; ID_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| Unsignable("this machine has no random numbers"))?;
     let mut jti = String::with_capacity(2 * ID_BYTES);

@@ -22,16 +22,16 @@ use super::{Token, TokenError};
 use crate::{telemetry, transport::TransportError};
 
 /// A way to get a token.
-pub trait Fetch: fmt::Debug + Send + Sync {
+pub(crate) trait Fetch: fmt::Debug + Send + Sync {
     /// Gets one.
     fn fetch(&self) -> Fetching<'_>;
 }
 
-pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send + 'a>>;
+pub(crate) type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send + 'a>>;
 
 /// Fetches tokens, and keeps the last one.
 #[derive(Debug)]
-pub struct TokenCache {
+pub(crate) struct TokenCache {
     fetcher: Box<dyn Fetch>,
     state: Mutex<State>,
     fetched: AtomicU64,
@@ -56,7 +56,7 @@ const KEEP_REFUSAL: Duration = Duration::from_secs(1);
 const KEEP_REFUSAL_AT_MOST: Duration = Duration::from_secs(60);
 
 impl TokenCache {
-    pub fn new(fetcher: impl Fetch + 'static) -> Arc<Self> {
+    pub(crate) fn new(fetcher: impl Fetch + 'static) -> Arc<Self> {
         Arc::new(Self {
             fetcher: Box::new(fetcher),
             state: Mutex::new(State::Empty),
@@ -65,12 +65,12 @@ impl TokenCache {
     }
 
     /// Counts the tokens fetched so far.
-    pub fn fetched(&self) -> u64 {
+    pub(crate) fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
     }
 
     /// Returns a fresh token, waiting for a fetch where there is none.
-    pub async fn token(self: &Arc<Self>) -> Result<Arc<Token>, TokenError> {
+    pub(crate) async fn token(self: &Arc<Self>) -> Result<Arc<Token>, TokenError> {
         let mut flight = {
             let mut state = self.lock();
             match &*state {
@@ -95,7 +95,7 @@ impl TokenCache {
     }
 
     /// Forgets a token that the tenant refused, unless it has been replaced already.
-    pub fn drop_refused(&self, refused: &Arc<Token>) {
+    pub(crate) fn drop_refused(&self, refused: &Arc<Token>) {
         let mut state = self.lock();
         if matches!(&*state, State::Ready(token) if Arc::ptr_eq(token, refused)) {
             *state = State::Empty;

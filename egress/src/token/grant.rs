@@ -26,13 +26,13 @@ use crate::{
 };
 
 /// The endpoint answers in well under a second; Auth0's SDKs wait 10 s for it (node-auth0's default timeout).
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A token of the Management API with all its scopes is some 12 KB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// How an application proves itself.
 #[derive(Clone, Debug)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// By its secret.
     Secret(Secret),
     /// By assertions that its key signs for this audience.
@@ -41,19 +41,19 @@ pub enum Proof {
 
 /// A token endpoint, and what its tokens are to be for.
 #[derive(Clone, Debug)]
-pub struct TokenEndpoint {
-    pub uri: http::Uri,
+pub(crate) struct TokenEndpoint {
+    pub(crate) uri: http::Uri,
     /// The parameter that names it, and its value: `audience` for Auth0, `scope` elsewhere.
-    pub resource: (&'static str, String),
-    pub transport: Transport,
+    pub(crate) resource: (&'static str, String),
+    pub(crate) transport: Transport,
 }
 
 /// An application that fetches tokens.
 #[derive(Debug)]
-pub struct ClientCredentials {
-    pub endpoint: TokenEndpoint,
-    pub client_id: String,
-    pub proof: Proof,
+pub(crate) struct ClientCredentials {
+    pub(crate) endpoint: TokenEndpoint,
+    pub(crate) client_id: String,
+    pub(crate) proof: Proof,
 }
 
 impl Fetch for ClientCredentials {
@@ -64,7 +64,7 @@ impl Fetch for ClientCredentials {
 
 impl TokenEndpoint {
     /// Fetches a token.
-    pub async fn fetch(&self, client_id: &str, proof: &Proof) -> Result<Token, TokenError> {
+    pub(crate) async fn fetch(&self, client_id: &str, proof: &Proof) -> Result<Token, TokenError> {
         match self.fetch_once(client_id, proof).await {
             // A kept connection may have been closed just then. Asking for a token twice does no harm.
             Err(TokenError::NotReached(TransportError::Terminated(_))) => {

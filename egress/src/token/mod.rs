@@ -21,7 +21,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use self::vault::FromSource;
-pub use self::{
+pub(crate) use self::{
     cache::TokenCache,
     grant::{ClientCredentials, Proof, TokenEndpoint},
 };
@@ -43,7 +43,7 @@ const WIDER_AFTER: Duration = Duration::from_secs(300);
 
 /// Where tokens come from.
 #[derive(Debug)]
-pub enum TokenSource {
+pub(crate) enum TokenSource {
     /// Someone else fetched it.
     Static(Arc<Token>),
     /// Fetched here.
@@ -56,7 +56,7 @@ pub struct Token {
     value: Secret,
     /// When this machine got it.
     obtained: tokio::time::Instant,
-    pub scope: Option<String>,
+    pub(crate) scope: Option<String>,
     life: Life,
 }
 
@@ -94,6 +94,11 @@ impl Token {
         bearer(&self.value)
     }
 
+    /// Returns what it may do, where it says so.
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
     /// Returns how many seconds it has left, where that is known.
     pub fn expires_in(&self) -> Option<u64> {
         match self.life {
@@ -114,7 +119,7 @@ impl Token {
 
 impl TokenSource {
     /// Sets up what the credentials of a connection ask for; `None` where there are none.
-    pub fn new(credentials: Credentials, endpoint: TokenEndpoint, tenant: &Domain) -> Option<Self> {
+    pub(crate) fn new(credentials: Credentials, endpoint: TokenEndpoint, tenant: &Domain) -> Option<Self> {
         let assertion_audience = assertion::audience(tenant);
         Some(match credentials {
             Credentials::None => return None,
@@ -134,7 +139,7 @@ impl TokenSource {
     }
 
     /// Returns a token, waiting for a fetch where there is none.
-    pub async fn token(&self) -> Result<Arc<Token>, TokenError> {
+    pub(crate) async fn token(&self) -> Result<Arc<Token>, TokenError> {
         match self {
             Self::Static(token) => Ok(Arc::clone(token)),
             Self::Fetched(cache) => cache.token().await,
@@ -142,7 +147,7 @@ impl TokenSource {
     }
 
     /// Returns another token in place of one that the tenant refused; `None` where there is no way to get one.
-    pub fn another(
+    pub(crate) fn another(
         &self,
         refused: &Arc<Token>,
     ) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
@@ -157,12 +162,15 @@ impl TokenSource {
 
     /// Returns another token in place of one that lacks a scope, since the application's grant may have been widened after
     /// it was made; `None` where it is too young for that, or there is no way to get another.
-    pub fn wider(&self, token: &Arc<Token>) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
+    pub(crate) fn wider(
+        &self,
+        token: &Arc<Token>,
+    ) -> Option<impl Future<Output = Result<Arc<Token>, TokenError>>> {
         if token.obtained.elapsed() < WIDER_AFTER { None } else { self.another(token) }
     }
 
     /// Counts the tokens fetched so far.
-    pub fn fetched(&self) -> u64 {
+    pub(crate) fn fetched(&self) -> u64 {
         match self {
             Self::Static(_) => 0,
             Self::Fetched(cache) => cache.fetched(),
@@ -210,6 +218,7 @@ pub enum TokenError {
 /// What the token endpoint said.
 #[derive(Debug)]
 pub struct Refusal {
+    /// Status of its answer.
     pub status: StatusCode,
     /// OAuth's `error`.
     pub code: String,

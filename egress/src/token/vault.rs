@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// Asks the vault for a credential, and makes a token of it.
-pub struct FromSource {
-    pub source: Arc<dyn CredentialSource>,
-    pub endpoint: TokenEndpoint,
+pub(crate) struct FromSource {
+    pub(crate) source: Arc<dyn CredentialSource>,
+    pub(crate) endpoint: TokenEndpoint,
     /// The audience of assertions that a key of the vault signs.
-    pub assertion_audience: String,
+    pub(crate) assertion_audience: String,
 }
 
 impl fmt::Debug for FromSource {

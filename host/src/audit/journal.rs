@@ -106,7 +106,7 @@ impl Journal {
             context: Arc::clone(context),
             written: AtomicBool::new(false),
         });
-        self.open.lock().insert(context.id.number(), Arc::clone(&call));
+        self.open.lock().insert(context.id().number(), Arc::clone(&call));
         OpenCall { call, open: Arc::clone(&self.open), closed: self.closed.subscribe() }
     }
 
@@ -159,7 +159,7 @@ impl Drop for OpenCall {
             StopReason::Dropped
         };
         self.call.write(&AuditOutcome::stopped(stopped), 0);
-        self.open.lock().remove(&self.call.context.id.number());
+        self.open.lock().remove(&self.call.context.id().number());
     }
 }
 
@@ -172,14 +172,14 @@ impl Call {
         let elapsed = self.begun.elapsed();
         telemetry::call_ended(self.context.span(), &self.action, outcome.word(), outcome.reason(), elapsed);
         let Some(sink) = &self.facts.sink else { return };
-        let (requests, requests_omitted) = self.context.log.audit(self.begun, MOST_REQUESTS);
+        let (requests, requests_omitted) = self.context.log().audit(self.begun, MOST_REQUESTS);
         // Not by the requests: of a flood most are not written down, and a refused call may make none.
         let denial = self.context.denial();
         let denied = outcome.is_denied() || denial.is_some();
         sink.record(&AuditRecord {
             time: self.time,
-            call: self.context.id.to_string(),
-            caller: self.context.options.caller.as_deref().map(record::caller),
+            call: self.context.id().to_string(),
+            caller: self.context.caller().map(record::caller),
             domain: self.facts.domain.clone(),
             connection: self.facts.connection.clone(),
             component: self.facts.component.clone(),

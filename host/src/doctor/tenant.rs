@@ -64,7 +64,7 @@ pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
             return findings;
         }
         Ok((head, _)) => {
-            findings.push(scopes::examine(connection, token.scope.as_deref()).await);
+            findings.push(scopes::examine(connection, token.scope()).await);
             findings.push(rate_limit(&head.headers, head.status));
         }
         Err(error) => {
@@ -130,11 +130,12 @@ fn clock(plan: &Plan, headers: &HeaderMap) -> Finding {
 async fn token(connection: &Tenant, plan: &Plan) -> Result<(std::sync::Arc<Token>, Finding), Finding> {
     let failed =
         |found: String, advice: &str| Finding::new(Check::Token, Verdict::Fail, found).advise(advice);
-    let (true, Some(source)) = (plan.has_credentials, connection.egress().token_source()) else {
+    let token = if plan.has_credentials { connection.egress().token().await } else { None };
+    let Some(token) = token else {
         let advice = "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or AUTH0_TOKEN";
         return Err(failed("there are no credentials".to_owned(), advice));
     };
-    match source.token().await {
+    match token {
         Ok(token) => {
             let found = match token.expires_in() {
                 Some(0) => {
