@@ -1,8 +1,8 @@
 //! `cargo xtask …`: everything about this project that is more than plain cargo.
 //!
 //! A contributor on a fresh machine needs two commands, `cargo xtask demo` and `cargo xtask test`. Both first make sure
-//! that there is a Rust that can build for WebAssembly and that the component is built, because the host embeds it and
-//! cargo cannot express that a crate needs another crate's product for another target.
+//! that there is a Rust that can build for WebAssembly and that the component which the host carries is built from the
+//! sources as they are: cargo cannot express that a crate needs another crate's product for another target.
 
 mod bench;
 mod component;
