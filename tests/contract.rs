@@ -86,6 +86,20 @@ fn the_component_exports_the_interfaces_of_the_contract_with_all_their_functions
 }
 
 #[test]
+fn the_interface_that_the_host_asks_for_is_that_of_the_contract() {
+    let read = |file: &str| {
+        std::fs::read_to_string(program::root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    for file in ["actions.wit", "types.wit"] {
+        let (own, contract) = (format!("host/wit/{file}"), format!("wit/{file}"));
+        assert!(read(&own) == read(&contract), "{own} is no copy of {contract} any more: copy it");
+    }
+    let package =
+        |file: &str| read(file).lines().find(|line| line.starts_with("package ")).map(str::to_owned);
+    assert_eq!(package("host/wit/runner.wit"), package("wit/world.wit"));
+}
+
+#[test]
 fn every_item_of_the_contract_says_what_it_is_and_since_when() {
     let mut contract = Resolve::default();
     let (package, _) = contract.push_dir(program::root().join("wit")).expect("the contract is WIT");
