@@ -38,7 +38,7 @@ Commands:
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
   fuzz [TARGET]        Fuzz what reads input and answers, a minute per target; --seconds N: another time
-  reference [--check]  Write the pages in docs/ that the component tells of itself; --check: only compare them
+  reference [--check]  Write the pages in docs/ that are made from the component and the catalogue; --check: only compare them
 
 AUTH0_WASM_TOOLCHAIN=rustup|debian forces one of the two ways to a Rust that builds for WebAssembly.";
 
