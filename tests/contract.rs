@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use auth0_embedded_component::COMPONENT;
 use auth0_tests::{curated, host, program};
 use wasm_metadata::Payload;
 use wit_parser::decoding::{DecodedWasm, decode};
@@ -23,14 +24,8 @@ const IMPORTS: [&str; 9] = [
 /// The most that the project promises: every engine fetches, hashes and compiles the file.
 const MOST_BYTES: usize = 1_600_000;
 
-fn bytes() -> Vec<u8> {
-    let path = program::component();
-    std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask component`", path.display()))
-}
-
 fn decoded() -> (Resolve, wit_parser::WorldId) {
-    match decode(&bytes()).expect("the component carries its types") {
+    match decode(COMPONENT).expect("the component carries its types") {
         DecodedWasm::Component(resolve, world) => (resolve, world),
         DecodedWasm::WitPackage(..) => panic!("a package of WIT is no component"),
     }
@@ -91,6 +86,20 @@ fn the_component_exports_the_interfaces_of_the_contract_with_all_their_functions
 }
 
 #[test]
+fn the_interface_that_the_host_asks_for_is_that_of_the_contract() {
+    let read = |file: &str| {
+        std::fs::read_to_string(program::root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    for file in ["actions.wit", "types.wit"] {
+        let (own, contract) = (format!("host/wit/{file}"), format!("wit/{file}"));
+        assert!(read(&own) == read(&contract), "{own} is no copy of {contract} any more: copy it");
+    }
+    let package =
+        |file: &str| read(file).lines().find(|line| line.starts_with("package ")).map(str::to_owned);
+    assert_eq!(package("host/wit/runner.wit"), package("wit/world.wit"));
+}
+
+#[test]
 fn every_item_of_the_contract_says_what_it_is_and_since_when() {
     let mut contract = Resolve::default();
     let (package, _) = contract.push_dir(program::root().join("wit")).expect("the contract is WIT");
@@ -139,13 +148,13 @@ fn every_typed_function_is_a_curated_action_too_and_the_other_way_round() {
 
 #[test]
 fn the_component_is_small() {
-    let size = bytes().len();
+    let size = COMPONENT.len();
     assert!(size <= MOST_BYTES, "{size} bytes");
 }
 
 #[test]
 fn the_component_says_name_version_licence_and_where_it_comes_from() {
-    let Payload::Component { metadata, .. } = Payload::from_binary(&bytes()).unwrap() else {
+    let Payload::Component { metadata, .. } = Payload::from_binary(COMPONENT).unwrap() else {
         panic!("no component");
     };
     assert_eq!(metadata.name.as_deref(), Some("auth0-connector"));
@@ -160,21 +169,16 @@ fn the_component_says_name_version_licence_and_where_it_comes_from() {
 
 #[test]
 fn the_component_holds_no_path_of_the_machine_that_built_it() {
-    let bytes = bytes();
-    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let holds = |text: &str| COMPONENT.windows(text.len()).any(|window| window == text.as_bytes());
     for path in ["/.cargo/registry", "/work/", "/home/", "/root/", "/Users/"] {
         assert!(!holds(path), "{path}");
     }
 }
 
 #[test]
-fn the_host_runs_the_file_that_was_built() {
+fn the_host_runs_the_component_that_the_repository_carries() {
     let info = host().component();
-    assert_eq!(
-        info.size,
-        bytes().len(),
-        "rebuild the host: it holds another component than target/component has"
-    );
+    assert_eq!(info.size, COMPONENT.len());
     let mut imports: Vec<String> = info.imports.iter().map(|name| without_patch(name)).collect();
     imports.sort();
     assert_eq!(imports, IMPORTS);

@@ -30,7 +30,7 @@ fn lasting(text: &str) -> String {
 fn the_example_is_done_whole_and_the_report_says_for_whom() {
     let said = demo(&[]);
     assert_eq!(said.code, Some(0), "{said:#?}");
-    let people = fs::read_to_string(root().join("examples/joiners.csv")).unwrap();
+    let people = fs::read_to_string(root().join("cli/examples/joiners.csv")).unwrap();
     for row in people.lines().skip(1) {
         let email = row.split(',').nth(1).unwrap();
         assert!(said.out.contains(email), "{email} is in the report: {}", said.out);

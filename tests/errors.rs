@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
 use auth0_host::{ApiKeyProvider, CallOptions, Credentials, Error, ErrorKind, Host, Settings};
-use auth0_tests::{OfflineTenant, at_its_deadline, encoded, line, newcomer, program, refused};
+use auth0_tests::{OfflineTenant, at_its_deadline, encoded, line, newcomer, refused};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -384,13 +384,13 @@ async fn a_redirect_is_not_followed() {
 /// The built component, except that it takes another host for Resend's: what a component does that was tampered with.
 fn tampered() -> Host {
     let (from, to) = (b"https://api.resend.com", b"https://api.resent.com");
-    let mut bytes = std::fs::read(program::component()).expect("`cargo xtask component` has built it");
+    let mut bytes = auth0_embedded_component::COMPONENT.to_vec();
     let at = bytes
         .windows(from.len())
         .position(|window| window == from)
         .expect("Resend's address is in the component");
     bytes[at..at + to.len()].copy_from_slice(to);
-    Host::builder().component(bytes).build().expect("it is a component still")
+    Host::with_component(bytes).build().expect("it is a component still")
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a policy refuses does not reach the tenant, by whichever action it is tried; what it allows works.
 
 use auth0_host::{Effect, Error, ErrorKind, Host, Policy};
-use auth0_tests::program::{Said, auth0_host, root, run};
+use auth0_tests::program::{Said, auth0_host, hostile, root, run};
 use auth0_tests::{DATABASE, OfflineTenant, encoded, host, refused, settings};
 use serde_json::{Value, json};
 
@@ -253,8 +253,7 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
 /// The hostile component (`tests/guests`) says of all its actions that they read, and sends what it is told to.
 #[tokio::test]
 async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_about_requests() {
-    let hostile =
-        Host::builder().component_file(root().join("target/component/hostile.wasm")).build().unwrap();
+    let hostile = Host::with_component_file(hostile()).build().unwrap();
     let tenant = OfflineTenant::start().await;
     let user = encoded(&tenant.user(PERSON));
     let authority = tenant.emulator.base_url().split_once("://").unwrap().1.to_owned();

@@ -20,7 +20,7 @@ fn host() -> &'static Host {
 }
 
 fn builder() -> HostBuilder {
-    Host::builder().component_file(program::root().join("target/component/hostile.wasm"))
+    Host::with_component_file(program::hostile())
 }
 
 /// Processor time for what is to run into another limit, on a slow machine too.

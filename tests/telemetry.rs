@@ -306,7 +306,7 @@ async fn a_run_that_is_interrupted_has_its_spans_and_its_audit_record() {
 #[tokio::test]
 async fn a_host_that_a_component_made_up_is_not_traced() {
     let tenant = OfflineTenant::start().await;
-    let hostile = auth0_tests::program::root().join("target/component/hostile.wasm");
+    let hostile = auth0_tests::program::hostile();
     let url = json!({"scheme": "https", "authority": "mira-olsen-acme.example:1985", "path": "/mira"});
     let (_, collector) = collected(
         |sent| sent.has_spans(&["GET /{id}"]),

@@ -111,7 +111,7 @@ impl DefaultTransport {
 }
 
 fn link(engine: &Engine) -> wasmtime::Result<RunnerPre<Guest>> {
-    let component = Component::from_binary(engine, auth0_host::bench::component())?;
+    let component = Component::from_binary(engine, auth0_embedded_component::COMPONENT)?;
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;

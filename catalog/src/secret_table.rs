@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use crate::{Operation, Secrets, secrets::UNDOCUMENTED};
 
 const HEAD: &str = "\
-<!-- Written by `cargo run --package auth0-catalog --example secret-table`: edit catalog/secrets.toml instead. -->
+<!-- Written by `cargo xtask reference`: edit catalog/secrets.toml instead. -->
 
 # Secrets in answers
 

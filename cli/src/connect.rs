@@ -23,7 +23,7 @@ const CALLS: u32 = 64;
 /// Loads the component.
 pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
     let builder = match &globals.component {
-        Some(path) => Host::builder().component_file(path),
+        Some(path) => Host::with_component_file(path),
         None => Host::builder(),
     };
     let cache = code_cache(globals, std::env::var_os("AUTH0_CACHE").as_deref());

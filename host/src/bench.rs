@@ -41,11 +41,6 @@ impl NativeClient {
     }
 }
 
-/// Returns the connector that the library was built with.
-pub fn component() -> &'static [u8] {
-    crate::host::EMBEDDED
-}
-
 /// Makes an instance as a call does, and throws it away.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The component, ready to serve any number of connections.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,10 +22,11 @@ use crate::{
     tenant::Tenant,
 };
 
-/// The connector that this library was built with.
-pub(crate) static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
-
 /// The compiled component. Cheap to clone; clones are the same host.
+///
+/// A host begins with the connector that this library carries ([`Host::new`], [`Host::builder`]), or with one that is
+/// given ([`Host::with_component`], [`Host::with_component_file`]). Without the feature `embedded-component` there are
+/// only the latter.
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
@@ -39,23 +41,33 @@ struct Inner {
 }
 
 impl Host {
-    /// Compiles the connector that this library was built with. Takes most of a second of processor time;
+    /// Compiles the connector that this library carries. Takes most of a second of processor time;
     /// inside a runtime, [`HostBuilder::build_async`] does it beside the runtime's threads.
     ///
     /// # Errors
     ///
     /// [`Error::Engine`] where this machine cannot run WebAssembly.
+    #[cfg(feature = "embedded-component")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "embedded-component")))]
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }
 
-    /// Begins with the connector that this library was built with, and lets another one be named.
+    /// Begins with the connector that this library carries.
+    #[cfg(feature = "embedded-component")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "embedded-component")))]
     pub fn builder() -> HostBuilder {
-        HostBuilder {
-            component: Source::Embedded,
-            concurrent_calls: DEFAULT_INSTANCES,
-            code_cache: CodeCache::Off,
-        }
+        HostBuilder::of(Source::Bytes(auth0_embedded_component::COMPONENT.into()))
+    }
+
+    /// Begins with these bytes, a build of the connector.
+    pub fn with_component(bytes: impl Into<Cow<'static, [u8]>>) -> HostBuilder {
+        HostBuilder::of(Source::Bytes(bytes.into()))
+    }
+
+    /// Begins with this file, a build of the connector.
+    pub fn with_component_file(path: impl Into<PathBuf>) -> HostBuilder {
+        HostBuilder::of(Source::File(path.into()))
     }
 
     /// Opens a tenant. Nothing is sent yet, and no thread of the runtime is blocked: what has to be read from the disk is
@@ -145,7 +157,7 @@ impl std::fmt::Debug for Host {
     }
 }
 
-/// Names the component of a [`Host`].
+/// What a [`Host`] is made of: its component, and how it uses the machine.
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     component: Source,
@@ -155,24 +167,13 @@ pub struct HostBuilder {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Embedded,
-    Bytes(Vec<u8>),
+    Bytes(Cow<'static, [u8]>),
     File(PathBuf),
 }
 
 impl HostBuilder {
-    /// Uses these bytes.
-    #[must_use]
-    pub fn component(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.component = Source::Bytes(bytes.into());
-        self
-    }
-
-    /// Uses this file.
-    #[must_use]
-    pub fn component_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.component = Source::File(path.into());
-        self
+    fn of(component: Source) -> Self {
+        Self { component, concurrent_calls: DEFAULT_INSTANCES, code_cache: CodeCache::Off }
     }
 
     /// Sets how many calls all connections together may have at once; 1,000 where absent. More of them wait, and end
@@ -202,7 +203,6 @@ impl HostBuilder {
     pub fn build(self) -> Result<Host, Error> {
         let (calls, cache) = (self.concurrent_calls.max(1), &self.code_cache);
         let (runtime, component, code) = match &self.component {
-            Source::Embedded => Runtime::new(EMBEDDED, calls, cache)?,
             Source::Bytes(bytes) => Runtime::new(bytes, calls, cache)?,
             Source::File(path) => Runtime::new(&read(path)?, calls, cache)?,
         };

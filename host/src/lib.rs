@@ -17,8 +17,20 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! `embedded-component`, on by default, brings the connector itself: then [`Host::new`] and [`Host::builder`] need nothing
+//! beside the library. Without it ([`default-features = false`]) a component is given, as bytes
+//! ([`Host::with_component`]) or as a file ([`Host::with_component_file`]); `cargo xtask component` in the repository
+//! builds one.
+//!
+//! [`default-features = false`]: https://doc.rust-lang.org/cargo/reference/features.html#dependency-features
+//!
+//! # Errors
+//!
 //! An error that the action answered is [`Error::Action`]: branch on its [`ErrorKind`]. The other errors are the
 //! host's own.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 mod action;

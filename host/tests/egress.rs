@@ -1,4 +1,5 @@
 //! What the built component makes of a way out that is blocked: the guest's own clock against the host's.
+#![cfg(feature = "embedded-component")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

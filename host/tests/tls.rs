@@ -1,4 +1,5 @@
 //! Sockets and TLS sessions of a connection, counted by the server.
+#![cfg(feature = "embedded-component")]
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that failed")]
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};

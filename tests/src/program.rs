@@ -10,9 +10,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
 }
 
-/// The built component, which the library `auth0-host` holds too.
+/// The component as a file, the one that the library carries.
 pub fn component() -> PathBuf {
-    root().join("target/component/auth0.wasm")
+    root().join("embedded-component/auth0.wasm")
+}
+
+/// The hostile component, which `cargo xtask test` builds.
+pub fn hostile() -> PathBuf {
+    present(root().join("target/component/hostile.wasm"))
 }
 
 /// The command `auth0-host`, without the caller's settings.

@@ -28,7 +28,8 @@ const LIMIT: usize = 1_600_000;
 const HOSTILE: &str = "auth0-guests";
 
 /// Build `target/component/auth0.wasm`, and the file that the repository carries where the compiler is the one that it
-/// has to be built with. Files are left alone where they would not change, so that what embeds them is not rebuilt.
+/// has to be built with: the host, its tests and the benchmark run that one. Files are left alone where they would not
+/// change, so that what embeds them is not rebuilt.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let toolchain = Toolchain::find(workspace)?;
     let path = workspace.component();
@@ -39,6 +40,12 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
         if write_if_changed(&carried, &component)? {
             process::say(&format!("{} has changed: commit it with what it changed by", carried.display()));
         }
+    } else {
+        process::say(&format!(
+            "the host carries {}, which this compiler does not write; auth0-host --component {} runs this build",
+            workspace.carried().display(),
+            path.display()
+        ));
     }
     Ok(path)
 }

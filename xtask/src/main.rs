@@ -1,8 +1,8 @@
 //! `cargo xtask …`: everything about this project that is more than plain cargo.
 //!
 //! A contributor on a fresh machine needs two commands, `cargo xtask demo` and `cargo xtask test`. Both first make sure
-//! that there is a Rust that can build for WebAssembly and that the component is built, because the host embeds it and
-//! cargo cannot express that a crate needs another crate's product for another target.
+//! that there is a Rust that can build for WebAssembly and that the component which the host carries is built from the
+//! sources as they are: cargo cannot express that a crate needs another crate's product for another target.
 
 mod bench;
 mod component;
@@ -38,7 +38,7 @@ Commands:
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
   fuzz [TARGET]        Fuzz what reads input and answers, a minute per target; --seconds N: another time
-  reference [--check]  Write the pages in docs/ that the component tells of itself; --check: only compare them
+  reference [--check]  Write the pages in docs/ that are made from the component and the catalogue; --check: only compare them
 
 AUTH0_WASM_TOOLCHAIN=rustup|debian forces one of the two ways to a Rust that builds for WebAssembly.";
 

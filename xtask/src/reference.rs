@@ -1,9 +1,12 @@
-//! The pages under `docs/` that the built component itself writes: the reference of the curated actions
-//! (`docs/actions.md`), that of the operations of the Management API (`docs/operations-reference/`, a page for each
-//! family, since there are hundreds), and the label in `docs/label.md`.
+//! The pages under `docs/` that nobody writes by hand.
 //!
-//! It is asked through the host's command line, as any user can ask it; nothing is read from the sources. So the pages
-//! cannot tell of anything that the built component does not do.
+//! From the built component come the reference of the curated actions (`docs/actions.md`), that of the operations of the
+//! Management API (`docs/operations-reference/`, a page for each family, since there are hundreds), and the label in
+//! `docs/label.md`. It is asked through the host's command line, as any user can ask it; nothing is read from the sources.
+//! So the pages cannot tell of anything that the built component does not do.
+//!
+//! What the host takes for secrets the component does not know: that page (`docs/secret-fields.md`) comes from the table of
+//! operations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -123,6 +126,9 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     let found =
         fs::read_to_string(workspace.root().join(LABEL)).with_context(|| format!("cannot read {LABEL}"))?;
     pages.push(page(LABEL, labelled(&found, &ask(&["label"])?)?));
+    let secrets =
+        auth0_catalog::secret_table(&auth0_catalog::read()?, &auth0_catalog::undocumented_secrets()?);
+    pages.push(page("docs/secret-fields.md", secrets));
     Ok(pages)
 }
 

@@ -54,8 +54,8 @@ impl Workspace {
         &self.root
     }
 
-    /// The component that the host embeds. Always in the workspace's own `target`, wherever cargo builds, so that the
-    /// host's build script and the tests know the place.
+    /// The component as this machine built it last. Always in the workspace's own `target`, wherever cargo builds, so that
+    /// the tests know the place.
     pub(crate) fn component(&self) -> PathBuf {
         self.root.join("target/component/auth0.wasm")
     }

@@ -534,7 +534,7 @@ mod tests {
 
     #[test]
     fn the_example_has_no_bad_row() {
-        let batch = read(include_bytes!("../../../examples/joiners.csv")).unwrap();
+        let batch = read(include_bytes!("../../examples/joiners.csv")).unwrap();
         assert_eq!(batch.bad, []);
         let words: Vec<_> = batch.rows.iter().map(|row| row.change.as_str()).collect();
         assert_eq!(

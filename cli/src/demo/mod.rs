@@ -24,8 +24,8 @@ use self::progress::Progress;
 use self::report::{Delivered, End, Report, ReportContext};
 
 /// The file that is used where none is named.
-const EXAMPLE: &[u8] = include_bytes!("../../../examples/joiners.csv");
-const EXAMPLE_NAME: &str = "examples/joiners.csv, built in";
+const EXAMPLE: &[u8] = include_bytes!("../../examples/joiners.csv");
+const EXAMPLE_NAME: &str = "joiners.csv, built in";
 
 /// Not everything was done.
 const INCOMPLETE: u8 = 1;

@@ -8,6 +8,7 @@ mod needles;
 
 use std::sync::Arc;
 
+use auth0_embedded_component::COMPONENT;
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
@@ -17,7 +18,6 @@ use self::{memory::Keeper, needles::Needles};
 use crate::{
     code_cache::CodeCache,
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
-    host::EMBEDDED,
     mail_credentials::ApiKeyProvider,
     policy::PermittedActions,
     private_key::PrivateKey,
@@ -57,7 +57,7 @@ impl Laboratory {
         config.memory_init_cow(false);
         config.with_host_memory(Arc::new(memories.clone()));
         let engine = Engine::new(&config).unwrap();
-        let (runtime, component, _) = Runtime::with_engine(engine, EMBEDDED, 8, &CodeCache::Off).unwrap();
+        let (runtime, component, _) = Runtime::with_engine(engine, COMPONENT, 8, &CodeCache::Off).unwrap();
         let tenant = Emulator::builder().seed(Seed::demo()).start().await.unwrap();
         let mut needles = Needles::default();
         needles.add("the client secret", tenant.client_secret().as_bytes());
