@@ -24,7 +24,9 @@ use crate::{
     action::ScopeRequirement,
     denial::Denial,
     governor::Priority,
-    private_path, scopes,
+    private_path,
+    request_observer::{Observer, RequestObserver},
+    scopes,
     secrets::{deliveries::SecretUndelivered, made::MadeSecrets},
     telemetry::{self, CallId, RequestEnd},
     token::Token,
@@ -109,6 +111,7 @@ pub struct CallOptions {
     pub(crate) caller: Option<String>,
     pub(crate) reveal_secrets: bool,
     pub(crate) read_only: bool,
+    pub(crate) observer: Observer,
 }
 
 impl CallOptions {
@@ -135,6 +138,13 @@ impl CallOptions {
     #[must_use]
     pub fn caller(mut self, caller: impl Into<String>) -> Self {
         self.caller = Some(caller.into());
+        self
+    }
+
+    /// Tells somebody of the call's requests while it runs.
+    #[must_use]
+    pub fn observer(mut self, observer: impl RequestObserver + 'static) -> Self {
+        self.observer = Observer::new(observer);
         self
     }
 
@@ -206,8 +216,8 @@ impl CallContext {
         Self {
             id: CallId::default(),
             deadline,
+            log: RequestLog { observer: options.observer.clone(), ..RequestLog::default() },
             options,
-            log: RequestLog::default(),
             requests: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
@@ -327,11 +337,12 @@ pub const DENIED: &str = "denied";
 pub struct RequestLog {
     entries: Mutex<Vec<Arc<Entry>>>,
     span: Span,
+    observer: Observer,
 }
 
 impl Default for RequestLog {
     fn default() -> Self {
-        Self { entries: Mutex::default(), span: Span::none() }
+        Self { entries: Mutex::default(), span: Span::none(), observer: Observer::default() }
     }
 }
 
@@ -365,6 +376,7 @@ pub struct RequestEntry {
     entry: Arc<Entry>,
     /// Closed with this handle, not with the log, which lives as long as the call.
     span: Span,
+    observer: Observer,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -396,7 +408,8 @@ impl RequestLog {
             state: Mutex::default(),
         });
         lock(&self.entries).push(Arc::clone(&entry));
-        RequestEntry { entry, span }
+        self.observer.begun(|| entry.begun());
+        RequestEntry { entry, span, observer: self.observer.clone() }
     }
 
     /// Returns what is known by now.
@@ -413,6 +426,11 @@ impl RequestLog {
 }
 
 impl Entry {
+    /// As [`Entry::record`], of a request that has only begun.
+    fn begun(&self) -> RequestRecord {
+        RequestRecord { error: None, ..self.record() }
+    }
+
     fn record(&self) -> RequestRecord {
         let state = lock(&self.state);
         let no_answer = state.status.is_none() && state.error.is_none();
@@ -501,6 +519,8 @@ impl Drop for RequestEntry {
             elapsed,
         }
         .tell(&self.span);
+        drop(state);
+        self.observer.ended(|| entry.record());
     }
 }
 

@@ -179,6 +179,12 @@ pub trait CredentialSource: Send + Sync {
     fn credential(&self) -> CredentialFuture<'_>;
 }
 
+impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
+    fn credential(&self) -> CredentialFuture<'_> {
+        (**self).credential()
+    }
+}
+
 /// Why a vault hands out nothing.
 ///
 /// The sentence is a constant of the program: it ends up in errors and logs, and a text that is put together at run

@@ -18,6 +18,7 @@ pub mod mail_credentials;
 mod native;
 pub mod private_key;
 mod redaction;
+pub mod request_observer;
 pub mod resolver;
 pub mod secret;
 pub mod secrets;

@@ -22,7 +22,11 @@ use super::{
     transport::tls_config,
     *,
 };
-use crate::secret::Secret;
+use crate::{
+    call::{CallOptions, RequestRecord},
+    request_observer::RequestObserver,
+    secret::Secret,
+};
 
 mod secrets;
 mod vault;
@@ -838,4 +842,47 @@ async fn a_credential_in_a_guest_s_trailers_does_not_leave() {
     let body = body.with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync();
     let _ = egress.send(Request::from_parts(head, body), hasty(), &CallContext::default()).await;
     assert!(tenant.saw("POST /api/v2/users") && tenant.saw("Bearer t") && !tenant.saw("forged"));
+}
+
+/// Writes down what it hears; a watcher without a list panics.
+struct Watcher(Option<Mutex<Vec<(String, Option<u16>)>>>);
+
+impl RequestObserver for Watcher {
+    fn begun(&self, request: &RequestRecord) {
+        self.ended(request);
+    }
+
+    fn ended(&self, request: &RequestRecord) {
+        let list = self.0.as_ref().unwrap();
+        list.lock().unwrap().push((format!("{} {}", request.method, request.path), request.status));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_hears_of_each_request_while_the_call_runs() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let watcher = Arc::new(Watcher(Some(Mutex::default())));
+    let options = CallOptions::new().observer(Arc::clone(&watcher));
+    let call = CallContext::new(Instant::now() + Duration::from_secs(60), options);
+    let ask = request(Method::GET, &tenant.url("/api/v2/users?q=jane"), "");
+    let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+    let heard = || watcher.0.as_ref().unwrap().lock().unwrap().clone();
+    let line = || "GET /api/v2/users?q".to_owned();
+    assert_eq!(heard(), [(line(), None)], "its body was not read yet");
+    answer.into_body().collect().await.unwrap();
+    assert_eq!(heard(), [(line(), None), (line(), Some(200))]);
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_changes_nothing() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let options = CallOptions::new().observer(Watcher(None));
+    let call = CallContext::new(Instant::now() + Duration::from_secs(60), options);
+    let ask = request(Method::GET, &tenant.url("/api/v2/users"), "");
+    let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    drop(answer);
+    assert_eq!(call.log.records()[0].status, Some(200));
 }

@@ -78,6 +78,7 @@ pub use denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine};
 pub use doctor::{Check, Finding, Verdict};
 pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
+pub use egress::request_observer::RequestObserver;
 pub use engine_error::EngineError;
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};

@@ -61,6 +61,16 @@ pub trait SecretSink: Send + Sync {
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a>;
 }
 
+impl<T: SecretSink + ?Sized> SecretSink for Arc<T> {
+    fn ready(&self) -> SinkFuture<'_> {
+        (**self).ready()
+    }
+
+    fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
+        (**self).put(name, secret)
+    }
+}
+
 /// A sink as settings hold it.
 #[derive(Clone)]
 pub struct Sink(pub Arc<dyn SecretSink>);

@@ -13,7 +13,7 @@ struct MemorySink {
     taken: Mutex<Vec<String>>,
 }
 
-impl SecretSink for Arc<MemorySink> {
+impl SecretSink for MemorySink {
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
         Box::pin(async move {
             if self.broken.load(Ordering::Relaxed) {
