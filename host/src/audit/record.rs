@@ -212,7 +212,7 @@ pub(super) fn caller(text: &str) -> String {
 /// Keeps a name that an action can have: `get-user`, or an operation's, `organizations.members.list`. What an engine runs may
 /// be a text that a person typed.
 pub(super) fn action(text: &str) -> &str {
-    /// The longest operation's has 46 letters.
+    /// The longest operation's has 58 letters.
     const LONGEST: usize = 64;
     let curated = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let part = |part: &str| {
