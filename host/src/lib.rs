@@ -35,6 +35,7 @@
 
 mod action;
 mod audit;
+#[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 mod bindings;

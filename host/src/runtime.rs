@@ -241,6 +241,7 @@ impl Runtime {
     }
 
     /// Makes an instance and throws it away.
+    #[cfg(feature = "bench")]
     pub(crate) async fn instantiate(&self) -> Result<(), Error> {
         self.instance(QUESTION_TIMEOUT, Guest::sealed).await.map(drop)
     }

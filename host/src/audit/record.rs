@@ -277,7 +277,9 @@ mod tests {
         for known in ["get-user", "users.get", "attackProtection.bruteForceProtection.update"] {
             assert_eq!(action(known), known);
         }
-        for made_up in ["", "Jane Doe", "Jane.Doe", "jane@acme.com", ".", "users.", "get_user", &"x".repeat(65)] {
+        for made_up in
+            ["", "Jane Doe", "Jane.Doe", "jane@acme.com", ".", "users.", "get_user", &"x".repeat(65)]
+        {
             assert_eq!(action(made_up), "(invalid)", "{made_up}");
         }
         assert_eq!(caller(&"x".repeat(1000)).len(), LONGEST_CALLER);
