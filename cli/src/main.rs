@@ -16,6 +16,7 @@ mod label;
 mod mail;
 mod mcp;
 mod policy;
+mod pretty;
 mod print;
 mod reference;
 mod run;

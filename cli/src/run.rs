@@ -2,8 +2,6 @@
 
 use auth0_host::{ActionSummary, CallOptions, Error, RequestRecord};
 
-use serde_json::Value;
-
 use super::{Exit, Failure, Globals, connect, form, input, print, secrets};
 
 /// Arguments of `run`.
@@ -75,20 +73,16 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     if !actions.iter().any(|action| action.id == arguments.action) {
         return Err(unknown(&arguments.action, &actions));
     }
-    if let Value::Object(given) = &mut input
-        && input::may_be_meant_as_text(given, &arguments.pairs)
-    {
+    if input::may_be_meant_as_text(&input, &arguments.pairs) {
         let description = host.describe(&arguments.action).await?;
-        input::keep_texts(given, &arguments.pairs, &description.input_schema);
+        input::keep_texts(&mut input, &arguments.pairs, &description.input_schema);
     }
     let target = connect::Target::open(&host, globals).await?;
     // Nobody fills in a form for what the policy refuses; the call tells why.
-    if arguments.interactive
-        && target.connection.permits(&arguments.action).is_ok()
-        && let Value::Object(given) = input
-    {
+    if arguments.interactive && target.connection.permits(&arguments.action).is_ok() {
         let description = host.describe(&arguments.action).await?;
-        input = Value::Object(form::ask(description, given, arguments.other_words()).await?);
+        let form = form::ask(description, input.to_values()?, arguments.other_words()).await?;
+        input = input.filled_in(form);
     }
     let options = if arguments.reveal { CallOptions::new().reveal_secrets() } else { CallOptions::new() };
     let outcome = target.connection.call_with(&arguments.action, input, options).await;
@@ -103,7 +97,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
         Err(Error::SecretUndelivered { outcome, .. }) => *outcome,
         result => result,
     };
-    print::json(&result?)?;
+    print::result(&result?)?;
     Ok(Exit::Done)
 }
 

@@ -6,12 +6,12 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use auth0_egress::settings_error::SettingsError;
 
 use crate::{
     engine_error::EngineError,
+    json::{Json, JsonError},
     limits::Limit,
     secrets::{SecretName, SinkError},
 };
@@ -90,7 +90,7 @@ pub enum Error {
         /// Why the sink did not take the first of them.
         source: Arc<SinkError>,
         /// What the action answered, with handles in place of the secrets.
-        outcome: Box<Result<Value, Error>>,
+        outcome: Box<Result<Json, Error>>,
     },
 
     /// The call did not end in time and was stopped.
@@ -112,7 +112,7 @@ pub enum Error {
         /// What it did.
         problem: String,
         /// What the parser said.
-        source: Option<serde_json::Error>,
+        source: Option<JsonError>,
     },
 }
 

@@ -34,6 +34,7 @@ mod doctor;
 mod engine_error;
 mod error;
 mod host;
+mod json;
 mod limits;
 mod manifest;
 mod outcome;
@@ -66,6 +67,7 @@ pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use engine_error::EngineError;
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
+pub use json::{Json, JsonError, JsonView};
 pub use limits::{Limit, Limits};
 pub use mail_credentials::{
     ApiKeyProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownApiKeyProvider,

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::{call::RequestRecord, error::Error};
+use crate::{call::RequestRecord, error::Error, json::Json};
 
 /// What one call of an action came to.
 #[derive(Debug)]
@@ -13,7 +11,7 @@ pub struct Outcome {
     /// The action.
     pub action: String,
     /// Its answer.
-    pub result: Result<Value, Error>,
+    pub result: Result<Json, Error>,
     /// The requests that it made, in order, the ones that were refused or broken off included. Token requests of the
     /// host are not among them: they belong to the connection, not to a call.
     pub requests: Vec<RequestRecord>,

@@ -9,7 +9,6 @@ mod engine;
 mod guest;
 mod http;
 mod instances;
-mod json;
 
 use std::{
     collections::HashMap,
@@ -20,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::{
     Engine, Store, StoreContextMut, Trap,
@@ -57,6 +55,7 @@ use crate::{
     component::{self, ComponentInfo},
     engine_error::EngineError,
     error::{ActionError, Error, ErrorKind},
+    json::Json,
     limits::Limit,
 };
 
@@ -157,19 +156,20 @@ impl Runtime {
         reuse: Reuse,
         wait: Duration,
         action: &str,
-        input: &Value,
-    ) -> Result<Value, Error> {
-        let input = input.to_string();
-        if input.len() > MAX_INPUT_BYTES {
+        input: &Json,
+    ) -> Result<Json, Error> {
+        if input.as_str().len() > MAX_INPUT_BYTES {
             return Err(Error::Action(ActionError::new(
                 ErrorKind::InvalidInput,
                 format!(
                     "an input of {} bytes refused: the tenant takes bodies of at most 1 MB, an action at most {} MB",
-                    input.len(),
+                    input.as_str().len(),
                     MAX_INPUT_BYTES / 1_000_000
                 ),
             )));
         }
+        // The bindings take a `String`.
+        let input = input.to_string();
         let mut instance = match self.alive.take(reuse) {
             Some(mut instance) => {
                 instance.store.data_mut().renew(guest());
@@ -185,7 +185,7 @@ impl Runtime {
             .await
             .map_err(stopped)?;
         let result = match answer {
-            Ok(text) => Ok(json::parse(&text, "the result of the action")?),
+            Ok(text) => Ok(convert::json(text, "the result of the action")?),
             Err(error) => Err(action_error(error)),
         };
         // An instance that broke the contract is thrown away, like one that was stopped.

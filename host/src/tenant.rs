@@ -14,7 +14,6 @@ use std::{
 use auth0_policy::destination::Destinations;
 use rustls::RootCertStore;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
@@ -35,6 +34,7 @@ use crate::{
         transport::{Transport, tls_config},
     },
     error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
+    json::Json,
     limits::Limits,
     outcome::Outcome,
     policy::{PermittedActions, PolicyDenial},
@@ -201,18 +201,22 @@ impl Tenant {
     /// # Errors
     ///
     /// [`Error::Action`] where the action answered an error; the other cases where the host could not run it.
-    pub async fn run(&self, action: &str, input: Value) -> Result<Value, Error> {
+    pub async fn run(&self, action: &str, input: impl Into<Json>) -> Result<Json, Error> {
         self.call(action, input).await.result
     }
 
     /// Runs an action and returns its result with the requests that it made. Dropping the future stops the call at
     /// once; a write that was under way may or may not have happened.
-    pub async fn call(&self, action: &str, input: Value) -> Outcome {
+    pub async fn call(&self, action: &str, input: impl Into<Json>) -> Outcome {
         self.call_with(action, input, CallOptions::default()).await
     }
 
     /// As [`Tenant::call`], with options for this call.
-    pub async fn call_with(&self, action: &str, input: Value, options: CallOptions) -> Outcome {
+    pub async fn call_with(&self, action: &str, input: impl Into<Json>, options: CallOptions) -> Outcome {
+        self.call_json(action, input.into(), options).await
+    }
+
+    async fn call_json(&self, action: &str, input: Json, options: CallOptions) -> Outcome {
         let started = Instant::now();
         let id = CallId::new(self.0.series, self.0.calls.fetch_add(1, Ordering::Relaxed) + 1);
         let time = options.deadline.unwrap_or(self.0.deadline).min(self.0.deadline);
@@ -240,9 +244,9 @@ impl Tenant {
     async fn run_in_context(
         &self,
         action: &str,
-        input: &Value,
+        input: &Json,
         context: &Arc<CallContext>,
-    ) -> Result<Value, Error> {
+    ) -> Result<Json, Error> {
         let inner = &self.0;
         let denied = |reason: String| {
             let message = without_kind(&reason);
@@ -333,7 +337,7 @@ impl Tenant {
 
     async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), Error> {
         self.0.egress.deliveries().retry(sink).await.map_err(|Undelivered { names, source }| {
-            Error::SecretUndelivered { names, source, outcome: Box::new(Ok(Value::Null)) }
+            Error::SecretUndelivered { names, source, outcome: Box::new(Ok(Json::null())) }
         })
     }
 

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
-    ActionDescription, ActionFilter, ActionSummary, CallOptions, Error, ErrorKind, Host, PolicyDenial,
+    ActionDescription, ActionFilter, ActionSummary, CallOptions, Error, ErrorKind, Host, Json, PolicyDenial,
     SecretName, Tenant,
 };
 use rmcp::model::Tool;
@@ -203,7 +203,7 @@ impl Server {
             result => (result, None),
         };
         match (result, warning) {
-            (Ok(value), warning) => Ok(Ran { value, warning }),
+            (Ok(result), warning) => Ok(Ran { result, warning }),
             (Err(error), None) => Err(error.into()),
             (Err(error), Some(warning)) => Err(Refused::from(error).warning(warning)),
         }
@@ -213,7 +213,7 @@ impl Server {
 /// What came of a call that went well.
 pub(super) struct Ran {
     /// What the action answered.
-    pub(super) value: Value,
+    pub(super) result: Json,
     /// What is to be known beside it.
     pub(super) warning: Option<Value>,
 }

@@ -207,7 +207,10 @@ impl<'a> Job<'a> {
             return Err(Failure::new(format!("{action}: the host broke off")));
         };
         self.report.requests.extend(outcome.requests.into_iter().map(Into::into));
-        outcome.result.map_err(|error| Failure::of(action, &error))
+        let answer = outcome.result.map_err(|error| Failure::of(action, &error))?;
+        answer
+            .to_value()
+            .map_err(|error| Failure::new(format!("{action}: the answer cannot be read: {error}")))
     }
 
     async fn person(&mut self, row: &Row) {
