@@ -37,8 +37,8 @@ Examples:
   auth0-host run update-user user_id='auth0|507f1f77' changes='{\"blocked\": true}'
   auth0-host run create-user --input @user.json
   jq -n '{name: \"auditor\"}' | auth0-host run create-role --input -
-  auth0-host run create-user connection=Username-Password-Authentication --interactive
-  auth0-host --emulator -v run test-connection";
+  auth0-host run create-user tenant=Username-Password-Authentication --interactive
+  auth0-host --emulator -v run test-tenant";
 
 impl Run {
     /// Returns the words of the command line that are neither the action nor its input, as they were given.
@@ -79,17 +79,17 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     }
     let target = connect::Target::open(&host, globals).await?;
     // Nobody fills in a form for what the policy refuses; the call tells why.
-    if arguments.interactive && target.connection.permits(&arguments.action).is_ok() {
+    if arguments.interactive && target.tenant.permits(&arguments.action).is_ok() {
         let description = host.describe(&arguments.action).await?;
         let form = form::ask(description, input.to_values()?, arguments.other_words()).await?;
         input = input.filled_in(form);
     }
     let options = if arguments.reveal { CallOptions::new().reveal_secrets() } else { CallOptions::new() };
-    let outcome = target.connection.call_with(&arguments.action, input, options).await;
+    let outcome = target.tenant.call_with(&arguments.action, input, options).await;
     if globals.verbose {
         outcome.requests.iter().for_each(|request| eprintln!("{}", line(request)));
     }
-    let home = secrets::drain_secrets(&target.connection).await;
+    let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
     let result = match outcome.result {

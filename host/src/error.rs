@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Action(#[from] ActionError),
 
-    /// The settings of a connection do not go together.
+    /// The settings of a tenant do not go together.
     #[error("settings: {0}")]
     Settings(#[from] SettingsError),
 
@@ -78,8 +78,8 @@ pub enum Error {
         waited: Duration,
     },
 
-    /// The tenant made a secret that is in force now, and the connection's secret sink did not take it, or had not when the
-    /// call ended. It is not lost as long as the connection lives: `retry_secrets` puts it into the sink.
+    /// The tenant made a secret that is in force now, and the secret sink did not take it, or had not when the
+    /// call ended. It is not lost as long as the [`Tenant`](crate::Tenant) lives: `retry_secrets` puts it into the sink.
     #[error(
         "the tenant made a new secret, and the secret sink did not take it; `Tenant::retry_secrets` puts it there: {}",
         list(names)
@@ -102,7 +102,7 @@ pub enum Error {
         after: Duration,
     },
 
-    /// The connection was closed while the call was under way, or before it.
+    /// The tenant was closed while the call was under way, or before it.
     #[error("the connection was closed; whether the call changed anything is unknown")]
     Closed,
 

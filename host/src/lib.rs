@@ -11,8 +11,8 @@
 //! let host = Host::new()?;
 //! let settings = Settings::new("acme.eu.auth0.com".parse()?)
 //!     .credentials(Credentials::client_secret("client id", "client secret"));
-//! let connection = host.tenant(settings).await?;
-//! let user = connection.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
+//! let tenant = host.tenant(settings).await?;
+//! let user = tenant.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -13,7 +13,7 @@ pub struct Outcome {
     /// Its answer.
     pub result: Result<Json, Error>,
     /// The requests that it made, in order, the ones that were refused or broken off included. Token requests of the
-    /// host are not among them: they belong to the connection, not to a call.
+    /// host are not among them: they belong to the tenant, not to a call.
     pub requests: Vec<RequestRecord>,
     /// How long it took, waiting for an instance included.
     pub elapsed: Duration,

@@ -72,7 +72,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Runtime {
     pre: RunnerPre<Guest>,
     alive: Alive,
-    connections: AtomicU64,
+    tenants: AtomicU64,
     /// What each action needs, asked once.
     needs: OnceCell<HashMap<String, Arc<[ScopeRequirement]>>>,
 }
@@ -121,25 +121,20 @@ impl Runtime {
         let pre = RunnerPre::new(pre)
             .map_err(|source| invalid("it does not export `auth0:management/actions@0.1.0`", source))?;
         Ok((
-            Self {
-                pre,
-                alive: Alive::new(instances),
-                connections: AtomicU64::new(0),
-                needs: OnceCell::new(),
-            },
+            Self { pre, alive: Alive::new(instances), tenants: AtomicU64::new(0), needs: OnceCell::new() },
             info,
             code,
         ))
     }
 
-    /// Returns a number that no other connection of this host has.
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Ordering::Relaxed)
+    /// Returns a number that no other tenant of this host has.
+    pub(crate) fn next_tenant(&self) -> u64 {
+        self.tenants.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Throws away the instances that were kept for a connection.
-    pub(crate) fn forget(&self, connection: u64) {
-        self.alive.forget(connection);
+    /// Throws away the instances that were kept for a tenant.
+    pub(crate) fn forget(&self, tenant: u64) {
+        self.alive.forget(tenant);
     }
 
     /// Counts the instances.
@@ -370,5 +365,5 @@ fn action_error(error: bindings::ActionFailure) -> Error {
     })
 }
 
-/// Shares the runtime between a host and its connections.
+/// Shares the runtime between a host and its tenants.
 pub(crate) type SharedRuntime = Arc<Runtime>;

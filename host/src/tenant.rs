@@ -1,7 +1,7 @@
 //! A tenant, as one engine sees it.
 //!
-//! Nothing is shared between two connections but the compiled component: tokens, sockets, TLS sessions and counters
-//! are each connection's own, so that one customer's credential can never end up on another's request.
+//! Nothing is shared between two [`Tenant`]s but the compiled component: tokens, sockets, TLS sessions and counters
+//! are each tenant's own, so that one customer's credential can never end up on another's request.
 
 use std::{
     sync::{
@@ -51,7 +51,7 @@ use crate::{
 /// stopped, this much later.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A tenant with its settings, credentials and sockets. Cheap to clone; clones are the same connection.
+/// A tenant with its settings, credentials and sockets. Cheap to clone; clones are the same tenant.
 #[derive(Clone)]
 pub struct Tenant(Arc<Inner>);
 
@@ -64,17 +64,17 @@ struct Inner {
     instances: InstancePolicy,
     /// Calls that may be under way.
     turns: Semaphore,
-    /// No other connection of the host has it.
+    /// No other tenant of the host has it.
     number: u64,
     egress: Arc<Egress>,
     deadline: Duration,
     calls: AtomicU64,
-    /// Names this connection in the ids of its calls.
+    /// Names this tenant in the ids of its calls.
     series: u64,
     journal: Journal,
 }
 
-/// What a connection has done so far.
+/// What a tenant has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -165,7 +165,7 @@ impl Tenant {
         .govern(policy, Governor::new(rate_plan, rate_headroom), RequestLimits::from(&limits))
         .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
         Ok(Self(Arc::new(Inner {
-            number: runtime.next_connection(),
+            number: runtime.next_tenant(),
             turns: Semaphore::new(limits.concurrent_calls),
             runtime,
             domain,
@@ -234,7 +234,7 @@ impl Tenant {
         }
     }
 
-    /// Ends the connection: calls that are under way are stopped, each gets its audit record, and the audit sink gets the
+    /// Ends the tenant: calls that are under way are stopped, each gets its audit record, and the audit sink gets the
     /// time that it needs to keep them. Later calls end with [`Error::Closed`]. Takes some seconds at most, where a
     /// component computes without end or a disk does not answer.
     pub async fn close(&self) {
@@ -267,7 +267,7 @@ impl Tenant {
             let http = GuestHttp::new(Arc::clone(&inner.egress), Arc::clone(context));
             Guest::new(&self.environment(context.left()), http, &inner.limits)
         };
-        let reuse = Reuse { connection: inner.number, instances: inner.instances };
+        let reuse = Reuse { tenant: inner.number, instances: inner.instances };
         let running = inner.runtime.run(guest, reuse, wait, action, input);
         let result = match tokio::time::timeout(limit, running).await {
             Ok(result) => result,
@@ -316,8 +316,8 @@ impl Tenant {
         self.0.egress.deliveries().pending()
     }
 
-    /// Puts the secrets that wait into the connection's secret sink. They wait in memory: what is still here when the last
-    /// clone of the connection is dropped is lost, and has to be made anew, as by another rotation.
+    /// Puts the secrets that wait into the tenant's secret sink. They wait in memory: what is still here when the last
+    /// clone of this is dropped is lost, and has to be made anew, as by another rotation.
     ///
     /// # Errors
     ///
@@ -326,7 +326,7 @@ impl Tenant {
         self.retry(None).await
     }
 
-    /// Puts the secrets that wait into another sink, where the connection's own cannot be mended.
+    /// Puts the secrets that wait into another sink, where the tenant's own cannot be mended.
     ///
     /// # Errors
     ///
@@ -348,7 +348,7 @@ impl Tenant {
         self.0.egress.deliveries().settled().await;
     }
 
-    /// Waits until the connection has fewer calls than it may have.
+    /// Waits until the tenant has fewer calls than it may have.
     async fn turn(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, Error> {
         let limits = &self.0.limits;
         let waited = limits.queue_timeout.min(context.left());
@@ -368,7 +368,7 @@ impl Tenant {
         environment
     }
 
-    /// Returns what the connection's token may do, after fetching one where there is none; `None` where the token does not
+    /// Returns what the tenant's token may do, after fetching one where there is none; `None` where the token does not
     /// say.
     ///
     /// # Errors
@@ -406,7 +406,7 @@ impl Tenant {
         &self.0.runtime
     }
 
-    /// Returns what the connection has done so far.
+    /// Returns what the tenant has done so far.
     pub fn stats(&self) -> Stats {
         let pace = self.0.egress.pace_counts();
         Stats {

@@ -118,7 +118,7 @@ impl Session {
         let consent = self.server.consent();
         if consent.is_needed(&action, &input) {
             let _turn = self.questions.acquire().await;
-            consent.obtain(&context.peer, self.server.connection().domain(), &action, &input).await?;
+            consent.obtain(&context.peer, self.server.tenant().domain(), &action, &input).await?;
         }
         let Ran { result, warning } = self.server.run(&action, input).await?;
         let shown = self.result_buffer().put(result);
@@ -132,7 +132,7 @@ impl Session {
 
 impl ServerHandler for Session {
     fn get_info(&self) -> ServerConfig {
-        let domain = self.server.connection().domain();
+        let domain = self.server.tenant().domain();
         let writing = match self.server.writes() {
             true => "It may write: a person may be asked before something is replaced, deleted or sent.",
             false => "It only reads.",

@@ -101,7 +101,7 @@ impl fmt::Display for Failure {
 
 /// The job, under way.
 pub(crate) struct Job<'a> {
-    connection: &'a Tenant,
+    tenant: &'a Tenant,
     options: &'a Options,
     progress: &'a Progress,
     report: &'a mut Report,
@@ -110,12 +110,12 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// Begins a job that writes into a report.
     pub(crate) fn new(
-        connection: &'a Tenant,
+        tenant: &'a Tenant,
         options: &'a Options,
         progress: &'a Progress,
         report: &'a mut Report,
     ) -> Self {
-        Self { connection, options, progress, report }
+        Self { tenant, options, progress, report }
     }
 
     /// Does all of it. What fails is written into the report and does not keep the rest from being done.
@@ -199,8 +199,8 @@ impl<'a> Job<'a> {
         // A task of its own, which ends with this one: a guest that computes without end would keep Ctrl-C from being
         // heard.
         let mut task = JoinSet::new();
-        let connection = self.connection.clone();
-        task.spawn(async move { connection.call(action, input).await });
+        let tenant = self.tenant.clone();
+        task.spawn(async move { tenant.call(action, input).await });
         let outcome = task.join_next().await;
         self.report.running = None;
         let Some(Ok(outcome)) = outcome else {
