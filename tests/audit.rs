@@ -41,7 +41,7 @@ async fn audited() -> (OfflineTenant, Tenant, Arc<Memory>) {
     let tenant = OfflineTenant::start().await;
     let memory = Arc::new(Memory::default());
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
-    let connection = tenant.connect(|settings| settings.audit(sink).name("production").max_retries(0));
+    let connection = tenant.connect(|settings| settings.audit(sink).name("production").max_retries(0)).await;
     (tenant, connection, memory)
 }
 
@@ -215,7 +215,8 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
     // `spin` uses all of it up, and nothing else comes near.
     let limits = Limits::new().cpu(Duration::from_secs(2));
-    let hostile = host.connect(auth0_tests::settings(&tenant.emulator).audit(sink).limits(limits)).unwrap();
+    let hostile =
+        host.tenant(auth0_tests::settings(&tenant.emulator).audit(sink).limits(limits)).await.unwrap();
     let path = "/api/v2/users?q=canary&canary@acme.example";
     let authority = tenant.emulator.base_url().split_once("://").unwrap().1;
     let elsewhere = json!({"scheme": "https", "authority": "canary-acme.example:1985", "path": "/canary"});
@@ -246,7 +247,7 @@ async fn requests_that_had_no_token_or_no_connection_are_in_the_record_as_not_se
     let tenant = OfflineTenant::start().await;
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
     let wrong = Credentials::client_secret(tenant.emulator.client_id(), "wrong");
-    let connection = tenant.connect(|settings| settings.audit(sink).credentials(wrong).max_retries(0));
+    let connection = tenant.connect(|settings| settings.audit(sink).credentials(wrong).max_retries(0)).await;
     connection.run("list-roles", json!({})).await.unwrap_err();
     let record = memory.only();
     check_record(&record);
@@ -269,7 +270,7 @@ impl AuditSink for Full {
 #[tokio::test]
 async fn a_sink_that_cannot_keep_a_record_lets_nothing_be_done() {
     let tenant = OfflineTenant::start().await;
-    let connection = tenant.connect(|settings| settings.audit(Arc::new(Full)));
+    let connection = tenant.connect(|settings| settings.audit(Arc::new(Full))).await;
     let error = auth0_tests::refused(&connection, "create-user", newcomer("new@acme.example")).await;
     assert!(
         error.kind == auth0_host::ErrorKind::PolicyDenied && error.message.contains("no space left"),
@@ -284,7 +285,7 @@ async fn connections_of_one_engine_share_a_file() {
     let file: Arc<dyn AuditSink> = Arc::new(AuditFile::open(folder.file()).unwrap());
     let tenant = OfflineTenant::with(Seed::demo()).await;
     for name in ["a", "b"] {
-        let connection = tenant.connect(|settings| settings.audit(Arc::clone(&file)).name(name));
+        let connection = tenant.connect(|settings| settings.audit(Arc::clone(&file)).name(name)).await;
         connection.run("list-roles", json!({})).await.unwrap();
         connection.close().await;
     }

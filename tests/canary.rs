@@ -118,7 +118,7 @@ async fn no_credential_is_in_what_a_call_tells_whatever_the_source_and_the_fault
                     .rate_plan(RatePlan::Unlimited)
                     .max_retries(0)
             };
-            let connection = tenant.connect(tune);
+            let connection = tenant.connect(tune).await;
             for (action, input) in actions(&tenant) {
                 told_by_all += &told(&connection, action, &input).await;
             }

@@ -23,7 +23,7 @@ async fn many(connection: &Tenant, calls: usize) {
 async fn the_guest_sends_no_credential_and_the_host_adds_one() {
     let tenant = OfflineTenant::start().await;
     // Without credentials the host adds none: what arrives is what the guest sent.
-    let bare = tenant.connect(|settings| settings.credentials(Credentials::none()));
+    let bare = tenant.connect(|settings| settings.credentials(Credentials::none())).await;
     bare.run("list-roles", json!({})).await.unwrap_err();
     let request = tenant.only();
     assert_eq!(request.header("authorization"), None);
@@ -97,7 +97,7 @@ async fn a_token_request_that_is_lost_leaves_a_write_unsent_and_says_so() {
 #[tokio::test]
 async fn two_connections_share_neither_token_nor_socket() {
     let tenant = OfflineTenant::start().await;
-    let other = tenant.connect(|settings| settings);
+    let other = tenant.connect(|settings| settings).await;
     tenant.run("list-roles", json!({})).await;
     other.run("list-roles", json!({})).await.unwrap();
     assert_eq!(tenant.token_requests(), 2);
@@ -141,7 +141,7 @@ async fn no_secret_is_in_an_outcome_an_error_or_a_debug_text() {
 async fn a_token_is_never_sent_to_the_mail_provider() {
     let tenant = OfflineTenant::start().await;
     let bare_mail =
-        tenant.connect(|settings| settings.email_api_key(ApiKeyProvider::SendGrid, "another-key"));
+        tenant.connect(|settings| settings.email_api_key(ApiKeyProvider::SendGrid, "another-key")).await;
     let input = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     bare_mail.run("send-email", input).await.unwrap_err();
     let requests = tenant.mail_requests();
@@ -153,11 +153,11 @@ async fn a_token_is_never_sent_to_the_mail_provider() {
 async fn over_tls_the_certificate_is_checked_and_the_given_authority_trusted() {
     let emulator = auth0_emulator::Emulator::builder().tls(true).seed(Seed::demo()).start().await.unwrap();
     let trusting = settings(&emulator).ca_pem(emulator.ca_pem().unwrap());
-    let connection = host().connect(trusting).unwrap();
+    let connection = host().tenant(trusting).await.unwrap();
     connection.run("list-roles", json!({})).await.unwrap();
     let versions: Vec<_> = emulator.control().requests().into_iter().map(|request| request.version).collect();
     assert!(versions.iter().all(|version| version == "HTTP/2.0"), "{versions:?}");
-    let doubting = host().connect(settings(&emulator).max_retries(0)).unwrap();
+    let doubting = host().tenant(settings(&emulator).max_retries(0)).await.unwrap();
     let error = auth0_tests::refused(&doubting, "create-user", newcomer("new@acme.example")).await;
     assert_eq!(error.kind, auth0_host::ErrorKind::Unreachable, "{error}");
     assert_eq!(emulator.control().user_by_email("new@acme.example"), None);

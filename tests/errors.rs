@@ -23,8 +23,9 @@ fn throttle(retry_after: Option<u32>, reset_in: Option<u32>) -> FaultKind {
 async fn a_wrong_secret_is_unauthenticated_and_no_request_is_made() {
     let tenant = OfflineTenant::start().await;
     let id = tenant.emulator.client_id().to_owned();
-    let wrong =
-        tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, "canary-secret")));
+    let wrong = tenant
+        .connect(|settings| settings.credentials(Credentials::client_secret(id, "canary-secret")))
+        .await;
     let error = refused(&wrong, "get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
@@ -36,7 +37,8 @@ async fn an_application_without_a_grant_is_told_apart_from_a_wrong_secret() {
     let tenant = OfflineTenant::start().await;
     let client = tenant.control.client(&tenant.application("Acme Portal")).unwrap();
     let (id, secret) = (client["client_id"].as_str().unwrap(), client["client_secret"].as_str().unwrap());
-    let ungranted = tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, secret)));
+    let ungranted =
+        tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, secret))).await;
     let error = refused(&ungranted, "get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(error.kind, ErrorKind::Unauthenticated, "{error}");
     assert!(error.message.contains("(403)"), "the tenant's own status is told: {error}");
@@ -47,7 +49,7 @@ async fn an_application_without_a_grant_is_told_apart_from_a_wrong_secret() {
 async fn an_expired_token_that_cannot_be_renewed_is_unauthenticated() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ExpiredToken));
-    let fixed = tenant.connect(|settings| settings.credentials(Credentials::token("a.b.c")));
+    let fixed = tenant.connect(|settings| settings.credentials(Credentials::token("a.b.c"))).await;
     let error = refused(&fixed, "get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
     assert_eq!(tenant.seen().len(), 1);
@@ -56,7 +58,7 @@ async fn an_expired_token_that_cannot_be_renewed_is_unauthenticated() {
 #[tokio::test]
 async fn a_missing_credential_is_unauthenticated() {
     let tenant = OfflineTenant::start().await;
-    let bare = tenant.connect(|settings| settings.credentials(Credentials::none()));
+    let bare = tenant.connect(|settings| settings.credentials(Credentials::none())).await;
     let error = refused(&bare, "get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
 }
@@ -124,7 +126,7 @@ async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(tenant.seen().len(), 0, "the connection has been told: nobody asks again before that");
-    let another = tenant.connect(|settings| settings);
+    let another = tenant.connect(|settings| settings).await;
     tenant.control.inject(Fault::new(throttle(None, Some(600))).at("/api/v2/"));
     let error = refused(&another, "get-user", json!({"user_id": "auth0|x"})).await;
     let wait = error.retry_after_ms.unwrap();
@@ -138,7 +140,7 @@ async fn a_tenant_that_stays_throttled_is_asked_three_times() {
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(tenant.seen().len(), 3);
-    let once = tenant.connect(|settings| settings.max_retries(0));
+    let once = tenant.connect(|settings| settings.max_retries(0)).await;
     tenant.control.reset_counters();
     refused(&once, "get-user", json!({"user_id": "auth0|x"})).await;
     assert_eq!(tenant.seen().len(), 1);
@@ -261,18 +263,21 @@ async fn a_read_that_is_lost_each_time_is_unreachable() {
 #[tokio::test]
 async fn an_address_where_nothing_listens_is_unreachable_for_writes_too() {
     let tenant = OfflineTenant::start().await;
-    let nowhere =
-        tenant.connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0));
+    let nowhere = tenant
+        .connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0))
+        .await;
     for (action, input) in [("get-user", json!({"user_id": "auth0|x"})), ("create-user", newcomer(NEW))] {
         let error = refused(&nowhere, action, input).await;
         assert_eq!((error.kind, error.status), (ErrorKind::Unreachable, None), "{action}: {error}");
     }
-    let token = tenant.connect(|settings| {
-        settings
-            .base_url("http://127.0.0.1:1".parse().unwrap())
-            .credentials(Credentials::token("a.b.c"))
-            .max_retries(0)
-    });
+    let token = tenant
+        .connect(|settings| {
+            settings
+                .base_url("http://127.0.0.1:1".parse().unwrap())
+                .credentials(Credentials::token("a.b.c"))
+                .max_retries(0)
+        })
+        .await;
     let error = refused(&token, "create-user", newcomer(NEW)).await;
     assert_eq!(error.kind, ErrorKind::Unreachable, "nothing was sent: {error}");
 }
@@ -364,11 +369,13 @@ async fn redirector(to: String) -> std::net::SocketAddr {
 async fn a_redirect_is_not_followed() {
     let tenant = OfflineTenant::start().await;
     let elsewhere = redirector(format!("{}/api/v2/users", tenant.emulator.base_url())).await;
-    let through = tenant.connect(|settings| {
-        settings
-            .base_url(format!("http://{elsewhere}").parse().unwrap())
-            .credentials(Credentials::token("a.b.c"))
-    });
+    let through = tenant
+        .connect(|settings| {
+            settings
+                .base_url(format!("http://{elsewhere}").parse().unwrap())
+                .credentials(Credentials::token("a.b.c"))
+        })
+        .await;
     let error = refused(&through, "list-users", json!({})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Other, Some(307)), "{error}");
     assert_eq!(tenant.lines(), [""; 0], "the token did not go where a redirect pointed");
@@ -397,7 +404,7 @@ async fn a_destination_that_policy_does_not_allow_is_denied_and_nothing_leaves()
         .base_url(tenant.emulator.base_url().parse().unwrap())
         .credentials(Credentials::client_secret(tenant.emulator.client_id(), tenant.emulator.client_secret()))
         .email_api_key(ApiKeyProvider::Resend, "canary-key");
-    let connection = tampered().connect(settings).unwrap();
+    let connection = tampered().tenant(settings).await.unwrap();
     let input = json!({"to": "a@acme.example", "subject": "s", "body": "b"});
     let outcome = connection.call("send-email", input).await;
     let error = outcome.result.unwrap_err();

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 async fn tenant(plan: Plan, tune: impl FnOnce(Settings) -> Settings) -> (Emulator, Tenant) {
     let emulator = Emulator::builder().seed(Seed::demo()).plan(plan).start().await.unwrap();
-    let connection = host().connect(tune(settings(&emulator))).unwrap();
+    let connection = host().tenant(tune(settings(&emulator))).await.unwrap();
     (emulator, connection)
 }
 

@@ -222,7 +222,7 @@ async fn a_policy_about_actions_that_there_are_not_is_refused_at_once() {
         ("[actions]\ndeny = ['destroy-*']", "it matches no action"),
         ("read_only = true\n[actions]\nallow = ['delete-user']", "read-only"),
     ] {
-        let refusal = host().connect(settings(&tenant.emulator).policy(policy(text))).unwrap_err();
+        let refusal = host().tenant(settings(&tenant.emulator).policy(policy(text))).await.unwrap_err();
         assert!(matches!(refusal, Error::Settings(_)), "{refusal:?}");
         assert!(refusal.to_string().contains(hint), "{text}: {refusal}");
     }
@@ -240,7 +240,7 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
         ("https://0.0.0.0", "unspecified"),
         ("https://100.64.0.1", "shared network"),
     ] {
-        let connection = tenant.connect(|settings| settings.base_url(url.parse().unwrap()));
+        let connection = tenant.connect(|settings| settings.base_url(url.parse().unwrap())).await;
         let error = refused(&connection, "get-user", user.clone()).await;
         assert_eq!(error.kind, ErrorKind::PolicyDenied, "{url}: {error:?}");
         assert!(error.message.contains(class), "{url}: {}", error.message);
@@ -262,7 +262,8 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
     let form = ("content-type", "application/x-www-form-urlencoded");
     let blocks = "{\"blocked\":true}";
     let send = async |policy: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
-        let connection = hostile.connect(settings(&tenant.emulator).policy(self::policy(policy))).unwrap();
+        let connection =
+            hostile.tenant(settings(&tenant.emulator).policy(self::policy(policy))).await.unwrap();
         let input = json!({
             "scheme": "http", "authority": authority, "method": method, "path": path, "headers": headers, "body": body,
         });

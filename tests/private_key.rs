@@ -13,7 +13,7 @@ async fn register(tenant: &OfflineTenant, pair: &Pair, algorithm: SigningAlgorit
     // Its own application is out of a connection's reach unless the policy names it.
     let rules = ["* /api/v2/**".to_owned(), format!("POST {client}/credentials"), format!("PATCH {client}")];
     let policy = rules.into_iter().fold(Policy::builder(), |policy, rule| policy.allow_request(rule));
-    let connection = tenant.connect(|settings| settings.policy(policy.build().unwrap()));
+    let connection = tenant.connect(|settings| settings.policy(policy.build().unwrap())).await;
     let made = connection.run("custom-request", input).await.unwrap();
     let methods = json!({"private_key_jwt": {"credentials": [{"id": text(&made["body"], "id")}]}});
     let body = json!({"client_authentication_methods": methods});
@@ -33,7 +33,7 @@ async fn each_algorithm_of_auth0_fetches_a_token_and_sends_no_secret() {
         tenant.control.reset_counters();
         let credentials =
             Credentials::private_key(tenant.emulator.client_id(), key(&pair).algorithm(algorithm));
-        let connection = tenant.connect(|settings| settings.credentials(credentials));
+        let connection = tenant.connect(|settings| settings.credentials(credentials)).await;
         connection.run("list-roles", json!({})).await.unwrap();
         connection.run("list-roles", json!({})).await.unwrap();
         assert_eq!(tenant.token_requests(), 1, "{algorithm}");
@@ -49,7 +49,7 @@ async fn a_token_that_is_refused_is_replaced_with_a_new_assertion() {
     let (tenant, pair) = (OfflineTenant::start().await, Pair::generate());
     register(&tenant, &pair, SigningAlgorithm::Rs256).await;
     let credentials = Credentials::private_key(tenant.emulator.client_id(), key(&pair));
-    let connection = tenant.connect(|settings| settings.credentials(credentials));
+    let connection = tenant.connect(|settings| settings.credentials(credentials)).await;
     tenant.control.reset_counters();
     connection.run("list-roles", json!({})).await.unwrap();
     tenant.control.expire_tokens();
@@ -67,7 +67,7 @@ async fn a_key_that_is_not_the_application_s_is_unauthenticated_and_shows_nothin
         (key(&pair).algorithm(SigningAlgorithm::Ps256), "another algorithm"),
     ] {
         let credentials = Credentials::private_key(id, wrong);
-        let connection = tenant.connect(|settings| settings.credentials(credentials));
+        let connection = tenant.connect(|settings| settings.credentials(credentials)).await;
         let error = refused(&connection, "list-roles", json!({})).await;
         assert_eq!(error.kind, ErrorKind::Unauthenticated, "{why}: {error}");
         assert!(!format!("{error:?} {connection:?}").contains("eyJ"), "{why}: an assertion in {error:?}");

@@ -174,7 +174,7 @@ async fn every_action_that_reads_runs_under_a_read_only_policy() {
     let number = inputs(&OfflineTenant::start().await).len();
     let tenant = OfflineTenant::start().await;
     let read_only = auth0_host::Policy::builder().read_only().build().unwrap();
-    let connection = tenant.connect(|settings| settings.policy(read_only));
+    let connection = tenant.connect(|settings| settings.policy(read_only)).await;
     for at in 0..number {
         let (action, input) = inputs(&tenant).remove(at);
         let reads = host().describe(action).await.unwrap().effect == Effect::Read;

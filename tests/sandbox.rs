@@ -55,7 +55,7 @@ impl Arena {
 
     async fn on(host: &Host, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let emulator = Emulator::builder().seed(Seed::demo()).start().await.expect("a tenant starts");
-        let attacker = host.connect(tune(settings(&emulator))).expect("the settings go together");
+        let attacker = host.tenant(tune(settings(&emulator))).await.expect("the settings go together");
         Self { emulator, attacker }
     }
 
@@ -223,7 +223,7 @@ async fn an_answer_s_headers_beyond_the_limit_do_not_reach_the_guest() {
     });
     let settings = Settings::new("tenant.example".parse().expect("a domain"))
         .base_url(format!("http://{address}").parse().expect("a URL"));
-    let attacker = host().connect(settings).expect("the settings go together");
+    let attacker = host().tenant(settings).await.expect("the settings go together");
     let request = json!({"scheme": "http", "authority": address.to_string(), "path": "/api/v2/users"});
     let outcome = attacker.call("send", request).await;
     if let Ok(answer) = &outcome.result {
@@ -270,8 +270,9 @@ async fn calls_beyond_those_allowed_at_once_wait_and_then_are_busy() {
     let own = builder().concurrent_calls(2).build().expect("the component runs");
     let limits = tight().concurrent_calls(1).queue_timeout(Duration::from_millis(100));
     let arena = Arena::on(&own, |settings| settings.limits(limits.clone())).await;
-    let other = own.connect(settings(&arena.emulator).limits(limits.clone())).expect("a second connection");
-    let third = own.connect(settings(&arena.emulator).limits(limits)).expect("a third connection");
+    let other =
+        own.tenant(settings(&arena.emulator).limits(limits.clone())).await.expect("a second connection");
+    let third = own.tenant(settings(&arena.emulator).limits(limits)).await.expect("a third connection");
     let wait = |connection: &Tenant| {
         let connection = connection.clone();
         tokio::spawn(async move { connection.run("wait", json!({})).await })
@@ -289,7 +290,7 @@ async fn calls_beyond_those_allowed_at_once_wait_and_then_are_busy() {
     // A place that becomes free is taken by who waits for it.
     first.abort();
     eventually("it is gone", || own.stats().instances == 1).await;
-    let patient = own.connect(settings(&arena.emulator)).expect("one that waits for longer");
+    let patient = own.tenant(settings(&arena.emulator)).await.expect("one that waits for longer");
     patient.run("recall", json!({})).await.expect("there is room");
     second.abort();
 }
@@ -308,7 +309,7 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
     let limits = tight().cpu(Duration::from_secs(2));
     let warm = |settings: Settings| settings.limits(limits.clone()).instances(InstancePolicy::warm());
     let arena = Arena::on(&own, warm).await;
-    let other = own.connect(warm(settings(&arena.emulator))).expect("a second connection");
+    let other = own.tenant(warm(settings(&arena.emulator))).await.expect("a second connection");
     let run = async |connection: &Tenant, attack: &str, input: Value| connection.run(attack, input).await;
 
     run(&arena.attacker, "remember", json!({"text": "mine"})).await.expect("it is done");
@@ -345,7 +346,7 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
 async fn warm_instances_that_wait_give_way_to_calls() {
     let own = builder().concurrent_calls(2).build().expect("the component runs");
     let arena = Arena::on(&own, |settings| settings.instances(InstancePolicy::warm())).await;
-    let third = own.connect(settings(&arena.emulator)).expect("a connection");
+    let third = own.tenant(settings(&arena.emulator)).await.expect("a connection");
     let (one, two) = tokio::join!(
         arena.attacker.run("wait", json!({"ms": 3_000})),
         arena.attacker.run("wait", json!({"ms": 3_000}))
@@ -413,7 +414,7 @@ async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
     let ca = emulator.ca_pem().expect("it has an authority").as_bytes().to_vec();
     // As long as the hoards and all that the others do, also on a slow machine.
     let patient = settings(&emulator).ca_pem(ca).deadline(Duration::from_secs(120));
-    let attacker = host().connect(patient).expect("the settings go together");
+    let attacker = host().tenant(patient).await.expect("the settings go together");
     let arena = Arena { emulator, attacker };
     let long = FaultKind::Status {
         status: 200,
@@ -453,7 +454,7 @@ async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
 async fn a_call_that_waits_for_room_gets_that_of_an_instance_that_would_be_kept() {
     let own = builder().concurrent_calls(1).build().expect("the component runs");
     let arena = Arena::on(&own, |settings| settings.instances(InstancePolicy::warm())).await;
-    let other = own.connect(settings(&arena.emulator)).expect("a connection");
+    let other = own.tenant(settings(&arena.emulator)).await.expect("a connection");
     // The first call asks the component what its actions need, which takes an instance too.
     other.run("recall", json!({})).await.expect("there is room");
     let attacker = arena.attacker.clone();
@@ -529,7 +530,7 @@ fn nothing_leaks_over_100_000_hostile_calls_beside_an_honest_caller_who_is_alway
         }
         let mut before = None;
         for round in 0..10 {
-            let honest = Honest::begin(&own, &arena);
+            let honest = Honest::begin(&own, &arena).await;
             let callers: Vec<_> =
                 (0..8).map(|caller| misbehave(&arena, round * 8 + caller, CALLS / 80)).collect();
             for caller in callers {
@@ -563,8 +564,8 @@ struct Honest {
 
 #[cfg(target_os = "linux")]
 impl Honest {
-    fn begin(host: &Host, arena: &Arena) -> Self {
-        let connection = host.connect(settings(&arena.emulator)).expect("the settings go together");
+    async fn begin(host: &Host, arena: &Arena) -> Self {
+        let connection = host.tenant(settings(&arena.emulator)).await.expect("the settings go together");
         let request = arena.request(json!({"path": "/api/v2/clients"}));
         let (over, ending) = tokio::sync::watch::channel(false);
         let task = tokio::spawn(async move {

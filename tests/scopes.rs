@@ -71,9 +71,10 @@ async fn a_connection_learns_its_token_s_scopes_and_one_without_credentials_says
     tenant.control.set_scopes(&["read:users", "read:roles"]);
     let granted = tenant.connection.granted_scopes().await.unwrap();
     assert_eq!(granted.unwrap(), ["read:users", "read:roles"]);
-    let bare = tenant.connect(|settings| settings.credentials(auth0_host::Credentials::none()));
+    let bare = tenant.connect(|settings| settings.credentials(auth0_host::Credentials::none())).await;
     assert!(bare.granted_scopes().await.unwrap_err().to_string().contains("no credentials"));
-    let opaque = tenant.connect(|settings| settings.credentials(auth0_host::Credentials::token("opaque")));
+    let opaque =
+        tenant.connect(|settings| settings.credentials(auth0_host::Credentials::token("opaque"))).await;
     assert_eq!(opaque.granted_scopes().await.unwrap(), None);
     // What says nothing is not checked: the tenant decides.
     let refused = auth0_tests::refused(&opaque, "list-users", json!({})).await;
@@ -167,7 +168,7 @@ async fn least_privilege_is_found_in_an_audit_file_and_the_printed_grant_is_enou
     assert!(!scopes.is_empty() && scopes.iter().all(|scope| scope.starts_with("read:")), "{found}");
     assert_eq!(found["grant"]["body"]["audience"], tenant.emulator.audience());
     tenant.control.set_scopes(&scopes);
-    let narrow = tenant.connect(|settings| settings);
+    let narrow = tenant.connect(|settings| settings).await;
     narrow.run("get-user", json!({"user_id": id})).await.unwrap();
     narrow.run("get-user-roles", json!({"user_id": id})).await.unwrap();
 }

@@ -33,16 +33,16 @@ impl Scripted {
         Self { address, shelf: MemorySink::default() }
     }
 
-    fn connect_to(&self, host: &Host) -> Tenant {
+    async fn connect_to(&self, host: &Host) -> Tenant {
         let settings = Settings::new(DOMAIN.parse().unwrap())
             .base_url(format!("http://{}", self.address).parse().unwrap())
             .credentials(Credentials::token("token"))
             .secret_sink(self.shelf.clone());
-        host.connect(settings).unwrap()
+        host.tenant(settings).await.unwrap()
     }
 
-    fn connect(&self) -> Tenant {
-        self.connect_to(host())
+    async fn connect(&self) -> Tenant {
+        self.connect_to(host()).await
     }
 }
 
@@ -123,7 +123,7 @@ async fn without_a_sink_no_recovery_code_is_made() {
     let user = tenant.run("list-users", json!({"per_page": 1})).await;
     let id = text(&auth0_tests::items(&user)[0], "user_id").to_owned();
     let settings = auth0_tests::settings(&tenant.emulator);
-    let connection = host().connect(settings).unwrap();
+    let connection = host().tenant(settings).await.unwrap();
     let error = auth0_tests::refused(&connection, "users.regenerateRecoveryCode", json!({"id": id})).await;
     assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
     assert!(error.to_string().contains("secret_sink"), "{error}");
@@ -137,7 +137,7 @@ async fn a_scim_token_is_in_the_sink_by_its_own_id() {
         json!({"token_id": "tok_1", "token": "canary-scim", "scopes": ["get:users"]}),
     )])
     .await;
-    let connection = tenant.connect();
+    let connection = tenant.connect().await;
     let made =
         connection.run("connections.scimConfiguration.tokens.create", json!({"id": "con_1"})).await.unwrap();
     let name = handle("connections/con_1/scim-configuration/tokens/tok_1/token");
@@ -154,7 +154,7 @@ async fn what_the_tenant_shows_is_hidden_whichever_action_asks_and_revealed_on_r
         ("GET /users", json!({"start": 0, "limit": 50, "length": 1, "total": 1, "users": [user()]})),
     ])
     .await;
-    let connection = tenant.connect();
+    let connection = tenant.connect().await;
     let custom = |path: &str| json!({"method": "GET", "path": path});
     let (sink, identity) = ("log-streams/lst_1/sink", "users/auth0%7C1/identities/github%7C99");
     for (action, input, handles, kept) in [
@@ -204,7 +204,7 @@ async fn the_policy_for_refresh_tokens_of_an_application_is_no_secret() {
     for (action, input) in
         [("clients.get", json!({"id": "abc"})), ("get-application", json!({"client_id": "abc"}))]
     {
-        let shown = tenant.connect().run(action, input).await.unwrap();
+        let shown = tenant.connect().await.run(action, input).await.unwrap();
         assert_eq!(shown["refresh_token"], policy, "{action}: {shown}");
         assert_eq!(shown["client_secret"], handle("clients/abc/client_secret"), "{action}");
     }
@@ -223,7 +223,7 @@ async fn a_component_that_spells_the_path_its_own_way_gets_no_secret() {
         ("POST /users/auth0|1/recovery-code-regeneration", json!({"recovery_code": "canary-code"})),
     ])
     .await;
-    let attacker = tenant.connect_to(hostile());
+    let attacker = tenant.connect_to(hostile()).await;
     for (method, path) in [
         ("GET", "/api/v2/log-streams"),
         ("GET", "/api/v2/log-streams/"),

@@ -61,7 +61,7 @@ async fn rotate(tenant: &OfflineTenant, id: &str, options: &[&str], environment:
 async fn a_rotated_secret_is_in_the_sink_and_nowhere_in_the_outcome() {
     let (tenant, folder) = (OfflineTenant::start().await, Folder::new("file"));
     let id = tenant.application(APPLICATION);
-    let connection = tenant.connect(|settings| settings.secret_sink(FileSink::new(&folder.0)));
+    let connection = tenant.connect(|settings| settings.secret_sink(FileSink::new(&folder.0))).await;
     let outcome = connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
     assert_eq!(folder.secret("", &tenant, &id), Some(secret.clone()));
@@ -116,11 +116,10 @@ async fn a_sink_that_fails_ends_the_call_and_gets_the_secret_later() {
     let outcome = tenant.connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
     assert!(!format!("{outcome:?} {:?}", tenant.connection).contains(&secret));
-    let Err(Error::SecretUndelivered { names, outcome, .. }) = outcome.result else { panic!("{outcome:?}") };
-    let handle = names[0].to_string();
-    assert_eq!(outcome.unwrap()["client_secret"], handle, "the action itself was done");
+    let handle = outcome.undelivered.unwrap().names[0].to_string();
+    assert_eq!(outcome.result.unwrap()["client_secret"], handle, "the action itself was done");
     assert_eq!(tenant.connection.pending_secrets()[0].problem, "the shelf is broken");
-    assert!(matches!(tenant.connection.retry_secrets().await, Err(Error::SecretUndelivered { .. })));
+    assert!(matches!(tenant.connection.retry_secrets().await, Err(Error::SecretUndelivered(_))));
     tenant.shelf.set_broken(false);
     tenant.connection.retry_secrets().await.unwrap();
     assert_eq!((tenant.shelf.get(&handle), tenant.connection.pending_secrets().len()), (Some(secret), 0));
@@ -191,7 +190,7 @@ async fn a_call_that_ends_before_its_sink_names_the_secret() {
     let ((tenant, connection), outcome) = at_its_deadline(|| async {
         let tenant = OfflineTenant::start().await;
         let deadline = Duration::from_secs(4);
-        let connection = tenant.connect(|settings| settings.secret_sink(Slow(3 * deadline)));
+        let connection = tenant.connect(|settings| settings.secret_sink(Slow(3 * deadline))).await;
         let options = CallOptions::new().deadline(deadline);
         let input = json!({"client_id": tenant.application(APPLICATION)});
         let outcome = connection.call_with("rotate-client-secret", input, options).await;
@@ -199,12 +198,14 @@ async fn a_call_that_ends_before_its_sink_names_the_secret() {
     })
     .await;
     let id = tenant.application(APPLICATION);
-    let Err(Error::SecretUndelivered { names, source, outcome }) = outcome.result else {
-        panic!("{outcome:?}")
-    };
-    assert_eq!(names[0].id(), id);
-    assert!(matches!(*source, SinkError::UnderWay), "{source}");
-    assert!(matches!(&*outcome, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown));
+    let undelivered = outcome.undelivered.unwrap();
+    assert_eq!(undelivered.names[0].id(), id);
+    assert!(matches!(*undelivered.source, SinkError::UnderWay), "{undelivered}");
+    let result = outcome.result;
+    assert!(
+        matches!(&result, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown),
+        "{result:?}"
+    );
     connection.flush_secrets().await;
     assert_eq!(connection.pending_secrets()[0].problem, "it was slow for nothing");
     connection.retry_secrets_with(&tenant.shelf).await.unwrap();
@@ -291,8 +292,10 @@ async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
     let pending = tenant.connection.pending_secrets().len() == 1;
     let is_unknown = |result: &Result<_, Error>| matches!(result, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown);
     let good = match (ends, &outcome.result) {
-        (Ends::Delivered, Ok(_)) => !broken && shelved && !pending && secret != before,
-        (Ends::Delivered, Err(Error::SecretUndelivered { .. })) => broken && pending && secret != before,
+        (Ends::Delivered, Ok(_)) => {
+            let waits = outcome.undelivered.is_some();
+            [shelved, pending, waits] == [!broken, broken, broken] && secret != before
+        }
         (Ends::Missed, result) => is_unknown(result) && !shelved && !pending && secret != before,
         (Ends::Unchanged, Err(Error::Action(_))) => !shelved && !pending && secret == before,
         _ => false,

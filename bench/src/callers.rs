@@ -78,11 +78,11 @@ impl Callers {
         let address = tenant.address.clone();
         let host = Host::builder().build_async().await?;
         let settings = || address.settings(CALLERS);
-        let fresh = host.connect(settings()?)?;
+        let fresh = host.tenant(settings()?).await?;
         let user = any_user(&fresh).await?;
         Ok(Self {
-            native: NativeClient::new(&host.connect(settings()?)?),
-            warm: host.connect(settings()?.instances(InstancePolicy::warm()))?,
+            native: NativeClient::new(&host.tenant(settings()?).await?),
+            warm: host.tenant(settings()?.instances(InstancePolicy::warm())).await?,
             default_transport: DefaultTransport::open(&address).await?,
             host,
             user,

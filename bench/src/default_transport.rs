@@ -123,8 +123,8 @@ fn link(engine: &Engine) -> wasmtime::Result<RunnerPre<Guest>> {
 }
 
 async fn token(address: &Address) -> Result<String> {
-    let connection =
-        Host::builder().build_async().await?.connect(address.settings(1)?.credentials(Credentials::None))?;
+    let host = Host::builder().build_async().await?;
+    let connection = host.tenant(address.settings(1)?.credentials(Credentials::None)).await?;
     let request = serde_json::json!({
         "grant_type": "client_credentials",
         "client_id": address.client_id,

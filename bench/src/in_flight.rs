@@ -60,8 +60,8 @@ pub(crate) async fn measure(tenant: &BenchTenant, calls: usize) -> Result<KibPer
 pub(crate) async fn child() -> Result<()> {
     let Task { calls, address } = serde_json::from_reader(std::io::stdin())?;
     let host = Host::builder().build_async().await?;
-    let control = Control::open(&host, &address)?;
-    let connection = host.connect(address.settings(calls)?)?;
+    let control = Control::open(&host, &address).await?;
+    let connection = host.tenant(address.settings(calls)?).await?;
     let user = any_user(&connection).await?;
     control.ask(Method::POST, "faults", DELAY).await?;
     control.ask(Method::DELETE, "requests", "").await?;

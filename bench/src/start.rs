@@ -28,8 +28,8 @@ pub(crate) struct StartMs {
 /// tenant's clock is this machine's, and counts whole milliseconds, so each time is up to one too short: one is added.
 pub(crate) async fn measure(tenant: &BenchTenant, cold: usize, cached: usize) -> Result<StartMs> {
     let host = Host::builder().build_async().await?;
-    let control = Control::open(&host, &tenant.address)?;
-    let user = any_user(&host.connect(tenant.address.settings(1)?)?).await?;
+    let control = Control::open(&host, &tenant.address).await?;
+    let user = any_user(&host.tenant(tenant.address.settings(1)?).await?).await?;
     let cache = tenant.scratch().join("code");
     let mut times = (Vec::new(), Vec::new());
     for round in 0..cold + cached {

@@ -84,9 +84,9 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn open(host: &Host, address: &Address) -> Result<Self> {
+    pub(crate) async fn open(host: &Host, address: &Address) -> Result<Self> {
         let settings = address.settings(1)?.credentials(Credentials::None);
-        let connection = host.connect(settings)?;
+        let connection = host.tenant(settings).await?;
         Ok(Self { client: NativeClient::new(&connection), base_url: address.base_url.clone() })
     }
 

@@ -20,10 +20,10 @@ pub(crate) struct Traffic {
 /// Makes so many calls over a new connection, [`CALLERS`] at once, a fresh instance for each, and counts on the
 /// tenant's side.
 pub(crate) async fn measure(tenant: &BenchTenant, host: &Host, calls: usize) -> Result<Traffic> {
-    let control = Control::open(host, &tenant.address)?;
-    let user = any_user(&host.connect(tenant.address.settings(1)?)?).await?;
+    let control = Control::open(host, &tenant.address).await?;
+    let user = any_user(&host.tenant(tenant.address.settings(1)?).await?).await?;
     control.ask(Method::DELETE, "requests", "").await?;
-    let connection = host.connect(tenant.address.settings(CALLERS)?)?;
+    let connection = host.tenant(tenant.address.settings(CALLERS)?).await?;
     let mut tasks = JoinSet::new();
     for caller in 0..CALLERS {
         let (connection, user) = (connection.clone(), user.clone());

@@ -17,7 +17,7 @@ use crate::{Answer, Body, BodyForm, Effect, Format, Kind, Known, Member, Operati
 
 /// Makes the form of a table that is in the order of its names.
 pub fn encode(operations: &[Operation]) -> Vec<u8> {
-    // Numbers below 128 take one octet: the texts that are used most come first.
+    // Numbers below 128 take one byte: the texts that are used most come first.
     let mut counted = Pool::Counting(BTreeMap::new());
     operations.iter().for_each(|operation| drop(record(operation, &mut counted)));
     let Pool::Counting(counts) = counted else { return Vec::new() };
@@ -26,10 +26,10 @@ pub fn encode(operations: &[Operation]) -> Vec<u8> {
     let numbers = texts.iter().enumerate().map(|(number, (_, text))| (text.clone(), number)).collect();
     let mut pool = Pool::Numbering(numbers);
 
-    let (mut ends, mut octets) = (Vec::new(), Vec::new());
+    let (mut ends, mut bytes) = (Vec::new(), Vec::new());
     for (_, text) in &texts {
-        octets.extend_from_slice(text.as_bytes());
-        ends.push(octets.len());
+        bytes.extend_from_slice(text.as_bytes());
+        ends.push(bytes.len());
     }
     let (mut starts, mut records) = (Vec::new(), Vec::new());
     for operation in operations {
@@ -37,13 +37,13 @@ pub fn encode(operations: &[Operation]) -> Vec<u8> {
         records.extend(record(operation, &mut pool));
     }
     let pool_at = 4 * (4 + ends.len() + starts.len());
-    let records_at = pool_at + octets.len();
+    let records_at = pool_at + bytes.len();
     let head = [ends.len(), starts.len(), pool_at, records_at];
     let mut form = Vec::new();
     for number in head.iter().chain(&ends).chain(&starts) {
         form.extend_from_slice(&u32::try_from(*number).unwrap_or(u32::MAX).to_le_bytes());
     }
-    form.extend(octets);
+    form.extend(bytes);
     form.extend(records);
     form
 }
@@ -56,7 +56,7 @@ enum Pool {
 
 /// A record under way.
 struct Writer<'a> {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     pool: &'a mut Pool,
 }
 
@@ -67,9 +67,9 @@ impl Writer<'_> {
             let low = u8::try_from(rest & 0x7f).unwrap_or_default();
             rest >>= 7;
             if rest == 0 {
-                return self.octets.push(low);
+                return self.bytes.push(low);
             }
-            self.octets.push(low | 0x80);
+            self.bytes.push(low | 0x80);
         }
     }
 
@@ -161,7 +161,7 @@ impl Writer<'_> {
 }
 
 fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
-    let mut to = Writer { octets: Vec::new(), pool };
+    let mut to = Writer { bytes: Vec::new(), pool };
     to.text(&operation.name);
     to.number(match operation.method.as_str() {
         "GET" => 0,
@@ -232,5 +232,5 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
             to.members(members);
         }
     }
-    to.octets
+    to.bytes
 }

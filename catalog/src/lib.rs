@@ -188,14 +188,14 @@ pub struct Operation {
 }
 
 impl Body {
-    /// Whether an input has it as one member, `body`, since it has no members of its own to stand side by side.
+    /// Returns whether an input has it as one member, `body`, since it has no members of its own to stand side by side.
     pub fn is_apart(&self) -> bool {
         self.form == BodyForm::List || (self.form == BodyForm::Open && self.members.is_empty())
     }
 }
 
 impl Operation {
-    /// Whether an input has `limit` and `cursor`.
+    /// Returns whether an input has `limit` and `cursor`.
     pub fn is_list(&self) -> bool {
         matches!(self.answer, Answer::Rows(_) | Answer::Events)
     }

@@ -25,7 +25,7 @@ impl Meanings {
             .map_err(|source| CatalogError::Toml { path: path.to_owned(), source: Box::new(source) })
     }
 
-    /// Says what a member of a query or body means.
+    /// Returns what a member of a query or body means.
     pub(crate) fn of(&self, name: &str, path: &str) -> String {
         let below = self.below.iter().filter(|(start, _)| path.starts_with(start.as_str()));
         let longest =
@@ -34,7 +34,7 @@ impl Meanings {
         phrase.cloned().unwrap_or_else(|| in_words(name))
     }
 
-    /// Says what a parameter in a path means: the id of what the part before it holds, where it is an id.
+    /// Returns what a parameter in a path means: the id of what the part before it holds, where it is an id.
     pub(crate) fn of_path(&self, name: &str, path: &str) -> String {
         let before = path.split(&format!("/{{{name}}}")).next().and_then(|start| start.rsplit('/').next());
         let thing = before.and_then(|part| self.things.get(part));

@@ -30,12 +30,12 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Tells whether it is known what the answer has.
+    /// Returns whether it is known what the answer has.
     pub fn documented(&self) -> bool {
         self.of != UNDOCUMENTED
     }
 
-    /// Tells whether a success may make a secret that nobody else has.
+    /// Returns whether a success may make a secret that nobody else has.
     pub fn makes(&self) -> bool {
         !self.made.is_empty() || !self.may_make.is_empty()
     }

@@ -76,7 +76,7 @@ impl Target {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
             None => settings,
         };
-        let connection = host.connect(settings)?;
+        let connection = host.tenant(settings).await?;
         // A command has one connection.
         let _ = globals.opened.0.set((connection.clone(), audit));
         Ok(Self { connection, emulator })

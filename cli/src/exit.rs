@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{Error, ErrorKind};
+use auth0_host::{ActionError, Error, ErrorKind};
 use serde_json::{Value, json};
+
+use super::remedy;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +84,13 @@ impl Failure {
         let error = match self {
             Self::Usage(_) => own("usage"),
             Self::Call(error) => match &**error {
-                Error::Action(error) => json!(error),
+                Error::Action(error) => {
+                    let mut error = error.clone();
+                    if let Some(denial) = error.denial.take() {
+                        error.message = remedy::sentence(&denial);
+                    }
+                    json!(error)
+                }
                 Error::Settings(_) => own("usage"),
                 _ => own("host"),
             },
@@ -97,7 +105,12 @@ impl Failure {
     fn message(&self) -> String {
         match self {
             Self::Usage(message) => message.clone(),
-            Self::Call(error) => chain(error),
+            Self::Call(error) => match &**error {
+                Error::Action(ActionError { kind, denial: Some(denial), .. }) => {
+                    format!("{kind}: {}", remedy::sentence(denial))
+                }
+                error => chain(error),
+            },
             Self::Host(error) => format!("{error:#}"),
             Self::Interrupted { consequence } => format!("interrupted: {consequence}"),
             Self::BrokenPipe => String::new(),
@@ -146,8 +159,6 @@ pub(crate) fn report_text(failure: &Failure) {
 
 #[cfg(test)]
 mod tests {
-    use auth0_host::ActionError;
-
     use super::*;
 
     #[test]

@@ -18,6 +18,7 @@ mod mcp;
 mod policy;
 mod print;
 mod reference;
+mod remedy;
 mod run;
 mod scopes;
 mod secret_file;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use auth0_host::{Policy, PolicyDenial};
+use auth0_host::{Denial, Policy};
 
 use super::{Exit, Failure, Globals, connect, print};
 
@@ -69,7 +69,7 @@ pub(crate) async fn check(globals: &Globals, arguments: &Check) -> Result<Exit, 
     }
     let body = body(arguments.body.as_deref())?;
     let mut exit = Exit::Done;
-    let mut tell = |what: &str, decision: Result<(), PolicyDenial>| match decision {
+    let mut tell = |what: &str, decision: Result<(), Denial>| match decision {
         Ok(()) => format!("allowed: {what}\n"),
         Err(denial) => {
             exit = Exit::Action;

@@ -98,12 +98,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     let home = secrets::drain_secrets(&target.connection).await;
     target.close().await;
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
-    let result = match outcome.result {
-        // The sink has it by now.
-        Err(Error::SecretUndelivered { outcome, .. }) => *outcome,
-        result => result,
-    };
-    print::json(&result?)?;
+    print::json(&outcome.result?)?;
     Ok(Exit::Done)
 }
 

@@ -140,12 +140,12 @@ fn options(timeout_ms: u64) -> RequestOptions {
 }
 
 /// Writes the body as fast as the host takes it, until the deadline.
-fn write_body(body: OutgoingBody, mut octets: &[u8], ends_at: u64) -> Result<(), ()> {
+fn write_body(body: OutgoingBody, mut bytes: &[u8], ends_at: u64) -> Result<(), ()> {
     {
         let stream = body.write()?;
         let ready = stream.subscribe();
         let deadline = monotonic_clock::subscribe_instant(ends_at);
-        while !octets.is_empty() {
+        while !bytes.is_empty() {
             let room = usize::try_from(stream.check_write().map_err(|_| ())?).unwrap_or(usize::MAX);
             if room == 0 {
                 if poll(&[&ready, &deadline]).first() != Some(&0) {
@@ -153,9 +153,9 @@ fn write_body(body: OutgoingBody, mut octets: &[u8], ends_at: u64) -> Result<(),
                 }
                 continue;
             }
-            let (chunk, rest) = octets.split_at(room.min(octets.len()));
+            let (chunk, rest) = bytes.split_at(room.min(bytes.len()));
             stream.write(chunk).map_err(|_| ())?;
-            octets = rest;
+            bytes = rest;
         }
         stream.flush().map_err(|_| ())?;
     }
@@ -183,7 +183,7 @@ fn read_response(
         None => read_body(&body, ends_at),
     };
     match read {
-        Ok(Some(octets)) => response.body = octets,
+        Ok(Some(bytes)) => response.body = bytes,
         Ok(None) => return Err(SendError::TooLarge { status }),
         Err(message) => return Err(SendError::Cut { head: response, message }),
     }
@@ -194,7 +194,7 @@ fn read_response(
 /// Reads a body whole; nothing where it is too large.
 fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Option<Vec<u8>>, String> {
     let stream = body.stream().map_err(|()| "the host gave no stream".to_owned())?;
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     loop {
         let readable = stream.subscribe();
         let deadline = monotonic_clock::subscribe_instant(ends_at);
@@ -203,11 +203,11 @@ fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Option<Vec<u8>>, Strin
         }
         drop(readable);
         match stream.read(64 * 1024) {
-            Ok(chunk) => octets.extend_from_slice(&chunk),
-            Err(StreamError::Closed) => return Ok(Some(octets)),
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(StreamError::Closed) => return Ok(Some(bytes)),
             Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
         }
-        if octets.len() > LARGEST_ANSWER {
+        if bytes.len() > LARGEST_ANSWER {
             return Ok(None);
         }
     }
@@ -220,8 +220,8 @@ const SILENCE_MS: u64 = 2_000;
 /// Reads a stream of events until enough have come, it falls silent, or the time is over: it has no end of its own.
 fn read_events(body: &IncomingBody, ends_at: u64, most: usize) -> Result<Vec<u8>, String> {
     let stream = body.stream().map_err(|()| "the host gave no stream".to_owned())?;
-    let (mut octets, mut came, mut until) = (Vec::new(), 0, ends_at);
-    while came < most && octets.len() <= LARGEST_ANSWER {
+    let (mut bytes, mut came, mut until) = (Vec::new(), 0, ends_at);
+    while came < most && bytes.len() <= LARGEST_ANSWER {
         let readable = stream.subscribe();
         let deadline = monotonic_clock::subscribe_instant(until);
         if poll(&[&readable, &deadline]).first() != Some(&0) {
@@ -229,18 +229,18 @@ fn read_events(body: &IncomingBody, ends_at: u64, most: usize) -> Result<Vec<u8>
         }
         drop(readable);
         match stream.read(64 * 1024) {
-            Ok(chunk) => octets.extend_from_slice(&chunk),
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(error)) if came == 0 => return Err(error.to_debug_string()),
             Err(StreamError::LastOperationFailed(_)) => break,
         }
-        let count = events::count(&octets);
+        let count = events::count(&bytes);
         if count > came {
             came = count;
             until = ends_at.min(monotonic_clock::now().saturating_add(SILENCE_MS * NS_PER_MS));
         }
     }
-    Ok(octets)
+    Ok(bytes)
 }
 
 /// Sorts WASI's error codes: what surely never reached the tenant, and what may have.

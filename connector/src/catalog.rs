@@ -81,19 +81,19 @@ pub struct Filter {
     pub scope: Option<String>,
 }
 
-/// Gives the curated actions, in the order of their families.
+/// Returns the curated actions, in the order of their families.
 pub fn curated() -> impl Iterator<Item = &'static Action> {
     actions::FAMILIES.iter().copied().flatten()
 }
 
-/// Gives all actions: the curated ones, then the operations.
+/// Returns all actions: the curated ones, then the operations.
 pub fn all() -> impl Iterator<Item = Entry> {
     let operations = operations::all().map(|operation| Entry::Operation(Box::new(operation)));
     curated().map(Entry::Curated).chain(operations)
 }
 
 impl Entry {
-    /// Gives the id.
+    /// Returns the id.
     pub fn id(&self) -> &'static str {
         match self {
             Self::Curated(action) => action.id,
@@ -101,7 +101,7 @@ impl Entry {
         }
     }
 
-    /// Gives the few words for a menu.
+    /// Returns the few words for a menu.
     pub fn title(&self) -> &'static str {
         match self {
             Self::Curated(action) => action.title,
@@ -109,7 +109,7 @@ impl Entry {
         }
     }
 
-    /// Gives the description.
+    /// Returns the description.
     pub fn description(&self) -> String {
         match self {
             Self::Curated(action) => action.description.to_owned(),
@@ -117,7 +117,7 @@ impl Entry {
         }
     }
 
-    /// Gives the family.
+    /// Returns the family.
     pub fn group(&self) -> &'static str {
         match self {
             Self::Curated(action) => action.group,
@@ -125,7 +125,7 @@ impl Entry {
         }
     }
 
-    /// Tells what it does to the tenant.
+    /// Returns what it does to the tenant.
     pub fn effect(&self) -> Effect {
         match self {
             Self::Curated(action) => action.effect,
@@ -133,7 +133,7 @@ impl Entry {
         }
     }
 
-    /// Tells whether doing it twice leaves the tenant as doing it once.
+    /// Returns whether doing it twice leaves the tenant as doing it once.
     pub fn idempotent(&self) -> bool {
         match self {
             Self::Curated(action) => action.idempotent,
@@ -141,7 +141,7 @@ impl Entry {
         }
     }
 
-    /// Tells how ready it is.
+    /// Returns how ready it is.
     pub fn stage(&self) -> Stage {
         match self {
             Self::Curated(_) => Stage::Ga,
@@ -149,7 +149,7 @@ impl Entry {
         }
     }
 
-    /// Tells whether it reads or writes what is known of a person.
+    /// Returns whether it reads or writes what is known of a person.
     pub fn personal(&self) -> bool {
         match self {
             Self::Curated(action) => action.personal,
@@ -157,7 +157,7 @@ impl Entry {
         }
     }
 
-    /// Tells how it reads its list.
+    /// Returns how it reads its list.
     pub fn paging(&self) -> Paging {
         match self {
             Self::Curated(action) => match action.output {
@@ -174,7 +174,7 @@ impl Entry {
         }
     }
 
-    /// Gives method and path of each request that it may send.
+    /// Returns method and path of each request that it may send.
     pub fn requests(&self) -> Vec<(&'static str, String)> {
         let path = |path: &str| format!("/api/v2{path}");
         match self {
@@ -186,7 +186,7 @@ impl Entry {
         }
     }
 
-    /// Gives what the token has to be allowed: scopes of which any one will do, and what they are needed for where the
+    /// Returns what the token has to be allowed: scopes of which any one will do, and what they are needed for where the
     /// action can do without.
     pub fn scopes(&self) -> Vec<(Vec<&'static str>, Option<&'static str>)> {
         match self {
@@ -270,7 +270,7 @@ pub fn find(id: &str) -> Result<Entry, Error> {
     })
 }
 
-/// Whether two ids share two words, or hold the same letters: enough to hint at `get-user` for `users.get`.
+/// Returns whether two ids share two words, or hold the same letters: enough to hint at `get-user` for `users.get`.
 fn resembles(known: &str, asked: &str) -> bool {
     let asked = asked.to_ascii_lowercase();
     let words = |text: &str| -> Vec<String> {
@@ -290,7 +290,7 @@ pub fn run(client: &mut Client<'_>, entry: &Entry, input: &str) -> Result<Value,
     let refused = |problem: String| Error::invalid(format!("input of {id} refused: {problem}"));
     if input.len() > LARGEST_INPUT {
         let length = input.len();
-        return Err(refused(format!("it has {length} octets; Auth0 takes bodies of at most 1 MB")));
+        return Err(refused(format!("it has {length} bytes; Auth0 takes bodies of at most 1 MB")));
     }
     let input = if input.trim().is_empty() {
         Map::new()

@@ -50,7 +50,7 @@ pub struct WireRequest<'a> {
     pub path_and_query: String,
     /// All headers; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body's octets.
+    /// The body's bytes.
     pub body: &'a [u8],
     /// After how many server-sent events the answer is read no further.
     pub events: Option<usize>,
@@ -212,7 +212,7 @@ impl<'a> Client<'a> {
         let body = request.body.as_ref().map_or(&[][..], |body| body.bytes.as_slice());
         if body.len() > LARGEST_BODY {
             return Err(Error::invalid(format!(
-                "a body of {} octets refused: Auth0 takes at most {LARGEST_BODY}",
+                "a body of {} bytes refused: Auth0 takes at most {LARGEST_BODY}",
                 body.len()
             )));
         }
@@ -283,7 +283,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Gives the token that requests carry, where the component has one.
+    /// Returns the token that requests carry, where the component has one.
     ///
     /// # Errors
     /// Where none can be fetched, and `forbidden` where it is known to lack what the action needs.
@@ -348,7 +348,7 @@ impl Before {
         self.maybe_done |= !refused && matches!(attempt, Attempt::ServerError | Attempt::Lost);
     }
 
-    /// Whether the end of the last attempt leaves open what became of the write: only a success settles it.
+    /// Returns whether the end of the last attempt leaves open what became of the write: only a success settles it.
     fn may_have_done(&self, method: Method, end: &Result<Response, Error>) -> bool {
         let status = end.as_ref().ok().map(|answer| answer.status);
         let failed = status.is_none_or(|status| !(200..300).contains(&status));
@@ -403,7 +403,7 @@ fn send_error(error: SendError, method: Method) -> Error {
         SendError::TooLarge { status } => of_success(
             status,
             format!(
-                "the answer ({status}) is larger than {LARGEST_ANSWER} octets: ask for fewer rows or fields"
+                "the answer ({status}) is larger than {LARGEST_ANSWER} bytes: ask for fewer rows or fields"
             ),
         ),
     }

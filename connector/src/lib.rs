@@ -2,7 +2,7 @@
 //!
 //! Free of WASI and of the contract's types, which are the component's, so that everything here runs natively under
 //! test. One direction down: an action builds [`core`] requests, [`client`] sends them with token, retries and
-//! deadline, a [`client::Transport`] moves octets.
+//! deadline, a [`client::Transport`] moves bytes.
 
 #![deny(missing_docs)]
 

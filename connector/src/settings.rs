@@ -29,7 +29,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Gives the secret, to put it where it belongs.
+    /// Returns the secret, to put it where it belongs.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -46,7 +46,7 @@ impl fmt::Debug for Secret {
 pub struct Domain(String);
 
 impl Domain {
-    /// Gives the domain in lower case.
+    /// Returns the domain in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -47,18 +47,18 @@ impl TokenCache {
         Self { kept: None }
     }
 
-    /// Gives the token of that application if it will live a little longer.
+    /// Returns the token of that application if it will live a little longer.
     pub fn get(&self, client_id: &str, now_unix_ms: i64) -> Option<String> {
         let kept = self.kept.as_ref()?;
         (kept.client_id == client_id && now_unix_ms < kept.ends_at).then(|| kept.token.expose().to_owned())
     }
 
-    /// Whether the grant that it came from may have been changed meanwhile.
+    /// Returns whether the grant that it came from may have been changed meanwhile.
     pub fn is_of_long_ago(&self, now_unix_ms: i64) -> bool {
         self.kept.as_ref().is_some_and(|kept| now_unix_ms.saturating_sub(kept.since) >= WIDENED_MS)
     }
 
-    /// Names what the token is known to lack of these needs: the first scope of each that none meets.
+    /// Returns what the token is known to lack of these needs: the first scope of each that none meets.
     pub fn lacks(&self, needs: &[AnyOf]) -> Vec<&'static str> {
         let Some(granted) = self.kept.as_ref().and_then(|kept| kept.scopes.as_ref()) else {
             return Vec::new();

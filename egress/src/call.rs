@@ -22,9 +22,10 @@ use tracing::Span;
 
 use crate::{
     action::ScopeRequirement,
+    denial::Denial,
     governor::Priority,
     private_path, scopes,
-    secrets::made::MadeSecrets,
+    secrets::{deliveries::SecretUndelivered, made::MadeSecrets},
     telemetry::{self, CallId, RequestEnd},
     token::Token,
 };
@@ -166,8 +167,8 @@ pub struct CallContext {
     requests: AtomicU64,
     /// Places for requests under way: each holds a body, its own or its answer's, in the host's memory.
     places: Arc<Semaphore>,
-    /// Why the last refused request was refused, in words that the component does not know.
-    denial: Mutex<Option<String>>,
+    /// Why the last refused request was refused.
+    denial: Mutex<Option<Denial>>,
     /// What the token has to be allowed for the action, where that is known.
     needs: OnceLock<Arc<[ScopeRequirement]>>,
     /// Whether a request has been held against it.
@@ -176,6 +177,19 @@ pub struct CallContext {
     lacking: Mutex<Vec<String>>,
     /// What became of the secrets that its requests made.
     pub made: Arc<MadeSecrets>,
+}
+
+/// What the host knows of a call when its guest has answered.
+#[derive(Debug, Default)]
+pub struct CallFacts {
+    /// The last refusal.
+    pub denial: Option<Denial>,
+    /// The scopes for want of which nothing was sent.
+    pub lacking: Vec<String>,
+    /// What a secret belongs to that may be in force and that nobody has: `clients/abc`.
+    pub lost_secret: Option<String>,
+    /// New secrets that the sink does not have.
+    pub undelivered: Option<SecretUndelivered>,
 }
 
 /// A place in the line for a place.
@@ -227,14 +241,24 @@ impl CallContext {
         }
     }
 
-    /// Keeps the reason of a refusal for the call's error.
-    pub fn denied(&self, reason: String) {
-        *lock(&self.denial) = Some(cut(reason, LONGEST_TEXT));
+    /// Keeps a refusal for the call's error.
+    pub fn denied(&self, denial: Denial) {
+        *lock(&self.denial) = Some(denial);
     }
 
-    /// Returns the reason of the last refusal.
-    pub fn denial(&self) -> Option<String> {
+    /// Returns the last refusal.
+    pub fn denial(&self) -> Option<Denial> {
         lock(&self.denial).clone()
+    }
+
+    /// Returns what the host knows of the call that a guest need not tell, or understand.
+    pub fn facts(&self) -> CallFacts {
+        CallFacts {
+            denial: self.denial(),
+            lacking: lock(&self.lacking).clone(),
+            lost_secret: self.made.lost(),
+            undelivered: self.made.undelivered(),
+        }
     }
 
     /// Says what the token has to be allowed.
@@ -259,11 +283,6 @@ impl CallContext {
     /// Keeps the scopes for the call's error.
     pub fn lacks(&self, scopes: Vec<String>) {
         *lock(&self.lacking) = scopes;
-    }
-
-    /// Returns the scopes for want of which nothing was sent.
-    pub fn lacked(&self) -> Vec<String> {
-        lock(&self.lacking).clone()
     }
 
     /// Returns what is left of the call's time.

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    destination::MailProvider,
     governor::Throttled,
+    mail_provider::{MailProof, MailProvider},
     token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
 use crate::{credentials::CredentialError, secret::Secret};
@@ -61,16 +61,16 @@ impl Keyring {
         let Some(MailKey { key, .. }) = self.mail.as_ref().filter(|mail| mail.provider == provider) else {
             return Ok(());
         };
-        let authorization = match provider {
-            MailProvider::SendGrid | MailProvider::Resend => bearer(key),
-            MailProvider::SparkPost => sensitive(&[key.expose()]),
-            MailProvider::Mailgun => {
+        let authorization = match provider.row().proof {
+            MailProof::BearerKey => bearer(key),
+            MailProof::BareKey => sensitive(&[key.expose()]),
+            MailProof::BasicKey => {
                 let mut user = Zeroizing::new(String::with_capacity("api:".len() + key.expose().len()));
                 user.push_str("api:");
                 user.push_str(key.expose());
                 sensitive(&["Basic ", &Zeroizing::new(STANDARD.encode(user.as_bytes()))])
             }
-            MailProvider::Mandrill => {
+            MailProof::BodyKey => {
                 // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
                 let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
                     Unfit("a mail to Mandrill is a JSON object, which the key is a member of")
@@ -89,7 +89,7 @@ impl Keyring {
                 None
             }
             // What these want is more than a key.
-            MailProvider::Ses | MailProvider::Azure | MailProvider::Microsoft365 | MailProvider::Smtp => None,
+            MailProof::Signature | MailProof::Token | MailProof::Password => None,
         };
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, value);

@@ -21,15 +21,17 @@ pub mod resolver;
 pub mod secret;
 pub mod secrets;
 mod send_error;
+pub mod settings;
 pub mod settings_error;
 pub mod telemetry;
 pub mod token;
+mod transmission;
 pub mod transport;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -38,7 +40,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full, Limited};
 
-use auth0_policy::{action, address, base_url, destination, domain, policy, private_path, scopes};
+use auth0_policy::{
+    action, address, base_url, denial, destination, domain, mail_provider, policy, private_path, scopes,
+};
 
 pub use self::{
     body::HttpBody,
@@ -48,17 +52,21 @@ pub use self::{
 use self::{
     body::{AnswerBody, PlacedBody},
     destination::{Destination, Destinations},
-    governor::{Admission, Counts, Governor, RatePlan, Throttled},
+    governor::{Admission, Counts, Governor, Throttled},
     keyring::{Keyring, SyntheticResponse, Unfit},
-    mail::Mailer,
+    mail::{MailContext, Mailer},
     redaction::{Expected, Pattern},
     resolver::Resolver,
-    token::{Token, TokenError, TokenSource},
-    transport::{CONNECT_TIMEOUT, Timeouts, TransmitState, Transport, TransportError},
+    settings::EgressSettings,
+    settings_error::SettingsError,
+    token::{Token, TokenEndpoint, TokenError, TokenSource},
+    transmission::Transmission,
+    transport::{CONNECT_TIMEOUT, Timeouts, TransmitState, Transport, TransportError, tls_config},
 };
 use crate::{
     action::ApiRequest,
     call::{CallContext, DENIED, InFlightPermit, RequestEntry},
+    denial::{Denial, DeniedBy, Remedy},
     limits::RequestLimits,
     policy::{Policy, check_reading},
     secrets::deliveries::Deliveries,
@@ -106,66 +114,105 @@ pub struct Egress {
     mailer: Option<Mailer>,
     transport: Transport,
     /// How long to wait for an answer where the guest does not say.
-    patience: Duration,
+    deadline: Duration,
     requests: Arc<AtomicU64>,
     deliveries: Arc<Deliveries>,
+}
+
+/// What the requests of a tenant are held to.
+#[cfg_attr(test, derive(Default))]
+struct Rules {
+    policy: Policy,
+    limits: RequestLimits,
+    governor: Governor,
 }
 
 /// An answer, or why there is none.
 pub type Answer = Result<Response<HttpBody>, SendError>;
 
 impl Egress {
-    pub fn new(
+    /// Opens the way out of one tenant. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] where a setting cannot be used.
+    pub fn open(settings: EgressSettings) -> Result<Self, SettingsError> {
+        let EgressSettings {
+            domain,
+            tenant,
+            credentials,
+            audience,
+            application,
+            email_credentials,
+            email_base_url,
+            ca_pem,
+            roots,
+            policy,
+            limits,
+            header_bytes,
+            secret_sink,
+            rate_plan,
+            rate_headroom,
+            deadline,
+        } = settings;
+        let resolver = Resolver::new(policy.addresses().clone());
+        let tls = tls_config(roots, ca_pem.as_deref())?;
+        let transport = Transport::new(tls, resolver.clone(), header_bytes);
+        let endpoint = TokenEndpoint {
+            uri: format!("{tenant}/oauth/token")
+                .parse()
+                .map_err(|_| SettingsError::Value { name: "the base URL" })?,
+            resource: ("audience", audience),
+            transport: transport.clone(),
+        };
+        let source = TokenSource::new(credentials, endpoint, &domain);
+        let around = MailContext {
+            transport: &transport,
+            resolver: &resolver,
+            stand_in: email_base_url.as_ref(),
+            ca_pem: ca_pem.as_deref(),
+            tenant: &domain,
+        };
+        let (mail_key, mailer) = Mailer::open(email_credentials, around)?;
+        let access = mail::access(mail_key.as_ref(), mailer.as_ref());
+        let rules = Rules { policy, limits, governor: Governor::new(rate_plan, rate_headroom) };
+        let destinations = Destinations::new(tenant, email_base_url).mail(access);
+        let mut egress = Self::new(destinations, Keyring::new(source, mail_key), transport, deadline, rules);
+        egress.mailer = mailer;
+        egress.own_application = application;
+        egress.deliveries = Deliveries::new(domain.as_str(), secret_sink);
+        Ok(egress)
+    }
+
+    /// Puts a way out together. What may leave is decided when it is made, and not by a call that may be forgotten.
+    fn new(
         destinations: Destinations,
         keyring: Keyring,
         transport: Transport,
-        patience: Duration,
+        deadline: Duration,
+        rules: Rules,
     ) -> Self {
         let deliveries = Deliveries::new(destinations.tenant().host(), None);
+        let Rules { policy, limits, governor } = rules;
         Self {
             destinations,
-            policy: Policy::default(),
+            policy,
             own_application: None,
-            governor: Governor::default(),
-            authentication: Governor::of_authentication(RatePlan::default()),
-            limits: RequestLimits::default(),
+            authentication: Governor::of_authentication(governor.plan()),
+            governor,
+            limits,
             keyring,
             mailer: None,
             transport,
-            patience,
+            deadline,
             requests: Arc::default(),
             deliveries,
         }
     }
 
-    /// Holds the requests to a policy, a pace and limits.
-    pub fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
-        self.authentication = Governor::of_authentication(governor.plan());
-        (self.policy, self.governor, self.limits) = (policy, governor, limits);
-        self
-    }
-
-    /// Keeps the application that the connection acts as out of its guests' reach.
-    pub fn acting_as(mut self, application: Option<String>) -> Self {
-        self.own_application = application;
-        self
-    }
-
-    /// Puts the secrets that the tenant makes there.
-    pub fn deliver_to(mut self, deliveries: Arc<Deliveries>) -> Self {
-        self.deliveries = deliveries;
-        self
-    }
-
     /// Returns the way of the secrets that the tenant makes.
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
-    }
-
-    /// Sends mails with more than a key.
-    pub fn mailer(mut self, mailer: Option<Mailer>) -> Self {
-        self.mailer = mailer;
-        self
     }
 
     /// Counts the requests sent so far, token requests not included.
@@ -244,14 +291,11 @@ impl Egress {
         place: InFlightPermit,
     ) -> Answer {
         let patience =
-            TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.patience).min(call.left()));
+            TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
         if call.count_request() > self.limits.requests {
-            let reason = format!(
-                "denied: a call may make {} requests; to allow more, raise the limit `requests`",
-                self.limits.requests
-            );
+            let denial = Denial::new(DeniedBy::RequestLimit { limit: self.limits.requests });
             // Not written down one by one: a flood would fill the host's memory instead of the tenant's.
-            call.denied(reason);
+            call.denied(denial.or(Remedy::RaiseLimit { limit: "requests" }));
             return Err(SendError::HttpRequestDenied);
         }
         let place = patience.before_sending(place).await.ok_or(SendError::ConnectionTimeout)?;
@@ -278,7 +322,7 @@ impl Egress {
                 } else {
                     call.log.open_unknown_destination(&head.method, &head.uri)
                 };
-                return deny(call, entry, denial.to_string());
+                return deny(call, entry, denial);
             }
         };
         let tenant = self.keyring.tenant();
@@ -309,12 +353,10 @@ impl Egress {
         let checked =
             reading.and_then(|()| self.policy.check_request(destination, method, uri, headers, &body));
         if let Err(denial) = checked.and_then(|()| self.policy.check_own_application(own, method, uri)) {
-            return deny(call, entry, format!("denied: {denial}"));
+            return deny(call, entry, denial);
         }
         if destination == Destination::ManagementApi && redaction::writes_handle(uri.path(), &body) {
-            let reason = "denied: a handle is not a secret: the request would set one that everybody may know; to \
-                          allow it, send the secret itself";
-            return deny(call, entry, reason.to_owned());
+            return deny(call, entry, Denial::new(DeniedBy::SecretHandle).or(Remedy::SendSecret));
         }
         if destination == Destination::ManagementApi {
             // What the host has to read it must not be answered packed, nor in pieces.
@@ -337,7 +379,7 @@ impl Egress {
                 if let Err(Unfit(problem)) =
                     self.keyring.apply_mail_key(provider, &mut head.headers, &mut body)
                 {
-                    return deny(call, entry, format!("denied: {problem}; to allow it, send one"));
+                    return deny(call, entry, Denial::new(DeniedBy::MailKey(problem)).or(Remedy::SendObject));
                 }
                 outgoing.mail(provider, entry, head, &body).await
             }
@@ -348,10 +390,10 @@ impl Egress {
     }
 }
 
-/// Refuses a request, and keeps the reason for the call's error.
-fn deny(call: &CallContext, entry: RequestEntry, reason: String) -> Answer {
-    entry.failed(DENIED, reason.clone());
-    call.denied(reason);
+/// Refuses a request, and keeps the refusal for the call's error.
+fn deny(call: &CallContext, entry: RequestEntry, denial: Denial) -> Answer {
+    entry.failed(DENIED, format!("denied: {denial}"));
+    call.denied(denial);
     Err(SendError::HttpRequestDenied)
 }
 
@@ -502,11 +544,11 @@ impl Outgoing<'_> {
     /// Sends as it is when it is its turn, and writes down where it got to.
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
         let expected = self.expected_secrets(head);
-        let mut turn = None;
+        let mut guard = None;
         if expected.as_ref().is_some_and(|expected| expected.makes(body)) {
             match self.patience.before_sending(self.egress.deliveries.begin()).await {
-                Some(Ok(begun)) => turn = Some(begun),
-                Some(Err(reason)) => return deny(self.call, entry, reason.to_string()),
+                Some(Ok(begun)) => guard = Some(begun),
+                Some(Err(denial)) => return deny(self.call, entry, denial),
                 None => {
                     entry.failed("secret-sink", "not sent: the secret sink was busy for too long");
                     return Err(SendError::ConnectionTimeout);
@@ -527,50 +569,38 @@ impl Outgoing<'_> {
         let connect = self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT);
         let timeouts =
             Timeouts { connect: connect.min(self.patience.to_send()), answer: self.patience.to_answer() };
-        let expected = match (expected, turn) {
-            (Some(expected), Some(turn)) => {
-                let answer = self.send_and_keep(turn, expected, entry, request, timeouts).await?;
-                if let Some(admission) = admission {
-                    self.egress.governor.observe(admission, answer.status(), answer.headers());
-                }
-                return Ok(answer);
-            }
-            (expected, _) => expected,
+        let transmission = Transmission {
+            transport: self.egress.transport.clone(),
+            request,
+            timeouts,
+            entry,
+            requests: Arc::clone(&self.egress.requests),
         };
-        let follow = |whereabouts| match whereabouts {
-            TransmitState::OnConnection => {
-                entry.sent(body.len());
-                self.egress.count_request();
-            }
-            TransmitState::HandedBack => {
-                entry.handed_back();
-                self.egress.requests.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        match self.egress.transport.send(request, timeouts, follow).await {
-            Ok(response) => {
-                entry.answered(response.status());
-                if let Some(admission) = admission {
-                    self.egress.governor.observe(admission, response.status(), response.headers());
-                }
-                let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.patience);
-                let limit = self.egress.limits.response_body_bytes;
-                let response = response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit));
-                match expected {
-                    Some(expected) => redaction::hide(response, &expected, &self.egress.deliveries).await,
-                    None => Ok(response.map(|body| body.boxed_unsync())),
-                }
-            }
-            Err(error) => {
-                entry.failed(error.code(), error.to_string());
-                keep_denial(self.call, &error);
-                Err(error.to_send_error())
-            }
+        let answer = match (expected, guard) {
+            (Some(expected), Some(guard)) => self.keep(transmission, expected, guard).await,
+            (expected, _) => self.pass(transmission, expected).await,
+        }?;
+        if let Some(admission) = admission {
+            self.egress.governor.observe(admission, answer.status(), answer.headers());
+        }
+        Ok(answer)
+    }
+
+    /// Sends a request that makes no secret, and leaves secrets out of the answer that it shows.
+    async fn pass(&self, transmission: Transmission, expected: Option<Expected>) -> Answer {
+        let (response, entry) = transmission.send(&AtomicBool::default()).await.map_err(|error| {
+            keep_denial(self.call, &error);
+            error.to_send_error()
+        })?;
+        let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.deadline);
+        let limit = self.egress.limits.response_body_bytes;
+        let response = response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit));
+        match expected {
+            Some(expected) => redaction::hide(response, &expected, &self.egress.deliveries).await,
+            None => Ok(response.map(|body| body.boxed_unsync())),
         }
     }
-}
 
-impl Outgoing<'_> {
     /// Tells what is to be taken out of the answer; nothing where the caller wants to see it.
     fn expected_secrets(&self, head: &Parts) -> Option<Expected> {
         if self.destination != Destination::ManagementApi || self.call.options.reveal_secrets {
@@ -615,8 +645,8 @@ fn not_sent(call: &CallContext, error: &TransportError) -> SendError {
 
 /// Where an address was refused, the guest learns that and no more; the call's error says which rule it was.
 fn keep_denial(call: &CallContext, error: &TransportError) {
-    if let TransportError::Prohibited(_) = error {
-        call.denied(error.to_string());
+    if let TransportError::Prohibited(prohibited) = error {
+        call.denied(prohibited.clone().into());
     }
 }
 

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use crate::{
-    base_url::BaseUrl, destination::MailProvider, domain::Domain, secret::Secret,
+    base_url::BaseUrl, domain::Domain, mail_provider::MailProvider, secret::Secret,
     settings_error::SettingsError,
 };
 

@@ -19,7 +19,7 @@ impl Egress {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
         }
-        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: self.patience };
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: self.deadline };
         self.transport.send(request, timeouts, |_| ()).await.map_err(|error| error.to_string())
     }
 }

@@ -1,6 +1,6 @@
 //! Why settings were refused.
 
-use crate::{base_url::BaseUrlError, domain::DomainError, policy::PolicyError};
+use crate::{base_url::BaseUrlError, domain::DomainError, mail_provider::MailProvider, policy::PolicyError};
 
 /// Why settings were refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,16 @@ pub enum SettingsError {
     Mail {
         /// What is wrong.
         problem: String,
+    },
+    /// This build of the library cannot send through the provider.
+    #[error(
+        "email through {provider} needs the feature `{feature}` of the library, which this build was made without"
+    )]
+    Feature {
+        /// The provider.
+        provider: MailProvider,
+        /// The feature of the crate.
+        feature: &'static str,
     },
     /// The extra certificates could not be read.
     #[error("the extra CA certificates: {problem}")]

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use super::{
     address::AddressRules,
-    destination::{Destinations, MailAccess, MailProvider},
+    destination::{Destinations, MailAccess},
     keyring::{Keyring, MailKey},
+    mail_provider::MailProvider,
     resolver::Resolver,
     token::{ClientCredentials, Proof, TokenCache, TokenEndpoint, TokenSource},
     transport::tls_config,
@@ -30,9 +31,29 @@ const SECRET: &str = "canary-secret";
 const MAIL_KEY: &str = "canary-key";
 
 impl Egress {
+    fn acting_as(mut self, application: Option<String>) -> Self {
+        self.own_application = application;
+        self
+    }
+
+    fn deliver_to(mut self, deliveries: Arc<Deliveries>) -> Self {
+        self.deliveries = deliveries;
+        self
+    }
+
+    fn govern(mut self, policy: Policy, governor: Governor, limits: RequestLimits) -> Self {
+        (self.policy, self.governor, self.limits) = (policy, governor, limits);
+        self
+    }
+
     async fn send(&self, request: Request<HttpBody>, options: RequestOptions, call: &CallContext) -> Answer {
         self.send_at(request, options, call, call.place()).await
     }
+}
+
+/// A way out that is held to no rules but the defaults.
+fn unruled(destinations: Destinations, keyring: Keyring, transport: Transport, deadline: Duration) -> Egress {
+    Egress::new(destinations, keyring, transport, deadline, Rules::default())
 }
 
 #[derive(Clone, Debug)]
@@ -150,7 +171,8 @@ impl Server {
         let access = provider.map_or(MailAccess::None, MailAccess::Key);
         let destinations = Destinations::new(self.url("").parse().unwrap(), mail_url).mail(access);
         let key = provider.map(|provider| MailKey { provider, key: Secret::new(MAIL_KEY) });
-        Arc::new(Egress::new(destinations, Keyring::new(source, key), transport, Duration::from_secs(5)))
+        let keyring = Keyring::new(source, key);
+        Arc::new(unruled(destinations, keyring, transport, Duration::from_secs(5)))
     }
 }
 
@@ -494,7 +516,7 @@ async fn a_guest_cannot_give_itself_the_application_that_the_connection_acts_as(
     let tenant = Server::tenant().await;
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let keyring = Keyring::new(Some(fixed("t")), None);
-    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
     let egress = egress.acting_as(Some("own".to_owned()));
     for (method, path) in [
         (Method::PATCH, "/api/v2/clients/own"),
@@ -590,7 +612,7 @@ async fn a_post_whose_connection_never_came_is_not_sent_and_says_so() {
     let base = format!("https://{}", tenant.address);
     let keyring = Keyring::new(Some(fixed("canary-token")), None);
     let destinations = Destinations::new(base.parse().unwrap(), None);
-    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
     let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
@@ -606,7 +628,7 @@ async fn a_post_that_was_sent_and_not_answered_stays_unknown() {
     let base = format!("http://{}", tenant.address);
     let keyring = Keyring::new(Some(fixed("t")), None);
     let destinations = Destinations::new(base.parse().unwrap(), None);
-    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
     let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
     let error = egress.send(create, hasty(), &log).await.unwrap_err();
@@ -658,7 +680,7 @@ async fn a_guest_s_spelling_of_the_authority_does_not_leave() {
     let base = format!("http://localhost:{port}");
     let keyring = Keyring::new(Some(fixed("t")), None);
     let destinations = Destinations::new(base.parse().unwrap(), None);
-    let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+    let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
     for authority in [format!("LOCALHOST:{port}"), format!("localhost:0{port}"), format!("localhost:{port}")]
     {
         send(&egress, request(Method::GET, &format!("http://{authority}/api/v2/users"), "")).await.unwrap();
@@ -718,7 +740,7 @@ async fn closed_port() -> SocketAddr {
 async fn attempt(egress: &Egress, request: Request<HttpBody>) -> (Result<u16, SendError>, Option<String>) {
     let call = CallContext::default();
     let answer = egress.send(request, RequestOptions::default(), &call).await;
-    (answer.map(|answer| answer.status().as_u16()), call.denial())
+    (answer.map(|answer| answer.status().as_u16()), call.denial().map(|denial| format!("denied: {denial}")))
 }
 
 #[tokio::test]
@@ -731,7 +753,7 @@ async fn a_component_that_builds_its_own_requests_is_held_to_the_policy() {
         .unwrap();
     let transport = plain();
     let source = fetched(&tenant.url("/oauth/token"), SECRET, &transport);
-    let egress = Egress::new(
+    let egress = unruled(
         Destinations::new(tenant.url("").parse().unwrap(), None),
         Keyring::new(Some(source), None),
         transport,
@@ -789,7 +811,7 @@ async fn a_name_that_leads_inside_is_refused_for_the_token_and_for_the_request()
             false => fixed("t"),
         };
         let domain = "acme.auth0.com".parse().unwrap();
-        let egress = Egress::new(
+        let egress = unruled(
             Destinations::new(crate::base_url::BaseUrl::of_domain(&domain), None),
             Keyring::new(Some(source), None),
             transport,
@@ -809,8 +831,7 @@ async fn a_credential_in_a_guest_s_trailers_does_not_leave() {
     let tenant = Silent::start().await;
     let base = format!("http://{}", tenant.address);
     let destinations = Destinations::new(base.parse().unwrap(), None);
-    let egress =
-        Egress::new(destinations, Keyring::new(Some(fixed("t")), None), plain(), Duration::from_secs(5));
+    let egress = unruled(destinations, Keyring::new(Some(fixed("t")), None), plain(), Duration::from_secs(5));
     let (head, body) = request(Method::POST, &format!("{base}/api/v2/users"), "{}").into_parts();
     let forged = header::HeaderValue::from_static("Bearer forged");
     let trailers = http::HeaderMap::from_iter([(header::AUTHORIZATION, forged)]);

@@ -89,20 +89,20 @@ pub fn check(path_and_query: &str) {
 }
 
 fn decoded(text: &str) -> String {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-            Some(octet) => {
-                octets.push(octet);
+            Some(byte) => {
+                bytes.push(byte);
                 rest = &after[2..];
             }
             None => {
-                octets.push(*first);
+                bytes.push(*first);
                 rest = after;
             }
         }
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }

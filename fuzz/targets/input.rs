@@ -1,4 +1,4 @@
-//! The input of an operation: whatever it is, a refusal or requests that stay where they belong. The first two octets choose the
+//! The input of an operation: whatever it is, a refusal or requests that stay where they belong. The first two bytes choose the
 //! operation, the rest is the input.
 #![no_main]
 

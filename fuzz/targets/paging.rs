@@ -1,7 +1,7 @@
 //! Lists: any answers, any limit and cursor. A list ends, answers no more than was asked for where it can be cut, and a
 //! cursor leads on.
 //!
-//! The first octet chooses the list, the second the limit; then lines: the cursor, and one answer each.
+//! The first byte chooses the list, the second the limit; then lines: the cursor, and one answer each.
 #![no_main]
 
 use auth0_connector::core::response::Response;

@@ -10,7 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(own) => Settings::new(own.parse()?).credentials(Credentials::token(std::env::var("AUTH0_TOKEN")?)),
         _ => Settings::new(tenant.domain().parse()?).base_url(tenant.base_url().parse()?).credentials(secret),
     };
-    let connection = Host::new()?.connect(settings)?;
+    let connection = Host::new()?.tenant(settings).await?;
     let users = connection.run("list-users", serde_json::json!({"per_page": 2})).await?;
     println!("{users:#}");
     Ok(())

@@ -3,17 +3,13 @@
 //! Two families that an engine treats differently: the action answered an error (branch on its kind), or the host
 //! could not run it (tell an operator).
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use auth0_egress::settings_error::SettingsError;
 
-use crate::{
-    limits::Limit,
-    secrets::{SecretName, SinkError},
-};
+use crate::{denial::Denial, engine_error::EngineError, limits::Limit, secrets::SecretUndelivered};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -42,20 +38,20 @@ pub enum Error {
         /// Which rule they break.
         problem: String,
         /// What the engine said, where it was asked.
-        source: Option<wasmtime::Error>,
+        source: Option<EngineError>,
     },
 
     /// The runtime could not be set up on this machine.
     #[error("the WebAssembly runtime could not be set up")]
-    Engine(#[source] wasmtime::Error),
+    Engine(#[source] EngineError),
 
     /// No instance could be made: the pool or the memory is used up.
     #[error("no instance of the component could be made")]
-    Instantiation(#[source] wasmtime::Error),
+    Instantiation(#[source] EngineError),
 
     /// The component broke off. Its instance is gone; the next call gets a fresh one.
     #[error("the component trapped; whether it changed anything is unknown")]
-    Trap(#[source] wasmtime::Error),
+    Trap(#[source] EngineError),
 
     /// The component used more than a limit allows and was stopped. Its instance is gone.
     #[error("the component was stopped: it used too much {limit}; whether it changed anything is unknown")]
@@ -77,20 +73,9 @@ pub enum Error {
         waited: Duration,
     },
 
-    /// The tenant made a secret that is in force now, and the connection's secret sink did not take it, or had not when the
-    /// call ended. It is not lost as long as the connection lives: `retry_secrets` puts it into the sink.
-    #[error(
-        "the tenant made a new secret, and the secret sink did not take it; `Tenant::retry_secrets` puts it there: {}",
-        list(names)
-    )]
-    SecretUndelivered {
-        /// Which secrets.
-        names: Vec<SecretName>,
-        /// Why the sink did not take the first of them.
-        source: Arc<SinkError>,
-        /// What the action answered, with handles in place of the secrets.
-        outcome: Box<Result<Value, Error>>,
-    },
+    /// The secret sink did not take secrets that wait for it, when it was asked again.
+    #[error(transparent)]
+    SecretUndelivered(#[from] SecretUndelivered),
 
     /// The call did not end in time and was stopped.
     #[error(
@@ -113,10 +98,6 @@ pub enum Error {
         /// What the parser said.
         source: Option<serde_json::Error>,
     },
-}
-
-fn list(names: &[SecretName]) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Where calls at once are counted.
@@ -163,6 +144,9 @@ pub struct ActionError {
     /// Of `throttled`: how long to wait before the call can succeed, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// Where the host refused it: by which rule, and what would allow it, for programs that have words of their own.
+    #[serde(skip)]
+    pub denial: Option<Box<Denial>>,
 }
 
 impl ActionError {
@@ -176,7 +160,14 @@ impl ActionError {
             request_id: None,
             scopes: Vec::new(),
             retry_after_ms: None,
+            denial: None,
         }
+    }
+
+    /// Makes the error of what the host refused.
+    pub(crate) fn denied(denial: Denial) -> Self {
+        let message = denial.to_string();
+        Self { denial: Some(Box::new(denial)), ..Self::new(ErrorKind::PolicyDenied, message) }
     }
 }
 

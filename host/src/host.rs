@@ -3,17 +3,18 @@
 use std::{
     borrow::Cow,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
-    thread,
+    sync::Arc,
 };
 
 use rustls::RootCertStore;
+use tokio::sync::OnceCell;
 
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary},
     code_cache::{CodeCache, CodeReport},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     egress::transport::machine_roots,
+    engine_error::EngineError,
     error::{Error, SettingsError},
     policy::PermittedActions,
     runtime::{DEFAULT_INSTANCES, HostStats, Runtime, SharedRuntime},
@@ -33,10 +34,10 @@ struct Inner {
     runtime: SharedRuntime,
     component: ComponentInfo,
     code: CodeReport,
-    /// Read from the machine once, when the first connection over TLS is made.
-    roots: OnceLock<RootCertStore>,
-    /// Asked of the component once, when the first connection has a policy about actions.
-    actions: OnceLock<Vec<ActionSummary>>,
+    /// Read from the machine once, when the first tenant over TLS is opened.
+    roots: OnceCell<RootCertStore>,
+    /// Asked of the component once, when the first tenant has a policy about actions.
+    actions: OnceCell<Vec<ActionSummary>>,
 }
 
 impl Host {
@@ -69,41 +70,37 @@ impl Host {
         HostBuilder::of(Source::File(path.into()))
     }
 
-    /// Opens a connection to a tenant. Nothing is sent yet.
+    /// Opens a tenant. Nothing is sent yet, and no thread of the runtime is blocked: what has to be read from the disk is
+    /// read on a thread for blocking work of the current tokio runtime.
     ///
     /// # Errors
     ///
     /// [`Error::Settings`] where a setting cannot be used, or the policy names actions that the component has not;
     /// those of the runtime where the component has to be asked for its actions.
-    pub fn connect(&self, settings: Settings) -> Result<Tenant, Error> {
+    pub async fn tenant(&self, settings: Settings) -> Result<Tenant, Error> {
         let actions = match settings.policy.is_about_actions() {
-            true => settings.policy.permit(self.known_actions()?).map_err(SettingsError::Policy)?,
+            true => settings.policy.permit(self.known_actions().await?).map_err(SettingsError::Policy)?,
             false => PermittedActions::All,
         };
-        let runtime = Arc::clone(&self.0.runtime);
-        Tenant::open(runtime, || self.roots(), &self.0.component, actions, settings)
-    }
-
-    /// Asks the component for its actions, on a thread of its own: the caller may be on one of a runtime, which cannot
-    /// wait for a future.
-    pub(crate) fn known_actions(&self) -> Result<&[ActionSummary], Error> {
-        if let Some(actions) = self.0.actions.get() {
-            return Ok(actions);
-        }
-        let ask = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            runtime.map_err(|error| Error::Engine(error.into()))?.block_on(self.actions())
+        let roots = match settings.needs_roots() {
+            true => self.roots().await?.clone(),
+            false => RootCertStore::empty(),
         };
-        let answer = thread::scope(|scope| scope.spawn(ask).join());
-        let panicked =
-            || Error::Engine(wasmtime::Error::msg("the thread that asks for the actions panicked"));
-        let actions = answer.map_err(|_| panicked())??;
-        Ok(self.0.actions.get_or_init(|| actions))
+        let host = Arc::clone(&self.0);
+        // An email provider's settings may have it read certificates, too.
+        blocking(move || Tenant::open(Arc::clone(&host.runtime), roots, &host.component, actions, settings))
+            .await?
     }
 
-    /// Returns the certificate authorities that this machine trusts.
-    pub(crate) fn roots(&self) -> RootCertStore {
-        self.0.roots.get_or_init(machine_roots).clone()
+    /// Returns the component's actions, which it is asked for once.
+    pub(crate) async fn known_actions(&self) -> Result<&[ActionSummary], Error> {
+        let actions = self.0.actions.get_or_try_init(|| self.actions()).await?;
+        Ok(actions)
+    }
+
+    /// Returns the certificate authorities that this machine trusts, which are read once.
+    pub(crate) async fn roots(&self) -> Result<&RootCertStore, Error> {
+        self.0.roots.get_or_try_init(|| blocking(machine_roots)).await
     }
 
     /// Lists all actions: the curated ones (`get-user`), in the order of their families, then every operation of the
@@ -213,8 +210,8 @@ impl HostBuilder {
             runtime: Arc::new(runtime),
             component,
             code,
-            roots: OnceLock::new(),
-            actions: OnceLock::new(),
+            roots: OnceCell::new(),
+            actions: OnceCell::new(),
         })))
     }
 
@@ -224,10 +221,13 @@ impl HostBuilder {
     ///
     /// As [`HostBuilder::build`].
     pub async fn build_async(self) -> Result<Host, Error> {
-        tokio::task::spawn_blocking(|| self.build())
-            .await
-            .unwrap_or_else(|error| Err(Error::Engine(wasmtime::Error::new(error))))
+        blocking(|| self.build()).await?
     }
+}
+
+/// Works on a thread for blocking work. Fails where the work panicked, or the runtime is about to end.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Engine(EngineError::new(error)))
 }
 
 /// Reads a file, but for one that is too big to be a component.

@@ -11,7 +11,7 @@
 //! let host = Host::new()?;
 //! let settings = Settings::new("acme.eu.auth0.com".parse()?)
 //!     .credentials(Credentials::client_secret("client id", "client secret"));
-//! let connection = host.connect(settings)?;
+//! let connection = host.tenant(settings).await?;
 //! let user = connection.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
 //! # Ok(())
 //! # }
@@ -43,6 +43,7 @@ mod canary;
 mod code_cache;
 mod component;
 mod doctor;
+mod engine_error;
 mod error;
 mod host;
 mod limits;
@@ -52,11 +53,12 @@ mod runtime;
 mod secret_inputs;
 mod settings;
 mod tenant;
+mod verdict;
 
 use auth0_egress::{
     self as egress, call, credentials, mail_credentials, private_key, secret, secrets, telemetry,
 };
-use auth0_policy::{base_url, domain, policy, private_path, scopes};
+use auth0_policy::{base_url, denial, domain, policy, private_path, scopes};
 
 pub use action::{
     ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,
@@ -66,14 +68,17 @@ pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
     StopReason,
 };
+pub use auth0_policy::mail_provider::MailProvider;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
 pub use component::ComponentInfo;
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
+pub use denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine};
 pub use doctor::{Check, Finding, Verdict};
 pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
+pub use engine_error::EngineError;
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use limits::{Limit, Limits};
@@ -83,13 +88,15 @@ pub use mail_credentials::{
 pub use manifest::{DataHandling, EgressRule, Manifest, ManifestAction};
 pub use outcome::Outcome;
 pub use policy::{
-    ActionPattern, ActionPatternError, Policy, PolicyBuilder, PolicyDenial, PolicyError, PolicyReport,
+    ActionPattern, ActionPatternError, FieldProblem, Policy, PolicyBuilder, PolicyError, PolicyReport,
 };
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, InstancePolicy};
 pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopeDiff, ScopePlan, SourceError, parse_action_ids};
 pub use secret::Secret;
 pub use secret_inputs::is_secret_name;
-pub use secrets::{CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SinkError, SinkFuture};
+pub use secrets::{
+    CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SecretUndelivered, SinkError, SinkFuture,
+};
 pub use settings::Settings;
 pub use tenant::{Stats, Tenant};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{call::RequestRecord, error::Error};
+use crate::{call::RequestRecord, error::Error, secrets::SecretUndelivered};
 
 /// What one call of an action came to.
 #[derive(Debug)]
@@ -14,6 +14,10 @@ pub struct Outcome {
     pub action: String,
     /// Its answer.
     pub result: Result<Value, Error>,
+    /// New secrets that are in force and that the secret sink did not take, or had not when the call ended. The action was
+    /// done all the same: they wait in the tenant, and [`Tenant::retry_secrets`](crate::Tenant::retry_secrets) puts them
+    /// there.
+    pub undelivered: Option<SecretUndelivered>,
     /// The requests that it made, in order, the ones that were refused or broken off included. Token requests of the
     /// host are not among them: they belong to the connection, not to a call.
     pub requests: Vec<RequestRecord>,

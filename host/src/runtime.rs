@@ -55,6 +55,7 @@ use crate::{
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     code_cache::{CodeCache, CodeReport},
     component::{self, ComponentInfo},
+    engine_error::EngineError,
     error::{ActionError, Error, ErrorKind},
     limits::Limit,
 };
@@ -105,16 +106,16 @@ impl Runtime {
         instances: u32,
         cache: &CodeCache,
     ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
-        let invalid = |problem: &str, source| Error::InvalidComponent {
+        let invalid = |problem: &str, source: wasmtime::Error| Error::InvalidComponent {
             problem: problem.to_owned(),
-            source: Some(source),
+            source: Some(EngineError::new(source)),
         };
         let digest = component::digest(bytes);
         let (component, code) = cache
             .component(&engine, bytes, digest.as_ref())
             .map_err(|source| invalid("it does not compile", source))?;
         let info = component::inspect(&component, bytes, &digest)?;
-        let linker = linker(&engine).map_err(Error::Engine)?;
+        let linker = linker(&engine).map_err(|error| Error::Engine(EngineError::new(error)))?;
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|source| invalid("an import has another shape than this host offers", source))?;
@@ -250,7 +251,7 @@ impl Runtime {
         let mut store = guest().into_store(self.pre.engine());
         let runner = self.pre.instantiate_async(&mut store).await.map_err(|error| match limit(&error) {
             Some(limit) => Error::Limit { limit },
-            None => Error::Instantiation(error),
+            None => Error::Instantiation(EngineError::new(error)),
         })?;
         Ok(Instance::new(store, runner, slot))
     }
@@ -260,7 +261,7 @@ impl Runtime {
 fn stopped(error: wasmtime::Error) -> Error {
     match limit(&error) {
         Some(limit) => Error::Limit { limit },
-        None => Error::Trap(error),
+        None => Error::Trap(EngineError::new(error)),
     }
 }
 
@@ -366,6 +367,7 @@ fn action_error(error: bindings::ActionFailure) -> Error {
         request_id: problem.request_id,
         scopes,
         retry_after_ms,
+        denial: None,
     })
 }
 

@@ -256,6 +256,13 @@ impl Settings {
         bounded("the reserve in percent", self.rate_headroom.into(), 0, MAX_RESERVE_PERCENT.into())
     }
 
+    /// Returns whether the machine's certificate authorities are needed, which take some milliseconds to read. Plain HTTP
+    /// to this machine needs none.
+    pub(crate) fn needs_roots(&self) -> bool {
+        let is_plain = |url: &Option<BaseUrl>| url.as_ref().is_some_and(|url| url.scheme() == "http");
+        !(is_plain(&self.base_url) && is_plain(&self.email_base_url))
+    }
+
     /// Returns the application that acts, as far as that is known: a token or a vault does not say.
     pub(crate) fn application(&self) -> Option<&str> {
         self.credentials.client_id().or(self.client_id.as_deref())

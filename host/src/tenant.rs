@@ -11,7 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth0_policy::destination::Destinations;
 use rustls::RootCertStore;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,32 +18,24 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 use crate::{
-    audit::{Facts, Journal},
+    audit::{AuditUnavailable, Facts, Journal},
     base_url::BaseUrl,
     call::{CallContext, CallOptions},
     component::ComponentInfo,
+    denial::{Denial, DeniedBy, Remedy},
     domain::Domain,
     egress::{
-        Egress,
-        governor::{Governor, RatePlan},
-        keyring::Keyring,
-        limits::RequestLimits,
-        mail::{self, MailContext, Mailer},
-        resolver::Resolver,
-        token::{TokenEndpoint, TokenError, TokenSource},
-        transport::{Transport, tls_config},
+        Egress, governor::RatePlan, limits::RequestLimits, settings::EgressSettings, token::TokenError,
     },
-    error::{ActionError, BusyScope, Error, ErrorKind, SettingsError},
+    error::{ActionError, BusyScope, Error, ErrorKind},
     limits::Limits,
     outcome::Outcome,
-    policy::{PermittedActions, PolicyDenial},
+    policy::PermittedActions,
     runtime::{Guest, GuestHttp, InstancePolicy, Reuse, SharedRuntime},
-    secrets::{
-        PendingSecret, SecretSink,
-        deliveries::{Deliveries, Undelivered},
-    },
+    secrets::{PendingSecret, SecretSink},
     settings::{DEADLINE_VARIABLE, Settings},
     telemetry::CallId,
+    verdict::verdict,
 };
 
 /// The component keeps the deadline by itself and then makes a good error of it. Only a component that does not is
@@ -99,14 +90,14 @@ pub struct Stats {
 impl Tenant {
     pub(crate) fn open(
         runtime: SharedRuntime,
-        roots: impl FnOnce() -> RootCertStore,
+        roots: RootCertStore,
         component: &ComponentInfo,
         actions: PermittedActions,
         settings: Settings,
     ) -> Result<Self, Error> {
         settings.check()?;
         let environment = settings.environment();
-        let own_application = settings.application().map(str::to_owned);
+        let application = settings.application().map(str::to_owned);
         let Settings {
             domain,
             credentials,
@@ -132,45 +123,24 @@ impl Tenant {
             component: component.digest.clone(),
             sink: audit,
         };
-        let tenant = base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain));
-        // The machine's certificates take some milliseconds to read. Plain HTTP to this machine needs none.
-        let plain = |url: &BaseUrl| url.scheme() == "http";
-        let roots = if plain(&tenant) && email_base_url.as_ref().is_some_and(plain) {
-            RootCertStore::empty()
-        } else {
-            roots()
-        };
-        let resolver = Resolver::new(policy.addresses().clone());
-        let tls = tls_config(roots, ca_pem.as_deref())?;
-        let transport = Transport::new(tls, resolver.clone(), limits.header_bytes);
-        let audience = audience.unwrap_or_else(|| format!("https://{domain}/api/v2/"));
-        let endpoint = TokenEndpoint {
-            uri: format!("{tenant}/oauth/token")
-                .parse()
-                .map_err(|_| SettingsError::Value { name: "the base URL" })?,
-            resource: ("audience", audience),
-            transport: transport.clone(),
-        };
-        let source = TokenSource::new(credentials, endpoint, &domain);
-        let surroundings = MailContext {
-            transport: &transport,
-            resolver: &resolver,
-            stand_in: email_base_url.as_ref(),
-            ca_pem: ca_pem.as_deref(),
-            tenant: &domain,
-        };
-        let (mail_key, mailer) = Mailer::open(email_credentials, surroundings)?;
-        let mail_access = mail::access(mail_key.as_ref(), mailer.as_ref());
-        let egress = Egress::new(
-            Destinations::new(tenant, email_base_url).mail(mail_access),
-            Keyring::new(source, mail_key),
-            transport,
+        let egress = Egress::open(EgressSettings {
+            tenant: base_url.unwrap_or_else(|| BaseUrl::of_domain(&domain)),
+            audience: audience.unwrap_or_else(|| format!("https://{domain}/api/v2/")),
+            application,
+            credentials,
+            email_credentials,
+            email_base_url,
+            ca_pem,
+            roots,
+            policy,
+            limits: RequestLimits::from(&limits),
+            header_bytes: limits.header_bytes,
+            secret_sink,
+            rate_plan,
+            rate_headroom,
             deadline,
-        )
-        .mailer(mailer)
-        .acting_as(own_application)
-        .govern(policy, Governor::new(rate_plan, rate_headroom), RequestLimits::from(&limits))
-        .deliver_to(Deliveries::new(domain.as_str(), secret_sink));
+            domain: domain.clone(),
+        })?;
         Ok(Self(Arc::new(Inner {
             number: runtime.next_connection(),
             turns: Semaphore::new(limits.concurrent_calls),
@@ -198,8 +168,8 @@ impl Tenant {
     ///
     /// # Errors
     ///
-    /// [`PolicyDenial`], with the rule that refuses it.
-    pub fn permits(&self, action: &str) -> Result<(), PolicyDenial> {
+    /// [`Denial`], with the rule that refuses it.
+    pub fn permits(&self, action: &str) -> Result<(), Denial> {
         self.0.actions.check(action)
     }
 
@@ -227,11 +197,14 @@ impl Tenant {
         let context = Arc::new(CallContext::new(started + time, options).traced(id, span.clone()));
         let mut record = self.0.journal.open(action, &context);
         let work = record.unless_closed(self.run_in_context(action, &input, &context));
-        let result = work.instrument(span).await;
-        record.end(&result);
+        let answer = work.instrument(span).await;
+        let facts = context.facts();
+        let result = verdict(action, answer, &facts);
+        record.end(&result, facts.undelivered.as_ref());
         Outcome {
             action: action.to_owned(),
             result,
+            undelivered: facts.undelivered,
             requests: context.log.records(),
             elapsed: started.elapsed(),
         }
@@ -251,13 +224,14 @@ impl Tenant {
         context: &Arc<CallContext>,
     ) -> Result<Value, Error> {
         let inner = &self.0;
-        let denied = |reason: String| {
-            let message = without_kind(&reason);
-            context.denied(reason);
-            Error::Action(ActionError::new(ErrorKind::PolicyDenied, message))
+        let denied = |denial: Denial| {
+            context.denied(denial.clone());
+            Error::from(ActionError::denied(denial))
         };
-        inner.journal.ready().map_err(|error| denied(format!("denied: {error}")))?;
-        inner.actions.check(action).map_err(|denial| denied(format!("denied: {denial}")))?;
+        inner.journal.ready().map_err(|AuditUnavailable { reason }| {
+            denied(Denial::new(DeniedBy::Audit { reason }).or(Remedy::FixAudit))
+        })?;
+        inner.actions.check(action).map_err(denied)?;
         let _turn = self.turn(context).await?;
         if inner.egress.token_source().is_some()
             && let Some(needs) = inner.runtime.needs(action, context.left()).await
@@ -272,45 +246,8 @@ impl Tenant {
         };
         let reuse = Reuse { connection: inner.number, instances: inner.instances };
         let running = inner.runtime.run(guest, reuse, wait, action, input);
-        let result = match tokio::time::timeout(limit, running).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::Timeout { after: limit }),
-        };
-        // The component knows that it was denied; the rule is the host's.
-        let result = result.map_err(|error| match (error, context.denial()) {
-            (Error::Action(mut error), Some(reason)) if error.kind == ErrorKind::PolicyDenied => {
-                error.message = without_kind(&reason);
-                Error::Action(error)
-            }
-            (error, _) => error,
-        });
-        // So it was not sent, and what is lacking is the host's to say, too.
-        let result = match (result, context.lacked()) {
-            (Err(Error::Action(error)), scopes) if !scopes.is_empty() => {
-                let message = format!(
-                    "the token lacks {} for `{action}`, so nothing was sent; to allow it, widen the application's grant \
-                     (`auth0-host scopes {action} --grant` prints it)",
-                    scopes.join(", ")
-                );
-                Err(ActionError { kind: ErrorKind::Forbidden, message, scopes, ..error }.into())
-            }
-            (result, _) => result,
-        };
-        // A guest need not tell what it heard, or understand it.
-        let result = match (context.made.missing(), result) {
-            (Some(problem), Ok(_)) => Err(ActionError::new(ErrorKind::OutcomeUnknown, problem).into()),
-            (Some(problem), Err(Error::Action(error))) => {
-                let kind = ErrorKind::OutcomeUnknown;
-                Err(ActionError { kind, message: problem, retry_after_ms: None, ..error }.into())
-            }
-            (_, result) => result,
-        };
-        match context.made.undelivered() {
-            Some(Undelivered { names, source }) => {
-                Err(Error::SecretUndelivered { names, source, outcome: Box::new(result) })
-            }
-            None => result,
-        }
+        let ended = tokio::time::timeout(limit, running).await;
+        ended.unwrap_or(Err(Error::Timeout { after: limit }))
     }
 
     /// Lists the secrets that the tenant has made and the secret sink does not have: those that it did not take, and those
@@ -339,9 +276,7 @@ impl Tenant {
     }
 
     async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), Error> {
-        self.0.egress.deliveries().retry(sink).await.map_err(|Undelivered { names, source }| {
-            Error::SecretUndelivered { names, source, outcome: Box::new(Ok(Value::Null)) }
-        })
+        self.0.egress.deliveries().retry(sink).await.map_err(Error::from)
     }
 
     /// Waits until no secret is on its way. A call that was dropped or stopped may have left one: its request was sent, and
@@ -423,11 +358,6 @@ impl Tenant {
             rate_refused: pace.refused,
         }
     }
-}
-
-/// Takes the word off the reason of a refusal that the error's kind says already; records have no kind.
-fn without_kind(reason: &str) -> String {
-    reason.strip_prefix("denied: ").unwrap_or(reason).to_owned()
 }
 
 impl Drop for Inner {

@@ -59,7 +59,7 @@ impl Silent {
             .base_url(format!("{scheme}://{}", self.address).parse().unwrap())
             .credentials(credentials)
             .deadline(DEADLINE);
-        host().connect(settings).unwrap().call("create-role", json!({"name": "auditor"})).await
+        host().tenant(settings).await.unwrap().call("create-role", json!({"name": "auditor"})).await
     }
 }
 

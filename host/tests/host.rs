@@ -7,11 +7,17 @@
     reason = "a test that panics is a test that failed"
 )]
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    CallOptions, CodeCache, CodeOrigin, Credentials, Error, ErrorKind, Host, InstancePolicy, Limits,
+    CallOptions, CodeCache, CodeOrigin, Credentials, Error, ErrorKind, Host, InstancePolicy, Limits, Policy,
     Settings, Tenant,
 };
 use serde_json::{Value, json};
@@ -33,8 +39,8 @@ fn settings(tenant: &Emulator) -> Settings {
         .credentials(Credentials::client_secret(tenant.client_id(), tenant.client_secret()))
 }
 
-fn connect(tenant: &Emulator) -> Tenant {
-    host().connect(settings(tenant)).unwrap()
+async fn connect(tenant: &Emulator) -> Tenant {
+    host().tenant(settings(tenant)).await.unwrap()
 }
 
 async fn first_user(connection: &Tenant) -> Value {
@@ -51,7 +57,7 @@ fn kind(error: &Error) -> ErrorKind {
 #[tokio::test]
 async fn an_action_answers_auth0_s_object_and_the_requests_it_took() {
     let tenant = tenant().await;
-    let connection = connect(&tenant);
+    let connection = connect(&tenant).await;
     let user = first_user(&connection).await;
     let outcome = connection.call("get-user", json!({"user_id": user["user_id"]})).await;
     assert_eq!(outcome.result.unwrap()["email"], user["email"]);
@@ -72,7 +78,7 @@ async fn an_action_answers_auth0_s_object_and_the_requests_it_took() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_calls_share_one_token() {
     let tenant = tenant().await;
-    let connection = connect(&tenant);
+    let connection = connect(&tenant).await;
     let calls = (0..20).map(|_| {
         let connection = connection.clone();
         tokio::spawn(async move { connection.run("list-roles", json!({})).await })
@@ -86,7 +92,7 @@ async fn concurrent_calls_share_one_token() {
 #[tokio::test]
 async fn an_expired_token_is_replaced_without_the_caller_noticing() {
     let tenant = tenant().await;
-    let connection = connect(&tenant);
+    let connection = connect(&tenant).await;
     first_user(&connection).await;
     tenant.control().expire_tokens();
     let outcome = connection.call("list-roles", json!({})).await;
@@ -101,7 +107,7 @@ async fn an_expired_token_is_replaced_without_the_caller_noticing() {
 async fn wrong_credentials_are_unauthenticated_with_the_endpoint_s_own_words() {
     let tenant = tenant().await;
     let wrong = Credentials::client_secret(tenant.client_id(), "canary-secret");
-    let connection = host().connect(settings(&tenant).credentials(wrong)).unwrap();
+    let connection = host().tenant(settings(&tenant).credentials(wrong)).await.unwrap();
     for action in ["list-users", "test-connection"] {
         let error = connection.run(action, json!({})).await.unwrap_err();
         assert_eq!(kind(&error), ErrorKind::Unauthenticated, "{action}: {error}");
@@ -113,7 +119,7 @@ async fn wrong_credentials_are_unauthenticated_with_the_endpoint_s_own_words() {
 #[tokio::test]
 async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
     let tenant = tenant().await;
-    let connection = connect(&tenant);
+    let connection = connect(&tenant).await;
     // The token is there, and the time is the create's alone: enough to be sent on a machine that stands still meanwhile.
     first_user(&connection).await;
     tenant.control().inject(Fault::new(FaultKind::Delay { ms: 60_000 }));
@@ -145,7 +151,7 @@ async fn a_warm_instance_serves_more_calls_than_its_table_has_entries() {
     let host = Host::new().unwrap();
     let limits = Limits::new().handles(64).requests(2);
     let connection =
-        host.connect(settings(&tenant).instances(InstancePolicy::warm()).limits(limits)).unwrap();
+        host.tenant(settings(&tenant).instances(InstancePolicy::warm()).limits(limits)).await.unwrap();
     for _ in 0..100 {
         first_user(&connection).await;
     }
@@ -163,6 +169,39 @@ async fn the_component_s_own_schemas_describe_every_action() {
         assert_eq!(description.input_schema["type"], "object", "{}", action.id);
     }
     assert_eq!(kind(&host.describe("nonsense").await.unwrap_err()), ErrorKind::NotFound);
+}
+
+/// Opens a tenant whose policy is about actions, so that the component is asked for them, beside a task that counts how
+/// often it is its turn.
+async fn open_beside_another_task() {
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&turns);
+    let other = tokio::spawn(async move {
+        loop {
+            counter.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let emulator = tenant().await;
+    let policy = Policy::builder().allow_action("list-users").build().unwrap();
+    let before = turns.load(Ordering::Relaxed);
+    // A host of its own: nobody has asked it for anything yet.
+    let tenant = Host::new().unwrap().tenant(settings(&emulator).policy(policy)).await.unwrap();
+    assert!(turns.load(Ordering::Relaxed) > before, "the thread was blocked while the tenant was opened");
+    other.abort();
+    tenant.permits("list-users").unwrap();
+    tenant.permits("delete-user").unwrap_err();
+    assert!(first_user(&tenant).await["user_id"].is_string());
+}
+
+#[tokio::test]
+async fn opening_a_tenant_leaves_the_only_thread_of_a_runtime_to_other_tasks() {
+    open_beside_another_task().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn opening_a_tenant_leaves_a_worker_of_a_runtime_to_other_tasks() {
+    tokio::spawn(open_beside_another_task()).await.unwrap();
 }
 
 #[test]
@@ -193,7 +232,7 @@ async fn a_second_start_loads_the_connector_and_does_not_compile_it() {
     assert_eq!((second.code().origin, &second.code().problem), (CodeOrigin::Cached, &None));
     assert_eq!(first.component(), second.component());
     let tenant = tenant().await;
-    first_user(&second.connect(settings(&tenant)).unwrap()).await;
+    first_user(&second.tenant(settings(&tenant)).await.unwrap()).await;
     assert_eq!(host().code().origin, CodeOrigin::Compiled, "an embedder that does not ask gets no files");
     assert_eq!(host().code().folder, None);
 }

@@ -6,13 +6,13 @@ use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{Credentials, Host, Settings, Tenant};
 use serde_json::json;
 
-fn connect(host: &Host, tenant: &Emulator) -> Tenant {
+async fn connect(host: &Host, tenant: &Emulator) -> Tenant {
     let settings = Settings::new(tenant.domain().parse().unwrap())
         .base_url(tenant.base_url().parse().unwrap())
         .audience(tenant.audience())
         .credentials(Credentials::client_secret(tenant.client_id(), tenant.client_secret()))
         .ca_pem(tenant.ca_pem().unwrap());
-    host.connect(settings).unwrap()
+    host.tenant(settings).await.unwrap()
 }
 
 async fn call(connection: &Tenant) {
@@ -23,7 +23,7 @@ async fn call(connection: &Tenant) {
 async fn calls_share_a_socket_over_http_2_and_a_lost_one_is_replaced_without_a_full_handshake() {
     let tenant = Emulator::builder().tls(true).seed(Seed::demo()).start().await.unwrap();
     let host = Host::new().unwrap();
-    let connection = connect(&host, &tenant);
+    let connection = connect(&host, &tenant).await;
     for _ in 0..5 {
         call(&connection).await;
     }
@@ -39,7 +39,7 @@ async fn calls_share_a_socket_over_http_2_and_a_lost_one_is_replaced_without_a_f
     assert_eq!(connection.stats().connections_opened, 2);
 
     // What a server may remember of a session stays with its connection.
-    call(&connect(&host, &tenant)).await;
+    call(&connect(&host, &tenant).await).await;
     let counters = tenant.control().counters();
     assert_eq!((counters.connections, counters.tls_resumed), (3, 1));
 }

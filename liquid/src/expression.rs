@@ -86,7 +86,7 @@ pub(super) struct Filtered<'t> {
     pub(super) source: &'t str,
 }
 
-/// Tells what names are made of.
+/// Returns what names are made of.
 pub(super) fn is_word(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '?') || (!char.is_ascii() && !is_blank(char))
 }

@@ -72,12 +72,12 @@ impl<'t> Template<'t> {
         Ok(Self { nodes: tags::parse(scan::scan(text)?)? })
     }
 
-    /// Tells whether the template names one of these variables, in branches too that may not be rendered.
+    /// Returns whether the template names one of these variables, in branches too that may not be rendered.
     pub fn names(&self, variables: &[&str]) -> bool {
         self.read_names().roots.iter().any(|root| variables.contains(root))
     }
 
-    /// Tells whether the template may show variables that it does not name: by the tag `debug`, or by a name that is
+    /// Returns whether the template may show variables that it does not name: by the tag `debug`, or by a name that is
     /// computed, as in `{{ [custom_vars.which] }}`.
     pub fn may_show_any(&self) -> bool {
         self.read_names().any

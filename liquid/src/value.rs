@@ -363,7 +363,7 @@ impl<'a> Value<'a> {
         Ok(Self::from(draft.finish()))
     }
 
-    /// Tells whether a list has an element, or a text a part.
+    /// Returns whether a list has an element, or a text a part.
     pub(super) fn contains(&self, part: &Self, budget: &Budget) -> Result<bool, Fault> {
         match self {
             Self::List(list) => {

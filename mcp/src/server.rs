@@ -3,8 +3,8 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
-    ActionDescription, ActionFilter, ActionSummary, CallOptions, Error, ErrorKind, Host, PolicyDenial,
-    SecretName, Tenant,
+    ActionDescription, ActionFilter, ActionSummary, CallOptions, Denial, Error, ErrorKind, Host, SecretName,
+    SecretUndelivered, Tenant,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
@@ -164,7 +164,7 @@ impl Server {
     /// As [`Server::offered`], and `denied` with the policy's rule.
     pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
         let action = self.offered(id).await?;
-        let denied = |denial: PolicyDenial| Refused::new(ErrorKind::PolicyDenied, denial.to_string());
+        let denied = |denial: Denial| Refused::new(ErrorKind::PolicyDenied, denial.to_string());
         self.connection.permits(id).map_err(denied)?;
         Ok(action)
     }
@@ -195,14 +195,14 @@ impl Server {
         let options = CallOptions::new().caller(CALLER);
         let options = if self.permissions.write { options } else { options.read_only() };
         let outcome = self.connection.call_with(&action.id, Value::Object(input), options).await;
-        let (result, warning) = match outcome.result {
-            Err(Error::SecretUndelivered { names, outcome, .. }) => {
+        let warning = match &outcome.undelivered {
+            Some(SecretUndelivered { names, .. }) => {
                 let home = (self.drain_secrets)(self.connection.clone()).await;
-                (*outcome, home.err().map(|whereabouts| elsewhere(&names, &whereabouts)))
+                home.err().map(|whereabouts| elsewhere(names, &whereabouts))
             }
-            result => (result, None),
+            None => None,
         };
-        match (result, warning) {
+        match (outcome.result, warning) {
             (Ok(value), warning) => Ok(Ran { value, warning }),
             (Err(error), None) => Err(error.into()),
             (Err(error), Some(warning)) => Err(Refused::from(error).warning(warning)),

@@ -4,17 +4,14 @@
 //! glob or by the name alone (`acme.auth0.com.evil.com`, `http://` instead of `https://`, another port) are other
 //! destinations here. What a path means is decided here too, since a credential follows from it.
 
-use std::fmt;
-
 use http::{Method, Uri, uri::PathAndQuery};
 
-use crate::{base_url::BaseUrl, policy::CHANGE_PASSWORD};
-
-/// The name that the component posts mails for Azure to; the endpoint is the customer's own. Names under `.invalid` never
-/// resolve (RFC 6761, section 6.4), so no request reaches one by mistake. The component has the same constants.
-pub const AZURE_STAND_IN: &str = "azure-communication-services.invalid";
-/// The name that the component posts mails for SMTP to.
-pub const SMTP_STAND_IN: &str = "smtp.invalid";
+use crate::{
+    base_url::BaseUrl,
+    denial::{Denial, DeniedBy, Remedy},
+    mail_provider::MailProvider,
+    policy::CHANGE_PASSWORD,
+};
 
 /// Where requests of one connection may go.
 #[derive(Clone, Debug)]
@@ -83,106 +80,6 @@ pub enum Destination {
     Mail(MailProvider),
 }
 
-/// The mail providers that the component can talk to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MailProvider {
-    /// SendGrid.
-    SendGrid,
-    /// Mailgun, in either region.
-    Mailgun,
-    /// Mandrill (Mailchimp Transactional).
-    Mandrill,
-    /// SparkPost, in either region.
-    SparkPost,
-    /// Resend.
-    Resend,
-    /// Amazon SES.
-    Ses,
-    /// Azure Communication Services.
-    Azure,
-    /// Microsoft 365, through Microsoft Graph.
-    Microsoft365,
-    /// Over the host: the component has HTTP only.
-    Smtp,
-}
-
-/// Why a request does not leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denial {
-    /// No destination of this connection.
-    Destination {
-        /// Scheme, host and port that were asked for.
-        origin: String,
-    },
-    /// A method that no API has.
-    Method,
-    /// A path with a segment that servers resolve: what it names is not what it seems.
-    DotSegment,
-    /// The tenant's other paths: log-in, sign-up, what is for browsers.
-    TenantPath,
-    /// A provider's other functions.
-    MailPath {
-        /// The provider.
-        provider: MailProvider,
-    },
-    /// A provider that the connection has no credentials for.
-    MailCredentials {
-        /// The provider.
-        provider: MailProvider,
-        /// The one that there are credentials for.
-        held: Option<MailProvider>,
-    },
-    /// A provider that the connection has credentials for, but elsewhere.
-    MailElsewhere {
-        /// The provider.
-        provider: MailProvider,
-        /// Where the request goes.
-        asked: BaseUrl,
-        /// Where the credentials are for.
-        held: BaseUrl,
-    },
-}
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Destination { origin } => {
-                write!(f, "denied: {origin} is neither the tenant nor a mail provider of this connection")
-            }
-            Self::Method => f.write_str("denied: only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
-            Self::DotSegment => f.write_str("denied: the path has a dot segment or a backslash"),
-            Self::TenantPath => {
-                write!(f, "denied: of the tenant only /api/v2/… and POST {CHANGE_PASSWORD} can be reached")
-            }
-            Self::MailPath { provider } => {
-                write!(f, "denied: of {provider} only the request that sends a mail is allowed")
-            }
-            Self::MailElsewhere { provider, asked, held } => {
-                write!(
-                    f,
-                    "denied: the connection's credentials for {provider} are for {held}, not for {asked}"
-                )
-            }
-            Self::MailCredentials { provider, held } => {
-                write!(
-                    f,
-                    "denied: the tenant sends its mails through {provider}, and this connection has no credentials for that"
-                )?;
-                if let Some(held) = held {
-                    write!(f, ", but for {held}")?;
-                }
-                f.write_str("; to allow it, set them ")?;
-                if provider.takes_key() {
-                    write!(f, "(AUTH0_EMAIL_PROVIDER={} and AUTH0_EMAIL_API_KEY; ", provider.name())?;
-                } else {
-                    f.write_str("(")?;
-                }
-                f.write_str("see docs/email.md)")
-            }
-        }
-    }
-}
-
 impl Destinations {
     /// Lets requests out to a tenant, and none to a mail provider.
     pub fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
@@ -218,15 +115,13 @@ impl Destinations {
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
             .contains(method)
         {
-            return Err(Denial::Method);
+            return Err(Denial::new(DeniedBy::Method));
         }
         let Some(origin) = BaseUrl::origin_of(uri) else {
-            return Err(Denial::Destination {
-                origin: "a URL without a plain scheme, host and port".to_owned(),
-            });
+            return Err(Denial::new(DeniedBy::Origin { origin: None }));
         };
         if has_dot_segment(uri.path()) {
-            return Err(Denial::DotSegment);
+            return Err(Denial::new(DeniedBy::DotSegment));
         }
         let sends = |provider| *method == Method::POST && MailProvider::of_path(uri.path()) == Some(provider);
         if let MailAccess::Route(MailRoute { provider, asked, upstream }) = &self.mail
@@ -235,7 +130,7 @@ impl Destinations {
         {
             return match sends(*provider) {
                 true => Ok(Route { destination: Destination::Mail(*provider), origin: upstream.clone() }),
-                false => Err(Denial::MailPath { provider: *provider }),
+                false => Err(Denial::new(DeniedBy::MailPath { provider: *provider })),
             };
         }
         let destination = self.destination(method, &origin, uri.path())?;
@@ -244,7 +139,7 @@ impl Destinations {
             && provider.takes_key()
             && uri.query().is_some()
         {
-            return Err(Denial::MailPath { provider });
+            return Err(Denial::new(DeniedBy::MailPath { provider }));
         }
         Ok(Route { destination, origin: origin.to_string() })
     }
@@ -265,7 +160,7 @@ impl Destinations {
                 "/oauth/token" if *method == Method::POST => Ok(Destination::TokenEndpoint),
                 CHANGE_PASSWORD if *method == Method::POST => Ok(Destination::ChangePassword),
                 _ if path.starts_with("/api/v2/") => Ok(Destination::ManagementApi),
-                _ => Err(Denial::TenantPath),
+                _ => Err(Denial::new(DeniedBy::TenantPath)),
             };
         }
         // Nothing stands in for SMTP.
@@ -273,17 +168,17 @@ impl Destinations {
             && (self.mail_override.is_none() || provider == MailProvider::Smtp)
         {
             if *method != Method::POST || MailProvider::of_path(path) != Some(provider) {
-                return Err(Denial::MailPath { provider });
+                return Err(Denial::new(DeniedBy::MailPath { provider }));
             }
             return match &self.mail {
                 MailAccess::Route(door) if door.provider == provider => {
                     let (asked, held) = (origin.clone(), door.asked.clone());
-                    Err(Denial::MailElsewhere { provider, asked, held })
+                    Err(Denial::new(DeniedBy::MailElsewhere { provider, asked, held }))
                 }
                 _ => self.mail_by_key(provider),
             };
         }
-        Err(Denial::Destination { origin: origin.to_string() })
+        Err(Denial::new(DeniedBy::Origin { origin: Some(origin.to_string()) }))
     }
 
     /// Lets a mail out where the connection has that provider's key.
@@ -295,103 +190,8 @@ impl Destinations {
             MailAccess::Key(held) => Some(*held),
             MailAccess::Route(door) => Some(door.provider),
         };
-        Err(Denial::MailCredentials { provider, held })
-    }
-}
-
-impl fmt::Display for MailProvider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SendGrid => "SendGrid",
-            Self::Mailgun => "Mailgun",
-            Self::Mandrill => "Mandrill",
-            Self::SparkPost => "SparkPost",
-            Self::Resend => "Resend",
-            Self::Ses => "Amazon SES",
-            Self::Azure => "Azure Communication Services",
-            Self::Microsoft365 => "Microsoft 365",
-            Self::Smtp => "SMTP",
-        })
-    }
-}
-
-impl MailProvider {
-    /// All of them, for the policy.
-    pub const ALL: [Self; 9] = [
-        Self::SendGrid,
-        Self::Mailgun,
-        Self::Mandrill,
-        Self::SparkPost,
-        Self::Resend,
-        Self::Ses,
-        Self::Azure,
-        Self::Microsoft365,
-        Self::Smtp,
-    ];
-
-    /// Returns the name that Auth0 gives it (`GET /api/v2/emails/provider`).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SendGrid => "sendgrid",
-            Self::Mailgun => "mailgun",
-            Self::Mandrill => "mandrill",
-            Self::SparkPost => "sparkpost",
-            Self::Resend => "resend",
-            Self::Ses => "ses",
-            Self::Azure => "azure_cs",
-            Self::Microsoft365 => "ms365",
-            Self::Smtp => "smtp",
-        }
-    }
-
-    /// Knows the provider by its host (the regions of the contract's first version).
-    fn of_origin(origin: &BaseUrl) -> Option<Self> {
-        if origin.scheme() != "https" || origin.port() != 443 {
-            return None;
-        }
-        match origin.host() {
-            "api.sendgrid.com" => Some(Self::SendGrid),
-            "api.mailgun.net" | "api.eu.mailgun.net" => Some(Self::Mailgun),
-            "mandrillapp.com" => Some(Self::Mandrill),
-            "api.sparkpost.com" | "api.eu.sparkpost.com" => Some(Self::SparkPost),
-            "api.resend.com" => Some(Self::Resend),
-            "graph.microsoft.com" => Some(Self::Microsoft365),
-            AZURE_STAND_IN => Some(Self::Azure),
-            SMTP_STAND_IN => Some(Self::Smtp),
-            host => {
-                let region = host.strip_prefix("email.")?.strip_suffix(".amazonaws.com")?;
-                (!region.contains('.')).then_some(Self::Ses)
-            }
-        }
-    }
-
-    /// Whether a key is all that it wants.
-    fn takes_key(self) -> bool {
-        !matches!(self, Self::Ses | Self::Azure | Self::Microsoft365 | Self::Smtp)
-    }
-
-    /// Knows the provider by the path that sends a mail.
-    fn of_path(path: &str) -> Option<Self> {
-        match path {
-            "/v3/mail/send" => Some(Self::SendGrid),
-            "/api/1.0/messages/send" | "/api/1.0/messages/send.json" => Some(Self::Mandrill),
-            "/api/v1/transmissions" | "/api/v1/transmissions/" => Some(Self::SparkPost),
-            "/emails" => Some(Self::Resend),
-            "/v2/email/outbound-emails" => Some(Self::Ses),
-            "/emails:send" => Some(Self::Azure),
-            "/send" => Some(Self::Smtp),
-            _ if path.starts_with("/v1.0/") => {
-                let sender = path.strip_prefix("/v1.0/users/")?.strip_suffix("/sendMail")?;
-                // An encoded slash would end the sender for a server that decodes before it routes.
-                let parts = |octet: &u8| matches!(octet, b'/' | b'\\');
-                let whole = !sender.is_empty() && !percent_decode(sender.as_bytes()).iter().any(parts);
-                whole.then_some(Self::Microsoft365)
-            }
-            _ => {
-                let domain = path.strip_prefix("/v3/")?.strip_suffix("/messages")?;
-                (!domain.is_empty() && !domain.contains('/')).then_some(Self::Mailgun)
-            }
-        }
+        Err(Denial::new(DeniedBy::MailCredentials { provider, held })
+            .or(Remedy::SetMailCredentials { provider }))
     }
 }
 
@@ -509,10 +309,10 @@ mod tests {
                 if held == asked {
                     assert_eq!(found, Ok(Destination::Mail(asked)), "{request}");
                 } else {
-                    let denied = found.unwrap_err().to_string();
-                    assert!(denied.contains(&format!(", but for {held}; to allow it")), "{denied}");
-                    let names = denied.contains(&format!("AUTH0_EMAIL_PROVIDER={} ", asked.name()));
-                    assert_eq!(names, asked.takes_key(), "{denied}");
+                    let denied = found.unwrap_err();
+                    let rule = DeniedBy::MailCredentials { provider: asked, held: Some(held) };
+                    assert_eq!(denied.rule(), &rule);
+                    assert_eq!(denied.remedy(), Some(&Remedy::SetMailCredentials { provider: asked }));
                 }
             }
         }

@@ -14,8 +14,8 @@ fn provider(name: &str, credentials: Value) -> Value {
 }
 
 /// A connection with the key of a provider.
-fn with_key(tenant: &OfflineTenant, name: &str, key: &str) -> Tenant {
-    tenant.connect(|settings| settings.email_api_key(name.parse().unwrap(), key))
+async fn with_key(tenant: &OfflineTenant, name: &str, key: &str) -> Tenant {
+    tenant.connect(|settings| settings.email_api_key(name.parse().unwrap(), key)).await
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn each_provider_gets_the_mail_in_its_own_form_and_with_its_own_key() {
     ] {
         let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(provider(name, credentials.clone()));
-        let connection = with_key(&tenant, name, tenant.emulator.mail_api_key());
+        let connection = with_key(&tenant, name, tenant.emulator.mail_api_key()).await;
         assert_eq!(connection.run("send-email", mail()).await.unwrap(), json!({"success": true}), "{name}");
         let outbox = tenant.control.outbox();
         assert_eq!(outbox.len(), 1, "{name} {credentials}");
@@ -239,7 +239,7 @@ async fn what_the_provider_answers_becomes_the_error_of_the_contract() {
 async fn a_recipient_that_the_provider_refuses_is_rejected_although_it_answered_200() {
     let tenant = OfflineTenant::start().await;
     tenant.control.set_email_provider(provider("mandrill", json!({"api_key": "k"})));
-    let connection = with_key(&tenant, "mandrill", tenant.emulator.mail_api_key());
+    let connection = with_key(&tenant, "mandrill", tenant.emulator.mail_api_key()).await;
     let mut input = mail();
     input["to"] = json!("rejected.person@acme.example");
     let error = refused(&connection, "send-email", input).await;
@@ -254,7 +254,7 @@ async fn a_wrong_key_of_the_provider_is_unauthenticated_and_not_repeated_in_the_
         tenant
             .control
             .set_email_provider(provider(name, json!({"api_key": "k", "domain": "mg.acme.example"})));
-        let wrong = with_key(&tenant, name, "canary-key");
+        let wrong = with_key(&tenant, name, "canary-key").await;
         let error = refused(&wrong, "send-email", mail()).await;
         assert_eq!(error.kind, ErrorKind::Unauthenticated, "{name}: {error}");
         assert!(!format!("{error:?}").contains("canary"), "{error}");
@@ -269,7 +269,7 @@ async fn without_the_scope_for_the_provider_it_is_forbidden() {
     assert_eq!((error.kind, error.scopes), (ErrorKind::Forbidden, vec!["read:email_provider".to_owned()]));
     let id = "auth0|000000000000000000000000";
     tenant.control.set_all_scopes();
-    let wide = tenant.connect(|settings| settings);
+    let wide = tenant.connect(|settings| settings).await;
     let mut input = mail();
     input["user_id"] = json!(id);
     let error = auth0_tests::refused(&wide, "send-email", input).await;

@@ -50,7 +50,7 @@ async fn tenant(name: &str) -> (OfflineTenant, Tenant) {
     let tenant = OfflineTenant::start().await;
     tenant.control.set_email_provider(provider(name));
     let credentials = credentials(&tenant, name, None);
-    let connection = tenant.connect(|settings| settings.email_credentials(credentials));
+    let connection = tenant.connect(|settings| settings.email_credentials(credentials)).await;
     (tenant, connection)
 }
 
@@ -115,7 +115,7 @@ async fn a_wrong_secret_is_unauthenticated_and_shows_nowhere() {
         let (tenant, _) = tenant(name).await;
         let wrong = credentials(&tenant, name, Some("canary-key"));
         assert!(!format!("{wrong:?}").contains("canary"));
-        let connection = tenant.connect(|settings| settings.email_credentials(wrong));
+        let connection = tenant.connect(|settings| settings.email_credentials(wrong)).await;
         let outcome = connection.call("send-email", mail()).await;
         let Err(Error::Action(error)) = &outcome.result else { panic!("{name}: {outcome:?}") };
         assert_eq!(error.kind, ErrorKind::Unauthenticated, "{name}: {error}");
@@ -212,7 +212,7 @@ async fn a_mail_for_another_region_than_the_credentials_are_for_does_not_leave()
             tenant.emulator.client_secret(),
         ))
         .email_credentials(MailCredentials::ses(id, key, "us-east-1"));
-    let connection = auth0_tests::host().connect(settings).unwrap();
+    let connection = auth0_tests::host().tenant(settings).await.unwrap();
     let error = refused(&connection, "send-email", mail()).await;
     assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
     let words = "for https://email.us-east-1.amazonaws.com, not for https://email.eu-west-1.amazonaws.com";

@@ -36,19 +36,21 @@ impl World {
         Self { tenant, server: smtp_server::SmtpServer::start(offer, failing) }
     }
 
-    fn connect(&self, security: SmtpSecurity) -> Tenant {
-        self.with(self.server(security).login(USER, PASSWORD), |settings| settings)
+    async fn connect(&self, security: SmtpSecurity) -> Tenant {
+        self.with(self.server(security).login(USER, PASSWORD), |settings| settings).await
     }
 
     fn server(&self, security: SmtpSecurity) -> SmtpServer {
         SmtpServer::new("localhost", security).port(self.server.address.port())
     }
 
-    fn with(&self, server: SmtpServer, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
-        self.tenant.connect(|settings| {
-            let settings = settings.ca_pem(self.server.ca_pem.as_str()).max_retries(0);
-            tune(settings.email_credentials(MailCredentials::Smtp(server)))
-        })
+    async fn with(&self, server: SmtpServer, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
+        self.tenant
+            .connect(|settings| {
+                let settings = settings.ca_pem(self.server.ca_pem.as_str()).max_retries(0);
+                tune(settings.email_credentials(MailCredentials::Smtp(server)))
+            })
+            .await
     }
 }
 
@@ -70,7 +72,7 @@ fn kind(outcome: &Outcome) -> ErrorKind {
 async fn a_mail_goes_through_tls_to_the_connection_s_own_server() {
     for (offer, security) in [(Offer::StartTls, SmtpSecurity::StartTls), (Offer::Tls, SmtpSecurity::Tls)] {
         let world = World::start(offer, Failing::Never).await;
-        let connection = world.connect(security);
+        let connection = world.connect(security).await;
         let outcome = connection.call("send-email", mail()).await;
         assert_eq!(outcome.result.as_ref().unwrap(), &json!({"success": true}), "{offer:?}");
         let seen = world.server.seen();
@@ -106,7 +108,7 @@ async fn a_connection_is_used_again_and_one_that_was_closed_meanwhile_costs_noth
     for (failing, connections) in [(Failing::Never, 1), (Failing::WhenIdle, 3)] {
         let attempt = async || {
             let world = World::start(Offer::StartTls, failing).await;
-            let connection = world.connect(SmtpSecurity::StartTls);
+            let connection = world.connect(SmtpSecurity::StartTls).await;
             let begun = Instant::now();
             for _ in 0..3 {
                 let sent = connection.run("send-email", mail()).await;
@@ -126,14 +128,14 @@ async fn a_connection_is_used_again_and_one_that_was_closed_meanwhile_costs_noth
 #[tokio::test]
 async fn a_server_on_this_machine_is_spoken_to_in_plain_text_only_when_asked() {
     let world = World::start(Offer::Plain, Failing::Never).await;
-    world.connect(SmtpSecurity::PlainLoopback).run("send-email", mail()).await.unwrap();
+    world.connect(SmtpSecurity::PlainLoopback).await.run("send-email", mail()).await.unwrap();
     assert_eq!(world.server.seen().mails.len(), 1);
 }
 
 #[tokio::test]
 async fn a_server_that_offers_no_starttls_gets_neither_mail_nor_password() {
     let world = World::start(Offer::Plain, Failing::Never).await;
-    let error = refused(&world.connect(SmtpSecurity::StartTls), "send-email", mail()).await;
+    let error = refused(&world.connect(SmtpSecurity::StartTls).await, "send-email", mail()).await;
     assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
     assert!(error.message.contains("offers no STARTTLS") && error.message.contains("465"), "{error}");
     assert!(!world.server.saw("AUTH") && !world.server.saw("MAIL"), "{:?}", world.server.seen().lines);
@@ -142,7 +144,7 @@ async fn a_server_that_offers_no_starttls_gets_neither_mail_nor_password() {
 #[tokio::test]
 async fn what_is_sent_in_plain_text_behind_starttls_is_not_taken_for_the_server_s_word() {
     let world = World::start(Offer::StartTls, Failing::Injecting).await;
-    let outcome = world.connect(SmtpSecurity::StartTls).call("send-email", mail()).await;
+    let outcome = world.connect(SmtpSecurity::StartTls).await.call("send-email", mail()).await;
     assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{outcome:?}");
     let (status, sent, error) = record(&outcome);
     assert_eq!((status, sent), (None, false));
@@ -156,7 +158,7 @@ async fn a_server_whose_certificate_is_not_trusted_gets_nothing() {
     for (offer, security) in [(Offer::StartTls, SmtpSecurity::StartTls), (Offer::Tls, SmtpSecurity::Tls)] {
         let world = World::start(offer, Failing::Never).await;
         let server = world.server(security).login(USER, PASSWORD);
-        let connection = world.with(server, |settings| settings.ca_pem(other.server.ca_pem.as_str()));
+        let connection = world.with(server, |settings| settings.ca_pem(other.server.ca_pem.as_str())).await;
         let outcome = connection.call("send-email", mail()).await;
         assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{offer:?}: {outcome:?}");
         let (status, sent, error) = record(&outcome);
@@ -174,7 +176,7 @@ async fn a_wrong_password_is_unauthenticated_and_shows_nowhere() {
         // Without a login the server asks for one.
         world.server(SmtpSecurity::StartTls),
     ] {
-        let connection = world.with(server, |settings| settings);
+        let connection = world.with(server, |settings| settings).await;
         let outcome = connection.call("send-email", mail()).await;
         assert_eq!(kind(&outcome), ErrorKind::Unauthenticated, "{outcome:?}");
         assert!(!format!("{outcome:?} {connection:?}").contains("canary"), "{outcome:?}");
@@ -186,7 +188,7 @@ async fn a_wrong_password_is_unauthenticated_and_shows_nowhere() {
 #[tokio::test]
 async fn what_the_server_refuses_is_told_in_its_own_words() {
     let world = World::start(Offer::StartTls, Failing::Never).await;
-    let connection = world.connect(SmtpSecurity::StartTls);
+    let connection = world.connect(SmtpSecurity::StartTls).await;
     let mut spam = mail();
     spam["body"] = json!("spam");
     for (input, expected, words, sent) in [
@@ -208,7 +210,7 @@ async fn what_the_server_refuses_is_told_in_its_own_words() {
 async fn a_server_that_dies_before_the_text_does_not_have_the_mail() {
     for command in ["EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"] {
         let world = World::start(Offer::StartTls, Failing::At(command)).await;
-        let outcome = world.connect(SmtpSecurity::StartTls).call("send-email", mail()).await;
+        let outcome = world.connect(SmtpSecurity::StartTls).await.call("send-email", mail()).await;
         assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{command}: {outcome:?}");
         let (status, sent, error) = record(&outcome);
         assert_eq!((status, sent, error.is_some()), (None, false, true), "{command}");
@@ -222,7 +224,7 @@ async fn a_server_that_dies_with_the_text_leaves_the_outcome_unknown_and_gets_it
         let world = World::start(Offer::StartTls, failing).await;
         // Repetitions are allowed, and there are none.
         let server = world.server(SmtpSecurity::StartTls).login(USER, PASSWORD);
-        let connection = world.with(server, |settings| settings.max_retries(3));
+        let connection = world.with(server, |settings| settings.max_retries(3)).await;
         let outcome = connection.call("send-email", mail()).await;
         assert_eq!(kind(&outcome), ErrorKind::OutcomeUnknown, "{failing:?}: {outcome:?}");
         let (status, sent, _) = record(&outcome);
@@ -238,7 +240,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = SmtpServer::new("127.0.0.1", SmtpSecurity::StartTls).port(port);
-    let outcome = world.with(server, |settings| settings).call("send-email", mail()).await;
+    let outcome = world.with(server, |settings| settings).await.call("send-email", mail()).await;
     assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{outcome:?}");
     assert_eq!(record(&outcome), (None, false, Some("the connection was refused")));
 }
@@ -246,7 +248,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
 #[tokio::test]
 async fn no_template_adds_a_header_or_a_recipient() {
     let world = World::start(Offer::StartTls, Failing::Never).await;
-    let connection = world.connect(SmtpSecurity::StartTls);
+    let connection = world.connect(SmtpSecurity::StartTls).await;
     let mut subject = mail();
     subject["custom_vars"] = json!({"name": "x\r\nBcc: eve@evil.example"});
     let mut name = mail();

@@ -102,7 +102,7 @@ async fn send_password_reset_email_goes_to_the_authentication_api_without_a_toke
 #[tokio::test]
 async fn send_password_reset_email_needs_an_application_in_whose_name_it_is_sent() {
     let tenant = OfflineTenant::start().await;
-    let nameless = tenant.connect(|settings| settings.credentials(Credentials::none()));
+    let nameless = tenant.connect(|settings| settings.credentials(Credentials::none())).await;
     let input = json!({"email": "mira.olsen@acme.example", "connection": DATABASE});
     let error = refused(&nameless, "send-password-reset-email", input).await;
     assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None));

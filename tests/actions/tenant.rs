@@ -39,12 +39,14 @@ async fn test_connection_reads_what_the_scopes_allow_and_never_writes() {
 async fn test_connection_tells_wrong_credentials_from_a_wrong_address() {
     let tenant = OfflineTenant::start().await;
     let id = tenant.emulator.client_id().to_owned();
-    let wrong = tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, "canary")));
+    let wrong =
+        tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, "canary"))).await;
     let error = refused(&wrong, "test-connection", json!({})).await;
     assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
     assert!(!format!("{error:?}").contains("canary"));
-    let nowhere =
-        tenant.connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0));
+    let nowhere = tenant
+        .connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0))
+        .await;
     let error = refused(&nowhere, "test-connection", json!({})).await;
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
 }
@@ -53,7 +55,7 @@ async fn test_connection_tells_wrong_credentials_from_a_wrong_address() {
 async fn test_connection_with_a_token_of_its_own_reads_what_is_in_it() {
     let tenant = OfflineTenant::start().await;
     let error = refused(
-        &tenant.connect(|settings| settings.credentials(Credentials::token("no.real.token"))),
+        &tenant.connect(|settings| settings.credentials(Credentials::token("no.real.token"))).await,
         "test-connection",
         json!({}),
     )

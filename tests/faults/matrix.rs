@@ -27,7 +27,7 @@ const RERUN_CONCURRENCY: usize = 8;
 /// Starts a tenant with what the demo has, and makes ready for the action.
 async fn tenant(keys: &Emulator, plan: &Plan) -> OfflineTenant {
     let emulator = Emulator::builder().seed(Seed::demo()).signing_key_of(keys).start().await.unwrap();
-    let tenant = OfflineTenant::on(emulator, |settings| settings.deadline(AMPLE).max_retries(1));
+    let tenant = OfflineTenant::on(emulator, |settings| settings.deadline(AMPLE).max_retries(1)).await;
     prepare(&tenant, plan).await;
     tenant
 }

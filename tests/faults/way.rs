@@ -86,8 +86,9 @@ async fn an_action_that_does_not_get_to_the_tenant_is_unreachable_and_unknown_on
     let mut cells = JoinSet::new();
     for way in &ways.all {
         let tune = |settings: Settings| way.tune(settings).base_url(way.url.parse().unwrap());
-        let fetching = ways.tenant.connect(tune);
-        let fixed = ways.tenant.connect(|settings| tune(settings).credentials(Credentials::token("a.b.c")));
+        let fetching = ways.tenant.connect(tune).await;
+        let fixed =
+            ways.tenant.connect(|settings| tune(settings).credentials(Credentials::token("a.b.c"))).await;
         for plan in PLANS {
             let input = (plan.input)(&ways.tenant);
             // Where the host has to fetch a token first, that is what fails, and nothing of the action leaves.
@@ -112,7 +113,8 @@ async fn a_mail_that_does_not_get_to_its_provider_is_unreachable_and_unknown_onl
     let last = plan.steps.len() - 1;
     for way in &ways.all {
         let connection = host()
-            .connect(way.tune(settings(&ways.tenant.emulator)).email_base_url(way.url.parse().unwrap()))
+            .tenant(way.tune(settings(&ways.tenant.emulator)).email_base_url(way.url.parse().unwrap()))
+            .await
             .unwrap();
         let input = (plan.input)(&ways.tenant);
         let wrong = run(connection, plan, input, way, way.sends, last).await;

@@ -71,7 +71,7 @@ impl Recorder {
             .credentials(Credentials::token(Secret::new(TOKEN)))
             .custom_domain(CUSTOM_DOMAIN.parse().unwrap())
             .rate_plan(RatePlan::PrivateCloud10000);
-        let connection = auth0_tests::host().connect(settings).unwrap();
+        let connection = auth0_tests::host().tenant(settings).await.unwrap();
         Self { connection, state, serving }
     }
 

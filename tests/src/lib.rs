@@ -64,21 +64,21 @@ impl OfflineTenant {
     pub async fn tuned(seed: Seed, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let emulator =
             Emulator::builder().seed(seed).start().await.expect("a tenant starts on any free port");
-        Self::on(emulator, tune)
+        Self::on(emulator, tune).await
     }
 
     /// Connects to a tenant that runs already.
-    pub fn on(emulator: Emulator, tune: impl FnOnce(Settings) -> Settings) -> Self {
+    pub async fn on(emulator: Emulator, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let shelf = MemorySink::default();
         let settings = settings(&emulator).secret_sink(shelf.clone());
-        let connection = host().connect(tune(settings)).expect("the settings go together");
+        let connection = host().tenant(tune(settings)).await.expect("the settings go together");
         Self { control: emulator.control(), emulator, connection, shelf }
     }
 
     /// Opens a further connection, with its own settings.
-    pub fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
+    pub async fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
         let settings = settings(&self.emulator).secret_sink(self.shelf.clone());
-        host().connect(tune(settings)).expect("the settings go together")
+        host().tenant(tune(settings)).await.expect("the settings go together")
     }
 
     /// Runs an action that must succeed.
@@ -171,10 +171,7 @@ where
     F: Future<Output = (T, Outcome)>,
 {
     fn was_stopped(result: &Result<Value, Error>) -> bool {
-        match result {
-            Err(Error::SecretUndelivered { outcome, .. }) => was_stopped(outcome),
-            result => matches!(result, Err(Error::Timeout { .. })),
-        }
+        matches!(result, Err(Error::Timeout { .. }))
     }
     for _ in 0..2 {
         let (tenant, outcome) = attempt().await;

@@ -88,7 +88,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<ExitCode> {
 pub(crate) fn build_hostile(workspace: &Workspace) -> Result<()> {
     process::say("building the hostile component");
     let module = build_module(workspace, &Toolchain::find(workspace)?, HOSTILE)?;
-    write_if_changed(&workspace.component().with_file_name("hostile.wasm"), &componentize(&module)?)?;
+    write_if_changed(&workspace.component().with_file_name("hostile.wasm"), &componentize(&module.bytes)?)?;
     Ok(())
 }
 
@@ -118,8 +118,10 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<()> {
 /// Build into a file, and answer the component.
 fn build_with(workspace: &Workspace, toolchain: &Toolchain, path: &Path) -> Result<Vec<u8>> {
     process::say("building the component");
+    let inputs = Inputs::read(workspace, toolchain)?;
     let module = build_module(workspace, toolchain, COMPONENT)?;
-    let component = describe(workspace, toolchain, &componentize(&module)?)?;
+    inputs.cover(&module.dep_info, workspace.root(), &module.target)?;
+    let component = describe(workspace, &inputs, &componentize(&module.bytes)?)?;
     let news = if write_if_changed(path, &component)? { "" } else { ", unchanged" };
     process::say(&format!("{}: {}{news}; imports:", path.display(), size(component.len())));
     for import in Interface::of(&component)?.imports {
@@ -136,7 +138,16 @@ fn size(bytes: usize) -> String {
     format!("{bytes} bytes, {} % of the limit of {LIMIT}", (bytes * 100).div_ceil(LIMIT))
 }
 
-fn build_module(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> Result<Vec<u8>> {
+/// A core module, as cargo built it.
+struct Module {
+    bytes: Vec<u8>,
+    /// What cargo says that it was made from.
+    dep_info: String,
+    /// The target folder.
+    target: PathBuf,
+}
+
+fn build_module(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> Result<Module> {
     // `rustc --crate-type` and not `build`: where a package is a library for native tests too, cargo would not do the
     // link-time optimisation.
     let (mut cargo, folder) = toolchain.cargo(workspace, "rustc");
@@ -153,8 +164,11 @@ fn build_module(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> 
     }
     process::run(&mut cargo)?;
     let file = package.replace('-', "_");
-    let module = folder.join(TARGET).join("guest").join(file).with_extension("wasm");
-    fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
+    let path = folder.join(TARGET).join("guest").join(file).with_extension("wasm");
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let path = path.with_extension("d");
+    let dep_info = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Module { bytes, dep_info, target: folder })
 }
 
 fn componentize(module: &[u8]) -> Result<Vec<u8>> {
@@ -166,14 +180,13 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>> {
         .context("the guest's module does not make a component")
 }
 
-fn describe(workspace: &Workspace, toolchain: &Toolchain, component: &[u8]) -> Result<Vec<u8>> {
+fn describe(workspace: &Workspace, inputs: &Inputs, component: &[u8]) -> Result<Vec<u8>> {
     let package = workspace.component_package()?;
     let mut metadata = AddMetadata::default();
     metadata.name = AddMetadataField::Set(NAME.to_owned());
     metadata.version = AddMetadataField::Set(package.version.parse()?);
     metadata.description = AddMetadataField::Set(package.description.parse()?);
     metadata.licenses = AddMetadataField::Set(package.license.parse()?);
-    let inputs = Inputs::read(workspace, toolchain)?;
     metadata.revision = AddMetadataField::Set(inputs.digest().parse()?);
     metadata.to_wasm(component).context("cannot add metadata to the component")
 }

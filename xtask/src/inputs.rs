@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
@@ -70,6 +70,22 @@ impl Inputs {
         Ok(Self { files, packages, manifest, toolchain: without_host(&toolchain.version(workspace)?) })
     }
 
+    /// Make sure that all that a build has read counts: a folder more, and its changes would not show in the digest.
+    pub(crate) fn cover(&self, dep_info: &str, root: &Path, target: &Path) -> Result<()> {
+        let is_input = |path: &String| {
+            let folder = format!("{path}/");
+            self.files.contains_key(path) || self.files.keys().any(|file| file.starts_with(&folder))
+        };
+        let read = read_by_build(dep_info, root, target);
+        match read.iter().find(|path| !is_input(path)) {
+            Some(path) => {
+                bail!("the component is built from {path} too: add it to SOURCES in xtask/src/inputs.rs")
+            }
+            None if read.is_empty() => bail!("cargo does not say what the component was built from"),
+            None => Ok(()),
+        }
+    }
+
     /// Return the digest: `sha256:` and 64 hexadecimal digits.
     ///
     /// Every part stands behind its length, so that no two sets of inputs are the same sequence of bytes.
@@ -91,6 +107,21 @@ impl Inputs {
         let digits: String = hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{digits}")
     }
+}
+
+/// Name the files below a folder that cargo says a build has read, by their path from there, with `/` on every system.
+/// `dep_info` is what cargo writes beside a product: the product, a colon, and all that it was made from, with blanks in
+/// names behind a backslash.
+fn read_by_build(dep_info: &str, root: &Path, target: &Path) -> Vec<String> {
+    let (_, sources) = dep_info.split_once(": ").unwrap_or_default();
+    let sources = sources.trim_end().replace("\\ ", "\0");
+    let below = |source: &str| {
+        let source = PathBuf::from(source.replace('\0', " "));
+        let path = source.strip_prefix(root).ok().filter(|_| !source.starts_with(target))?;
+        let parts: Option<Vec<_>> = path.iter().map(|part| part.to_str()).collect();
+        Some(parts?.join("/"))
+    };
+    sources.split(' ').filter_map(below).collect()
 }
 
 /// A hash of parts, each behind its length.
@@ -293,6 +324,19 @@ mod tests {
         for (old, other) in [("lto = true", "lto = false"), ("0.1.0", "0.2.0"), ("\"own\"", "\"mine\"")] {
             assert_ne!(part(&manifest.replace(old, other)), before, "{other}");
         }
+    }
+
+    #[test]
+    fn a_source_that_does_not_count_is_found_in_what_cargo_says() {
+        let (root, target) = (Path::new("/my work"), Path::new("/my work/target"));
+        let cover = |line: &str| inputs().cover(line, root, target);
+        assert!(
+            cover("/t/x.wasm: /my\\ work/a.rs /my\\ work/b.rs /my\\ work/target/out.bin /home/c.rs\n")
+                .is_ok()
+        );
+        let error = cover("/t/x.wasm: /my\\ work/a.rs /my\\ work/new/c.rs\n").unwrap_err().to_string();
+        assert!(error.contains(" new/c.rs "), "{error}");
+        assert!(cover("").is_err() && cover("/t/x.wasm: /elsewhere/a.rs\n").is_err());
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn look_for_programs() -> Result<()> {
     Ok(())
 }
 
-/// Whether no test is chosen or left out: then all words begin with a dash, and none names packages, targets or tests.
+/// Returns whether no test is chosen or left out: then all words begin with a dash, and none names packages, targets or tests.
 fn runs_all(args: &[String]) -> bool {
     const SOME: [&str; 6] = ["--skip", "--lib", "--bins", "--doc", "--test=", "--bin="];
     let chooses = |arg: &String| !arg.starts_with('-') || SOME.iter().any(|some| arg.starts_with(some));

@@ -91,7 +91,7 @@ impl Toolchain {
         process::output(self.rustc(workspace).arg("-vV"))
     }
 
-    /// Whether it is the Rust project's own build of that version, with its standard library: two of them make the same
+    /// Returns whether it is the Rust project's own build of that version, with its standard library: two of them make the same
     /// bytes of the same sources.
     pub(crate) fn is_official(&self, workspace: &Workspace, version: &str) -> Result<bool> {
         Ok(matches!(self, Self::Rustup) && is_official(&self.version(workspace)?, version))
@@ -138,7 +138,7 @@ fn rustup(workspace: &Workspace) -> Result<Toolchain> {
     Ok(Toolchain::Rustup)
 }
 
-/// Whether the rustc that cargo uses has the standard library for the target. rustc prints the folder whether it is
+/// Returns whether the rustc that cargo uses has the standard library for the target. rustc prints the folder whether it is
 /// there or not.
 fn has_target(workspace: &Workspace) -> bool {
     let mut rustc = Toolchain::Rustup.rustc(workspace);
@@ -146,7 +146,7 @@ fn has_target(workspace: &Workspace) -> bool {
     folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }
 
-/// Whether the first line is `rustc 1.95.0 (59807616e 2026-04-14)`: distributions put words of their own behind it.
+/// Returns whether the first line is `rustc 1.95.0 (59807616e 2026-04-14)`: distributions put words of their own behind it.
 fn is_official(verbose: &str, version: &str) -> bool {
     let rest = verbose.lines().next().and_then(|line| line.strip_prefix("rustc "));
     let built = rest.and_then(|rest| rest.strip_prefix(version)).and_then(|rest| rest.strip_prefix(" ("));
@@ -178,7 +178,7 @@ fn install_packages() -> Result<()> {
     )
 }
 
-/// Whether `rustc 1.96.0 (…)` is at least what the workspace asks for.
+/// Returns whether `rustc 1.96.0 (…)` is at least what the workspace asks for.
 fn recent_enough(version: &str) -> bool {
     let parse = |text: &str| -> Option<(u32, u32)> {
         let mut parts = text.split('.');

@@ -124,7 +124,7 @@ mod tests {
             .credentials(Credentials::token("t"))
             .client_id("c")
             .policy(Policy::builder().deny_request("* /api/v2/**").build().unwrap());
-        let connection = host.connect(settings).unwrap();
+        let connection = host.tenant(settings).await.unwrap();
         for action in host.actions().await.unwrap() {
             let form = Form::of(&host.describe(&action.id).await.unwrap()).unwrap();
             let options = CallOptions::new().reveal_secrets();

@@ -18,7 +18,7 @@ use crate::input::{FromInput, Refusal, Wrong, members, misfit};
 use crate::operations::{self, found};
 
 /// Headers that are not the caller's: the credential, the addressee, and the framing of the connection (RFC 9110,
-/// section 7.6.1). `accept-encoding` would answer octets that nothing here unpacks. The last lines name method and target
+/// section 7.6.1). `accept-encoding` would answer bytes that nothing here unpacks. The last lines name method and target
 /// anew for servers that listen to them, behind the back of a host's policy.
 const REFUSED_HEADERS: &[&str] = &[
     "authorization",

@@ -40,7 +40,7 @@ pub struct FindStaleSecrets {
 
 members!(FindStaleSecrets { older_than_days, include_public });
 
-/// Tells how old each application's secret is.
+/// Finds how old each application's secret is.
 ///
 /// # Errors
 /// As the contract's `applications.find-stale-secrets`. A log or credential that may not be read is no failure: it is
@@ -145,7 +145,7 @@ fn credential(client: &mut Client<'_>, application: &Value, id: &str) -> Result<
 
 const FIELDS: &[&str] = &["client_id", "name", "client_metadata", "token_endpoint_auth_method"];
 
-/// Says which applications prove themselves by a key. Needs a scope of its own (facts, section 6).
+/// The field that says which applications prove themselves by a key. Needs a scope of its own (facts, section 6).
 const METHODS: &str = "client_authentication_methods";
 
 fn all_applications(client: &mut Client<'_>) -> Result<Vec<Value>, Error> {

@@ -91,7 +91,7 @@ impl TryFrom<Map<String, Value>> for UserChanges {
 }
 
 impl UserChanges {
-    /// Gives the body, if it wipes no metadata unasked.
+    /// Returns the body, if it wipes no metadata unasked.
     ///
     /// # Errors
     /// `invalid-input` for `{}` as metadata unless it is allowed.

@@ -87,7 +87,7 @@ impl Error {
         Self::InvalidInput(Problem { about_input: true, ..Problem::new(problem) })
     }
 
-    /// Names the case as the contract does.
+    /// Returns the case's name, as the contract has it.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidInput(_) => "invalid-input",
@@ -105,7 +105,7 @@ impl Error {
         }
     }
 
-    /// Gives what is known, whatever the case.
+    /// Returns what is known, whatever the case.
     pub fn problem(&self) -> &Problem {
         match self {
             Self::Forbidden { problem, .. } | Self::Throttled { problem, .. } => problem,

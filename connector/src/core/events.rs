@@ -32,7 +32,7 @@ struct Event {
 /// Splits at empty lines; what comes after the last one is not whole yet.
 fn whole(stream: &[u8]) -> impl Iterator<Item = Event> {
     let mut event = Event::default();
-    stream.split_inclusive(|octet| *octet == b'\n').filter(|line| line.ends_with(b"\n")).filter_map(
+    stream.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).filter_map(
         move |line| {
             let line = String::from_utf8_lossy(line);
             let line = line.trim_end_matches(['\r', '\n']);

@@ -27,7 +27,7 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// Gives the id as it was.
+            /// Returns the id as it was.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

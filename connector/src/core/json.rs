@@ -1,6 +1,6 @@
 //! JSON from outside, read only where there is memory for it.
 //!
-//! A parsed element takes some fifty octets of the guest's memory, twice that while a list grows: a megabyte of `[0,0,…]`
+//! A parsed element takes some fifty bytes of the guest's memory, twice that while a list grows: a megabyte of `[0,0,…]`
 //! becomes a hundred. An allocation that fails is a trap, and a trap after a write loses what is known of it. So the
 //! elements are counted first, in one pass without parsing.
 

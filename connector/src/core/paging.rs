@@ -123,7 +123,7 @@ impl Checkpoint {
         request.maybe("from", self.from.as_deref()).query("take", &self.take.to_string())
     }
 
-    /// Gives the cursor that was asked for.
+    /// Returns the cursor that was asked for.
     pub(crate) fn from(&self) -> Option<&str> {
         self.from.as_deref()
     }
@@ -139,7 +139,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Tells which way is meant; `from` and `take` exclude the others, since Auth0 would ignore them silently.
+    /// Returns which way is meant; `from` and `take` exclude the others, since Auth0 would ignore them silently.
     ///
     /// # Errors
     /// `invalid-input` for a mixture and for what [`Offset::new`] and [`Checkpoint::new`] refuse.

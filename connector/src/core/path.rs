@@ -2,7 +2,7 @@
 //!
 //! The failure this prevents: an id that is spliced into a path and changes which resource is meant. `""` in
 //! `/users/{id}` lists all users (auth0/node-auth0#419); `../clients` deletes something else. So ids are checked and
-//! then encoded octet by octet, and a path from outside is refused where any decoding of it could walk.
+//! then encoded byte by byte, and a path from outside is refused where any decoding of it could walk.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,7 +37,7 @@ pub fn encode(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, SEGMENT).into()
 }
 
-/// Says why a text cannot be one segment of a path, or that it can.
+/// Returns why a text cannot be one segment of a path, or that it can.
 ///
 /// # Errors
 /// A phrase for empty texts, control characters and dot segments, the latter also as pieces between slashes: a proxy
@@ -83,7 +83,7 @@ impl ApiPath {
         Self(path)
     }
 
-    /// Gives the encoded path.
+    /// Returns the encoded path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -120,7 +120,7 @@ pub enum PathError {
     #[error("it holds an empty segment ('//' or a slash at the end)")]
     Empty,
     /// Decodes to something that is no UTF-8.
-    #[error("it decodes to octets that are no UTF-8")]
+    #[error("it decodes to bytes that are no UTF-8")]
     Utf8,
     /// Holds a `%` that encodes nothing.
     #[error("it holds a '%' that is not followed by two hexadecimal digits: write '%25' for a percent sign")]
@@ -193,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_id_is_encoded_octet_by_octet() {
+    fn an_id_is_encoded_byte_by_byte() {
         let path = ApiPath::of(&["users", "auth0|a b/c@d\u{e9}", "roles"]);
         assert_eq!(path.as_str(), "/api/v2/users/auth0%7Ca%20b%2Fc%40d%C3%A9/roles");
     }

@@ -22,7 +22,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Names it as HTTP does.
+    /// Returns its name, as HTTP has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -33,12 +33,12 @@ impl Method {
         }
     }
 
-    /// Whether it only reads: then a lost answer is nothing but a lost answer.
+    /// Returns whether it only reads: then a lost answer is nothing but a lost answer.
     pub fn is_safe(self) -> bool {
         self == Self::Get
     }
 
-    /// Whether sending it twice leaves the tenant as sending it once. Auth0 has no idempotency keys, so POST and PATCH
+    /// Returns whether sending it twice leaves the tenant as sending it once. Auth0 has no idempotency keys, so POST and PATCH
     /// are never repeated once they may have been processed.
     pub fn is_repeatable(self) -> bool {
         matches!(self, Self::Get | Self::Put | Self::Delete)
@@ -67,7 +67,7 @@ pub struct Request {
 pub struct Body {
     /// Media type.
     pub content_type: Cow<'static, str>,
-    /// The octets.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -138,7 +138,7 @@ impl Request {
         self
     }
 
-    /// Gives path and query as they go into the request line.
+    /// Returns path and query as they go into the request line.
     pub fn path_and_query(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }

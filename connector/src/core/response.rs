@@ -29,22 +29,22 @@ pub struct Response {
 /// Shows neither headers nor body, since either may hold a secret.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Response({}, {} octets)", self.status, self.body.len())
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
     }
 }
 
 impl Response {
-    /// Gives the first header of that name (lower case).
+    /// Returns the first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether it is a success.
+    /// Returns whether it is a success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// Whether there is a body.
+    /// Returns whether there is a body.
     pub fn is_empty(&self) -> bool {
         self.body.iter().all(u8::is_ascii_whitespace)
     }

@@ -1,6 +1,6 @@
 //! What someone may have meant who misspelled a name.
 
-/// Names the one that is spelled most like a name: a third of its letters may differ or be swapped, and neither case nor
+/// Returns the one that is spelled most like a name: a third of its letters may differ or be swapped, and neither case nor
 /// separators count.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let asked = letters(name);
@@ -11,7 +11,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// Says that there is no property of a name, with the one that may have been meant, else with all that there are.
+/// Writes that there is no property of a name, with the one that may have been meant, else with all that there are.
 pub(crate) fn unknown_property(name: &str, known: &[&str]) -> String {
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -21,7 +21,7 @@ pub(crate) fn unknown_property(name: &str, known: &[&str]) -> String {
     no_property(name, &hint)
 }
 
-/// Says that there is no property of a name, and what to give instead.
+/// Writes that there is no property of a name, and what to give instead.
 pub(crate) fn no_property(name: &str, instead: &str) -> String {
     // A name is as long as its writer likes.
     let name: String = name.chars().take(100).collect();

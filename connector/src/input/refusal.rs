@@ -42,7 +42,7 @@ enum Step {
 }
 
 impl Refusal {
-    /// Whether nothing is wrong.
+    /// Returns whether nothing is wrong.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -57,12 +57,12 @@ impl Refusal {
         self.extend(refusal.within(name).0);
     }
 
-    /// Says that it is about a member.
+    /// Returns it as about a member of a value.
     pub(crate) fn within(self, name: &'static str) -> Self {
         self.behind(&Step::Member(name))
     }
 
-    /// Says that it is about an item of a list.
+    /// Returns it as about an item of a list.
     pub(crate) fn within_item(self, at: usize) -> Self {
         self.behind(&Step::Item(at))
     }

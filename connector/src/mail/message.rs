@@ -110,7 +110,7 @@ fn address_fault(text: &str) -> Option<&'static str> {
     None
 }
 
-/// Tells whether a text is the name of a host with at least two labels, and no IP address.
+/// Returns whether a text is the name of a host with at least two labels, and no IP address.
 pub(super) fn is_host_name(text: &str) -> bool {
     text.parse::<Domain>().is_ok()
 }

@@ -209,7 +209,7 @@ impl Provider {
         }
     }
 
-    /// Names what a host must add for this provider, where a key in the component's environment would not do.
+    /// Returns what a host must add for this provider, where a key in the component's environment would not do.
     pub(crate) fn host_adds(&self) -> Option<&'static str> {
         match self.service {
             Service::Ses { .. } => Some("a signature of AWS (Signature Version 4)"),
@@ -224,7 +224,7 @@ impl Provider {
         }
     }
 
-    /// Whether the provider is spoken to in HTTP, so that another HTTP server can stand in for it.
+    /// Returns whether the provider is spoken to in HTTP, so that another HTTP server can stand in for it.
     pub(crate) fn is_http(&self) -> bool {
         !matches!(self.service, Service::Smtp { .. })
     }
@@ -411,7 +411,7 @@ fn smtp_headers(settings: &Value) -> Result<Map<String, Value>, ProviderError> {
     Ok(headers)
 }
 
-/// Says what this version lacks for a provider that Auth0 knows.
+/// Returns what this version lacks for a provider that Auth0 knows.
 fn missing(name: &str) -> &'static str {
     match name {
         "custom" => "runs in an Auth0 Action of the tenant, which no API call can start",

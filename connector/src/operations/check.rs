@@ -62,7 +62,7 @@ pub(super) fn kind(kind: &Kind, value: &Value) -> Result<(), String> {
     if fits { Ok(()) } else { Err(misfit(kind, value)) }
 }
 
-/// Says what was expected instead of a value that is not of a kind, and of which type it is.
+/// Returns what was expected instead of a value that is not of a kind, and of which type it is.
 pub(crate) fn misfit(kind: &Kind, value: &Value) -> String {
     format!("expected {}, found {}", expected(kind), instead(kind, value))
 }
@@ -134,7 +134,7 @@ fn expected(kind: &Kind) -> String {
     }
 }
 
-/// Names what was found instead of a kind: a value of the right type is the wrong one.
+/// Returns what was found instead of a kind: a value of the right type is the wrong one.
 fn instead(kind: &Kind, value: &Value) -> &'static str {
     match (kind, value) {
         (Kind::OneOf(_) | Kind::Names(..), Value::String(_)) => "another string",
@@ -143,7 +143,7 @@ fn instead(kind: &Kind, value: &Value) -> &'static str {
     }
 }
 
-/// Names the type of a value, and nothing of the value.
+/// Returns the name of a value's type, and nothing of the value.
 pub(crate) fn found(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -58,7 +58,7 @@ impl<'a> ParamLocation<'a> {
         all
     }
 
-    /// Whether an input without it is refused.
+    /// Returns whether an input without it is refused.
     pub(super) fn is_required(self) -> bool {
         match self {
             ParamLocation::Path(member) | ParamLocation::Query(member) | ParamLocation::Body(member) => {

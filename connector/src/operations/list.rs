@@ -30,7 +30,7 @@ pub(super) fn limit(operation: &Operation, value: &Value) -> Result<usize, Strin
     Ok(check::integer(value).and_then(|number| usize::try_from(number).ok()).unwrap_or(most))
 }
 
-/// Tells the most rows of one call.
+/// Returns the most rows of one call.
 pub(super) fn most(operation: &Operation) -> usize {
     // A list that comes whole is cut here; its parts need not be pages of the tenant.
     if operation.paging == Paging::Whole { MOST } else { operation.page_size.min(MOST) }
@@ -212,7 +212,7 @@ fn read_offset(
     }
 }
 
-/// Tells the page size that the tenant served. A bare array says nothing: behind the first page, only one that is no larger
+/// Returns the page size that the tenant served. A bare array says nothing: behind the first page, only one that is no larger
 /// than the smallest ceiling a tenant has been said to have is surely where it was asked for.
 fn served(answer: &Value) -> Option<usize> {
     if answer.is_array() {

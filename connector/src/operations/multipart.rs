@@ -4,16 +4,16 @@ use serde_json::{Map, Value};
 
 use super::operation::{Body, Kind};
 use crate::core::error::Error;
-use crate::core::request::Body as Octets;
+use crate::core::request::Body as RequestBody;
 
-/// Largest file of an import. At 512,000 octets the tenant answers 413 (facts, section 4).
+/// Largest file of an import. At 512,000 bytes the tenant answers 413 (facts, section 4).
 const LARGEST_FILE: usize = 500_000;
 
 /// Writes the members of a body as the parts of a form; files get the name of their member.
 ///
 /// # Errors
 /// `invalid-input` for a file that is too large.
-pub(super) fn encode(body: &Body, members: &Map<String, Value>) -> Result<Octets, Error> {
+pub(super) fn encode(body: &Body, members: &Map<String, Value>) -> Result<RequestBody, Error> {
     let mut parts = Vec::new();
     for member in &body.members {
         let Some(value) = members.get(member.name) else { continue };
@@ -21,7 +21,7 @@ pub(super) fn encode(body: &Body, members: &Map<String, Value>) -> Result<Octets
         let head = if member.kind == Kind::File {
             if text.len() > LARGEST_FILE {
                 return Err(Error::refused(format!(
-                    "`{}`: {} octets refused: an import takes a file of at most {LARGEST_FILE}; split it",
+                    "`{}`: {} bytes refused: an import takes a file of at most {LARGEST_FILE}; split it",
                     member.name,
                     text.len()
                 )));
@@ -33,14 +33,14 @@ pub(super) fn encode(body: &Body, members: &Map<String, Value>) -> Result<Octets
         parts.push((head, text));
     }
     let boundary = boundary(&parts);
-    let mut octets = String::new();
+    let mut bytes = String::new();
     for (head, text) in parts {
-        octets += &format!("--{boundary}\r\ncontent-disposition: form-data; {head}\r\n\r\n{text}\r\n");
+        bytes += &format!("--{boundary}\r\ncontent-disposition: form-data; {head}\r\n\r\n{text}\r\n");
     }
-    octets += &format!("--{boundary}--\r\n");
-    Ok(Octets {
+    bytes += &format!("--{boundary}--\r\n");
+    Ok(RequestBody {
         content_type: format!("multipart/form-data; boundary={boundary}").into(),
-        bytes: octets.into_bytes(),
+        bytes: bytes.into_bytes(),
     })
 }
 

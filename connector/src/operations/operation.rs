@@ -17,7 +17,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Names it as the contract does.
+    /// Returns its name, as the contract has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ga => "ga",
@@ -146,7 +146,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Whether the input has it as one member, `body`, since it has no members of its own to stand side by side.
+    /// Returns whether the input has it as one member, `body`, since it has no members of its own to stand side by side.
     pub fn is_apart(&self) -> bool {
         self.form == BodyForm::List || (self.form == BodyForm::Open && self.members.is_empty())
     }
@@ -198,12 +198,12 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Gives the family: what comes before the first dot.
+    /// Returns the family: what comes before the first dot.
     pub fn group(&self) -> &'static str {
         self.name.split('.').next().unwrap_or_default()
     }
 
-    /// Whether its answer is a list, read by `limit` and `cursor`.
+    /// Returns whether its answer is a list, read by `limit` and `cursor`.
     pub fn is_list(&self) -> bool {
         matches!(self.answer, Answer::Rows(_) | Answer::Events)
     }

@@ -9,16 +9,16 @@ use crate::core::request::Method;
 
 static FORM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/operations.bin"));
 
-/// Octets of the head, and of each number in it and in the indexes.
+/// Bytes of the head, and of each number in it and in the indexes.
 const WORD: usize = 4;
 const HEAD: usize = 4 * WORD;
 
-/// Gives all operations, in the order of their names.
+/// Returns all operations, in the order of their names.
 pub fn all() -> impl Iterator<Item = Operation> {
     (0..count()).filter_map(operation)
 }
 
-/// Gives the names of all operations, in their order, and reads nothing else of them.
+/// Returns the names of all operations, in their order, and reads nothing else of them.
 pub fn names() -> impl Iterator<Item = &'static str> {
     (0..count()).filter_map(|number| record(number)?.text())
 }
@@ -38,8 +38,8 @@ pub fn find(name: &str) -> Option<Operation> {
 }
 
 fn word(at: usize) -> Option<usize> {
-    let octets = FORM.get(at..at.checked_add(WORD)?)?;
-    usize::try_from(u32::from_le_bytes(octets.try_into().ok()?)).ok()
+    let bytes = FORM.get(at..at.checked_add(WORD)?)?;
+    usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
 }
 
 fn count() -> usize {
@@ -68,10 +68,10 @@ impl Reader {
         let mut number = 0;
         let mut shift = 0;
         loop {
-            let (octet, rest) = self.rest.split_first()?;
+            let (byte, rest) = self.rest.split_first()?;
             self.rest = rest;
-            number |= usize::from(octet & 0x7f).checked_shl(shift)?;
-            if octet & 0x80 == 0 {
+            number |= usize::from(byte & 0x7f).checked_shl(shift)?;
+            if byte & 0x80 == 0 {
                 return Some(number);
             }
             shift += 7;

@@ -5,19 +5,24 @@
 //! public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
+#[cfg(feature = "smtp")]
 mod letter;
 mod microsoft365;
+#[cfg(feature = "ses")]
 mod ses;
+#[cfg(feature = "smtp")]
 mod smtp;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
+#[cfg(feature = "smtp")]
 use self::smtp::{Delivery, Smtp};
 use super::{
     Answer, Outgoing, SendError,
-    destination::{AZURE_STAND_IN, MailAccess, MailProvider, MailRoute, SMTP_STAND_IN},
+    destination::{MailAccess, MailRoute},
     keyring::{MailKey, SyntheticResponse},
+    mail_provider::{AZURE_STAND_IN, MailProvider, SMTP_STAND_IN},
     resolver::Resolver,
     synthetic,
     token::{Refusal, TokenSource},
@@ -27,6 +32,7 @@ use crate::{
     base_url::BaseUrl,
     call::RequestEntry,
     credentials::Credentials,
+    denial::{Denial, DeniedBy, Remedy},
     domain::Domain,
     mail_credentials::{AzureAccess, MailCredentials},
     settings_error::SettingsError,
@@ -35,10 +41,14 @@ use crate::{
 /// What a connection puts on a mail, where that is more than a key.
 #[derive(Debug)]
 pub enum Mailer {
+    /// Signs for Amazon SES.
+    #[cfg(feature = "ses")]
     Ses(ses::Signer),
     /// Boxed: the state of its HMAC is large.
     Azure(Box<azure::Signer>),
     Microsoft365(TokenSource),
+    /// Speaks SMTP.
+    #[cfg(feature = "smtp")]
     Smtp(Smtp),
 }
 
@@ -65,6 +75,7 @@ impl Mailer {
             Some(MailCredentials::ApiKey { provider, key }) => {
                 (Some(MailKey { provider: provider.provider(), key }), None)
             }
+            #[cfg(feature = "ses")]
             Some(MailCredentials::Ses { access_key_id, secret_access_key, session_token, region }) => {
                 let signer = ses::Signer { access_key_id, secret_access_key, session_token, region };
                 (None, Some(Self::Ses(signer)))
@@ -78,8 +89,17 @@ impl Mailer {
                 let credentials = Credentials::client_secret(client_id, client_secret);
                 (None, TokenSource::new(credentials, endpoint, around.tenant).map(Self::Microsoft365))
             }
+            #[cfg(feature = "smtp")]
             Some(MailCredentials::Smtp(server)) => {
                 (None, Some(Self::Smtp(Smtp::new(server, around.ca_pem, around.resolver.clone())?)))
+            }
+            #[cfg(not(feature = "ses"))]
+            Some(MailCredentials::Ses { .. }) => {
+                return Err(SettingsError::Feature { provider: MailProvider::Ses, feature: "ses" });
+            }
+            #[cfg(not(feature = "smtp"))]
+            Some(MailCredentials::Smtp(_)) => {
+                return Err(SettingsError::Feature { provider: MailProvider::Smtp, feature: "smtp" });
             }
         })
     }
@@ -87,6 +107,7 @@ impl Mailer {
     /// Says which name the component asks for, and where that is.
     pub fn door(&self) -> MailRoute {
         match self {
+            #[cfg(feature = "ses")]
             Self::Ses(signer) => {
                 let origin = BaseUrl::https(&format!("email.{}.amazonaws.com", signer.region));
                 MailRoute { provider: MailProvider::Ses, asked: origin.clone(), upstream: origin.to_string() }
@@ -104,6 +125,7 @@ impl Mailer {
                     upstream: origin.to_string(),
                 }
             }
+            #[cfg(feature = "smtp")]
             Self::Smtp(smtp) => MailRoute {
                 provider: MailProvider::Smtp,
                 asked: BaseUrl::https(SMTP_STAND_IN),
@@ -115,8 +137,10 @@ impl Mailer {
     /// Counts the connections that it has opened by itself.
     pub fn connections_opened(&self) -> u64 {
         match self {
+            #[cfg(feature = "smtp")]
             Self::Smtp(smtp) => smtp.connections_opened(),
-            Self::Ses(_) | Self::Azure(_) | Self::Microsoft365(_) => 0,
+            // These go through the tenant's own transport.
+            _ => 0,
         }
     }
 }
@@ -173,11 +197,13 @@ impl Outgoing<'_> {
         body: &Bytes,
     ) -> Answer {
         let signed = match (provider, &self.egress.mailer) {
+            #[cfg(feature = "ses")]
             (MailProvider::Ses, Some(Mailer::Ses(signer))) => signer.sign(&mut head, body),
             (MailProvider::Azure, Some(Mailer::Azure(signer))) => signer.sign(&mut head, body),
             (MailProvider::Microsoft365, Some(Mailer::Microsoft365(source))) => {
                 return self.with_token(source, entry, head, body).await;
             }
+            #[cfg(feature = "smtp")]
             (MailProvider::Smtp, Some(Mailer::Smtp(smtp))) => return self.smtp(smtp, entry, body).await,
             _ => Ok(()),
         };
@@ -191,6 +217,7 @@ impl Outgoing<'_> {
     }
 
     /// Hands a mail to the SMTP server, and answers as a provider over HTTP would.
+    #[cfg(feature = "smtp")]
     async fn smtp(&self, smtp: &Smtp, entry: RequestEntry, body: &Bytes) -> Answer {
         let letter = match letter::read(body) {
             Ok(letter) => letter,
@@ -215,12 +242,8 @@ impl Outgoing<'_> {
                 Ok(synthetic(answer))
             }
             Ok(Delivery::NoTls) => {
-                let reason = format!(
-                    "denied: {} offers no STARTTLS, and neither a mail nor a password goes there in plain text; use a \
-                     server or a port that does, such as 465 with TLS from the first byte",
-                    smtp.authority()
-                );
-                super::deny(self.call, entry, reason)
+                let denial = Denial::new(DeniedBy::NoStartTls { server: smtp.authority().to_string() });
+                super::deny(self.call, entry, denial.or(Remedy::UseTls))
             }
             Err(error) => {
                 entry.failed(error.code(), error.to_string());

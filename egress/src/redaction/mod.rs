@@ -18,16 +18,16 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header, response::Parts};
+use http::{HeaderMap, Response, header, response::Parts};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
 pub use self::pattern::{Pattern, Progress};
@@ -39,14 +39,11 @@ use super::{
     Answer, HttpBody, Outgoing, SendError,
     body::{AnswerBody, read_wiped},
     synthetic,
-    transport::{Timeouts, TransmitState, Transport},
+    transmission::Transmission,
 };
-use crate::{
-    call::RequestEntry,
-    secrets::{
-        deliveries::{Deliveries, DeliveryGuard},
-        made::MadeSecrets,
-    },
+use crate::secrets::{
+    deliveries::{Deliveries, DeliveryGuard},
+    made::MadeSecrets,
 };
 
 /// An answer that comes later than its call has time still brings the secret into the sink. The slowest recorded answers
@@ -124,39 +121,22 @@ fn with_length(mut response: Response<Bytes>) -> Response<Bytes> {
 
 /// A request that makes a secret, with all that it needs to outlive its call.
 struct Sending {
-    transport: Transport,
-    request: Request<Full<Bytes>>,
-    request_bytes: usize,
-    timeouts: Timeouts,
-    entry: RequestEntry,
-    requests: Arc<AtomicU64>,
+    transmission: Transmission,
     response_limit: u64,
     expected: Expected,
     deliveries: Arc<Deliveries>,
     made: Arc<MadeSecrets>,
-    turn: DeliveryGuard,
+    guard: DeliveryGuard,
 }
 
 impl Sending {
     /// Sends, reads and delivers. Stops where the caller goes before the request is on a connection.
     async fn run(self, gone: oneshot::Receiver<Infallible>) -> Answer {
-        let Self { transport, request, entry, requests, expected, deliveries, made, turn, .. } = self;
-        let begun = Instant::now();
+        let Self { transmission, expected, deliveries, made, guard, .. } = self;
+        let (begun, timeouts) = (Instant::now(), transmission.timeouts);
         let on_connection = AtomicBool::new(false);
-        let response = {
-            let sending = transport.send(request, self.timeouts, |whereabouts| match whereabouts {
-                TransmitState::OnConnection => {
-                    entry.sent(self.request_bytes);
-                    requests.fetch_add(1, Ordering::Relaxed);
-                    on_connection.store(true, Ordering::Relaxed);
-                }
-                TransmitState::HandedBack => {
-                    entry.handed_back();
-                    requests.fetch_sub(1, Ordering::Relaxed);
-                    on_connection.store(false, Ordering::Relaxed);
-                }
-            });
-            let mut sending = std::pin::pin!(sending);
+        let sent = {
+            let mut sending = std::pin::pin!(transmission.send(&on_connection));
             tokio::select! {
                 biased;
                 sent = &mut sending => sent,
@@ -168,18 +148,16 @@ impl Sending {
                 }
             }
         };
-        let response = response.map_err(|error| {
-            entry.failed(error.code(), error.to_string());
+        let (response, entry) = sent.map_err(|error| {
             if error.may_have_been_sent() {
                 made.missed(&expected.subject());
             }
             error.to_send_error()
         })?;
-        entry.answered(response.status());
         let (head, body) = response.into_parts();
         let mut body = AnswerBody::new(body, entry, None, self.response_limit.max(LEAST_ROOM));
         // One time for head and body: what drips must not hold the turn.
-        let left = self.timeouts.answer.saturating_sub(begun.elapsed());
+        let left = timeouts.answer.saturating_sub(begun.elapsed());
         let read = tokio::time::timeout(left, read_wiped(&mut body, |_| Ok(()))).await;
         let read = read.unwrap_or_else(|_| {
             body.failed("stalled", "the answer broke off: it took too long");
@@ -212,7 +190,7 @@ impl Sending {
         // Said beforehand: the call may end while the sink is at it.
         secrets.iter().for_each(|(name, _)| made.under_way(name));
         for (name, secret) in secrets {
-            match deliveries.deliver(name.clone(), secret, &turn).await {
+            match deliveries.deliver(name.clone(), secret, &guard).await {
                 Ok(()) => made.delivered(&name),
                 Err(source) => made.refused(&name, source),
             }
@@ -227,33 +205,28 @@ impl Sending {
 
 impl Outgoing<'_> {
     /// Sends a request that makes a secret, and answers when the sink has the secret or has refused it.
-    pub(super) async fn send_and_keep(
+    pub(super) async fn keep(
         &self,
-        turn: DeliveryGuard,
+        mut transmission: Transmission,
         expected: Expected,
-        entry: RequestEntry,
-        request: Request<Full<Bytes>>,
-        timeouts: Timeouts,
+        guard: DeliveryGuard,
     ) -> Answer {
         let made = &self.call.made;
         let subject = expected.subject();
+        let answer_timeout = transmission.timeouts.answer;
+        transmission.timeouts.answer = answer_timeout.max(LATE_ANSWER);
         let sending = Sending {
-            transport: self.egress.transport.clone(),
-            request_bytes: request.body().size_hint().lower() as usize,
-            request,
-            timeouts: Timeouts { answer: timeouts.answer.max(LATE_ANSWER), ..timeouts },
-            entry,
-            requests: Arc::clone(&self.egress.requests),
+            transmission,
             response_limit: self.egress.limits.response_body_bytes,
             expected,
             deliveries: Arc::clone(&self.egress.deliveries),
             made: Arc::clone(made),
-            turn,
+            guard,
         };
         // Dropped with this future: the task learns that nobody waits for it.
         let (here, gone) = oneshot::channel();
         let task = tokio::spawn(sending.run(gone));
-        let ended = tokio::time::timeout(timeouts.answer, task).await;
+        let ended = tokio::time::timeout(answer_timeout, task).await;
         drop(here);
         match ended {
             Ok(Ok(answer)) => answer,

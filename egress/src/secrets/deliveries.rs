@@ -12,7 +12,10 @@ use std::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::{SecretName, SecretSink, Sink, SinkError};
-use crate::secret::Secret;
+use crate::{
+    denial::{Denial, DeniedBy, Remedy},
+    secret::Secret,
+};
 
 /// A sink of an engine may ask a vault across a network, with retries of its own.
 const PUT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,30 +55,20 @@ pub struct PendingSecret {
     pub problem: String,
 }
 
-/// Why a request that makes a secret is not sent.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReady {
-    #[error(
-        "denied: the answer would hold a new secret, and this connection has no place for it, so nothing was sent; to \
-         allow it, give --secret-dir or --secret-command (`Settings::secret_sink`), or have `auth0-host run --reveal` \
-         show it (`CallOptions::reveal_secrets`)"
-    )]
-    NoSink,
-    #[error(
-        "denied: {count} secrets wait for the secret sink; to allow it, mend the sink and call `Tenant::retry_secrets`"
-    )]
-    Full { count: usize },
-    #[error(
-        "denied: the secret sink is not ready, so no new secret is made: {0}; to allow it, mend the sink"
-    )]
-    Sink(String),
+/// New secrets that are in force and that the secret sink does not have. They are not lost as long as the tenant's last
+/// clone lives.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the secret sink rejected new secrets: {}", list(names))]
+#[non_exhaustive]
+pub struct SecretUndelivered {
+    /// Which secrets.
+    pub names: Vec<SecretName>,
+    /// Why the sink did not take the first of them.
+    pub source: Arc<SinkError>,
 }
 
-/// Secrets that the sink did not take, and why it did not take the first of them.
-#[derive(Debug)]
-pub struct Undelivered {
-    pub names: Vec<SecretName>,
-    pub source: Arc<SinkError>,
+fn list(names: &[SecretName]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Deliveries {
@@ -89,14 +82,18 @@ impl Deliveries {
     }
 
     /// Waits for the turn of a request that makes a secret. Without a sink that is ready there is none.
-    pub async fn begin(&self) -> Result<DeliveryGuard, NotReady> {
-        let sink = self.sink.as_ref().ok_or(NotReady::NoSink)?;
+    pub async fn begin(&self) -> Result<DeliveryGuard, Denial> {
+        let denied = |rule, remedy| Denial::new(rule).or(remedy);
+        let sink = self.sink.as_ref().ok_or_else(|| denied(DeniedBy::NoSecretSink, Remedy::SetSecretSink))?;
         let alone = Arc::clone(&self.turn).lock_owned().await;
         let count = self.lock().len();
         if count >= MAX_KEPT {
-            return Err(NotReady::Full { count });
+            return Err(denied(DeniedBy::SecretsWaiting { count }, Remedy::RetrySecrets));
         }
-        sink.0.ready().await.map_err(|error| NotReady::Sink(in_full(&error)))?;
+        let ready = sink.0.ready().await;
+        ready.map_err(|error| {
+            denied(DeniedBy::SecretSink { problem: in_full(&error) }, Remedy::FixSecretSink)
+        })?;
         Ok(DeliveryGuard { sink: sink.clone(), _alone: alone })
     }
 
@@ -148,15 +145,18 @@ impl Deliveries {
     }
 
     /// Puts the secrets that wait into a sink: the given one, else the connection's.
-    pub async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), Undelivered> {
+    pub async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), SecretUndelivered> {
         let _turn = self.turn.lock().await;
         let Some(sink) = sink.or(self.sink.as_ref().map(|sink| sink.0.as_ref())) else { return Ok(()) };
         let waiting: Vec<(SecretName, Secret)> =
             self.lock().iter().map(|kept| (kept.name.clone(), kept.secret.clone())).collect();
-        let mut undelivered: Option<Undelivered> = None;
+        let mut undelivered: Option<SecretUndelivered> = None;
         for (name, secret) in waiting {
             if let Err(source) = self.put(sink, &name, &secret).await {
-                undelivered.get_or_insert_with(|| Undelivered { names: Vec::new(), source }).names.push(name);
+                undelivered
+                    .get_or_insert_with(|| SecretUndelivered { names: Vec::new(), source })
+                    .names
+                    .push(name);
             }
         }
         undelivered.map_or(Ok(()), Err)
@@ -262,13 +262,16 @@ mod tests {
     #[tokio::test]
     async fn no_secret_is_made_where_there_is_no_place_for_it() {
         let none = Deliveries::new("acme.eu.auth0.com", None);
-        assert!(none.begin().await.unwrap_err().to_string().contains("Settings::secret_sink"));
+        assert_eq!(none.begin().await.unwrap_err().remedy(), Some(&Remedy::SetSecretSink));
         let (deliveries, shelf) = with_shelf();
         shelf.broken.store(true, Ordering::Relaxed);
         for number in 0..MAX_KEPT {
             deliver(&deliveries, &number.to_string(), "s").await.unwrap_err();
         }
-        assert!(deliveries.begin().await.unwrap_err().to_string().contains("32 secrets wait"));
+        assert_eq!(
+            deliveries.begin().await.unwrap_err().rule(),
+            &DeniedBy::SecretsWaiting { count: MAX_KEPT }
+        );
     }
 
     #[tokio::test]

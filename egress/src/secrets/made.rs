@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{SecretName, SinkError, deliveries::Undelivered};
+use super::{SecretName, SinkError, deliveries::SecretUndelivered};
 
 /// The secrets of one call that are not where they belong.
 #[derive(Debug, Default)]
@@ -60,21 +60,16 @@ impl MadeSecrets {
     }
 
     /// Returns what the sink does not have, as far as is known.
-    pub fn undelivered(&self) -> Option<Undelivered> {
+    pub fn undelivered(&self) -> Option<SecretUndelivered> {
         let made = self.lock();
         let (_, source) = made.kept.first()?;
         let names = made.kept.iter().map(|(name, _)| name.clone()).collect();
-        Some(Undelivered { names, source: Arc::clone(source) })
+        Some(SecretUndelivered { names, source: Arc::clone(source) })
     }
 
-    /// Says which secrets nobody has, and what to do about it.
-    pub fn missing(&self) -> Option<String> {
-        let made = self.lock();
-        let subject = made.missed.last()?;
-        Some(format!(
-            "a new secret of `{subject}` may be in force, and is in no secret sink: the tenant's answer was lost or could \
-             not be read; have another made in its place, as by rotating the secret again"
-        ))
+    /// Returns what a secret belongs to that may be in force and that nobody has.
+    pub fn lost(&self) -> Option<String> {
+        self.lock().missed.last().cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, MadeState> {
@@ -109,16 +104,16 @@ mod tests {
     #[test]
     fn a_secret_that_nobody_has_is_told_of_until_a_newer_one_is_known() {
         let made = MadeSecrets::default();
-        assert_eq!(made.missing(), None);
+        assert_eq!(made.lost(), None);
         made.missed("clients/a");
-        assert!(made.missing().unwrap().contains("of `clients/a` may be in force"));
+        assert_eq!(made.lost().unwrap(), "clients/a");
         made.delivered(&name("b"));
-        assert!(made.missing().is_some());
+        assert!(made.lost().is_some());
         made.delivered(&name("a"));
-        assert_eq!(made.missing(), None);
+        assert_eq!(made.lost(), None);
         made.missed("clients");
         made.delivered(&name("a"));
-        assert!(made.missing().unwrap().contains("of `clients` may"), "the new one's id is not known");
+        assert_eq!(made.lost().unwrap(), "clients", "the new one's id is not known");
     }
 
     #[test]
@@ -127,9 +122,9 @@ mod tests {
         made.under_way(&name("a"));
         made.panicked("clients/a");
         assert_eq!(made.undelivered().unwrap().source.to_string(), "the sink panicked");
-        assert_eq!(made.missing(), None);
+        assert_eq!(made.lost(), None);
         made.delivered(&name("a"));
         made.panicked("clients/a");
-        assert!(made.undelivered().is_none() && made.missing().is_some());
+        assert!(made.undelivered().is_none() && made.lost().is_some());
     }
 }

@@ -14,7 +14,12 @@ mod name;
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 pub use self::name::{SCHEME, owner};
-pub use self::{command::CommandSink, deliveries::PendingSecret, file::FileSink, name::SecretName};
+pub use self::{
+    command::CommandSink,
+    deliveries::{PendingSecret, SecretUndelivered},
+    file::FileSink,
+    name::SecretName,
+};
 use crate::secret::Secret;
 
 /// The future of [`SecretSink::put`] and [`SecretSink::ready`].

@@ -40,7 +40,7 @@ impl Server {
     fn egress_into(&self, sink: Option<Sink>) -> Arc<Egress> {
         let destinations = Destinations::new(self.url("").parse().unwrap(), None);
         let keyring = Keyring::new(Some(fixed("t")), None);
-        let egress = Egress::new(destinations, keyring, plain(), Duration::from_secs(5));
+        let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
         Arc::new(egress.deliver_to(Deliveries::new("acme.eu.auth0.com", sink)))
     }
 
@@ -92,7 +92,7 @@ async fn without_a_place_for_it_no_secret_is_made() {
         let ask = request(Method::POST, &tenant.url(path), "{}");
         let error = egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
         assert!(matches!(error, SendError::HttpRequestDenied), "{path}: {error:?}");
-        assert!(call.denial().unwrap().contains("--reveal"), "{path}");
+        assert_eq!(call.denial().unwrap().remedy(), Some(&Remedy::SetSecretSink), "{path}");
     }
     assert!(tenant.seen().is_empty());
 }
@@ -104,7 +104,7 @@ async fn a_handle_that_is_written_back_as_a_secret_is_denied() {
     let ask = request(Method::PATCH, &tenant.url("/api/v2/clients/abc"), &body);
     let call = CallContext::default();
     egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
-    assert!(call.denial().unwrap().contains("a handle is not a secret"));
+    assert_eq!(call.denial().unwrap().rule(), &DeniedBy::SecretHandle);
     assert!(tenant.seen().is_empty());
 }
 
@@ -160,11 +160,11 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
-    assert!(call.made.missing().unwrap().contains("rotating the secret again"));
+    assert!(call.made.lost().unwrap().starts_with("clients"));
     let half =
         Raw::start("HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{\"client_secret\":\"canary-made").await;
     let destinations = Destinations::new(half.url("").parse().unwrap(), None);
-    let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
+    let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
     let call = CallContext::default();
     let ask = request(Method::GET, &half.url("/api/v2/clients"), "");
     let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
@@ -187,7 +187,7 @@ async fn an_answer_without_a_secret_reaches_the_guest_octet_for_octet() {
         let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let tenant = Raw::start(text.leak()).await;
         let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
-        let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
+        let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
         let call = CallContext::default();
         let ask = request(Method::GET, &tenant.url(path), "");
         let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
@@ -199,7 +199,7 @@ async fn an_answer_without_a_secret_reaches_the_guest_octet_for_octet() {
         Raw::start("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 8\r\n\r\n{packed}").await;
     for path in ["/api/v2/users", "/api/v2/something/new"] {
         let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
-        let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
+        let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
         let ask = request(Method::GET, &tenant.url(path), "");
         let answer = egress.send(ask, RequestOptions::default(), &CallContext::default()).await.unwrap();
         let got = answer.into_body().collect().await.unwrap().to_bytes();
@@ -236,7 +236,7 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
         let tenant = Raw::start(format!("{HEAD}{rest}").leak()).await;
         let shelf = Arc::new(MemorySink::default());
         let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
-        let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
+        let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
             .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
         let call = CallContext::default();
         let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
@@ -245,7 +245,7 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
             Err(error) => Err(error),
         };
         assert!(!format!("{heard:?}").contains("canary"), "{what}: {heard:?}");
-        assert!(call.made.missing().unwrap().contains("`clients/abc`"), "{what}");
+        assert!(call.made.lost().unwrap().contains("clients/abc"), "{what}");
         assert_eq!((egress.deliveries().pending(), shelf.taken.lock().unwrap().len()), (vec![], 0), "{what}");
     }
 }
@@ -260,7 +260,7 @@ async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink()
     let shelf = Arc::new(MemorySink::default());
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let limits = RequestLimits { response_body_bytes: 1000, ..RequestLimits::default() };
-    let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
+    let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
         .govern(Policy::default(), Governor::default(), limits)
         .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
     let error = send(&egress, tenant.rotation()).await.unwrap_err();
@@ -273,7 +273,7 @@ async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
     let (tenant, dripping) = Raw::dripping("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
     let shelf = Arc::new(MemorySink::default());
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
-    let egress = Egress::new(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
+    let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
         .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(shelf)))));
     let call = CallContext::default();
     let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
@@ -287,7 +287,7 @@ async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
     egress.deliveries().settled().await;
     // By the paused clock: a hundred drips would take 83 minutes.
     assert!(begun.elapsed() < Duration::from_secs(180), "{:?}", begun.elapsed());
-    assert!(call.made.missing().is_some());
+    assert!(call.made.lost().is_some());
 }
 
 /// A server that answers every connection with the same octets.

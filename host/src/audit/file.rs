@@ -348,6 +348,7 @@ mod tests {
             elapsed: Duration::from_millis(1),
             requests: Vec::new(),
             requests_omitted: 0,
+            secrets_undelivered: 0,
         }
     }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     call::CallContext,
     error::Error,
-    private_path,
+    secrets::SecretUndelivered,
     telemetry::{self, CallId},
 };
 
@@ -120,7 +120,7 @@ impl Journal {
         }
         let left = std::mem::take(&mut *self.open.lock());
         for call in left.into_values() {
-            call.write(&AuditOutcome::stopped(StopReason::Closed));
+            call.write(&AuditOutcome::stopped(StopReason::Closed), 0);
         }
         if let Some(sink) = &self.facts.sink {
             sink.flush().await;
@@ -143,8 +143,9 @@ impl OpenCall {
     }
 
     /// Writes the record of a call that came to an end.
-    pub(crate) fn end<T>(self, result: &Result<T, Error>) {
-        self.call.write(&AuditOutcome::of(result));
+    pub(crate) fn end<T>(self, result: &Result<T, Error>, undelivered: Option<&SecretUndelivered>) {
+        self.call
+            .write(&AuditOutcome::of(result), undelivered.map_or(0, |undelivered| undelivered.names.len()));
     }
 }
 
@@ -157,14 +158,14 @@ impl Drop for OpenCall {
         } else {
             StopReason::Dropped
         };
-        self.call.write(&AuditOutcome::stopped(stopped));
+        self.call.write(&AuditOutcome::stopped(stopped), 0);
         self.open.lock().remove(&self.call.context.id.number());
     }
 }
 
 impl Call {
     /// Writes the record, unless that was done already.
-    fn write(&self, outcome: &AuditOutcome) {
+    fn write(&self, outcome: &AuditOutcome, secrets_undelivered: usize) {
         if self.written.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -173,7 +174,8 @@ impl Call {
         let Some(sink) = &self.facts.sink else { return };
         let (requests, requests_omitted) = self.context.log.audit(self.begun, MOST_REQUESTS);
         // Not by the requests: of a flood most are not written down, and a refused call may make none.
-        let denied = outcome.is_denied() || self.context.denial().is_some();
+        let denial = self.context.denial();
+        let denied = outcome.is_denied() || denial.is_some();
         sink.record(&AuditRecord {
             time: self.time,
             call: self.context.id.to_string(),
@@ -183,11 +185,12 @@ impl Call {
             component: self.facts.component.clone(),
             action: self.action.clone(),
             decision: if denied { Decision::Denied } else { Decision::Allowed },
-            rule: self.context.denial().filter(|_| denied).as_deref().map(private_path::sentence),
+            rule: denial.map(|denial| format!("denied: {}", denial.masked())),
             outcome: outcome.clone(),
             elapsed,
             requests,
             requests_omitted,
+            secrets_undelivered,
         });
     }
 }
@@ -195,6 +198,7 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::denial::{Denial, DeniedBy};
 
     #[derive(Debug, Default)]
     struct Kept(Mutex<Vec<(Decision, Option<String>)>>);
@@ -215,13 +219,13 @@ mod tests {
             sink: Some(Arc::clone(&kept) as Arc<dyn AuditSink>),
         };
         let journal = Journal::new(facts);
-        for denial in [None, Some("denied: a call may make 100 requests")] {
+        for denial in [None, Some(Denial::new(DeniedBy::RequestLimit { limit: 100 }))] {
             let context = Arc::<CallContext>::default();
             let call = journal.open("list-users", &context);
             if let Some(reason) = denial {
-                context.denied(reason.to_owned());
+                context.denied(reason);
             }
-            call.end(&Ok(()));
+            call.end(&Ok(()), None);
         }
         let records = kept.0.lock().unwrap();
         assert_eq!(records[0], (Decision::Allowed, None));

@@ -49,6 +49,8 @@ pub struct AuditRecord {
     pub requests: Vec<AuditRequest>,
     /// Requests that are not written out.
     pub requests_omitted: usize,
+    /// New secrets that the secret sink did not have when the call ended.
+    pub secrets_undelivered: usize,
 }
 
 /// What the host's rules said of a call.
@@ -71,7 +73,7 @@ pub enum AuditOutcome {
     Done,
     /// The action answered an error, or the host could not run it.
     Error {
-        /// The kind of an action's error, `busy`, `secret-kept`, or `host` where the host failed.
+        /// The kind of an action's error, `busy`, or `host` where the host failed.
         error: String,
         /// HTTP status of the answer behind it.
         status: Option<u16>,
@@ -149,7 +151,7 @@ impl AuditOutcome {
                 request_id: error.request_id.as_deref().filter(|id| is_request_id(id)).map(str::to_owned),
             },
             Err(Error::Busy { .. }) => plain("busy"),
-            Err(Error::SecretUndelivered { .. }) => plain("secret-kept"),
+            Err(Error::SecretUndelivered(_)) => plain("secret-undelivered"),
             Err(Error::Limit { limit }) => {
                 Self::Stopped { stopped: StopReason::Limit, limit: Some(limit.to_string()) }
             }
@@ -226,6 +228,7 @@ fn fraction<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, 
 mod tests {
     use super::*;
     use crate::{
+        engine_error::EngineError,
         error::{ActionError, BusyScope},
         limits::Limit,
     };
@@ -236,12 +239,12 @@ mod tests {
         for (error, word, reason) in [
             (action(ErrorKind::OutcomeUnknown), "error", "outcome-unknown"),
             (action(ErrorKind::InvalidInput), "error", "invalid-input"),
-            (Error::Trap(wasmtime::Error::msg("unreachable")), "stopped", "trap"),
+            (Error::Trap(EngineError::new(wasmtime::Error::msg("unreachable"))), "stopped", "trap"),
             (Error::Limit { limit: Limit::Cpu }, "stopped", "limit"),
             (Error::Timeout { after: Duration::ZERO }, "stopped", "timeout"),
             (Error::Closed, "stopped", "closed"),
             (Error::Busy { scope: BusyScope::Host, limit: 1, waited: Duration::ZERO }, "error", "busy"),
-            (Error::Instantiation(wasmtime::Error::msg("memory")), "error", "host"),
+            (Error::Instantiation(EngineError::new(wasmtime::Error::msg("memory"))), "error", "host"),
         ] {
             let outcome = AuditOutcome::of::<()>(&Err(error));
             assert_eq!((outcome.word(), outcome.reason()), (word, Some(reason)));

@@ -75,7 +75,7 @@ impl Laboratory {
             .credentials(Credentials::client_secret(self.tenant.client_id(), self.tenant.client_secret()))
             .email_base_url(self.tenant.mail_base_url().parse().unwrap())
             .email_api_key(ApiKeyProvider::SendGrid, self.tenant.mail_api_key());
-        let roots = RootCertStore::empty;
+        let roots = RootCertStore::empty();
         Tenant::open(Arc::clone(&self.runtime), roots, &self.component, PermittedActions::All, tune(settings))
             .unwrap()
     }

@@ -140,7 +140,7 @@ impl Host {
     /// Examines what a connection with these settings would meet: policy, settings, name, TLS, tenant, clock, token, scopes,
     /// rate limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
     pub async fn diagnose(&self, mut settings: Settings) -> Vec<Finding> {
-        let policy = match policy::examine(self, &settings.policy) {
+        let policy = match policy::examine(self, &settings.policy).await {
             Ok(finding) => finding,
             Err(error) => return vec![refused(&error)],
         };
@@ -158,8 +158,8 @@ impl Host {
 
     async fn examine_connection(&self, settings: Settings) -> Result<Vec<Finding>, Error> {
         let plan = Plan::of(&settings)?;
-        let roots = trusted(self.roots(), settings.ca_pem.as_deref())?;
-        let connection = self.connect(settings)?;
+        let roots = trusted(self.roots().await?.clone(), settings.ca_pem.as_deref())?;
+        let connection = self.tenant(settings).await?;
         let mut findings = vec![Finding::new(Check::Settings, Verdict::Ok, plan.to_string())];
         let reached = match tls::resolve(&plan.tenant, connection.egress().resolver()).await {
             Ok((finding, addresses)) => {

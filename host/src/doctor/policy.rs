@@ -4,7 +4,7 @@ use super::{Check, Finding, Verdict};
 use crate::{error::Error, host::Host, policy::Policy};
 
 /// Looks at the policy. Without one nothing is wrong: an operator who runs the calls alone needs none.
-pub(super) fn examine(host: &Host, policy: &Policy) -> Result<Finding, Error> {
+pub(super) async fn examine(host: &Host, policy: &Policy) -> Result<Finding, Error> {
     let finding = |verdict, found: String| Finding::new(Check::Policy, verdict, found);
     let rules = match policy.rules() {
         0 => {
@@ -17,7 +17,7 @@ pub(super) fn examine(host: &Host, policy: &Policy) -> Result<Finding, Error> {
     if !policy.is_about_actions() {
         return Ok(finding(Verdict::Ok, rules));
     }
-    let actions = host.known_actions()?;
+    let actions = host.known_actions().await?;
     Ok(match policy.permit(actions) {
         Ok(permitted) => {
             let left = actions.iter().filter(|action| permitted.check(&action.id).is_ok()).count();
@@ -33,8 +33,8 @@ pub(super) fn examine(host: &Host, policy: &Policy) -> Result<Finding, Error> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_policy_is_told_by_what_it_leaves_and_one_that_does_not_fit_the_component_fails() {
+    #[tokio::test]
+    async fn a_policy_is_told_by_what_it_leaves_and_one_that_does_not_fit_the_component_fails() {
         let host = Host::with_component(auth0_embedded_component::COMPONENT).build().unwrap();
         for (text, verdict, hint) in [
             ("", Verdict::Ok, "no rules"),
@@ -45,7 +45,7 @@ mod tests {
             ("[actions]\ndeny = ['destroy-*']", Verdict::Fail, "`destroy-*` (line 2): it matches no action"),
         ] {
             let policy = if text.is_empty() { Policy::default() } else { Policy::from_toml(text).unwrap() };
-            let finding = examine(&host, &policy).unwrap();
+            let finding = examine(&host, &policy).await.unwrap();
             assert_eq!(finding.verdict, verdict, "{text}: {finding:?}");
             assert!(finding.found.contains(hint), "{text}: {finding:?}");
         }

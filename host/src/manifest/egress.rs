@@ -1,5 +1,6 @@
 //! Where requests of a component can go, under this host.
 
+use auth0_policy::mail_provider::{MailProof, MailProvider, MailProviderRow};
 use serde::Serialize;
 
 /// A place that can be reached, and nothing besides.
@@ -20,8 +21,7 @@ pub struct EgressRule {
 
 const WITH_CREDENTIALS: &str = "the connection has credentials for this provider";
 
-/// All there is. A test holds each line against the rules that requests are held to.
-pub(super) const ALL: [EgressRule; 12] = [
+const TENANT: [EgressRule; 3] = [
     EgressRule {
         place: "tenant",
         origins: &["https://{tenant}"],
@@ -43,75 +43,37 @@ pub(super) const ALL: [EgressRule; 12] = [
         credential: "the application's, by the host itself; the component is told scope and expiry, never the token",
         when: "the connection has credentials",
     },
-    EgressRule {
-        place: "sendgrid",
-        origins: &["https://api.sendgrid.com"],
-        requests: &["POST /v3/mail/send"],
-        credential: "its key",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "mailgun",
-        origins: &["https://api.mailgun.net", "https://api.eu.mailgun.net"],
-        requests: &["POST /v3/{domain}/messages"],
-        credential: "its key",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "mandrill",
-        origins: &["https://mandrillapp.com"],
-        requests: &["POST /api/1.0/messages/send", "POST /api/1.0/messages/send.json"],
-        credential: "its key",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "sparkpost",
-        origins: &["https://api.sparkpost.com", "https://api.eu.sparkpost.com"],
-        requests: &["POST /api/v1/transmissions"],
-        credential: "its key",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "resend",
-        origins: &["https://api.resend.com"],
-        requests: &["POST /emails"],
-        credential: "its key",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "ses",
-        origins: &["https://email.{region}.amazonaws.com"],
-        requests: &["POST /v2/email/outbound-emails"],
-        credential: "a signature",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "azure_cs",
-        origins: &["https://{endpoint of the connection string}"],
-        requests: &["POST /emails:send"],
-        credential: "a signature",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "ms365",
-        origins: &["https://graph.microsoft.com"],
-        requests: &["POST /v1.0/users/{sender}/sendMail"],
-        credential: "a token of its own",
-        when: WITH_CREDENTIALS,
-    },
-    EgressRule {
-        place: "smtp",
-        origins: &["smtp://{server of the settings}"],
-        requests: &["one mail, by the host: the component has no sockets"],
-        credential: "its user and password",
-        when: WITH_CREDENTIALS,
-    },
 ];
+
+/// Lists all there is. A test holds each line against the rules that requests are held to.
+pub(super) fn all() -> Vec<EgressRule> {
+    TENANT.into_iter().chain(MailProvider::ALL.map(of_provider)).collect()
+}
+
+fn of_provider(provider: MailProvider) -> EgressRule {
+    let MailProviderRow { name, origins, requests, proof, .. } = *provider.row();
+    EgressRule {
+        place: name,
+        origins,
+        requests: match provider {
+            MailProvider::Smtp => &["one mail, by the host: the component has no sockets"],
+            _ => requests,
+        },
+        credential: match proof {
+            MailProof::BearerKey | MailProof::BareKey | MailProof::BasicKey | MailProof::BodyKey => "its key",
+            MailProof::Signature => "a signature",
+            MailProof::Token => "a token of its own",
+            MailProof::Password => "its user and password",
+        },
+        when: WITH_CREDENTIALS,
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use auth0_policy::destination::{
-        AZURE_STAND_IN, Destination, Destinations, MailAccess, MailProvider, SMTP_STAND_IN,
+    use auth0_policy::{
+        destination::{Destination, Destinations, MailAccess},
+        mail_provider::{AZURE_STAND_IN, SMTP_STAND_IN},
     };
 
     use super::*;
@@ -145,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_the_label_says_can_be_reached_can_be_and_every_mail_provider_is_on_it() {
-        for reach in &ALL {
+        for reach in &all() {
             for origin in reach.origins {
                 for request in reach.requests {
                     let (methods, path) = request.split_once(' ').unwrap();
@@ -162,7 +124,7 @@ mod tests {
             }
         }
         for provider in MailProvider::ALL {
-            assert!(ALL.iter().any(|reach| reach.place == provider.name()), "{provider} is on the label");
+            assert!(all().iter().any(|reach| reach.place == provider.name()), "{provider} is on the label");
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Manifest {
     /// The smallest set of scopes that runs every action whose needs are known.
     pub scopes: Vec<String>,
     /// Where it can go, and nowhere else.
-    pub egress: &'static [EgressRule],
+    pub egress: Vec<EgressRule>,
     /// What it handles.
     pub data: DataHandling,
     /// What one call may use where the connection's settings do not say otherwise.
@@ -123,7 +123,7 @@ impl Host {
             effects: count(|action| action.effect),
             stages: count(|action| action.stage),
             scopes: plan.names().into_iter().map(str::to_owned).collect(),
-            egress: &egress::ALL,
+            egress: egress::all(),
             data: DataHandling {
                 personal: those(|action| action.handles_personal_data),
                 secret_written: those(|action| !action.secret_inputs.is_empty()),

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::{error::Error, limits::MOST_MEMORY_BYTES};
+use crate::{engine_error::EngineError, error::Error, limits::MOST_MEMORY_BYTES};
 
 /// A component is made of some core modules: the guest, and the adapters of its imports and exports. The connector has
 /// three.
@@ -44,7 +44,7 @@ fn start_ticker(engine: EngineWeak) -> Result<(), Error> {
         .name("auth0-host-epoch".to_owned())
         .spawn(tick)
         .map(drop)
-        .map_err(|error| Error::Engine(wasmtime::Error::new(error)))
+        .map_err(|error| engine_error(error))
 }
 
 fn pool(instances: u32) -> PoolingAllocationConfig {
@@ -74,10 +74,14 @@ fn engine_with(pool: PoolingAllocationConfig) -> Result<Engine, Error> {
     match Engine::new(&config) {
         Err(error) if refused_by_the_system(&error) => {
             config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-            Engine::new(&config).map_err(Error::Engine)
+            Engine::new(&config).map_err(engine_error)
         }
-        result => result.map_err(Error::Engine),
+        result => result.map_err(engine_error),
     }
+}
+
+fn engine_error(error: impl Into<wasmtime::Error>) -> Error {
+    Error::Engine(EngineError::new(error))
 }
 
 /// Knows an error of the operating system at the root of one of wasmtime's. Its type is that of wasmtime's own version

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{ActionPattern, Located, Policy, PolicyDenial, PolicyError, Rules};
-use crate::action::{ActionSummary, CUSTOM_REQUEST, Effect};
+use super::{ActionPattern, Located, Policy, PolicyError, Rules};
+use crate::{
+    action::{ActionSummary, CUSTOM_REQUEST, Effect},
+    denial::{Denial, DeniedBy, Remedy},
+};
 
 /// What is to be said to each action.
 #[derive(Clone, Debug)]
@@ -11,20 +14,18 @@ pub enum PermittedActions {
     /// No rule is about actions.
     All,
     /// The answer for each action there is.
-    Known(BTreeMap<String, Result<(), PolicyDenial>>),
+    Known(BTreeMap<String, Result<(), Denial>>),
 }
 
 impl PermittedActions {
     /// Tells whether an action may be run.
-    pub fn check(&self, action: &str) -> Result<(), PolicyDenial> {
+    pub fn check(&self, action: &str) -> Result<(), Denial> {
         match self {
             Self::All => Ok(()),
-            Self::Known(actions) => actions.get(action).cloned().unwrap_or_else(|| {
-                Err(PolicyDenial::new(
-                    "the policy has rules about actions, and this component lists no such action",
-                    "check the action's id: `auth0-host actions` lists all of them",
-                ))
-            }),
+            Self::Known(actions) => actions
+                .get(action)
+                .cloned()
+                .unwrap_or_else(|| Err(Denial::new(DeniedBy::UnknownAction).or(Remedy::CheckActionId))),
         }
     }
 }
@@ -46,14 +47,14 @@ impl Policy {
             let kind =
                 if rule.value.exact().is_some() { "there is no such action" } else { "it matches no action" };
             let hint = near(&rule.value.to_string(), all);
-            return Err(rule.error(format!("{rule}: {kind}{hint}; `auth0-host actions` lists all of them")));
+            return Err(rule.error(format!("{rule}: {kind}{hint}; the list of actions has all of them")));
         }
         let decisions: Vec<_> = all.iter().map(|action| (action, self.decide(action))).collect();
         for rule in self.actions.allow.iter().flatten() {
             let mut about = decisions.iter().filter(|(action, _)| rule.value.matches(&action.id));
             if !about.clone().any(|(_, decision)| decision.is_ok()) {
                 let reason = about.find_map(|(_, decision)| decision.as_ref().err());
-                let reason = reason.map_or("", |denial| denial.rule());
+                let reason = reason.map_or_else(String::new, |denial| denial.rule().to_string());
                 return Err(rule.error(format!("{rule} has no effect: {reason}")));
             }
         }
@@ -81,26 +82,21 @@ impl Policy {
         self.actions.allow.as_deref().is_none_or(matches)
     }
 
-    fn decide(&self, action: &ActionSummary) -> Result<(), PolicyDenial> {
+    fn decide(&self, action: &ActionSummary) -> Result<(), Denial> {
         let ActionSummary { id, effect, .. } = action;
+        let action = || id.clone();
         if let Some(rule) = self.actions.deny.iter().find(|rule| rule.value.matches(id)) {
-            return Err(PolicyDenial::new(
-                format!("the action `{id}` is denied by the policy's rule {rule}"),
-                "change that rule",
-            ));
+            let rule = DeniedBy::ActionRule { action: action(), rule: rule.to_string() };
+            return Err(Denial::new(rule).or(Remedy::ChangeRule));
         }
         if !self.allows(id) {
-            return Err(PolicyDenial::new(
-                format!("no rule of the policy allows the action `{id}`"),
-                format!("add \"{id}\" to `allow` of [actions]"),
-            ));
+            return Err(Denial::new(DeniedBy::ActionNotAllowed { action: action() })
+                .or(Remedy::AllowAction { action: action() }));
         }
         // What a custom request does is for the rules about requests, which are told its method.
         if self.read_only && *effect != Effect::Read && id != CUSTOM_REQUEST {
-            return Err(PolicyDenial::new(
-                format!("the policy is read-only, and the effect of the action `{id}` is {effect}"),
-                "set `read_only` to false",
-            ));
+            return Err(Denial::new(DeniedBy::ActionWrites { action: action(), effect: *effect })
+                .or(Remedy::AllowWriting));
         }
         Ok(())
     }

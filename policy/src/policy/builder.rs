@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     address::{AddressRules, Network},
-    destination::MailProvider,
+    mail_provider::MailProvider,
 };
 
 /// A policy that is being put together. Rules are texts as in the file; [`PolicyBuilder::build`] reads them.

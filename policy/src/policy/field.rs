@@ -9,6 +9,7 @@ use http::{HeaderMap, header};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::located::Located;
+use crate::private_path::MASK;
 
 /// A member of a JSON body, with all that is in it: `blocked`, `app_metadata.plan`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,17 +122,36 @@ pub(super) struct FieldRule<R> {
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FieldProblem {
+#[non_exhaustive]
+pub enum FieldProblem {
+    /// It writes a member that no rule names.
     #[error("writes `{}`", shown(.0))]
     Field(String),
+    /// It replaces a member of which only a part may be written.
     #[error("replaces the whole of `{}`, of which only a part may be written", shown(.0))]
     Replaced(String),
+    /// It is JSON, and no object.
     #[error("is no JSON object")]
     NoObject,
+    /// It is not said to be JSON.
     #[error("is not sent as `content-type: application/json`, and forms are not looked into")]
     MediaType,
+    /// It is not JSON, or has a key twice.
     #[error("is not JSON with each key once: {0}")]
     Json(String),
+}
+
+impl FieldProblem {
+    /// Says it without the member, which is the guest's own text, and without what the parser quotes.
+    pub(crate) fn masked(&self) -> String {
+        match self {
+            Self::Field(_) => Self::Field(MASK.to_owned()),
+            Self::Replaced(_) => Self::Replaced(MASK.to_owned()),
+            Self::Json(_) => Self::Json(MASK.to_owned()),
+            Self::NoObject | Self::MediaType => self.clone(),
+        }
+        .to_string()
+    }
 }
 
 /// A key is the guest's own text.

@@ -22,15 +22,14 @@ mod request_rule;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-use http::{HeaderMap, HeaderName, Method, Uri};
+use http::{HeaderMap, Method, Uri};
 
 pub use self::actions::PermittedActions;
 pub use self::path_pattern::CHANGE_PASSWORD;
 pub use self::{
     action_pattern::{ActionPattern, ActionPatternError},
     builder::PolicyBuilder,
+    field::FieldProblem,
     located::PolicyError,
     report::PolicyReport,
 };
@@ -42,23 +41,25 @@ use self::{
 };
 use crate::{
     address::AddressRules,
-    destination::{Destination, MailProvider},
+    denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine, shown},
+    destination::Destination,
+    mail_provider::MailProvider,
 };
 
 /// Headers by which servers and frameworks let a request name another method, path or host than its own: a rule about
 /// `DELETE` would be passed by a `POST`. Whether Auth0's edge listens to any of them is not documented; no action needs
 /// one.
-const REWRITING_HEADERS: [HeaderName; 10] = [
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-original-host"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-host"),
-    http::header::FORWARDED,
+const REWRITING_HEADERS: [&str; 10] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-forwarded-host",
+    "x-forwarded-prefix",
+    "x-host",
+    "forwarded",
 ];
 
 /// What a connection may do: which actions, which requests, which members of their bodies.
@@ -102,35 +103,6 @@ enum MailRule {
     Any,
     Only(MailProvider),
     None,
-}
-
-/// Why a policy refuses, and how to allow it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{rule}; to allow it, {allow}")]
-pub struct PolicyDenial {
-    rule: String,
-    allow: String,
-}
-
-impl PolicyDenial {
-    fn new(rule: impl Into<String>, allow: impl Into<String>) -> Self {
-        Self { rule: rule.into(), allow: allow.into() }
-    }
-
-    /// A refusal that no policy can lift.
-    fn always(what: impl fmt::Display) -> Self {
-        Self::new(format!("{what}, which no request of the API has"), "send it without")
-    }
-
-    /// Says which rule refuses.
-    pub fn rule(&self) -> &str {
-        &self.rule
-    }
-
-    /// Says what would have to be changed.
-    pub fn allow(&self) -> &str {
-        &self.allow
-    }
 }
 
 impl Policy {
@@ -182,37 +154,30 @@ impl Policy {
         uri: &Uri,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<(), PolicyDenial> {
+    ) -> Result<(), Denial> {
         match destination {
             Destination::Mail(provider) => self.check_mail(provider),
             Destination::ManagementApi | Destination::ChangePassword => {
                 self.check_tenant_request(method, uri, headers, body)
             }
             // Where the host holds credentials it answers these itself.
-            Destination::TokenEndpoint => Err(PolicyDenial::new(
-                "this connection has no credentials, and a guest fetches no tokens by itself",
-                "give the connection credentials",
-            )),
+            Destination::TokenEndpoint => {
+                Err(Denial::new(DeniedBy::NoCredentials).or(Remedy::SetCredentials))
+            }
         }
     }
 
-    fn check_mail(&self, provider: MailProvider) -> Result<(), PolicyDenial> {
-        let name = provider.name();
+    fn check_mail(&self, provider: MailProvider) -> Result<(), Denial> {
         if self.read_only {
-            return Err(PolicyDenial::new(
-                "the policy is read-only, and no mail is sent",
-                "set `read_only` to false",
-            ));
+            return Err(Denial::new(DeniedBy::MailWrites).or(Remedy::AllowWriting));
         }
         let rule = match self.mail {
             MailRule::Any => return Ok(()),
             MailRule::Only(only) if only == provider => return Ok(()),
-            MailRule::Only(only) => {
-                format!("the policy allows mail through {} only, not {name}", only.name())
-            }
-            MailRule::None => "the policy allows no mail".to_owned(),
+            MailRule::Only(allowed) => DeniedBy::MailProvider { allowed, asked: provider },
+            MailRule::None => DeniedBy::NoMail,
         };
-        Err(PolicyDenial::new(rule, format!("set `mail_provider` to \"{name}\", or leave it out")))
+        Err(Denial::new(rule).or(Remedy::AllowMailProvider { provider }))
     }
 
     fn check_tenant_request(
@@ -221,53 +186,37 @@ impl Policy {
         uri: &Uri,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<(), PolicyDenial> {
-        if let Some(header) = REWRITING_HEADERS.iter().find(|name| headers.contains_key(*name)) {
-            return Err(PolicyDenial::always(format!("the header `{header}`")));
+    ) -> Result<(), Denial> {
+        if let Some(header) = REWRITING_HEADERS.iter().find(|name| headers.contains_key(**name)) {
+            return Err(Denial::malformed(Malformed::Header(header)));
         }
         if overrides_method(uri) {
-            return Err(PolicyDenial::always("the query parameter `_method`"));
+            return Err(Denial::malformed(Malformed::MethodParameter));
         }
-        let known =
-            ApiMethod::of(method).ok_or_else(|| PolicyDenial::always(format!("the method {method}")))?;
-        let path = RequestPath::read(uri.path())
-            .map_err(|problem| PolicyDenial::always(format!("the path {problem}")))?;
-        let request = format!("{method} {}", shown(uri.path()));
+        let known = ApiMethod::read(method)?;
+        let path =
+            RequestPath::read(uri.path()).map_err(|problem| Denial::malformed(Malformed::Path(problem)))?;
+        let request = RequestLine::new(method, uri.path());
         if self.read_only && known != ApiMethod::Get {
-            return Err(PolicyDenial::new(
-                format!("the policy is read-only, and {request} may write"),
-                "set `read_only` to false",
-            ));
+            return Err(Denial::new(DeniedBy::RequestWrites(request)).or(Remedy::AllowWriting));
         }
         if let Some(rule) = self.requests.deny.iter().find(|rule| rule.value.restricts(known, &path)) {
-            return Err(PolicyDenial::new(
-                format!("{request} is denied by the policy's rule {rule}"),
-                "change that rule",
-            ));
+            let rule = DeniedBy::RequestRule { request, rule: rule.to_string() };
+            return Err(Denial::new(rule).or(Remedy::ChangeRule));
         }
         if let Some(allow) = &self.requests.allow {
             let allowed = |reading: &Vec<String>| allow.iter().any(|rule| rule.value.allows(known, reading));
             if let Some(reading) = path.readings.iter().find(|reading| !allowed(reading)) {
-                let read_otherwise =
-                    if path.readings.len() > 1 { ", as a server may decode its path," } else { "" };
-                return Err(PolicyDenial::new(
-                    format!("no rule of the policy allows {request}{read_otherwise}"),
-                    format!(
-                        "add a rule such as \"{method} {}\" to `allow` of [requests]",
-                        likely_pattern(reading)
-                    ),
-                ));
+                let rule = format!("{method} {}", likely_pattern(reading));
+                let as_decoded = path.readings.len() > 1;
+                return Err(Denial::new(DeniedBy::RequestNotAllowed { request, as_decoded })
+                    .or(Remedy::AllowRequest { rule }));
             }
         }
         for rule in self.fields.iter().filter(|rule| rule.on.value.restricts(known, &path)) {
             rule.fields.check(headers, body).map_err(|problem| {
-                PolicyDenial::new(
-                    format!("the body of {request} {problem}, against the policy's [fields] {}", rule.on),
-                    match rule.fields.list().as_slice() {
-                        [] => "add the field to that rule, which allows none".to_owned(),
-                        fields => format!("add the field to that rule, which allows {}", fields.join(", ")),
-                    },
-                )
+                let denied = DeniedBy::Field { request: request.clone(), problem, rule: rule.on.to_string() };
+                Denial::new(denied).or(Remedy::AllowField { allowed: rule.fields.list() })
             })?;
         }
         Ok(())
@@ -275,28 +224,18 @@ impl Policy {
 }
 
 /// Holds a request of a call that may only read to that, whatever the policy allows.
-pub fn check_reading(destination: Destination, method: &Method) -> Result<(), PolicyDenial> {
+pub fn check_reading(destination: Destination, method: &Method) -> Result<(), Denial> {
     let reads = ApiMethod::of(method) == Some(ApiMethod::Get);
     if reads && destination == Destination::ManagementApi {
         return Ok(());
     }
-    Err(PolicyDenial::new(
-        format!("this call may only read, and a {method} may write or send"),
-        "run it without `CallOptions::read_only` (`auth0-host mcp`: with --write)",
-    ))
+    Err(Denial::new(DeniedBy::CallReads { method: method.to_string() }).or(Remedy::AllowCallToWrite))
 }
 
 /// Whether the query has a parameter `_method`, to which Express and Rails applications listen.
 fn overrides_method(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case("_method"))
-}
-
-/// A path is the guest's own text.
-fn shown(path: &str) -> String {
-    /// Longer than any path of the API with its ids.
-    const LONGEST: usize = 200;
-    path.chars().take(LONGEST).flat_map(char::escape_debug).collect()
 }
 
 /// Guesses what somebody would write who wants to allow a path: what does not look like a word is an id.

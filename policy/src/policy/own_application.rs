@@ -7,21 +7,16 @@
 
 use http::{Method, Uri};
 
-use super::{ApiMethod, Policy, PolicyDenial, RequestPath, shown};
+use super::{ApiMethod, Policy, RequestPath};
+use crate::denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine, shown};
 
 impl Policy {
     /// Tells whether a request may leave to a tenant that this application acts in.
-    pub fn check_own_application(
-        &self,
-        own: Option<&str>,
-        method: &Method,
-        uri: &Uri,
-    ) -> Result<(), PolicyDenial> {
-        let known =
-            ApiMethod::of(method).ok_or_else(|| PolicyDenial::always(format!("the method {method}")))?;
+    pub fn check_own_application(&self, own: Option<&str>, method: &Method, uri: &Uri) -> Result<(), Denial> {
+        let known = ApiMethod::read(method)?;
         let Some(own) = own.filter(|_| known != ApiMethod::Get) else { return Ok(()) };
-        let path = RequestPath::read(uri.path())
-            .map_err(|problem| PolicyDenial::always(format!("the path {problem}")))?;
+        let path =
+            RequestPath::read(uri.path()).map_err(|problem| Denial::malformed(Malformed::Path(problem)))?;
         let is_own = |reading: &Vec<String>| {
             let begin = ["api", "v2", "clients", own];
             reading.len() >= begin.len()
@@ -37,17 +32,9 @@ impl Policy {
         if named {
             return Ok(());
         }
-        Err(PolicyDenial::new(
-            format!(
-                "{method} {} writes the application that this connection acts as, and who writes it can take its place",
-                shown(uri.path())
-            ),
-            format!(
-                "use another application, or name exactly \"{method} /{}\" in `allow` of [requests], beside what else is \
-                 to be allowed",
-                shown(&reading.join("/"))
-            ),
-        ))
+        let rule = format!("{method} /{}", shown(&reading.join("/")));
+        Err(Denial::new(DeniedBy::OwnApplication(RequestLine::new(method, uri.path())))
+            .or(Remedy::AllowOwnApplication { rule }))
     }
 }
 
@@ -55,7 +42,7 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn check(policy: &Policy, own: Option<&str>, request: &str) -> Result<(), PolicyDenial> {
+    fn check(policy: &Policy, own: Option<&str>, request: &str) -> Result<(), Denial> {
         let (method, path) = request.split_once(' ').unwrap();
         let uri = format!("https://acme.eu.auth0.com{path}").parse().unwrap();
         policy.check_own_application(own, &method.parse().unwrap(), &uri)
@@ -81,7 +68,7 @@ mod tests {
             "PATCH /api/v2/clients/oWn1%2F",
         ] {
             let denial = check(&Policy::default(), Some("oWn1"), request).unwrap_err();
-            assert!(denial.rule().contains("that this connection acts as"), "{request}: {denial}");
+            assert!(matches!(denial.rule(), DeniedBy::OwnApplication(_)), "{request}: {denial}");
         }
         for request in [
             "GET /api/v2/clients/oWn1",
@@ -106,7 +93,8 @@ mod tests {
         };
         check(&policy(&["* /api/v2/**", named]), Some("own"), named).unwrap();
         let denial = check(&policy(&["* /api/v2/**"]), Some("own"), named).unwrap_err();
-        assert!(denial.allow().contains(&format!("\"{named}\"")), "{denial}");
+        let Some(Remedy::AllowOwnApplication { rule }) = denial.remedy() else { panic!("{denial}") };
+        assert_eq!(rule, &named.to_string(), "{denial}");
         for rule in
             ["* /api/v2/clients/own/**", "* /api/v2/clients/{id}/rotate-secret", "* /api/v2/clients/own"]
         {

@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
-use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyDenial, PolicyError};
+use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyError};
 use crate::{
     action::{ActionSummary, CUSTOM_REQUEST, Effect, is_operation},
     base_url::BaseUrl,
+    denial::{Denial, DeniedBy, Remedy},
     destination::{Destinations, MailAccess},
 };
 
@@ -57,12 +58,10 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyDenial`], with the rule that refuses it.
-    pub fn test_request(&self, request: &str, body: &[u8]) -> Result<(), PolicyDenial> {
-        let form = || {
-            let problem = format!("`{request}` is not of the form METHOD PATH, such as `GET /api/v2/users`");
-            PolicyDenial::new(problem, "write it so")
-        };
+    /// [`Denial`], with the rule that refuses it.
+    pub fn test_request(&self, request: &str, body: &[u8]) -> Result<(), Denial> {
+        let form =
+            || Denial::new(DeniedBy::RequestForm { text: request.to_owned() }).or(Remedy::WriteRequest);
         let (method, target) = request.split_once(' ').ok_or_else(form)?;
         let method: Method = method.parse().map_err(|_| form())?;
         // Any name does: what is asked is about the path.
@@ -72,11 +71,9 @@ impl Policy {
         let uri: Uri = url.parse().map_err(|_| form())?;
         // What credentials a connection will have is not the policy's.
         let destinations = Destinations::new(tenant, None).mail(MailAccess::Unspecified);
-        let route = destinations.classify(&method, &uri).map_err(|denial| {
-            let denial = denial.to_string();
-            let rule = denial.strip_prefix("denied: ").unwrap_or(&denial);
-            PolicyDenial::new(rule, "name a request that a connection can send at all")
-        })?;
+        let route = destinations
+            .classify(&method, &uri)
+            .map_err(|denial| Denial::new(denial.rule().clone()).or(Remedy::NameRequest))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.check_request(route.destination, &method, &uri, &headers, body)
@@ -117,8 +114,8 @@ impl PolicyReport {
     ///
     /// # Errors
     ///
-    /// [`PolicyDenial`], with the rule that refuses it.
-    pub fn test_action(&self, action: &str) -> Result<(), PolicyDenial> {
+    /// [`Denial`], with the rule that refuses it.
+    pub fn test_action(&self, action: &str) -> Result<(), Denial> {
         self.permitted.check(action)
     }
 

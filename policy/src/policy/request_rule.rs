@@ -8,6 +8,7 @@ use super::{
     path_pattern::{Case, PathPattern, PathPatternError},
     request_path::RequestPath,
 };
+use crate::denial::{Denial, Malformed};
 
 /// The methods that Auth0's API has. `HEAD` reads what `GET` reads and goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,11 @@ impl ApiMethod {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
+    }
+
+    /// Reads a request's method, and refuses one that the API has not.
+    pub(super) fn read(method: &Method) -> Result<Self, Denial> {
+        Self::of(method).ok_or_else(|| Denial::malformed(Malformed::Method(method.to_string())))
     }
 
     /// Knows a request's method. Methods are case-sensitive (RFC 9110, section 9.1).

@@ -144,7 +144,7 @@ pub(super) fn ses(message: &Message, configuration_set: Option<&str>) -> Value {
 
 /// Writes a mailbox as SES takes it: 7 bits only, a name in other scripts in the encoded words of RFC 2047.
 fn seven_bit(mailbox: &Mailbox) -> String {
-    /// Octets of one word: 75 characters at most (RFC 2047, section 2), without `=?UTF-8?B?` and `?=` 63, which hold 15
+    /// Bytes of one word: 75 characters at most (RFC 2047, section 2), without `=?UTF-8?B?` and `?=` 63, which hold 15
     /// groups of Base64.
     const WORD: usize = 45;
 

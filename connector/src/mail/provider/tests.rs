@@ -213,7 +213,7 @@ fn names_in_other_scripts_reach_ses_in_seven_bits() {
     for (name, expected) in [
         ("Ada", "Ada <a@b.co>"),
         ("Zoë", "=?UTF-8?B?Wm/Dqw==?= <a@b.co>"),
-        // 45 octets hold 22 characters of two.
+        // 45 bytes hold 22 characters of two.
         (
             &long,
             &format!(

@@ -1,0 +1,115 @@
+//! The verdict on a call: what its guest answered, and what the host knows better.
+//!
+//! A guest need not tell what it heard, or understand it: it learns that a request was denied and not by which rule, and it
+//! never learns that a secret went astray. Where both speak, the host does, here and nowhere else.
+
+use serde_json::Value;
+
+use crate::{
+    call::CallFacts,
+    denial::{Denial, DeniedBy, Remedy},
+    error::{ActionError, Error, ErrorKind},
+};
+
+/// Reconciles what a guest answered with what the host knows of the call.
+pub(crate) fn verdict(action: &str, answer: Result<Value, Error>, facts: &CallFacts) -> Result<Value, Error> {
+    let CallFacts { denial, lacking, lost_secret, .. } = facts;
+    match (answer, lost_secret) {
+        // It may be in force, whatever the guest made of the answer. The host's own failures leave that open as they are.
+        (Ok(_), Some(subject)) => Err(lost(subject).into()),
+        (Err(Error::Action(error)), Some(subject)) => {
+            let ActionError { kind, message, denial, .. } = lost(subject);
+            Err(ActionError { kind, message, denial, retry_after_ms: None, ..error }.into())
+        }
+        // The request was not sent for want of them.
+        (Err(Error::Action(error)), None) if !lacking.is_empty() => {
+            let (action, scopes) = (action.to_owned(), lacking.clone());
+            let remedy = Remedy::WidenGrant { action: action.clone(), scopes: scopes.clone() };
+            let denial = Denial::new(DeniedBy::MissingScopes { action, scopes: scopes.clone() }).or(remedy);
+            let kind = ErrorKind::Forbidden;
+            let message = denial.to_string();
+            Err(ActionError { kind, message, scopes, denial: Some(Box::new(denial)), ..error }.into())
+        }
+        (Err(Error::Action(error)), None) if error.kind == ErrorKind::PolicyDenied => Err(match denial {
+            Some(denial) => {
+                ActionError { message: denial.to_string(), denial: Some(Box::new(denial.clone())), ..error }
+            }
+            None => error,
+        }
+        .into()),
+        (answer, _) => answer,
+    }
+}
+
+fn lost(subject: &str) -> ActionError {
+    ActionError::new(
+        ErrorKind::OutcomeUnknown,
+        format!(
+            "a new secret of `{subject}` may be in force, and is in no secret sink: the tenant's answer was lost or could \
+             not be read; have another made in its place, as by rotating the secret again"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(kind: ErrorKind) -> Result<Value, Error> {
+        let mut error = ActionError::new(kind, "the guest's words");
+        error.status = Some(403);
+        Err(error.into())
+    }
+
+    fn told(answer: Result<Value, Error>, facts: &CallFacts) -> ActionError {
+        match verdict("get-user", answer, facts) {
+            Err(Error::Action(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn denied() -> CallFacts {
+        let denial = Denial::new(DeniedBy::NoMail);
+        CallFacts { denial: Some(denial), ..CallFacts::default() }
+    }
+
+    #[test]
+    fn what_the_host_does_not_know_better_stays_as_the_guest_said_it() {
+        let facts = CallFacts::default();
+        assert_eq!(verdict("get-user", Ok(Value::Null), &facts).unwrap(), Value::Null);
+        assert_eq!(told(answered(ErrorKind::PolicyDenied), &facts).message, "the guest's words");
+        assert_eq!(told(answered(ErrorKind::NotFound), &denied()).message, "the guest's words");
+        assert_eq!(verdict("get-user", Ok(Value::Null), &denied()).unwrap(), Value::Null);
+    }
+
+    #[test]
+    fn a_denial_is_the_host_s_with_its_rule() {
+        let error = told(answered(ErrorKind::PolicyDenied), &denied());
+        assert_eq!(error.denial.unwrap().rule(), &DeniedBy::NoMail);
+        assert_eq!((error.message.as_str(), error.status), ("the policy allows no mail", Some(403)));
+    }
+
+    #[test]
+    fn scopes_that_are_lacking_are_told_with_the_grant_that_would_do() {
+        let facts = CallFacts { lacking: vec!["read:users".to_owned()], ..denied() };
+        let error = told(answered(ErrorKind::Other), &facts);
+        assert_eq!(
+            (error.kind, error.scopes.as_slice()),
+            (ErrorKind::Forbidden, &["read:users".to_owned()][..])
+        );
+        assert!(matches!(error.denial.unwrap().remedy(), Some(Remedy::WidenGrant { .. })));
+    }
+
+    #[test]
+    fn a_secret_that_nobody_has_is_told_before_anything_else() {
+        let lost = Some("clients/abc".to_owned());
+        let facts = CallFacts { lost_secret: lost, lacking: vec!["read:users".to_owned()], ..denied() };
+        for answer in [Ok(Value::Null), answered(ErrorKind::RateLimited)] {
+            let error = told(answer, &facts);
+            assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
+            assert!(error.message.contains("of `clients/abc` may be in force"), "{error}");
+        }
+        let stopped = Err(Error::Timeout { after: std::time::Duration::ZERO });
+        assert!(matches!(verdict("get-user", stopped, &facts), Err(Error::Timeout { .. })));
+    }
+}

@@ -1,0 +1,629 @@
+//! Why something was refused before it left, and what would allow it.
+//!
+//! A refusal has three readers: the engine, which is told everything; the audit trail, which is kept for long and read by
+//! many, and so repeats nothing that a person or a component chose; and the program around the library, which knows its
+//! own options better than the library does. So a refusal stays data until one of them writes it: [`Denial`] for the
+//! engine, [`Denial::masked`] for the record, and [`Denial::remedy`] for a program's own words.
+
+use std::fmt;
+
+use crate::{
+    action::Effect,
+    address::{AddressClass, Prohibited},
+    base_url::BaseUrl,
+    mail_provider::MailProvider,
+    policy::{CHANGE_PASSWORD, FieldProblem},
+    private_path::{self, MASK},
+};
+
+/// A refusal: what was refused, by which rule, and what would allow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    rule: DeniedBy,
+    remedy: Option<Remedy>,
+}
+
+/// What refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeniedBy {
+    /// The policy has rules about actions, and the component lists no such action.
+    UnknownAction,
+    /// A rule of the policy denies the action.
+    ActionRule {
+        /// The action.
+        action: String,
+        /// The rule, with its line where it has one.
+        rule: String,
+    },
+    /// No rule of the policy allows the action.
+    ActionNotAllowed {
+        /// The action.
+        action: String,
+    },
+    /// The policy is read-only, and the action does more than read.
+    ActionWrites {
+        /// The action.
+        action: String,
+        /// What it does.
+        effect: Effect,
+    },
+    /// The request goes nowhere that the tenant's settings name.
+    Origin {
+        /// Scheme, host and port that were asked for; nothing where the URL has none that are plain.
+        origin: Option<String>,
+    },
+    /// No API has this method.
+    Method,
+    /// Servers resolve a segment of the path, so it does not name what it seems to.
+    DotSegment,
+    /// One of the tenant's other paths: log-in, sign-up, what is for browsers.
+    TenantPath,
+    /// Another function of an email provider than sending.
+    MailPath {
+        /// The provider.
+        provider: MailProvider,
+    },
+    /// There are credentials for the email provider, but elsewhere.
+    MailElsewhere {
+        /// The provider.
+        provider: MailProvider,
+        /// Where the request goes.
+        asked: BaseUrl,
+        /// Where the credentials are for.
+        held: BaseUrl,
+    },
+    /// There are no credentials for the email provider.
+    MailCredentials {
+        /// The provider.
+        provider: MailProvider,
+        /// The one that there are credentials for.
+        held: Option<MailProvider>,
+    },
+    /// A request like no request of the API: it may be read as another one than the rules have seen.
+    Malformed(Malformed),
+    /// The policy is read-only, and the request may write.
+    RequestWrites(RequestLine),
+    /// A rule of the policy denies the request.
+    RequestRule {
+        /// The request.
+        request: RequestLine,
+        /// The rule, with its line where it has one.
+        rule: String,
+    },
+    /// No rule of the policy allows the request.
+    RequestNotAllowed {
+        /// The request.
+        request: RequestLine,
+        /// Whether that is so in one way only that a server may decode its path.
+        as_decoded: bool,
+    },
+    /// The body writes what the policy's `[fields]` do not allow.
+    Field {
+        /// The request.
+        request: RequestLine,
+        /// What the body does.
+        problem: FieldProblem,
+        /// The rule, with its line where it has one.
+        rule: String,
+    },
+    /// The policy is read-only, and an email is no reading.
+    MailWrites,
+    /// The policy allows another email provider.
+    MailProvider {
+        /// The one that it allows.
+        allowed: MailProvider,
+        /// The one that was asked for.
+        asked: MailProvider,
+    },
+    /// The policy allows no email.
+    NoMail,
+    /// The call may only read.
+    CallReads {
+        /// The request's method.
+        method: String,
+    },
+    /// Whoever writes the application that acts can take its place.
+    OwnApplication(RequestLine),
+    /// A guest fetches no tokens by itself.
+    NoCredentials,
+    /// The token lacks scopes that the action needs.
+    MissingScopes {
+        /// The action.
+        action: String,
+        /// The smallest set that is lacking.
+        scopes: Vec<String>,
+    },
+    /// The call has made as many requests as it may.
+    RequestLimit {
+        /// How many that is.
+        limit: u64,
+    },
+    /// The body would set a handle as a secret.
+    SecretHandle,
+    /// The email provider's key cannot be put on the email.
+    MailKey(&'static str),
+    /// The answer would hold a new secret, and there is no secret sink.
+    NoSecretSink,
+    /// Too many new secrets wait for the secret sink.
+    SecretsWaiting {
+        /// How many.
+        count: usize,
+    },
+    /// The secret sink is not ready.
+    SecretSink {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The name leads where no connection may be opened to.
+    Address(Prohibited),
+    /// The SMTP server offers no encryption.
+    NoStartTls {
+        /// The server.
+        server: String,
+    },
+    /// The audit trail cannot be written, and nothing is done that nobody can show later.
+    Audit {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text is no request, for whoever tests a policy.
+    RequestForm {
+        /// The text.
+        text: String,
+    },
+}
+
+/// In what a request is like none of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// A header by which servers let a request name another method, path or host.
+    Header(&'static str),
+    /// The query parameter `_method`.
+    MethodParameter,
+    /// A method of its own.
+    Method(String),
+    /// A path that no operation has: the phrase goes on from "the path".
+    Path(&'static str),
+}
+
+/// A request as refusals name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestLine {
+    method: String,
+    path: String,
+}
+
+/// What would allow what was refused. A program that has an option or a button for it says so in its own words; printed,
+/// it is in the terms of the library and of policy files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Look the action's id up.
+    CheckActionId,
+    /// Change the rule that denies.
+    ChangeRule,
+    /// Add the action to `allow` of `[actions]`.
+    AllowAction {
+        /// The action.
+        action: String,
+    },
+    /// Set `read_only` of the policy to false.
+    AllowWriting,
+    /// Add a rule to `allow` of `[requests]`.
+    AllowRequest {
+        /// Such a rule.
+        rule: String,
+    },
+    /// Name exactly one request in `allow` of `[requests]`.
+    AllowOwnApplication {
+        /// The rule.
+        rule: String,
+    },
+    /// Add a field to the rule of `[fields]`.
+    AllowField {
+        /// What the rule allows now.
+        allowed: Vec<String>,
+    },
+    /// Set `mail_provider` of the policy.
+    AllowMailProvider {
+        /// To this.
+        provider: MailProvider,
+    },
+    /// Send the request without what makes it malformed.
+    SendWithout,
+    /// Run the call without [read-only](DeniedBy::CallReads).
+    AllowCallToWrite,
+    /// Give the tenant credentials.
+    SetCredentials,
+    /// Give the tenant credentials for an email provider.
+    SetMailCredentials {
+        /// The provider.
+        provider: MailProvider,
+    },
+    /// Widen the application's grant.
+    WidenGrant {
+        /// The action that needs it.
+        action: String,
+        /// The scopes that are lacking.
+        scopes: Vec<String>,
+    },
+    /// Raise a limit.
+    RaiseLimit {
+        /// Its name.
+        limit: &'static str,
+    },
+    /// Send the secret instead of its handle.
+    SendSecret,
+    /// Send a JSON object.
+    SendObject,
+    /// Give the tenant a secret sink, or have the secret shown.
+    SetSecretSink,
+    /// Fix the secret sink, then put the secrets that wait into it.
+    RetrySecrets,
+    /// Fix the secret sink.
+    FixSecretSink,
+    /// Allow addresses of this machine.
+    AllowLoopback,
+    /// Allow the network that the address is in.
+    AllowNetwork,
+    /// Use a server or a port with TLS.
+    UseTls,
+    /// Fix what the audit trail is written to.
+    FixAudit,
+    /// Write the request as METHOD PATH.
+    WriteRequest,
+    /// Name a request that can be sent at all.
+    NameRequest,
+}
+
+/// Whom a refusal is written for.
+#[derive(Clone, Copy)]
+enum Reader {
+    /// The engine.
+    Engine,
+    /// The audit trail.
+    Record,
+}
+
+impl Denial {
+    /// Names what refuses; [`Denial::or`] adds what would allow it.
+    pub fn new(rule: DeniedBy) -> Self {
+        Self { rule, remedy: None }
+    }
+
+    /// Names what would allow it.
+    #[must_use]
+    pub fn or(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
+
+    /// A refusal that no policy can lift.
+    pub(crate) fn malformed(how: Malformed) -> Self {
+        Self::new(DeniedBy::Malformed(how)).or(Remedy::SendWithout)
+    }
+
+    /// Returns what refuses.
+    pub fn rule(&self) -> &DeniedBy {
+        &self.rule
+    }
+
+    /// Returns what would allow it, where anything would.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.remedy.as_ref()
+    }
+
+    /// Writes the rule for a record: paths as [`private_path::path`] does, and nothing else that a person or a component
+    /// chose – no hosts, no members of bodies, no words of other programs.
+    pub fn masked(&self) -> String {
+        /// A rule and a path; rules are their author's own texts, and may be long.
+        const LONGEST: usize = 300;
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.rule.write(&mut text, Reader::Record);
+        text.chars().take(LONGEST).collect()
+    }
+}
+
+impl From<Prohibited> for Denial {
+    fn from(prohibited: Prohibited) -> Self {
+        let remedy = match prohibited.class {
+            AddressClass::Metadata => None,
+            AddressClass::Loopback => Some(Remedy::AllowLoopback),
+            _ => Some(Remedy::AllowNetwork),
+        };
+        Self { rule: DeniedBy::Address(prohibited), remedy }
+    }
+}
+
+impl std::error::Error for Denial {}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.fmt(f)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "; to allow it, {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for DeniedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Reader::Engine)
+    }
+}
+
+impl DeniedBy {
+    fn write(&self, f: &mut impl fmt::Write, reader: Reader) -> fmt::Result {
+        // What a person, a component or another program chose.
+        let chosen = |text: &str| match reader {
+            Reader::Engine => text.to_owned(),
+            Reader::Record => MASK.to_owned(),
+        };
+        match self {
+            Self::UnknownAction => {
+                f.write_str("the policy has rules about actions, and this component lists no such action")
+            }
+            Self::ActionRule { action, rule } => {
+                write!(f, "the action `{action}` is denied by the policy's rule {rule}")
+            }
+            Self::ActionNotAllowed { action } => {
+                write!(f, "no rule of the policy allows the action `{action}`")
+            }
+            Self::ActionWrites { action, effect } => {
+                write!(f, "the policy is read-only, and the effect of the action `{action}` is {effect}")
+            }
+            Self::Origin { origin } => {
+                let origin = origin.as_deref().unwrap_or("a URL without a plain scheme, host and port");
+                write!(f, "{} is neither the tenant nor a mail provider of this connection", chosen(origin))
+            }
+            Self::Method => f.write_str("only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
+            Self::DotSegment => f.write_str("the path has a dot segment or a backslash"),
+            Self::TenantPath => {
+                write!(f, "of the tenant only /api/v2/… and POST {CHANGE_PASSWORD} can be reached")
+            }
+            Self::MailPath { provider } => {
+                write!(f, "of {provider} only the request that sends a mail is allowed")
+            }
+            Self::MailElsewhere { provider, asked, held } => {
+                let [asked, held] = [asked, held].map(|url| chosen(&url.to_string()));
+                write!(f, "the connection's credentials for {provider} are for {held}, not for {asked}")
+            }
+            Self::MailCredentials { provider, held } => {
+                write!(
+                    f,
+                    "the tenant sends its mails through {provider}, and this connection has no credentials for that"
+                )?;
+                held.map_or(Ok(()), |held| write!(f, ", but for {held}"))
+            }
+            Self::Malformed(how) => {
+                match how {
+                    Malformed::Header(name) => write!(f, "the header `{name}`")?,
+                    Malformed::MethodParameter => f.write_str("the query parameter `_method`")?,
+                    Malformed::Method(method) => write!(f, "the method {}", chosen(method))?,
+                    Malformed::Path(problem) => write!(f, "the path {problem}")?,
+                }
+                f.write_str(", which no request of the API has")
+            }
+            Self::RequestWrites(request) => {
+                write!(f, "the policy is read-only, and {} may write", request.shown(reader))
+            }
+            Self::RequestRule { request, rule } => {
+                write!(f, "{} is denied by the policy's rule {rule}", request.shown(reader))
+            }
+            Self::RequestNotAllowed { request, as_decoded } => {
+                let decoded = if *as_decoded { ", as a server may decode its path," } else { "" };
+                write!(f, "no rule of the policy allows {}{decoded}", request.shown(reader))
+            }
+            Self::Field { request, problem, rule } => {
+                let problem = match reader {
+                    Reader::Engine => problem.to_string(),
+                    Reader::Record => problem.masked(),
+                };
+                let request = request.shown(reader);
+                write!(f, "the body of {request} {problem}, against the policy's [fields] {rule}")
+            }
+            Self::MailWrites => f.write_str("the policy is read-only, and no mail is sent"),
+            Self::MailProvider { allowed, asked } => {
+                write!(f, "the policy allows mail through {} only, not {}", allowed.name(), asked.name())
+            }
+            Self::NoMail => f.write_str("the policy allows no mail"),
+            Self::CallReads { method } => {
+                write!(f, "this call may only read, and a {} may write or send", chosen(method))
+            }
+            Self::OwnApplication(request) => write!(
+                f,
+                "{} writes the application that this connection acts as, and who writes it can take its place",
+                request.shown(reader)
+            ),
+            Self::NoCredentials => {
+                f.write_str("this connection has no credentials, and a guest fetches no tokens by itself")
+            }
+            Self::MissingScopes { action, scopes } => {
+                write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
+            }
+            Self::RequestLimit { limit } => write!(f, "a call may make {limit} requests"),
+            Self::SecretHandle => {
+                f.write_str("a handle is not a secret: the request would set one that everybody may know")
+            }
+            Self::MailKey(problem) => f.write_str(problem),
+            Self::NoSecretSink => {
+                f.write_str("not sent: it creates a secret, and no secret sink is configured")
+            }
+            Self::SecretsWaiting { count } => write!(f, "{count} secrets wait for the secret sink"),
+            Self::SecretSink { problem } => {
+                write!(f, "the secret sink is not ready, so no new secret is made: {}", chosen(problem))
+            }
+            Self::Address(prohibited) => match reader {
+                Reader::Engine => f.write_str(&prohibited.fact()),
+                Reader::Record => write!(f, "{MASK} is at {}", prohibited.class),
+            },
+            Self::NoStartTls { server } => write!(
+                f,
+                "{} offers no STARTTLS, and neither a mail nor a password goes there in plain text",
+                chosen(server)
+            ),
+            Self::Audit { reason } => write!(f, "the audit trail cannot be written: {}", chosen(reason)),
+            Self::RequestForm { text } => {
+                write!(f, "`{}` is not of the form METHOD PATH, such as `GET /api/v2/users`", chosen(text))
+            }
+        }
+    }
+}
+
+impl RequestLine {
+    /// Names a request; its query is left out.
+    pub fn new(method: &http::Method, path: &str) -> Self {
+        Self { method: method.to_string(), path: path.to_owned() }
+    }
+
+    fn shown(&self, reader: Reader) -> String {
+        let path = match reader {
+            Reader::Engine => shown(&self.path),
+            Reader::Record => private_path::path(&self.path),
+        };
+        format!("{} {path}", self.method)
+    }
+}
+
+/// Escapes a path, which is the guest's own text.
+pub(crate) fn shown(path: &str) -> String {
+    /// Longer than any path of the API with its ids.
+    const LONGEST: usize = 200;
+    path.chars().take(LONGEST).flat_map(char::escape_debug).collect()
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CheckActionId => f.write_str("check the action's id: the list of actions has all of them"),
+            Self::ChangeRule => f.write_str("change that rule"),
+            Self::AllowAction { action } => write!(f, "add \"{action}\" to `allow` of [actions]"),
+            Self::AllowWriting => f.write_str("set `read_only` to false"),
+            Self::AllowRequest { rule } => {
+                write!(f, "add a rule such as \"{rule}\" to `allow` of [requests]")
+            }
+            Self::AllowOwnApplication { rule } => write!(
+                f,
+                "use another application, or name exactly \"{rule}\" in `allow` of [requests], beside what else is to be \
+                 allowed"
+            ),
+            Self::AllowField { allowed } if allowed.is_empty() => {
+                f.write_str("add the field to that rule, which allows none")
+            }
+            Self::AllowField { allowed } => {
+                write!(f, "add the field to that rule, which allows {}", allowed.join(", "))
+            }
+            Self::AllowMailProvider { provider } => {
+                write!(f, "set `mail_provider` to \"{}\", or leave it out", provider.name())
+            }
+            Self::SendWithout => f.write_str("send it without"),
+            Self::AllowCallToWrite => f.write_str("run it without `CallOptions::read_only`"),
+            Self::SetCredentials => f.write_str("give the tenant credentials"),
+            Self::SetMailCredentials { .. } => f.write_str("set them (`Settings::email_credentials`)"),
+            Self::WidenGrant { scopes, .. } => {
+                write!(f, "widen the application's grant by {}", scopes.join(", "))
+            }
+            Self::RaiseLimit { limit } => write!(f, "raise the limit `{limit}`"),
+            Self::SendSecret => f.write_str("send the secret itself"),
+            Self::SendObject => f.write_str("send one"),
+            Self::SetSecretSink => f.write_str(
+                "set one (`Settings::secret_sink`), or have the secret shown (`CallOptions::reveal_secrets`)",
+            ),
+            Self::RetrySecrets => f.write_str("fix the sink, then call `Tenant::retry_secrets`"),
+            Self::FixSecretSink => f.write_str("fix the sink, then retry"),
+            Self::AllowLoopback => {
+                f.write_str("set `allow_loopback` in the policy, or name a loopback address in the base URL")
+            }
+            Self::AllowNetwork => f.write_str("put its network into `allowed_networks` of the policy"),
+            Self::UseTls => {
+                f.write_str("use a server or a port that does, such as 465 with TLS from the first byte")
+            }
+            Self::FixAudit => f.write_str("fix what it is written to"),
+            Self::WriteRequest => f.write_str("write it so"),
+            Self::NameRequest => f.write_str("name a request that a connection can send at all"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(line: &str) -> RequestLine {
+        let (method, path) = line.split_once(' ').unwrap();
+        RequestLine::new(&method.parse().unwrap(), path)
+    }
+
+    #[test]
+    fn a_record_has_the_rule_without_what_was_asked_for() {
+        let jane = || request("PATCH /api/v2/users/samlp%7Cacme%7Cjane");
+        let rule = || "`PATCH /api/v2/users/{id}` (line 3)".to_owned();
+        let field = |problem| DeniedBy::Field { request: jane(), problem, rule: rule() };
+        for (denied, expected) in [
+            (
+                DeniedBy::RequestNotAllowed { request: jane(), as_decoded: false },
+                "no rule of the policy allows PATCH /api/v2/users/samlp%7C*",
+            ),
+            (
+                DeniedBy::RequestRule { request: jane(), rule: rule() },
+                "PATCH /api/v2/users/samlp%7C* is denied by the policy's rule `PATCH /api/v2/users/{id}` (line 3)",
+            ),
+            (
+                DeniedBy::ActionRule { action: "delete-user".to_owned(), rule: "`delete-*`".to_owned() },
+                "the action `delete-user` is denied by the policy's rule `delete-*`",
+            ),
+            (
+                DeniedBy::Origin { origin: Some("https://mira-olsen.example".to_owned()) },
+                "* is neither the tenant nor a mail provider of this connection",
+            ),
+            (
+                field(FieldProblem::Field("Jane Doe`, against the policy's [fields] `1985".to_owned())),
+                "the body of PATCH /api/v2/users/samlp%7C* writes `*`, against the policy's [fields] `PATCH \
+                 /api/v2/users/{id}` (line 3)",
+            ),
+            (
+                field(FieldProblem::Json("key `jane@acme.com` twice".to_owned())),
+                "the body of PATCH /api/v2/users/samlp%7C* is not JSON with each key once: *, against the policy's \
+                 [fields] `PATCH /api/v2/users/{id}` (line 3)",
+            ),
+            (
+                DeniedBy::Malformed(Malformed::Method("JANE-DOE".to_owned())),
+                "the method *, which no request of the API has",
+            ),
+            (
+                DeniedBy::SecretSink { problem: "vault.acme.example: jane may not write".to_owned() },
+                "the secret sink is not ready, so no new secret is made: *",
+            ),
+            (DeniedBy::NoStartTls { server: "mx.acme.example:25".to_owned() }, "* offers no STARTTLS"),
+            (
+                DeniedBy::Audit { reason: "/home/jane is full".to_owned() },
+                "the audit trail cannot be written: *",
+            ),
+        ] {
+            let masked = Denial::new(denied.clone()).or(Remedy::ChangeRule).masked();
+            assert!(masked.starts_with(expected), "{masked}");
+            assert!(!masked.contains("to allow it"), "{masked}: that is for the engine");
+            assert_ne!(masked.contains('*'), matches!(denied, DeniedBy::UnknownAction), "{masked}");
+        }
+        let prohibited = Prohibited {
+            host: "jane.acme.example".to_owned(),
+            address: [10, 0, 0, 1].into(),
+            class: AddressClass::Private,
+        };
+        assert_eq!(Denial::from(prohibited).masked(), "* is at a private address");
+    }
+
+    #[test]
+    fn an_engine_is_told_what_would_allow_it() {
+        let denial = Denial::new(DeniedBy::NoSecretSink).or(Remedy::SetSecretSink).to_string();
+        assert!(denial.contains("; to allow it, set one (`Settings::secret_sink`)"), "{denial}");
+        assert_eq!(
+            Denial::new(DeniedBy::DotSegment).to_string(),
+            "the path has a dot segment or a backslash"
+        );
+    }
+}
