@@ -25,6 +25,7 @@ mod scopes;
 mod secret_file;
 mod secrets;
 mod telemetry;
+mod version;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 #[derive(Debug, Parser)]
 #[command(
     name = "auth0-host",
-    version,
+    version = version::version(),
     about = "Runs actions of the Auth0 connector, a sandboxed WebAssembly component",
     after_help = ENVIRONMENT,
     arg_required_else_help = true,
