@@ -12,6 +12,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let connection = Host::new()?.tenant(settings).await?;
     let users = connection.run("list-users", serde_json::json!({"per_page": 2})).await?;
-    println!("{users:#}");
+    println!("{users}");
     Ok(())
 }
