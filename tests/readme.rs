@@ -198,11 +198,51 @@ fn a_command_that_nobody_knows_is_not_passed_over() {
     }
 }
 
+/// The code of an example of the library, without what it says of itself.
+fn example(name: &str) -> String {
+    let file = read(&format!("host/examples/{name}.rs"));
+    let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("//!")).collect();
+    code.join("\n").trim().to_owned()
+}
+
 #[test]
 fn the_example_in_the_readme_is_the_one_that_is_built() {
-    let file = read("host/examples/embed.rs");
-    let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("//!")).collect();
-    assert_eq!(blocks(&read("README.md"), "rust"), [code.join("\n").trim().to_owned()]);
+    assert_eq!(blocks(&read("README.md"), "rust"), [example("embed")]);
+}
+
+#[test]
+fn the_whole_engine_on_the_page_on_embedding_is_the_one_that_is_built() {
+    let shown = blocks(&read("docs/embedding.md"), "rust");
+    let engine = example("engine");
+    assert!(shown.contains(&engine), "docs/embedding.md shows host/examples/engine.rs as it is");
+}
+
+/// What stands between the braces of a type's first `impl`, or of a trait.
+fn body_of<'a>(source: &'a str, head: &str) -> &'a str {
+    let body = source.split(&format!("{head} {{")).nth(1).and_then(|rest| rest.split("\n}").next());
+    body.unwrap_or_else(|| panic!("there is `{head}`"))
+}
+
+/// The signatures of a trait's methods, without their bodies.
+fn signatures(body: &str) -> BTreeSet<&str> {
+    let lines = body.lines().map(str::trim).filter(|line| line.starts_with("fn "));
+    lines.map(|line| line.split(" {").next().unwrap_or(line).split(';').next().unwrap_or(line)).collect()
+}
+
+#[test]
+fn the_page_on_embedding_has_the_signatures_of_the_traits_that_an_engine_implements() {
+    let page = blocks(&read("docs/embedding.md"), "rust").join("\n");
+    for (file, name) in [
+        ("egress/src/credentials.rs", "pub trait CredentialSource: Send + Sync"),
+        ("egress/src/secrets/mod.rs", "pub trait SecretSink: Send + Sync"),
+        ("egress/src/request_observer.rs", "pub trait RequestObserver: Send + Sync"),
+        ("host/src/audit/mod.rs", "pub trait AuditSink: fmt::Debug + Send + Sync + 'static"),
+    ] {
+        let source = read(file);
+        let there = signatures(body_of(&source, name));
+        assert!(!there.is_empty(), "{name} has methods");
+        assert_eq!(signatures(body_of(&page, name)), there, "{name}");
+    }
 }
 
 #[test]
@@ -372,9 +412,14 @@ fn variables_on_the_pages_are_ones_that_are_read() {
 fn the_page_on_embedding_lists_each_setting_and_option() {
     let page = read("docs/embedding.md");
     let listed = names(&page);
-    for (file, least) in [("host/src/settings.rs", 15), ("egress/src/call.rs", 4), ("host/src/host.rs", 4)] {
+    for (file, head, least) in [
+        ("host/src/settings.rs", "impl Settings", 15),
+        ("host/src/limits.rs", "impl Limits", 10),
+        ("host/src/host.rs", "impl HostBuilder", 2),
+        ("egress/src/call.rs", "impl CallOptions", 6),
+    ] {
         let source = read(file);
-        let methods: Vec<&str> = source
+        let methods: Vec<&str> = body_of(&source, head)
             .split("    pub fn ")
             .skip(1)
             .filter_map(|rest| rest.split_once('('))
@@ -386,6 +431,63 @@ fn the_page_on_embedding_lists_each_setting_and_option() {
             assert!(listed.contains(method), "docs/embedding.md names `{method}` of {file}");
         }
     }
+}
+
+#[test]
+fn the_page_on_embedding_lists_each_error_and_each_remedy() {
+    let page = read("docs/embedding.md");
+    let listed = names(&page);
+    for (file, name, least) in [
+        ("host/src/error.rs", "Error", 10),
+        ("host/src/error.rs", "ErrorKind", 12),
+        ("policy/src/denial.rs", "Remedy", 20),
+    ] {
+        let source = read(file);
+        let variants: Vec<&str> = body_of(&source, &format!("pub enum {name}"))
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()))
+            .filter_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric()).next())
+            .collect();
+        assert!(variants.len() >= least, "{file}: {variants:?}");
+        for variant in variants {
+            let is_listed =
+                listed.contains(variant) || listed.contains(format!("{name}::{variant}").as_str());
+            assert!(is_listed, "docs/embedding.md names `{variant}` of {name}");
+        }
+    }
+}
+
+#[test]
+fn names_of_the_library_on_the_pages_are_ones_that_there_are() {
+    let library: String = ["host/src", "egress/src", "policy/src", "emulator/src"]
+        .map(|folder| source(&program::root().join(folder)))
+        .concat();
+    let word = |letter: char| !(letter.is_alphanumeric() || letter == '_');
+    let known: BTreeSet<&str> = library.split(word).collect();
+    let mut found = 0;
+    // The changes tell what things were called before.
+    for page in pages().into_iter().filter(|page| page != "CHANGELOG.md") {
+        let text = read(&page);
+        // Without the blocks: those that are whole are built, and each of their fences is three backticks.
+        let prose: String = text.split("```").step_by(2).collect();
+        for name in names(&prose) {
+            // `Type::name`, whatever is given to it; other crates' names begin in lower case.
+            let Some((of, rest)) = name.split_once("::") else { continue };
+            if !of.starts_with(|first: char| first.is_ascii_uppercase()) || of.contains(word) {
+                continue;
+            }
+            let member = rest.split(word).next().unwrap_or_default();
+            for part in [of, member] {
+                assert!(
+                    known.contains(part),
+                    "{page} names `{name}`, and there is no `{part}` in the library"
+                );
+            }
+            found += 1;
+        }
+    }
+    assert!(found > 50, "the pages name the library: {found}");
 }
 
 #[test]
