@@ -25,6 +25,20 @@ use crate::{
 pub(crate) static EMBEDDED: &[u8] = include_bytes!(env!("AUTH0_COMPONENT"));
 
 /// The compiled component. Cheap to clone; clones are the same host.
+///
+/// ```
+/// use auth0_host::Host;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), auth0_host::Error> {
+/// let host = Host::builder().build_async().await?;
+/// // What there is to run is known without a tenant.
+/// let action = host.describe("get-user").await?;
+/// assert_eq!(action.input_schema["required"], serde_json::json!(["user_id"]));
+/// assert_eq!(action.scopes[0].any_of[0], "read:users");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
@@ -146,6 +160,15 @@ impl std::fmt::Debug for Host {
 }
 
 /// Names the component of a [`Host`].
+///
+/// ```
+/// use auth0_host::{CodeCache, Host};
+///
+/// // Room for eight calls at once, of all tenants together.
+/// let host = Host::builder().concurrent_calls(8).code_cache(CodeCache::Off).build()?;
+/// assert_eq!(host.stats().instances, 0);
+/// # Ok::<(), auth0_host::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     component: Source,
