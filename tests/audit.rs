@@ -63,6 +63,7 @@ const CALL: &[Shape] = &[
     ("elapsed_ms", false, |value| value.as_f64().is_some_and(|elapsed| elapsed > 0.0)),
     ("requests", false, Value::is_array),
     ("requests_omitted", false, Value::is_u64),
+    ("secrets_undelivered", false, Value::is_u64),
 ];
 const OF_AN_ERROR: &[Shape] = &[
     ("error", false, Value::is_string),

@@ -104,6 +104,17 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
 const REQUESTS_AT_ONCE: usize = 8;
 
 /// How one call is to be run.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use auth0_egress::{call::CallOptions, governor::Priority};
+/// // A call of a nightly job, which reads and gives way to persons.
+/// let options = CallOptions::new()
+///     .deadline(Duration::from_secs(20))
+///     .priority(Priority::Background)
+///     .caller("execution 4711")
+///     .read_only();
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CallOptions {
     pub(crate) deadline: Option<Duration>,

@@ -9,6 +9,17 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 use crate::{private_key::PrivateKey, secret::Secret, settings_error::SettingsError};
 
 /// How the host proves to the tenant who it is. The component never gets to see it.
+///
+/// ```
+/// # use auth0_egress::credentials::Credentials;
+/// let credentials = Credentials::client_secret("client id", "client secret");
+/// assert_eq!(credentials.client_id(), Some("client id"));
+/// assert!(!format!("{credentials:?}").contains("client secret"));
+/// // A token that the engine fetches and replaces by itself.
+/// let token = Credentials::token("eyJhbGciOi…");
+/// ```
+///
+/// A key is [`PrivateKey`], a vault that is asked each time [`CredentialSource`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -151,8 +162,9 @@ pub type CredentialFuture<'a> =
 /// [`CredentialError::unavailable`].
 ///
 /// ```
-/// use auth0_host::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
-///
+/// # use auth0_egress::credentials::{
+/// #     Credential, CredentialError, CredentialFuture, CredentialSource, Credentials,
+/// # };
 /// struct Vault;
 ///
 /// impl Vault {

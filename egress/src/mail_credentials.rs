@@ -20,6 +20,14 @@ const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
 
 /// How the host proves to the tenant's mail provider who it is. The component never gets to see it.
+///
+/// ```
+/// # use auth0_egress::mail_credentials::{ApiKeyProvider, MailCredentials, SmtpSecurity, SmtpServer};
+/// let key = MailCredentials::api_key(ApiKeyProvider::SendGrid, "SG.key");
+/// let server = SmtpServer::new("smtp.acme.example", SmtpSecurity::StartTls).login("people", "password");
+/// let smtp = MailCredentials::Smtp(server);
+/// assert!(!format!("{key:?} {smtp:?}").contains("SG.key"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MailCredentials {
@@ -243,6 +251,12 @@ pub enum SmtpSecurity {
 }
 
 /// A server that takes mail over SMTP: the one, and the only one, that the connection's password goes to.
+///
+/// ```
+/// # use auth0_egress::mail_credentials::{SmtpSecurity, SmtpServer};
+/// let server = SmtpServer::new("smtp.acme.example", SmtpSecurity::Tls).port(2465).login("people", "password");
+/// assert_eq!(server.authority(), "smtp.acme.example:2465");
+/// ```
 #[derive(Clone, Debug)]
 pub struct SmtpServer {
     pub(crate) host: String,

@@ -60,6 +60,14 @@ impl std::str::FromStr for SigningAlgorithm {
 }
 
 /// An RSA key that signs assertions (`private_key_jwt`). Not printable, wiped from memory on drop.
+///
+/// ```no_run
+/// # use auth0_egress::{credentials::Credentials, private_key::{PrivateKey, SigningAlgorithm}, secret::Secret};
+/// let pem = Secret::new(std::fs::read_to_string("/run/secrets/auth0.pem")?);
+/// let key = PrivateKey::from_pem(&pem)?.algorithm(SigningAlgorithm::Rs384).key_id("2031-05")?;
+/// let credentials = Credentials::private_key("client id", key);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct PrivateKey {
     key: EncodingKey,
@@ -132,7 +140,7 @@ impl PrivateKey {
     }
 
     /// Signs claims as a JWT.
-    pub fn sign(&self, claims: &impl Serialize) -> jsonwebtoken::errors::Result<Secret> {
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> jsonwebtoken::errors::Result<Secret> {
         let mut header = Header::new(self.algorithm.jose());
         header.kid.clone_from(&self.key_id);
         jsonwebtoken::encode(&header, claims, &self.key).map(Secret::new)

@@ -8,6 +8,13 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A client secret, token or key: not printable, not serialisable, wiped from memory on drop.
+///
+/// ```
+/// # use auth0_egress::secret::Secret;
+/// let secret = Secret::new("as the dashboard shows it");
+/// assert!(!format!("{secret:?}").contains("dashboard"));
+/// assert_eq!(secret.expose().len(), 25);
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

@@ -8,6 +8,21 @@ pub use auth0_policy::action::{
 };
 
 /// Which actions to list: those to which all that is given applies.
+///
+/// ```
+/// use auth0_host::{ActionFilter, Effect, Host};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), auth0_host::Error> {
+/// let host = Host::builder().build_async().await?;
+/// let mut filter = ActionFilter::default();
+/// filter.text = Some("organization members".to_owned());
+/// filter.effect = Some(Effect::Read);
+/// let found = host.find_actions(&filter).await?;
+/// assert!(found.iter().any(|action| action.id == "organizations.members.list"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActionFilter {

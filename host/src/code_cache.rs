@@ -22,6 +22,18 @@ use wasmtime::{Engine, component::Component};
 use self::{entry::Key, folder::PrivateFolder};
 
 /// Where compiled code is kept.
+///
+/// ```no_run
+/// use auth0_host::{CodeCache, CodeOrigin, Host};
+///
+/// let host = Host::builder().code_cache(CodeCache::Folder("/var/cache/engine/auth0".into())).build()?;
+/// // Trouble with the folder is no error: the component is compiled then.
+/// if let Some(problem) = &host.code().problem {
+///     eprintln!("{problem}");
+/// }
+/// assert!(matches!(host.code().origin, CodeOrigin::Compiled | CodeOrigin::Cached));
+/// # Ok::<(), auth0_host::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CodeCache {

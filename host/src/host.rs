@@ -27,6 +27,20 @@ use crate::{
 /// A host begins with the connector that this library carries ([`Host::new`], [`Host::builder`]), or with one that is
 /// given ([`Host::with_component`], [`Host::with_component_file`]). Without the feature `embedded-component` there are
 /// only the latter.
+///
+/// ```
+/// use auth0_host::Host;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), auth0_host::Error> {
+/// let host = Host::builder().build_async().await?;
+/// // What there is to run is known without a tenant.
+/// let action = host.describe("get-user").await?;
+/// assert_eq!(action.input_schema["required"], serde_json::json!(["user_id"]));
+/// assert_eq!(action.scopes[0].any_of[0], "read:users");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
@@ -141,6 +155,7 @@ impl Host {
         &self.0.component
     }
 
+    #[cfg(feature = "bench")]
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.0.runtime
     }
@@ -158,6 +173,15 @@ impl std::fmt::Debug for Host {
 }
 
 /// What a [`Host`] is made of: its component, and how it uses the machine.
+///
+/// ```
+/// use auth0_host::{CodeCache, Host};
+///
+/// // Room for eight calls at once, of all tenants together.
+/// let host = Host::builder().concurrent_calls(8).code_cache(CodeCache::Off).build()?;
+/// assert_eq!(host.stats().instances, 0);
+/// # Ok::<(), auth0_host::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     component: Source,

@@ -4,15 +4,23 @@
 //! guest gets an environment without secrets and one way out, on which the host decides where a request may go, adds
 //! the credential that belongs there, and writes down what was sent.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! ```
+//! use auth0_emulator::{Emulator, Seed};
 //! use auth0_host::{Credentials, Host, Settings};
+//! use serde_json::json;
 //!
-//! let host = Host::new()?;
-//! let settings = Settings::new("acme.eu.auth0.com".parse()?)
-//!     .credentials(Credentials::client_secret("client id", "client secret"));
-//! let tenant = host.tenant(settings).await?;
-//! let user = tenant.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The offline tenant. One of your own has a domain and credentials, and no base URL.
+//! let offline = Emulator::builder().seed(Seed::demo()).start().await?;
+//! let settings = Settings::new(offline.domain().parse()?)
+//!     .base_url(offline.base_url().parse()?)
+//!     .credentials(Credentials::client_secret(offline.client_id(), offline.client_secret()));
+//! let host = Host::builder().build_async().await?; // once per process
+//! let tenant = host.tenant(settings).await?; // once per tenant
+//! let users = tenant.run("list-users", json!({"per_page": 2})).await?;
+//! let first: String = users.get("/items/0/email").ok_or("no user")?.deserialize()?;
+//! assert!(first.contains('@'));
 //! # Ok(())
 //! # }
 //! ```

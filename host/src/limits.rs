@@ -17,6 +17,19 @@ pub(crate) const MOST_MEMORY_BYTES: usize = 128 * 1024 * 1024;
 
 /// What one call may use, and how many calls a tenant may have at once. In builder style, from defaults that are
 /// on.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth0_host::Limits;
+///
+/// // A fast workflow: half a second of processor time, 50 requests, four calls at once that wait for at most two seconds.
+/// let limits = Limits::new()
+///     .cpu(Duration::from_millis(500))
+///     .requests(50)
+///     .concurrent_calls(4)
+///     .queue_timeout(Duration::from_secs(2));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub(crate) cpu: Duration,

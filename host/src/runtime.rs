@@ -59,7 +59,7 @@ use crate::{
     limits::Limit,
 };
 
-/// InstancePolicy that may live at once where nothing else is said. The allocator's own default; the address space for it is
+/// Instances that may live at once where nothing else is said. The allocator's own default; the address space for it is
 /// reserved at start, the memory is not.
 pub(crate) const DEFAULT_INSTANCES: u32 = 1000;
 /// Largest input that is handed to the component, which refuses it too, but first has to hold it: a body of 1 MB
@@ -77,11 +77,11 @@ pub(crate) struct Runtime {
     needs: OnceCell<HashMap<String, Arc<[ScopeRequirement]>>>,
 }
 
-/// InstancePolicy of a host, as they are now.
+/// Instances of a host, as they are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct HostStats {
-    /// InstancePolicy alive: those of calls under way, and warm ones.
+    /// Instances alive: those of calls under way, and warm ones.
     pub instances: usize,
     /// Warm instances that wait for a call.
     pub instances_idle: usize,

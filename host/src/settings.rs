@@ -49,6 +49,24 @@ fn bounded(name: &'static str, given: u64, least: u64, most: u64) -> Result<(), 
 }
 
 /// Settings of a tenant, in builder style.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth0_host::{ApiKeyProvider, Credentials, FileSink, Limits, Policy, RatePlan, Settings};
+///
+/// let settings = Settings::new("acme.eu.auth0.com".parse()?)
+///     .credentials(Credentials::client_secret("client id", "client secret"))
+///     .policy(Policy::builder().read_only().build()?)
+///     .limits(Limits::new().requests(50))
+///     .deadline(Duration::from_secs(20))
+///     .rate_plan(RatePlan::Enterprise)
+///     .email_api_key(ApiKeyProvider::SendGrid, "SG.key")
+///     .secret_sink(FileSink::new("/var/lib/engine/secrets"))
+///     .name("production");
+/// assert!(!format!("{settings:?}").contains("client secret"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) domain: Domain,

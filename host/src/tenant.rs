@@ -43,6 +43,32 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A tenant with its settings, credentials and sockets. Cheap to clone; clones are the same tenant.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth0_emulator::{Emulator, Seed};
+/// use auth0_host::{CallOptions, Credentials, Error, ErrorKind, Host, Settings};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let offline = Emulator::builder().seed(Seed::demo()).start().await?;
+/// # let settings = Settings::new(offline.domain().parse()?)
+/// #     .base_url(offline.base_url().parse()?)
+/// #     .credentials(Credentials::client_secret(offline.client_id(), offline.client_secret()));
+/// let tenant = Host::builder().build_async().await?.tenant(settings).await?;
+/// let options = CallOptions::new().deadline(Duration::from_secs(20)).caller("execution 4711").read_only();
+/// let outcome = tenant.call_with("get-user", json!({"user_id": "auth0|000000000000000000000000"}), options).await;
+/// match outcome.result {
+///     Err(Error::Action(error)) => assert_eq!(error.kind, ErrorKind::NotFound),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(outcome.requests.len(), 1);
+/// tenant.close().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Tenant(Arc<Inner>);
 

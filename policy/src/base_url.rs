@@ -10,6 +10,15 @@ use http::uri::{Scheme, Uri};
 use crate::domain::Domain;
 
 /// A scheme, a host and a port: `http://127.0.0.1:8080`.
+///
+/// ```
+/// # use auth0_policy::base_url::BaseUrl;
+/// let url: BaseUrl = "http://127.0.0.1:8080".parse()?;
+/// assert_eq!((url.scheme(), url.host(), url.port()), ("http", "127.0.0.1", 8080));
+/// // Without TLS there is only this machine.
+/// assert!("http://gateway.example".parse::<BaseUrl>().is_err());
+/// # Ok::<(), auth0_policy::base_url::BaseUrlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BaseUrl {
     scheme: Scheme,

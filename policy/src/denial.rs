@@ -18,7 +18,11 @@ use crate::{
 
 /// A refusal: what was refused, by which rule, and what would allow it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
+pub struct Denial(Box<Inner>);
+
+/// Boxed: most requests are not refused, and results carry the room for a refusal about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     rule: DeniedBy,
     remedy: Option<Remedy>,
 }
@@ -290,13 +294,13 @@ enum Reader {
 impl Denial {
     /// Names what refuses; [`Denial::or`] adds what would allow it.
     pub fn new(rule: DeniedBy) -> Self {
-        Self { rule, remedy: None }
+        Self(Box::new(Inner { rule, remedy: None }))
     }
 
     /// Names what would allow it.
     #[must_use]
     pub fn or(mut self, remedy: Remedy) -> Self {
-        self.remedy = Some(remedy);
+        self.0.remedy = Some(remedy);
         self
     }
 
@@ -307,12 +311,12 @@ impl Denial {
 
     /// Returns what refuses.
     pub fn rule(&self) -> &DeniedBy {
-        &self.rule
+        &self.0.rule
     }
 
     /// Returns what would allow it, where anything would.
     pub fn remedy(&self) -> Option<&Remedy> {
-        self.remedy.as_ref()
+        self.0.remedy.as_ref()
     }
 
     /// Writes the rule for a record: paths as [`private_path::path`] does, and nothing else that a person or a component
@@ -322,7 +326,7 @@ impl Denial {
         const LONGEST: usize = 300;
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = self.rule.write(&mut text, Reader::Record);
+        let _ = self.0.rule.write(&mut text, Reader::Record);
         text.chars().take(LONGEST).collect()
     }
 }
@@ -334,7 +338,7 @@ impl From<Prohibited> for Denial {
             AddressClass::Loopback => Some(Remedy::AllowLoopback),
             _ => Some(Remedy::AllowNetwork),
         };
-        Self { rule: DeniedBy::Address(prohibited), remedy }
+        Self(Box::new(Inner { rule: DeniedBy::Address(prohibited), remedy }))
     }
 }
 
@@ -342,8 +346,8 @@ impl std::error::Error for Denial {}
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.rule.fmt(f)?;
-        match &self.remedy {
+        self.0.rule.fmt(f)?;
+        match &self.0.remedy {
             Some(remedy) => write!(f, "; to allow it, {remedy}"),
             None => Ok(()),
         }

@@ -12,6 +12,14 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// The domain of a tenant, or its custom domain: `acme.eu.auth0.com`.
+///
+/// ```
+/// # use auth0_policy::domain::Domain;
+/// let domain: Domain = "acme.eu.auth0.com".parse()?;
+/// assert_eq!(domain.as_str(), "acme.eu.auth0.com");
+/// assert!("https://acme.eu.auth0.com".parse::<Domain>().is_err());
+/// # Ok::<(), auth0_policy::domain::DomainError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Domain(String);
 

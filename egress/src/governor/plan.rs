@@ -9,6 +9,16 @@ use super::endpoint::Endpoint;
 /// The tenant's own word corrects a wrong choice: its answers carry the size of a bucket, and a size that does not fit the
 /// plan is looked up in all published ones. What cannot be told from a size – private clouds and contracts of their own
 /// share sizes with slower plans – has to be said.
+///
+/// ```
+/// # use auth0_egress::governor::RatePlan;
+/// let plan: RatePlan = "enterprise".parse()?;
+/// assert_eq!(plan, RatePlan::Enterprise);
+/// // 30 at once, 10 per second: a share of the tenant's limits.
+/// let share: RatePlan = "30:10/s".parse()?;
+/// assert_eq!(share.to_string(), "30:600/min");
+/// # Ok::<(), auth0_egress::governor::UnknownRatePlan>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RatePlan {
@@ -47,6 +57,14 @@ pub enum RatePlan {
 }
 
 /// A tenant-wide bucket that no published plan has.
+///
+/// ```
+/// # use std::num::NonZeroU32;
+/// # use auth0_egress::governor::{CustomRate, RatePlan};
+/// let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+/// let share = RatePlan::Custom(CustomRate { burst: number(30), per_minute: number(600) });
+/// assert_eq!("30:10/s".parse(), Ok(share));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CustomRate {
     /// Requests at once.

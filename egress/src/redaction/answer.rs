@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
+    document::{self, Numbers},
     pattern::{Last, Pattern, Progress},
     rules::{Expected, Found, members_below},
 };
@@ -43,7 +44,7 @@ impl Expected {
     /// Takes the secrets out of the answer to a request that made some. `None` where the body is not what the tenant
     /// answers: no JSON, only a piece of it, or without the secret that must be in it.
     pub(super) fn take(&self, body: &[u8], deliveries: &Deliveries) -> Option<Taken> {
-        let mut answer: Value = serde_json::from_slice(body).ok()?;
+        let (mut answer, numbers) = document::read(body)?;
         let object = answer.as_object_mut()?;
         let (mut made, mut handles) = (Vec::new(), Vec::new());
         for found in &self.0 {
@@ -56,7 +57,7 @@ impl Expected {
                     return None;
                 }
                 let name = deliveries.name(&found.above, &id, &[member]);
-                let secret = replace(value, &name);
+                let secret = replace(value, &name, &numbers);
                 handles.push(name.to_string());
                 made.push((name, secret));
             }
@@ -64,23 +65,29 @@ impl Expected {
         if made.is_empty() && self.0.iter().any(|found| !found.made().is_empty()) {
             return None;
         }
-        Some(Taken { clean: self.mask(answer, deliveries, &handles), made })
+        Some(Taken { clean: self.mask(answer, &numbers, deliveries, &handles), made })
     }
 
     /// Takes the secrets out of an answer that shows them. `None` as in [`Expected::take`].
     pub(super) fn hide(&self, body: &[u8], deliveries: &Deliveries) -> Option<Bytes> {
-        let answer: Value = serde_json::from_slice(body).ok()?;
+        let (answer, numbers) = document::read(body)?;
         // Anything else may be a piece of an answer: a text alone may be a secret.
-        (answer.is_object() || answer.is_array()).then(|| self.mask(answer, deliveries, &[]))
+        (answer.is_object() || answer.is_array()).then(|| self.mask(answer, &numbers, deliveries, &[]))
     }
 
     /// Replaces what is left of secrets, but for the handles of those that are new.
-    fn mask(&self, mut answer: Value, deliveries: &Deliveries, handles: &[String]) -> Bytes {
+    fn mask(
+        &self,
+        mut answer: Value,
+        numbers: &Numbers<'_>,
+        deliveries: &Deliveries,
+        handles: &[String],
+    ) -> Bytes {
         for found in &self.0 {
-            let mut mask = Mask { found, deliveries, handles, id: None, place: Vec::new() };
+            let mut mask = Mask { found, deliveries, handles, numbers, id: None, place: Vec::new() };
             mask.within(&mut answer, &Progress::new(found.members()));
         }
-        Bytes::from(answer.to_string())
+        Bytes::from(numbers.write(&answer))
     }
 }
 
@@ -107,6 +114,7 @@ struct Mask<'a> {
     found: &'a Found,
     deliveries: &'a Deliveries,
     handles: &'a [String],
+    numbers: &'a Numbers<'a>,
     /// The id of the thing that is gone through; the outermost object that has one is the thing.
     id: Option<String>,
     /// The way from the thing, or from the answer where no thing is met.
@@ -138,7 +146,7 @@ impl Mask<'_> {
                             self.within(value, &progress.below(name));
                         }
                     } else if !is_empty(value) && !is_any(value, self.handles) {
-                        drop(replace(value, &self.name()));
+                        drop(replace(value, &self.name(), self.numbers));
                     }
                     self.place.pop();
                 }
@@ -182,10 +190,10 @@ fn is_any(value: &Value, handles: &[String]) -> bool {
 }
 
 /// Puts the handle in the place of a secret.
-fn replace(value: &mut Value, name: &SecretName) -> Secret {
+fn replace(value: &mut Value, name: &SecretName, numbers: &Numbers<'_>) -> Secret {
     match std::mem::replace(value, Value::String(name.to_string())) {
         Value::String(secret) => Secret::new(secret),
-        other => Secret::new(other.to_string()),
+        other => Secret::new(numbers.write(&other)),
     }
 }
 
@@ -219,5 +227,5 @@ pub(crate) fn writes_handle(path: &str, body: &[u8]) -> bool {
     let scheme = SCHEME.trim_end_matches("//").as_bytes();
     let has = |part: &[u8]| body.windows(part.len()).any(|window| window == part);
     (has(scheme) || has(br"\u"))
-        && serde_json::from_slice(body).is_ok_and(|body| within(&body, &Progress::new(members_below(path))))
+        && document::read(body).is_some_and(|(body, _)| within(&body, &Progress::new(members_below(path))))
 }

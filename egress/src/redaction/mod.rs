@@ -10,6 +10,7 @@
 //! kept: the next attempt would put it into the sink as the secret, and another rotation mends more than that.
 
 mod answer;
+mod document;
 mod pattern;
 mod rules;
 

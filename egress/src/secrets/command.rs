@@ -22,6 +22,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// Exit code 0 means that the secret is kept. A program that ends otherwise, or takes longer than 30 s, did not take it.
 /// What it prints is thrown away: it may be the secret.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use auth0_egress::secrets::CommandSink;
+/// let sink = CommandSink::new("/usr/local/bin/put-secret").argument("--stdin").timeout(Duration::from_secs(10));
+/// ```
 #[derive(Clone, Debug)]
 pub struct CommandSink {
     program: PathBuf,

@@ -16,6 +16,13 @@ use crate::secret::Secret;
 /// A secret is written beside its place, brought to the disk and renamed: whoever reads the file sees the old secret or the
 /// new one, and after a power cut one of the two is there. One write follows the other, so that one which hangs and goes
 /// on later does not put an older secret over a newer one; clones are the same sink in this.
+///
+/// ```
+/// # use auth0_egress::secrets::{FileSink, SecretName};
+/// let sink = FileSink::new("/var/lib/engine/secrets");
+/// let name = SecretName::new("acme.eu.auth0.com", &["clients"], "abc", &["client_secret"]);
+/// assert!(sink.path(&name).ends_with("acme.eu.auth0.com/clients/abc/client_secret"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct FileSink {
     folder: PathBuf,

@@ -28,8 +28,7 @@ pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + S
 /// Where secrets go that a tenant makes: [`FileSink`], [`CommandSink`], or an engine's own.
 ///
 /// ```
-/// use auth0_host::{Secret, SecretName, SecretSink, SinkError, SinkFuture};
-///
+/// # use auth0_egress::{secret::Secret, secrets::{SecretName, SecretSink, SinkError, SinkFuture}};
 /// struct Vault;
 ///
 /// impl Vault {

@@ -51,6 +51,17 @@ pub struct AuditError {
 }
 
 /// Appends audit records to a file. Dropping it waits up to two seconds for the records that it has taken.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use auth0_host::{AuditFile, Settings};
+///
+/// // One file for all tenants. Without the last call, what a full disk refuses is counted (`lost`) and calls go on.
+/// let audit = Arc::new(AuditFile::open("/var/log/engine/auth0.ndjson")?.refuse_calls_without_it());
+/// let settings = Settings::new("acme.eu.auth0.com".parse()?).audit(audit);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AuditFile {
     lines: Option<Sender<Vec<u8>>>,

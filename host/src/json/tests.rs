@@ -22,7 +22,7 @@ fn a_text_keeps_its_digits_through_serde_too() {
     assert_eq!(document.to_string(), DIGITS);
     assert_eq!(serde_json::to_string(&json_list(&document)).unwrap(), format!("[{DIGITS},{DIGITS}]"));
     let read: Vec<Json> = serde_json::from_str(&format!("[{DIGITS}]")).unwrap();
-    assert_eq!(read, [document.clone()]);
+    assert!(read.len() == 1 && read[0] == document);
     assert_eq!(Json::of(&json_list(&document)).unwrap().get("/1/dec").unwrap().as_str(), "0.10");
     assert_eq!(serde_json::from_value::<Json>(json!({"a": 1})).unwrap().as_str(), r#"{"a":1}"#);
 }

@@ -40,11 +40,7 @@ fn start_ticker(engine: EngineWeak) -> Result<(), Error> {
             thread::sleep(TICK);
         }
     };
-    thread::Builder::new()
-        .name("auth0-host-epoch".to_owned())
-        .spawn(tick)
-        .map(drop)
-        .map_err(|error| engine_error(error))
+    thread::Builder::new().name("auth0-host-epoch".to_owned()).spawn(tick).map(drop).map_err(engine_error)
 }
 
 fn pool(instances: u32) -> PoolingAllocationConfig {

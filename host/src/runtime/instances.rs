@@ -24,6 +24,17 @@ use crate::{
 };
 
 /// How long an instance lives.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth0_host::{InstancePolicy, Settings};
+///
+/// // Calls of workflows that trust each other: a warm instance for up to 100 of them.
+/// let policy = InstancePolicy::Warm { max_calls: 100, max_age: Duration::from_secs(60) };
+/// let settings = Settings::new("acme.eu.auth0.com".parse()?).instances(policy);
+/// # Ok::<(), auth0_host::DomainError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstancePolicy {

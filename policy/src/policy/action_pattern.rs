@@ -3,6 +3,13 @@
 use std::{fmt, str::FromStr};
 
 /// An id of an action, or a pattern of ids: `get-user`, `list-*`, `organizations.*`.
+///
+/// ```
+/// # use auth0_policy::policy::ActionPattern;
+/// let pattern: ActionPattern = "organizations.*".parse()?;
+/// assert!(pattern.matches("organizations.members.list") && !pattern.matches("get-user"));
+/// # Ok::<(), auth0_policy::policy::ActionPatternError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionPattern(String);
 

@@ -12,6 +12,15 @@ use crate::{
 };
 
 /// A policy that is being put together. Rules are texts as in the file; [`PolicyBuilder::build`] reads them.
+///
+/// ```
+/// # use auth0_policy::policy::Policy;
+/// let policy = Policy::builder().read_only().deny_request("* /api/v2/clients/**").build()?;
+/// assert!(policy.test_request("GET /api/v2/users", b"").is_ok());
+/// assert!(policy.test_request("DELETE /api/v2/users/auth0|1", b"").is_err());
+/// assert!(policy.test_request("GET /api/v2/clients/abc", b"").is_err());
+/// # Ok::<(), auth0_policy::policy::PolicyError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
     pub(super) allow_actions: Option<List>,

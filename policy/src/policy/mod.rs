@@ -66,6 +66,28 @@ const REWRITING_HEADERS: [&str; 10] = [
 ///
 /// The default is everything that the credentials allow within the Management API, the request for a password reset
 /// mail, and the sending requests of mail providers.
+///
+/// ```
+/// # use auth0_policy::policy::Policy;
+/// let policy = Policy::builder()
+///     .allow_action("get-*")
+///     .allow_action("update-user")
+///     .fields("PATCH /api/v2/users/{id}", ["blocked", "app_metadata.plan"])
+///     .build()?;
+/// // The same as a person writes it.
+/// let file = Policy::from_toml(
+///     r#"
+///     [actions]
+///     allow = ["get-*", "update-user"]
+///     [fields]
+///     "PATCH /api/v2/users/{id}" = ["blocked", "app_metadata.plan"]
+///     "#,
+/// )?;
+/// assert_eq!(policy.rules(), file.rules());
+/// let refused = policy.test_request("PATCH /api/v2/users/auth0|1", br#"{"email": "a@acme.example"}"#);
+/// assert!(refused.is_err());
+/// # Ok::<(), auth0_policy::policy::PolicyError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     actions: Rules<ActionPattern>,

@@ -18,6 +18,16 @@ use self::{hitting_set::AnyOf, power::is_for_applications};
 use crate::action::{ActionSummary, CUSTOM_REQUEST, ScopeRequirement};
 
 /// The scopes that a set of actions needs.
+///
+/// ```
+/// # use auth0_policy::{action::{ActionSummary, ScopeRequirement}, scopes::ScopePlan};
+/// // `Host::find_actions` has the actions of the component.
+/// let mut action = ActionSummary::new("get-user");
+/// action.scopes = vec![ScopeRequirement::new(vec!["read:users".to_owned()], None)];
+/// let plan = ScopePlan::new([&action], false);
+/// assert_eq!(plan.names(), ["read:users"]);
+/// assert_eq!(plan.compare(["read:roles"]).lacking[0].scope, "read:users");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScopePlan {
