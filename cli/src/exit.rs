@@ -192,7 +192,7 @@ mod tests {
     fn an_error_of_an_action_is_printed_with_what_is_known_and_nothing_else() {
         let mut error = ActionError::new(ErrorKind::NotFound, "no such user");
         error.status = Some(404);
-        error.error_code = Some("inexistent_user".to_owned());
+        error.error_code = Some("inexistent_user".into());
         let json = Failure::from(Error::Action(error)).json().unwrap();
         let expected = json!({"error": {
             "kind": "missing", "message": "no such user", "status": 404, "error_code": "inexistent_user",

@@ -845,7 +845,10 @@ async fn a_credential_in_a_guest_s_trailers_does_not_leave() {
 }
 
 /// Writes down what it hears; a watcher without a list panics.
-struct Watcher(Option<Mutex<Vec<(String, Option<u16>)>>>);
+struct Watcher(Option<Mutex<Vec<Heard>>>);
+
+/// Method and path, and the status where there was one.
+type Heard = (String, Option<u16>);
 
 impl RequestObserver for Watcher {
     fn begun(&self, request: &RequestRecord) {

@@ -135,10 +135,10 @@ pub struct ActionError {
     pub status: Option<u16>,
     /// Auth0's `errorCode`, where the answer had one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error_code: Option<String>,
+    pub error_code: Option<Box<str>>,
     /// Auth0's request id, to quote to Auth0's support.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
     /// Of `forbidden`: the scopes that would do, any one of those that the tenant names; all of those that the host names
     /// before anything is sent. Empty where the refusal is not about scopes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

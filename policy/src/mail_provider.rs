@@ -207,8 +207,9 @@ impl MailProvider {
 
     /// Returns the provider whose path that is to send an email with.
     pub(crate) fn of_path(path: &str) -> Option<Self> {
-        let sends = |request: &&str| request.strip_prefix("POST ").is_some_and(|own| fits(own, path, '/'));
-        Self::ALL.into_iter().find(|provider| provider.row().requests.iter().any(|own| sends(&own)))
+        let own =
+            |provider: &Self| provider.row().requests.iter().filter_map(|own| own.strip_prefix("POST "));
+        Self::ALL.into_iter().find(|provider| own(provider).any(|own| fits(own, path, '/')))
     }
 }
 

@@ -263,7 +263,7 @@ mod tests {
     fn what_a_component_says_gets_into_a_record_only_where_it_is_a_code() {
         let written = |code: &str, id: &str| {
             let mut error = ActionError::new(ErrorKind::NotFound, "jane@acme.com");
-            (error.error_code, error.request_id) = (Some(code.to_owned()), Some(id.to_owned()));
+            (error.error_code, error.request_id) = (Some(code.into()), Some(id.into()));
             serde_json::to_string(&AuditOutcome::of::<()>(&Err(Error::Action(error)))).unwrap()
         };
         let text = written("inexistent_user", "uqtivf64dyeksrgh8jer");
