@@ -10,7 +10,7 @@ use auth0_host::{AuditRecord, AuditSink, CallOptions, Credentials, PrivateKey, R
 use auth0_tests::keys::Pair;
 use auth0_tests::needles::Needles;
 use auth0_tests::program::{auth0_host, run};
-use auth0_tests::{OfflineTenant, host, newcomer, settings};
+use auth0_tests::{OfflineTenant, host, newcomer, settings, told};
 use serde_json::{Value, json};
 
 /// What every token of the offline tenant, and every assertion of the host, begins with.
@@ -56,23 +56,20 @@ fn actions(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
 }
 
 /// Everything that one call tells.
-async fn told(connection: &Tenant, action: &str, input: &Value) -> String {
+async fn told_by(connection: &Tenant, action: &str, input: &Value) -> String {
     let options = CallOptions::new().caller("a workflow");
     let outcome = connection.call_with(action, input.clone(), options).await;
-    let mut told = format!("{outcome:?} {outcome:#?} {connection:?} {:?}", connection.pending_secrets());
-    told += &serde_json::to_string(&outcome.requests).unwrap();
-    match &outcome.result {
-        Ok(result) => told += &result.to_string(),
-        Err(error) => {
-            told += &error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                told += &format!("{error} {error:?}");
-                cause = error.source();
-            }
+    let mut said = format!("{} {connection:?} {:?}", told(&outcome), connection.pending_secrets());
+    said += &serde_json::to_string(&outcome.requests).unwrap();
+    if let Err(error) = &outcome.result {
+        said += &error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            said += &format!("{error} {error:?}");
+            cause = error.source();
         }
     }
-    told
+    said
 }
 
 /// Keeps the audit records as text.
@@ -120,11 +117,11 @@ async fn no_credential_is_in_what_a_call_tells_whatever_the_source_and_the_fault
             };
             let connection = tenant.connect(tune).await;
             for (action, input) in actions(&tenant) {
-                told_by_all += &told(&connection, action, &input).await;
+                told_by_all += &told_by(&connection, action, &input).await;
             }
             tenant.shelf.set_broken(true);
             let input = json!({"client_id": tenant.application("Acme Portal")});
-            told_by_all += &told(&connection, "rotate-client-secret", &input).await;
+            told_by_all += &told_by(&connection, "rotate-client-secret", &input).await;
             told_by_all += &format!("{:?}", connection.retry_secrets().await);
             tenant.shelf.set_broken(false);
             connection.close().await;
@@ -202,5 +199,5 @@ async fn the_search_finds_what_is_there() {
     let options = CallOptions::new().reveal_secrets();
     let outcome = tenant.connection.call_with("get-application", own, options).await;
     let found = needles(&tenant.emulator);
-    assert!(!found.found_in(format!("{outcome:?}").as_bytes()).is_empty());
+    assert!(!found.found_in(told(&outcome).as_bytes()).is_empty());
 }

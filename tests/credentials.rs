@@ -2,7 +2,7 @@
 
 use auth0_emulator::{Fault, FaultKind, Seed};
 use auth0_host::{ApiKeyProvider, Credentials, Tenant};
-use auth0_tests::{OfflineTenant, host, newcomer, settings};
+use auth0_tests::{OfflineTenant, host, newcomer, settings, told};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -124,7 +124,7 @@ async fn no_secret_is_in_an_outcome_an_error_or_a_debug_text() {
         ("create-user", newcomer("new@acme.example")),
     ] {
         let outcome = tenant.connection.call(action, input).await;
-        said += &format!("{outcome:?}");
+        said += &told(&outcome);
         said += &serde_json::to_string(&outcome.requests).unwrap();
         if let Err(error) = &outcome.result {
             said += &format!("{error} {error:?}");

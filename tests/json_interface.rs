@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use auth0_emulator::Seed;
-use auth0_host::{Effect, Error, ErrorKind};
-use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, curated, host};
+use auth0_host::{Effect, Error, ErrorKind, Json};
+use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, curated, host, program};
 use serde_json::{Map, Value, json};
+
+use crate::operations::recorder::{Recorder, TOKEN};
 
 /// All actions, in the order of the contract's families.
 const ACTIONS: [&str; 46] = [
@@ -318,4 +320,59 @@ async fn numbers_and_texts_of_every_kind_arrive_as_they_were() {
     assert_eq!(tenant.only().body.unwrap()["user_metadata"].to_string(), bag.to_string());
     let user = tenant.run("get-user", json!({"user_id": id})).await;
     assert_eq!(user["user_metadata"]["order"].to_string(), bag["order"].to_string(), "the order is kept too");
+}
+
+/// What neither an integer of 64 bits nor a float holds, and a number that is written with one digit more than it needs.
+const DIGITS: &str = r#"{"big":12345678901234567890123,"dec":0.10,"exp":1e400}"#;
+
+/// The offline tenant reads numbers as floats, so this server keeps the bytes.
+#[tokio::test]
+async fn numbers_keep_their_digits_from_the_engine_to_the_tenant_and_back() {
+    let recorder = Recorder::start().await;
+    let stored = format!(r#"{{"user_id":"auth0|1","app_metadata":{DIGITS},"logins_count":1.0}}"#);
+    let create = format!(
+        r#"{{ "connection": "{DATABASE}", "email": "a@acme.example", "password": "{PASSWORD}", "app_metadata": {DIGITS} }}"#
+    );
+    for (action, input, method) in
+        [("create-user", create.as_str(), "POST"), ("get-user", r#"{"user_id":"auth0|1"}"#, "GET")]
+    {
+        recorder.answer(if method == "POST" { 201 } else { 200 }, "application/json", stored.clone());
+        let outcome = recorder.connection.call(action, Json::parse(input).unwrap()).await;
+        let result = outcome.result.unwrap();
+        assert_eq!(result.get("/app_metadata").unwrap().as_str(), DIGITS, "{action}");
+        assert_eq!(result.get("/logins_count").unwrap().as_str(), "1.0", "{action}");
+        let seen = recorder.take();
+        let [request] = seen.as_slice() else { panic!("{action}: {seen:?}") };
+        assert_eq!(request.method, method);
+        let sent = String::from_utf8(request.body.to_vec()).unwrap();
+        let sends_digits = sent.contains(&format!(r#""app_metadata":{DIGITS}"#));
+        assert_eq!(sends_digits, method == "POST", "{action}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_keep_their_digits_at_a_shell_as_a_pair_a_text_and_a_file() {
+    let recorder = Recorder::start().await;
+    recorder.answer(200, "application/json", format!(r#"{{"user_id":"auth0|1","app_metadata":{DIGITS}}}"#));
+    let changes = format!(r#"{{"app_metadata":{DIGITS}}}"#);
+    let input = format!(r#"{{"user_id":"auth0|1","changes":{changes}}}"#);
+    let file = std::env::temp_dir().join(format!("auth0-tests-{}-digits.json", std::process::id()));
+    std::fs::write(&file, &input).unwrap();
+    for words in [
+        vec!["user_id=auth0|1".to_owned(), format!("changes={changes}")],
+        vec!["--input".to_owned(), input.clone()],
+        vec!["--input".to_owned(), format!("@{}", file.display()), "user_id=auth0|1".to_owned()],
+    ] {
+        let mut command = program::auth0_host();
+        command.args(["--domain", "acme.eu.auth0.com", "--base-url", &recorder.url, "run", "update-user"]);
+        command.args(&words).env("AUTH0_TOKEN", TOKEN);
+        let said = tokio::task::spawn_blocking(move || program::run(&mut command)).await.unwrap();
+        assert_eq!(said.code, Some(0), "{words:?}: {said:?}");
+        let seen = recorder.take();
+        let [request] = seen.as_slice() else { panic!("{words:?}: {seen:?}") };
+        assert_eq!(request.body, changes.as_bytes(), "{words:?}");
+        let printed = "  \"app_metadata\": {\n    \"big\": 12345678901234567890123,\n    \"dec\": 0.10,\n    \"exp\": 1e400\n  }\n}\n";
+        assert!(said.out.ends_with(printed), "{words:?}: {}", said.out);
+    }
+    let _ = std::fs::remove_file(&file);
 }

@@ -46,7 +46,7 @@ mod mcp {
 }
 mod operations {
     mod answers;
-    mod recorder;
+    pub(crate) mod recorder;
     mod requests;
     mod sample;
     mod schemas;

@@ -2,7 +2,7 @@
 
 use auth0_host::{Effect, Error, ErrorKind, Host, Policy};
 use auth0_tests::program::{Said, auth0_host, hostile, root, run};
-use auth0_tests::{DATABASE, OfflineTenant, encoded, host, refused, settings};
+use auth0_tests::{DATABASE, OfflineTenant, Tree as _, encoded, host, refused, settings};
 use serde_json::{Value, json};
 
 const PERSON: &str = "tom.becker@acme.example";
@@ -267,7 +267,7 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
         let input = json!({
             "scheme": "http", "authority": authority, "method": method, "path": path, "headers": headers, "body": body,
         });
-        connection.run("send", input).await.unwrap()
+        connection.run("send", input).await.unwrap().tree()
     };
     let read_only = "read_only = true";
     let fields = "[requests]\nallow = ['PATCH /api/v2/users/{id}']\n[fields]\n'PATCH /api/v2/users/{id}' = ['nickname']";

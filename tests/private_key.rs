@@ -1,7 +1,7 @@
 //! An application that proves itself by signatures (`private_key_jwt`) instead of a secret, with real keys.
 
 use auth0_host::{Credentials, ErrorKind, Policy, PrivateKey, SigningAlgorithm};
-use auth0_tests::{OfflineTenant, keys::Pair, refused, text};
+use auth0_tests::{OfflineTenant, Tree as _, keys::Pair, refused, text};
 use serde_json::json;
 
 /// Registers a key with the application of a tenant's connection: its secret proves nothing from then on.
@@ -14,7 +14,7 @@ async fn register(tenant: &OfflineTenant, pair: &Pair, algorithm: SigningAlgorit
     let rules = ["* /api/v2/**".to_owned(), format!("POST {client}/credentials"), format!("PATCH {client}")];
     let policy = rules.into_iter().fold(Policy::builder(), |policy, rule| policy.allow_request(rule));
     let connection = tenant.connect(|settings| settings.policy(policy.build().unwrap())).await;
-    let made = connection.run("custom-request", input).await.unwrap();
+    let made = connection.run("custom-request", input).await.unwrap().tree();
     let methods = json!({"private_key_jwt": {"credentials": [{"id": text(&made["body"], "id")}]}});
     let body = json!({"client_authentication_methods": methods});
     let input = json!({"method": "PATCH", "path": client, "body": body});

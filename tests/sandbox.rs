@@ -10,7 +10,7 @@ use auth0_host::{
     AuditFile, AuditSink, BusyScope, CallOptions, Error, ErrorKind, Host, HostBuilder, InstancePolicy, Limit,
     Limits, Settings, Tenant,
 };
-use auth0_tests::{eventually, program, settings};
+use auth0_tests::{Tree as _, eventually, program, settings};
 use serde_json::{Value, json};
 
 /// The rooms of the shared host. Tests that count instances have hosts of their own.
@@ -125,8 +125,12 @@ async fn each_attack_ends_its_own_call_with_its_own_error() {
     assert!(matches!(error, Error::Contract { .. }), "{error:?}");
     // And the connections serve on.
     for arena in [brief, arena] {
-        let answer =
-            arena.attacker.run("send", arena.request(json!({}))).await.expect("an honest call is served");
+        let answer = arena
+            .attacker
+            .run("send", arena.request(json!({})))
+            .await
+            .expect("an honest call is served")
+            .tree();
         assert_eq!(answer["status"], 200, "{answer}");
     }
 }
@@ -147,7 +151,7 @@ async fn others_are_served_while_more_guests_than_threads_compute_without_end() 
         .collect();
     eventually("they spin", || own.stats().instances >= 4).await;
     for _ in 0..20 {
-        let answer = arena.attacker.run("send", arena.request(json!({}))).await.expect("it is served");
+        let answer = arena.attacker.run("send", arena.request(json!({}))).await.expect("it is served").tree();
         assert_eq!(answer["status"], 200, "{answer}");
     }
     assert!(spinning.iter().all(|task| !task.is_finished()), "they were there all the while");
@@ -169,7 +173,7 @@ async fn a_call_ends_at_its_deadline_whatever_its_guest_waits_for() {
     let outcome = arena.attacker.call("send", arena.request(json!({}))).await;
     match &outcome.result {
         Err(Error::Timeout { .. }) => {}
-        Ok(answer) => assert!(answer["error"].is_string(), "{answer}"),
+        Ok(answer) => assert!(answer.tree()["error"].is_string(), "{answer}"),
         Err(error) => panic!("{error:?}"),
     }
     assert!(outcome.requests.iter().all(|request| request.bytes_received < 10_000), "{outcome:?}");
@@ -179,14 +183,14 @@ async fn a_call_ends_at_its_deadline_whatever_its_guest_waits_for() {
 async fn a_flood_of_requests_ends_at_the_limit_and_the_log_does_not_grow_with_it() {
     let arena = Arena::tuned(|settings| settings.limits(tight().cpu(AMPLE_CPU))).await;
     let outcome = arena.attacker.call("flood", arena.request(json!({"count": 500}))).await;
-    let answer = outcome.result.expect("refusals are the guest's to see");
+    let answer = outcome.result.expect("refusals are the guest's to see").tree();
     assert_eq!(answer["refused"], 480, "{answer}");
     assert_eq!((arena.seen(), outcome.requests.len()), (20, 20));
 
     // Requests that no destination of the connection gets count as well.
     let elsewhere = json!({"authority": "evil.example", "count": 500});
     let outcome = arena.attacker.call("flood", elsewhere).await;
-    assert_eq!(outcome.result.expect("refusals are the guest's to see")["refused"], 500);
+    assert_eq!(outcome.result.expect("refusals are the guest's to see").tree()["refused"], 500);
     assert_eq!(outcome.requests.len(), 20);
 }
 
@@ -194,7 +198,7 @@ async fn a_flood_of_requests_ends_at_the_limit_and_the_log_does_not_grow_with_it
 async fn bodies_beyond_their_limits_pass_in_neither_direction() {
     let arena = Arena::tuned(|settings| settings.limits(tight().cpu(AMPLE_CPU))).await;
     let large = arena.request(json!({"method": "POST", "body_bytes": 100_001}));
-    let answer = arena.attacker.run("send", large).await.expect("a refusal is the guest's to see");
+    let answer = arena.attacker.run("send", large).await.expect("a refusal is the guest's to see").tree();
     assert!(answer["error"].as_str().is_some_and(|error| error.contains("BodySize")), "{answer}");
     assert_eq!(arena.seen(), 0);
 
@@ -202,7 +206,7 @@ async fn bodies_beyond_their_limits_pass_in_neither_direction() {
     let long = FaultKind::Status { status: 200, body, retry_after: None, after_processing: false };
     arena.emulator.control().inject(Fault::new(long).at("/api/v2/users"));
     let answer =
-        arena.attacker.run("send", arena.request(json!({}))).await.expect("it is the guest's to see");
+        arena.attacker.run("send", arena.request(json!({}))).await.expect("it is the guest's to see").tree();
     assert_eq!(answer["status"], 200);
     assert!(answer["error"].is_string() && answer["body"].is_null(), "{answer}");
 }
@@ -227,6 +231,7 @@ async fn an_answer_s_headers_beyond_the_limit_do_not_reach_the_guest() {
     let request = json!({"scheme": "http", "authority": address.to_string(), "path": "/api/v2/users"});
     let outcome = attacker.call("send", request).await;
     if let Ok(answer) = &outcome.result {
+        let answer = answer.tree();
         assert!(answer["error"].is_string() && answer["headers"].is_null(), "{outcome:?}");
     }
     drop((outcome, attacker));
@@ -299,7 +304,7 @@ async fn calls_beyond_those_allowed_at_once_wait_and_then_are_busy() {
 async fn a_fresh_instance_knows_nothing_of_the_last_call() {
     let arena = Arena::new().await;
     arena.attacker.run("remember", json!({"text": "a secret"})).await.expect("it is done");
-    assert_eq!(arena.attacker.run("recall", json!({})).await.expect("it is done"), "");
+    assert_eq!(arena.attacker.run("recall", json!({})).await.expect("it is done"), json!(""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,13 +319,14 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
 
     run(&arena.attacker, "remember", json!({"text": "mine"})).await.expect("it is done");
     assert_eq!(own.stats().instances_idle, 1);
-    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
-    assert_eq!(run(&other, "recall", json!({})).await.expect("it is done"), "");
-    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
+    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), json!("mine"));
+    assert_eq!(run(&other, "recall", json!({})).await.expect("it is done"), json!(""));
+    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), json!("mine"));
 
     // Each call has its own environment, processor time and request count.
     let options = CallOptions::new().deadline(Duration::from_secs(25));
-    let environment = arena.attacker.call_with("environment", json!({}), options).await.result.expect("done");
+    let environment = arena.attacker.call_with("environment", json!({}), options).await.result;
+    let environment = environment.expect("done").tree();
     let deadline = environment.as_array().into_iter().flatten().find(|pair| pair[0] == "AUTH0_DEADLINE_MS");
     let deadline: u64 = deadline.and_then(|pair| pair[1].as_str()?.parse().ok()).expect("it is there");
     assert!((10_000..=25_000).contains(&deadline), "{deadline}");
@@ -328,12 +334,16 @@ async fn a_warm_instance_serves_its_own_connection_only_and_not_after_a_bad_end(
         let answer = run(&arena.attacker, "flood", arena.request(json!({"count": 15}))).await;
         assert_eq!(answer.expect("it is done"), json!({"refused": 0}));
     }
-    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "mine");
+    assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), json!("mine"));
 
     for bad in ["panic", "spin", "walk-away", "lie"] {
         run(&arena.attacker, "remember", json!({"text": bad})).await.expect("it is done");
         let _ = run(&arena.attacker, bad, arena.request(json!({}))).await;
-        assert_eq!(run(&arena.attacker, "recall", json!({})).await.expect("it is done"), "", "after {bad}");
+        assert_eq!(
+            run(&arena.attacker, "recall", json!({})).await.expect("it is done"),
+            json!(""),
+            "after {bad}"
+        );
     }
 
     // The connection's end is theirs.
@@ -368,7 +378,7 @@ async fn a_method_and_an_authority_of_megabytes_are_refused_at_the_door_and_the_
     let arena = Arena::tuned(|settings| settings.audit(sink)).await;
     let refused = async |input: Value, part: &str| {
         let outcome = arena.attacker.call("send", input).await;
-        let answer = outcome.result.expect("a refusal is the guest's to see");
+        let answer = outcome.result.expect("a refusal is the guest's to see").tree();
         assert_eq!(answer["error"], format!("the host refused the {part}"));
         assert!(outcome.requests.is_empty(), "{:?}", outcome.requests);
     };
@@ -381,7 +391,7 @@ async fn a_method_and_an_authority_of_megabytes_are_refused_at_the_door_and_the_
         json!({"authority": "evil.example", "path": format!("/{}", "x".repeat(60_000))}),
     ] {
         let outcome = arena.attacker.call("send", arena.request(input)).await;
-        assert!(outcome.result.expect("a refusal is the guest's to see")["error"].is_string());
+        assert!(outcome.result.expect("a refusal is the guest's to see").tree()["error"].is_string());
         let request = &outcome.requests[0];
         let bytes = request.method.len() + request.authority.len() + request.path.len();
         assert!(bytes < 3_000 && request.error.as_ref().is_some_and(|error| error.len() < 3_000), "{bytes}");
@@ -398,12 +408,12 @@ async fn a_method_and_an_authority_of_megabytes_are_refused_at_the_door_and_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_would_be_many_times_its_size_is_not_read() {
+async fn a_result_that_would_be_many_times_its_size_is_kept_as_text_and_not_read() {
     let arena = Arena::tuned(|settings| settings).await;
-    let error = arena.attack("wide-result", json!({"count": 7_000_000})).await;
-    let Error::Contract { problem, source: None } = &error else { panic!("{error:?}") };
+    let wide = arena.attacker.run("wide-result", json!({"count": 7_000_000})).await.expect("text is cheap");
+    let problem = wide.to_value().expect_err("a tree of it would take gigabytes").to_string();
     assert!(problem.contains("at most 1000000"), "{problem}");
-    let answer = arena.attacker.run("wide-result", json!({"count": 1000})).await.expect("it is read");
+    let answer = arena.attacker.run("wide-result", json!({"count": 1000})).await.expect("it is read").tree();
     assert_eq!(answer.as_array().map(Vec::len), Some(1001));
 }
 
@@ -435,7 +445,7 @@ async fn answers_that_nobody_reads_hold_up_no_other_call_of_their_connection() {
     eventually("the answers are on their way", || arena.seen() == 16).await;
     for _ in 0..20 {
         let honest = request(json!({"scheme": "https", "path": "/api/v2/clients"}));
-        let answer = arena.attacker.run("send", honest).await.expect("it is served");
+        let answer = arena.attacker.run("send", honest).await.expect("it is served").tree();
         assert!(answer["status"] == 200 && answer["body"].is_string(), "{answer}");
     }
     // Counted before the hoards end: each answer that they drop makes room for a request that waits.
@@ -472,7 +482,7 @@ async fn an_instance_that_nobody_calls_is_gone_at_its_age() {
     let own = builder().build().expect("the component runs");
     let brief = InstancePolicy::Warm { max_calls: 1000, max_age: Duration::from_secs(10) };
     let arena = Arena::on(&own, |settings| settings.instances(brief)).await;
-    arena.attacker.run("recall", json!({})).await.expect("it is done");
+    arena.attacker.run("recall", json!({})).await.expect("it is done").tree();
     assert_eq!(own.stats().instances_idle, 1);
     // Nobody calls: the instance gives its place back by itself.
     eventually("it is gone", || own.stats().instances == 0).await;
@@ -571,7 +581,7 @@ impl Honest {
         let task = tokio::spawn(async move {
             let mut served = 0;
             while !*ending.borrow() {
-                let answer = connection.run("send", request.clone()).await.expect("it is served");
+                let answer = connection.run("send", request.clone()).await.expect("it is served").tree();
                 assert!(answer["status"] == 200 && answer["body"].is_string(), "{answer}");
                 served += 1;
                 tokio::time::sleep(Duration::from_millis(1)).await;

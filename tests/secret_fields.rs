@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use auth0_host::{CallOptions, Credentials, ErrorKind, Host, Settings, Tenant};
 use auth0_tests::memory_sink::MemorySink;
-use auth0_tests::{OfflineTenant, host, program, text};
+use auth0_tests::{OfflineTenant, Tree as _, host, program, text, told};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -110,8 +110,8 @@ async fn a_new_recovery_code_is_in_the_sink_and_the_result_has_its_handle() {
     let outcome = tenant.connection.call("users.regenerateRecoveryCode", json!({"id": id})).await;
     let all = tenant.shelf.all();
     assert_eq!((all.len(), all[0].len()), (1, 24), "{outcome:?}");
-    assert!(!format!("{outcome:?}").contains(&all[0]));
-    let result = outcome.result.unwrap();
+    assert!(!told(&outcome).contains(&all[0]));
+    let result = outcome.result.unwrap().tree();
     let handle = text(&result, "recovery_code");
     assert!(handle.contains("/users/auth0%7C") && handle.ends_with("/recovery_code"), "{handle}");
     assert_eq!(tenant.shelf.get(handle).as_ref(), Some(&all[0]));
@@ -182,7 +182,7 @@ async fn what_the_tenant_shows_is_hidden_whichever_action_asks_and_revealed_on_r
         ),
     ] {
         let outcome = connection.call(action, input.clone()).await;
-        assert!(!format!("{outcome:?}").contains("canary"), "{action} {input}: {outcome:?}");
+        assert!(!told(&outcome).contains("canary"), "{action} {input}: {outcome:?}");
         let result = outcome.result.unwrap().to_string();
         assert!(result.contains(kept), "{action} {input}: {result}");
         for path in handles {
@@ -204,7 +204,7 @@ async fn the_policy_for_refresh_tokens_of_an_application_is_no_secret() {
     for (action, input) in
         [("clients.get", json!({"id": "abc"})), ("get-application", json!({"client_id": "abc"}))]
     {
-        let shown = tenant.connect().await.run(action, input).await.unwrap();
+        let shown = tenant.connect().await.run(action, input).await.unwrap().tree();
         assert_eq!(shown["refresh_token"], policy, "{action}: {shown}");
         assert_eq!(shown["client_secret"], handle("clients/abc/client_secret"), "{action}");
     }
@@ -243,7 +243,7 @@ async fn a_component_that_spells_the_path_its_own_way_gets_no_secret() {
             "method": method, "scheme": "http", "authority": tenant.address.to_string(), "path": path,
             "headers": [["accept-encoding", "gzip"], ["range", "bytes=0-9"]],
         });
-        let answer = attacker.run("send", request).await.unwrap();
+        let answer = attacker.run("send", request).await.unwrap().tree();
         assert!(!answer.to_string().contains("canary"), "{method} {path}: {answer}");
         let got = answer["body"].as_str().is_some_and(|body| body.contains("auth0-secret://"));
         assert!(got || answer["error"].is_string(), "{method} {path}: {answer}");

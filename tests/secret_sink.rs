@@ -9,7 +9,7 @@ use auth0_host::{
     CallOptions, Error, ErrorKind, FileSink, Outcome, Secret, SecretName, SecretSink, SinkError, SinkFuture,
 };
 use auth0_tests::program::{Said, auth0_host, run};
-use auth0_tests::{OfflineTenant, at_its_deadline, eventually, items, text};
+use auth0_tests::{OfflineTenant, Tree as _, at_its_deadline, eventually, items, text, told};
 use serde_json::json;
 
 /// The application whose secret is rotated.
@@ -65,8 +65,8 @@ async fn a_rotated_secret_is_in_the_sink_and_nowhere_in_the_outcome() {
     let outcome = connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
     assert_eq!(folder.secret("", &tenant, &id), Some(secret.clone()));
-    assert!(!format!("{outcome:?} {connection:?}").contains(&secret));
-    let result = outcome.result.unwrap();
+    assert!(!format!("{} {connection:?}", told(&outcome)).contains(&secret));
+    let result = outcome.result.unwrap().tree();
     let handle = format!("auth0-secret://{}/clients/{id}/client_secret", tenant.emulator.domain());
     assert_eq!(result["client_secret"], handle);
     assert!(result["client_metadata"]["secret_rotated_at"].is_string(), "the rest is as it was: {result}");
@@ -91,7 +91,7 @@ async fn what_the_tenant_shows_of_secrets_is_a_handle_too_unless_it_is_to_be_rev
     );
     let options = CallOptions::new().reveal_secrets();
     let revealed = tenant.connection.call_with("get-application", json!({"client_id": own}), options).await;
-    assert_eq!(revealed.result.unwrap()["client_secret"], tenant.emulator.client_secret());
+    assert_eq!(revealed.result.unwrap().tree()["client_secret"], tenant.emulator.client_secret());
     assert_eq!(tenant.shelf.all(), [""; 0], "what is only shown goes nowhere");
 }
 
@@ -115,9 +115,9 @@ async fn a_sink_that_fails_ends_the_call_and_gets_the_secret_later() {
     tenant.shelf.set_broken(true);
     let outcome = tenant.connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
-    assert!(!format!("{outcome:?} {:?}", tenant.connection).contains(&secret));
+    assert!(!format!("{} {:?}", told(&outcome), tenant.connection).contains(&secret));
     let handle = outcome.undelivered.unwrap().names[0].to_string();
-    assert_eq!(outcome.result.unwrap()["client_secret"], handle, "the action itself was done");
+    assert_eq!(outcome.result.unwrap().tree()["client_secret"], handle, "the action itself was done");
     assert_eq!(tenant.connection.pending_secrets()[0].problem, "the shelf is broken");
     assert!(matches!(tenant.connection.retry_secrets().await, Err(Error::SecretUndelivered(_))));
     tenant.shelf.set_broken(false);
@@ -132,7 +132,7 @@ async fn rotations_of_one_application_at_once_leave_the_secret_that_is_in_force(
     let mut set = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (connection, input) = (tenant.connection.clone(), json!({"client_id": id, "stamp": false}));
-        set.spawn(async move { connection.run("rotate-client-secret", input).await.unwrap() });
+        set.spawn(async move { connection.run("rotate-client-secret", input).await.unwrap().tree() });
     }
     let results = set.join_all().await;
     let handle = text(&results[0], "client_secret");
@@ -300,7 +300,7 @@ async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
         (Ends::Unchanged, Err(Error::Action(_))) => !shelved && !pending && secret == before,
         _ => false,
     };
-    let leaked = format!("{outcome:?}").contains(&secret);
+    let leaked = told(&outcome).contains(&secret);
     (!good || leaked).then(|| format!("{kind:?}, broken sink: {broken}: not {ends:?}: {outcome:?}"))
 }
 

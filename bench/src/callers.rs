@@ -99,8 +99,8 @@ impl Callers {
     pub(crate) async fn call(&self, way: Way) -> Result<()> {
         let found = match way {
             Way::Native => self.natively().await?,
-            Way::Warm => self.warm.run("get-user", json!({"user_id": self.user})).await?,
-            Way::Fresh => self.fresh.run("get-user", json!({"user_id": self.user})).await?,
+            Way::Warm => self.warm.run("get-user", json!({"user_id": self.user})).await?.to_value()?,
+            Way::Fresh => self.fresh.run("get-user", json!({"user_id": self.user})).await?.to_value()?,
             Way::WasmtimeDefault => self.default_transport.get_user(&self.user).await?,
         };
         let id = found.get("user_id").and_then(Value::as_str).context("an answer without an id")?;

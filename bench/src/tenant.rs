@@ -106,8 +106,7 @@ impl Control {
 /// Returns the id of some user.
 pub(crate) async fn any_user(connection: &Tenant) -> Result<String> {
     let list = connection.run("list-users", serde_json::json!({"per_page": 1})).await?;
-    let id = list.pointer("/items/0/user_id").and_then(Value::as_str);
-    Ok(id.context("the tenant has no users")?.to_owned())
+    Ok(list.get("/items/0/user_id").context("the tenant has no users")?.deserialize()?)
 }
 
 struct Scratch(PathBuf);

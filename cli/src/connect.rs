@@ -1,4 +1,4 @@
-//! From options and environment to a connection.
+//! From options and environment to a tenant.
 
 use std::{
     ffi::OsStr,
@@ -16,7 +16,7 @@ use auth0_host::{
 
 use super::{Failure, Globals, credentials, credentials::credentials, emulator, mail::mail_credentials};
 
-/// Calls at once that the command needs: those that a connection may have by default. Preparing the pool's slots for
+/// Calls at once that the command needs: those that a tenant may have by default. Preparing the pool's slots for
 /// the library's 1,000 takes 2 ms of each start.
 const CALLS: u32 = 64;
 
@@ -41,34 +41,34 @@ fn code_cache(globals: &Globals, variable: Option<&OsStr>) -> CodeCache {
     }
 }
 
-/// The connection of a command, for whoever has to close it. Empty until there is one.
+/// The tenant of a command, for whoever has to close it. Empty until there is one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Opened(Arc<OnceLock<(Tenant, Option<Arc<AuditFile>>)>>);
 
 impl Opened {
-    /// Returns the connection, where the command got as far as that.
-    pub(crate) fn connection(&self) -> Option<&Tenant> {
-        self.0.get().map(|(connection, _)| connection)
+    /// Returns the tenant, where the command got as far as that.
+    pub(crate) fn tenant(&self) -> Option<&Tenant> {
+        self.0.get().map(|(tenant, _)| tenant)
     }
 
     /// Stops what is under way, and waits for the audit records.
     pub(crate) async fn close(&self) {
-        let Some((connection, audit)) = self.0.get() else { return };
-        connection.close().await;
+        let Some((tenant, audit)) = self.0.get() else { return };
+        tenant.close().await;
         if let Some(Err(error)) = audit.as_ref().map(|audit| audit.ready()) {
             eprintln!("warning: {error}");
         }
     }
 }
 
-/// A connection, with the offline tenant behind it where that was asked for.
+/// A tenant, with the offline tenant behind it where that was asked for.
 pub(crate) struct Target {
-    pub(crate) connection: Tenant,
+    pub(crate) tenant: Tenant,
     emulator: Option<Emulator>,
 }
 
 impl Target {
-    /// Opens the connection that options and environment name.
+    /// Opens the tenant that options and environment name.
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
         let (settings, emulator) = prepare(globals).await?;
         let audit = audit(globals, |name| std::env::var(name).ok())?;
@@ -76,14 +76,14 @@ impl Target {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
             None => settings,
         };
-        let connection = host.tenant(settings).await?;
-        // A command has one connection.
-        let _ = globals.opened.0.set((connection.clone(), audit));
-        Ok(Self { connection, emulator })
+        let tenant = host.tenant(settings).await?;
+        // A command has one tenant.
+        let _ = globals.opened.0.set((tenant.clone(), audit));
+        Ok(Self { tenant, emulator })
     }
 
     /// Says what the demo should know of the tenant.
-    pub(crate) fn tenant(&self) -> crate::demo::DemoTenant {
+    pub(crate) fn demo_tenant(&self) -> crate::demo::DemoTenant {
         match &self.emulator {
             Some(emulator) => crate::demo::DemoTenant {
                 client_id: Some(emulator.client_id().to_owned()),
@@ -149,7 +149,7 @@ pub(crate) async fn prepare_with(
     Ok((globals.secrets.apply(settings, &present)?, emulator))
 }
 
-/// Returns the settings of a connection to an offline tenant. Its mail provider is that of [`Seed::demo`].
+/// Returns the settings for an offline tenant. Its mail provider is that of [`Seed::demo`].
 fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
     let url = |text: &str| text.parse::<BaseUrl>().map_err(|error| refuse(error.into()));
     let domain: Domain =

@@ -1,4 +1,4 @@
-//! `doctor`: what is right and wrong with a connection, and what to do about it.
+//! `doctor`: what is right and wrong with a tenant, and what to do about it.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -28,7 +28,7 @@ Examples:
   auth0-host doctor
   auth0-host --emulator doctor --json";
 
-/// Examines component, cache, policy and connection.
+/// Examines component, cache, policy and tenant.
 pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, Failure> {
     let file = connect::policy_file(globals);
     let (policy, unread) = match file.as_deref().map(policy::read).transpose() {
@@ -61,7 +61,7 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
     Ok(if failed { Exit::Action } else { Exit::Done })
 }
 
-/// Names the policy's file. Where it could not be read, the connection was examined without it.
+/// Names the policy's file. Where it could not be read, the tenant was examined without it.
 fn tell_of_policy(findings: &mut Vec<Finding>, file: &Path, unread: Option<String>) {
     let found = findings.iter_mut().find(|finding| finding.check == Check::Policy);
     match (unread, found) {

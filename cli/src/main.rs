@@ -16,6 +16,7 @@ mod label;
 mod mail;
 mod mcp;
 mod policy;
+mod pretty;
 mod print;
 mod reference;
 mod remedy;
@@ -24,6 +25,7 @@ mod scopes;
 mod secret_file;
 mod secrets;
 mod telemetry;
+mod version;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
 #[derive(Debug, Parser)]
 #[command(
     name = "auth0-host",
-    version,
+    version = version::version(),
     about = "Runs actions of the Auth0 connector, a sandboxed WebAssembly component",
     after_help = ENVIRONMENT,
     arg_required_else_help = true,
@@ -147,7 +149,7 @@ pub(crate) struct Globals {
     /// Print each request that left the sandbox to stderr
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
-    /// The connection, once it is open: closed when the command ends, however it ends.
+    /// The tenant, once it is open: closed when the command ends, however it ends.
     #[arg(skip)]
     pub(crate) opened: connect::Opened,
 }
@@ -254,11 +256,11 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             let running = async move { run::run(&globals, run).await };
             let mut result = interruptible(running, ctrl_c(), &opened, &consequence).await;
             if let Err(Failure::Interrupted { consequence }) = &mut result
-                && opened.connection().is_none_or(|connection| connection.stats().requests == 0)
+                && opened.tenant().is_none_or(|tenant| tenant.stats().requests == 0)
             {
                 "nothing was sent".clone_into(consequence);
             }
-            (with_secrets_home(result, opened.connection()).await, exit::report_json)
+            (with_secrets_home(result, opened.tenant()).await, exit::report_json)
         }
         Command::Actions(list) => {
             let listing = async move { actions::list(&globals, &list).await };
@@ -331,11 +333,11 @@ async fn interruptible(
 /// Does not end before secrets that an interrupted action had made are somewhere; a second Ctrl-C does.
 async fn with_secrets_home(
     mut result: Result<Exit, Failure>,
-    connection: Option<&Tenant>,
+    tenant: Option<&Tenant>,
 ) -> Result<Exit, Failure> {
-    if let (Err(Failure::Interrupted { consequence }), Some(connection)) = (&mut result, connection) {
+    if let (Err(Failure::Interrupted { consequence }), Some(tenant)) = (&mut result, tenant) {
         tokio::select! {
-            home = secrets::drain_secrets(connection) => {
+            home = secrets::drain_secrets(tenant) => {
                 if let Err(whereabouts) = home {
                     *consequence = format!("{consequence}; {whereabouts}");
                 }
@@ -362,8 +364,8 @@ async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, F
         globals.secrets.secret_dir = Some(passing.clone());
     }
     let target = connect::Target::open(&host, &globals).await?;
-    let code = crate::demo::run(args, &host, &target.connection, &target.tenant()).await;
-    let home = secrets::drain_secrets(&target.connection).await;
+    let code = crate::demo::run(args, &host, &target.tenant, &target.demo_tenant()).await;
+    let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
     let _ = std::fs::remove_dir_all(&passing);
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;

@@ -59,19 +59,13 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
         .map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
     let host = connect::host(globals).await?;
     let target = connect::Target::open(&host, globals).await?;
-    let connection = target.connection.clone();
+    let tenant = target.tenant.clone();
     let permissions = Permissions { write: arguments.write, allow: arguments.allow, deny: arguments.deny };
     let consent = Consent { confirm: arguments.confirm, trust_client: arguments.trust_client };
     let drain_secrets: DrainSecrets =
-        Box::new(|connection| Box::pin(async move { secrets::drain_secrets(&connection).await }));
-    let server = Server::open(
-        host,
-        connection.clone(),
-        permissions,
-        consent,
-        arguments.max_result_bytes,
-        drain_secrets,
-    );
+        Box::new(|tenant| Box::pin(async move { secrets::drain_secrets(&tenant).await }));
+    let server =
+        Server::open(host, tenant.clone(), permissions, consent, arguments.max_result_bytes, drain_secrets);
     let server = Arc::new(server.await.map_err(|error| match error {
         OpenError::Host(error) => error.into(),
         error => Failure::Usage(error.to_string()),
@@ -82,8 +76,8 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
         Some(address) => serve_http(server, address, token, stop).await,
     };
     // What was under way is stopped by now, or is stopped here; only then is it known which secrets there are.
-    connection.close().await;
-    let home = secrets::drain_secrets(&connection).await;
+    tenant.close().await;
+    let home = secrets::drain_secrets(&tenant).await;
     target.close().await;
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
     served.map_err(Failure::Host)?;

@@ -2,15 +2,29 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::Failure;
+use auth0_host::Json;
+
+use super::{Failure, pretty};
 
 /// Prints a text to stdout.
 pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(unwritten)
+}
+
+/// Prints the result of an action to stdout, indented and with its digits.
+pub(crate) fn result(result: &Json) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written =
+        pretty::write(result, &mut out).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    written.map_err(unwritten)
+}
+
+fn unwritten(error: io::Error) -> Failure {
+    match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
         _ => Failure::Host(anyhow::Error::new(error).context("stdout could not be written")),
-    })
+    }
 }
 
 /// Prints a value to stdout as JSON, indented: people read it as it is, programs do not mind.

@@ -2,8 +2,6 @@
 
 use auth0_host::{ActionSummary, CallOptions, RequestRecord};
 
-use serde_json::Value;
-
 use super::{Exit, Failure, Globals, connect, form, input, print, secrets};
 
 /// Arguments of `run`.
@@ -39,8 +37,8 @@ Examples:
   auth0-host run update-user user_id='auth0|507f1f77' changes='{\"blocked\": true}'
   auth0-host run create-user --input @user.json
   jq -n '{name: \"auditor\"}' | auth0-host run create-role --input -
-  auth0-host run create-user connection=Username-Password-Authentication --interactive
-  auth0-host --emulator -v run test-connection";
+  auth0-host run create-user tenant=Username-Password-Authentication --interactive
+  auth0-host --emulator -v run test-tenant";
 
 impl Run {
     /// Returns the words of the command line that are neither the action nor its input, as they were given.
@@ -75,30 +73,26 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     if !actions.iter().any(|action| action.id == arguments.action) {
         return Err(unknown(&arguments.action, &actions));
     }
-    if let Value::Object(given) = &mut input
-        && input::may_be_meant_as_text(given, &arguments.pairs)
-    {
+    if input::may_be_meant_as_text(&input, &arguments.pairs) {
         let description = host.describe(&arguments.action).await?;
-        input::keep_texts(given, &arguments.pairs, &description.input_schema);
+        input::keep_texts(&mut input, &arguments.pairs, &description.input_schema);
     }
     let target = connect::Target::open(&host, globals).await?;
     // Nobody fills in a form for what the policy refuses; the call tells why.
-    if arguments.interactive
-        && target.connection.permits(&arguments.action).is_ok()
-        && let Value::Object(given) = input
-    {
+    if arguments.interactive && target.tenant.permits(&arguments.action).is_ok() {
         let description = host.describe(&arguments.action).await?;
-        input = Value::Object(form::ask(description, given, arguments.other_words()).await?);
+        let form = form::ask(description, input.to_values()?, arguments.other_words()).await?;
+        input = input.filled_in(form);
     }
     let options = if arguments.reveal { CallOptions::new().reveal_secrets() } else { CallOptions::new() };
-    let outcome = target.connection.call_with(&arguments.action, input, options).await;
+    let outcome = target.tenant.call_with(&arguments.action, input, options).await;
     if globals.verbose {
         outcome.requests.iter().for_each(|request| eprintln!("{}", line(request)));
     }
-    let home = secrets::drain_secrets(&target.connection).await;
+    let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
     home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
-    print::json(&outcome.result?)?;
+    print::result(&outcome.result?)?;
     Ok(Exit::Done)
 }
 

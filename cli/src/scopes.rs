@@ -57,9 +57,9 @@ pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit
         // The plan is the policy's already, and a policy's rules do not change what a token has.
         let without_policy = Globals { policy: None, ..globals.clone() };
         let target = connect::Target::open(&host, &without_policy).await?;
-        let domain = target.connection.domain();
-        grantee = Grantee::of(domain.as_str(), target.tenant().client_id);
-        let granted = target.connection.granted_scopes().await;
+        let domain = target.tenant.domain();
+        grantee = Grantee::of(domain.as_str(), target.demo_tenant().client_id);
+        let granted = target.tenant.granted_scopes().await;
         target.close().await;
         token = granted?.map(|granted| plan.compare(granted.iter().map(String::as_str)));
         if token.is_none() {

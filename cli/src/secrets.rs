@@ -44,7 +44,7 @@ impl SecretOptions {
             || set("AUTH0_SECRET_COMMAND")
     }
 
-    /// Gives a connection the sink that is named.
+    /// Gives a tenant the sink that is named.
     pub(crate) fn apply(
         &self,
         settings: Settings,
@@ -91,17 +91,17 @@ fn parse_command(text: &str) -> Result<CommandSink, Failure> {
 /// # Errors
 ///
 /// Says where the secrets are, where that is not the sink.
-pub(crate) async fn drain_secrets(connection: &Tenant) -> Result<(), String> {
-    connection.flush_secrets().await;
+pub(crate) async fn drain_secrets(tenant: &Tenant) -> Result<(), String> {
+    tenant.flush_secrets().await;
     for pause in PAUSES {
-        if connection.pending_secrets().is_empty() {
+        if tenant.pending_secrets().is_empty() {
             return Ok(());
         }
         tokio::time::sleep(pause).await;
         // What is left is asked for in the next round.
-        let _ = connection.retry_secrets().await;
+        let _ = tenant.retry_secrets().await;
     }
-    let pending = connection.pending_secrets();
+    let pending = tenant.pending_secrets();
     let Some(first) = pending.first() else { return Ok(()) };
     let problem = first.problem.clone();
     let names: Vec<SecretName> = pending.into_iter().map(|pending| pending.name).collect();
@@ -112,7 +112,7 @@ pub(crate) async fn drain_secrets(connection: &Tenant) -> Result<(), String> {
         // Where that fails, the sink says why.
         let _ = fs::create_dir_all(parent);
     }
-    match connection.retry_secrets_with(&sink).await {
+    match tenant.retry_secrets_with(&sink).await {
         Ok(()) => Err(format!(
             "a new secret is in force, and the secret sink did not take it ({problem}): it is in {files}; put it where it \
              belongs and delete the file"

@@ -162,6 +162,17 @@ fn help_and_the_version_are_text_on_stdout_and_misuse_of_others_is_text_on_stder
     }
 }
 
+#[test]
+fn the_version_names_the_features_that_are_in() {
+    let (_, stdout, _) = run(&["--version"]);
+    let named = stdout.trim_end().split_once(" (").map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let features =
+        [("smtp", cfg!(feature = "smtp")), ("ses", cfg!(feature = "ses")), ("otlp", cfg!(feature = "otlp"))];
+    let expected: Vec<_> = features.into_iter().filter(|(_, is_in)| *is_in).map(|(name, _)| name).collect();
+    assert_eq!(named, expected.join(", "), "{stdout}");
+    assert!(stdout.starts_with(&format!("auth0-host {}", env!("CARGO_PKG_VERSION"))), "{stdout}");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_run_with_130_and_says_that_its_outcome_is_unknown() {

@@ -15,6 +15,7 @@ mod keyring;
 pub mod limits;
 mod mail;
 pub mod mail_credentials;
+#[cfg(feature = "bench")]
 mod native;
 pub mod private_key;
 mod redaction;

@@ -73,16 +73,16 @@ const MAX_HANDED_BACK: usize = 3;
 
 /// How long to wait for what, from the call of [`Transport::send`].
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// For a connection. What takes longer was not sent.
-    pub connect: Duration,
+    pub(crate) connect: Duration,
     /// For the head of the answer.
-    pub answer: Duration,
+    pub(crate) answer: Duration,
 }
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransmitState {
+pub(crate) enum TransmitState {
     /// Given to a connection: from here on the server may see it.
     OnConnection,
     /// Given back by a connection that had not begun to write it.
@@ -186,7 +186,7 @@ struct Ping {
 
 /// A pooled HTTP client.
 #[derive(Clone, Debug)]
-pub struct Transport {
+pub(crate) struct Transport {
     client: Client<Connector, Full<Bytes>>,
     resolver: Resolver,
     opened: Arc<AtomicU64>,
@@ -194,7 +194,7 @@ pub struct Transport {
 
 impl Transport {
     /// Connects to what the resolver lets through.
-    pub fn new(tls: ClientConfig, resolver: Resolver, header_bytes: usize) -> Self {
+    pub(crate) fn new(tls: ClientConfig, resolver: Resolver, header_bytes: usize) -> Self {
         Self::with_ping(tls, resolver, header_bytes, Ping { interval: PING_INTERVAL, timeout: PING_TIMEOUT })
     }
 
@@ -229,18 +229,18 @@ impl Transport {
     }
 
     /// Looks names up, and keeps back what is not connected to.
-    pub fn resolver(&self) -> &Resolver {
+    pub(crate) fn resolver(&self) -> &Resolver {
         &self.resolver
     }
 
     /// Counts the connections opened so far.
-    pub fn connections_opened(&self) -> u64 {
+    pub(crate) fn connections_opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
     }
 
     /// Sends a request and waits for the head of the answer. `follow` is told when the request goes on a connection
     /// and when it comes back from one, so that a caller who is stopped in between knows.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
         timeouts: Timeouts,
@@ -398,7 +398,7 @@ pub(super) fn causes<'a>(
 }
 
 /// Says why the body of an answer broke off.
-pub fn body_error(error: &hyper::Error) -> TransportError {
+pub(crate) fn body_error(error: &hyper::Error) -> TransportError {
     TransportError::Terminated(deepest(error))
 }
 
@@ -477,7 +477,7 @@ pub fn trusted(mut roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<RootCe
 }
 
 /// Makes the TLS side of one connection: its own session store, no process-wide defaults.
-pub fn tls_config(roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<ClientConfig, SettingsError> {
+pub(crate) fn tls_config(roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<ClientConfig, SettingsError> {
     let roots = trusted(roots, ca_pem)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -11,14 +11,14 @@ use http_body_util::{BodyExt as _, Full};
 
 use crate::{Host, egress::Egress, error::Error, tenant::Tenant};
 
-/// A client with a connection's sockets and token. What it sends passes no policy, pace or limit.
+/// A client with a tenant's sockets and token. What it sends passes no policy, pace or limit.
 #[derive(Clone, Debug)]
 pub struct NativeClient(Arc<Egress>);
 
 impl NativeClient {
-    /// Uses the sockets and the token of this connection.
-    pub fn new(connection: &Tenant) -> Self {
-        Self(Arc::clone(connection.egress()))
+    /// Uses the sockets and the token of this tenant.
+    pub fn new(tenant: &Tenant) -> Self {
+        Self(Arc::clone(tenant.egress()))
     }
 
     /// Sends a request and reads the answer's body.

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use auth0_egress::settings_error::SettingsError;
 
-use crate::{denial::Denial, engine_error::EngineError, limits::Limit, secrets::SecretUndelivered};
+use crate::{
+    denial::Denial, engine_error::EngineError, json::JsonError, limits::Limit, secrets::SecretUndelivered,
+};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Action(#[from] ActionError),
 
-    /// The settings of a connection do not go together.
+    /// The settings of a tenant do not go together.
     #[error("settings: {0}")]
     Settings(#[from] SettingsError),
 
@@ -86,7 +88,7 @@ pub enum Error {
         after: Duration,
     },
 
-    /// The connection was closed while the call was under way, or before it.
+    /// The tenant was closed while the call was under way, or before it.
     #[error("the connection was closed; whether the call changed anything is unknown")]
     Closed,
 
@@ -96,7 +98,7 @@ pub enum Error {
         /// What it did.
         problem: String,
         /// What the parser said.
-        source: Option<serde_json::Error>,
+        source: Option<JsonError>,
     },
 }
 

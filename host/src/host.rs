@@ -1,4 +1,4 @@
-//! The component, ready to serve any number of connections.
+//! The component, ready to serve any number of tenants.
 
 use std::{
     borrow::Cow,
@@ -176,7 +176,7 @@ impl HostBuilder {
         Self { component, concurrent_calls: DEFAULT_INSTANCES, code_cache: CodeCache::Off }
     }
 
-    /// Sets how many calls all connections together may have at once; 1,000 where absent. More of them wait, and end
+    /// Sets how many calls all tenants together may have at once; 1,000 where absent. More of them wait, and end
     /// with [`Error::Busy`] where that takes too long. For each, 6 GiB of addresses are reserved, and no memory; one that
     /// was in use keeps up to 2.3 MiB resident for the next call (2 MiB of memory, 128 KiB of stack, 64 KiB of each of two
     /// tables), so a host that was once full keeps so much for each of them.

@@ -11,8 +11,8 @@
 //! let host = Host::new()?;
 //! let settings = Settings::new("acme.eu.auth0.com".parse()?)
 //!     .credentials(Credentials::client_secret("client id", "client secret"));
-//! let connection = host.tenant(settings).await?;
-//! let user = connection.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
+//! let tenant = host.tenant(settings).await?;
+//! let user = tenant.run("get-user", serde_json::json!({"user_id": "auth0|507f1f77bcf86cd799439011"})).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -35,6 +35,7 @@
 
 mod action;
 mod audit;
+#[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 mod bindings;
@@ -46,6 +47,7 @@ mod doctor;
 mod engine_error;
 mod error;
 mod host;
+mod json;
 mod limits;
 mod manifest;
 mod outcome;
@@ -82,6 +84,7 @@ pub use egress::request_observer::RequestObserver;
 pub use engine_error::EngineError;
 pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
 pub use host::{Host, HostBuilder};
+pub use json::{Json, JsonError, JsonView};
 pub use limits::{Limit, Limits};
 pub use mail_credentials::{
     ApiKeyProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownApiKeyProvider,

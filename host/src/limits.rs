@@ -15,7 +15,7 @@ use crate::error::SettingsError;
 /// not memory.
 pub(crate) const MOST_MEMORY_BYTES: usize = 128 * 1024 * 1024;
 
-/// What one call may use, and how many calls a connection may have at once. In builder style, from defaults that are
+/// What one call may use, and how many calls a tenant may have at once. In builder style, from defaults that are
 /// on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -129,7 +129,7 @@ impl Limits {
         self
     }
 
-    /// Sets the calls that a connection may have at once; 64 where absent. More of them wait.
+    /// Sets the calls that a tenant may have at once; 64 where absent. More of them wait.
     #[must_use]
     pub fn concurrent_calls(mut self, calls: usize) -> Self {
         self.concurrent_calls = calls;

@@ -9,7 +9,6 @@ mod engine;
 mod guest;
 mod http;
 mod instances;
-mod json;
 
 use std::{
     collections::HashMap,
@@ -20,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::{
     Engine, Store, StoreContextMut, Trap,
@@ -57,6 +55,7 @@ use crate::{
     component::{self, ComponentInfo},
     engine_error::EngineError,
     error::{ActionError, Error, ErrorKind},
+    json::Json,
     limits::Limit,
 };
 
@@ -73,7 +72,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Runtime {
     pre: RunnerPre<Guest>,
     alive: Alive,
-    connections: AtomicU64,
+    tenants: AtomicU64,
     /// What each action needs, asked once.
     needs: OnceCell<HashMap<String, Arc<[ScopeRequirement]>>>,
 }
@@ -122,25 +121,20 @@ impl Runtime {
         let pre = RunnerPre::new(pre)
             .map_err(|source| invalid("it does not export `auth0:management/actions@0.1.0`", source))?;
         Ok((
-            Self {
-                pre,
-                alive: Alive::new(instances),
-                connections: AtomicU64::new(0),
-                needs: OnceCell::new(),
-            },
+            Self { pre, alive: Alive::new(instances), tenants: AtomicU64::new(0), needs: OnceCell::new() },
             info,
             code,
         ))
     }
 
-    /// Returns a number that no other connection of this host has.
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Ordering::Relaxed)
+    /// Returns a number that no other tenant of this host has.
+    pub(crate) fn next_tenant(&self) -> u64 {
+        self.tenants.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Throws away the instances that were kept for a connection.
-    pub(crate) fn forget(&self, connection: u64) {
-        self.alive.forget(connection);
+    /// Throws away the instances that were kept for a tenant.
+    pub(crate) fn forget(&self, tenant: u64) {
+        self.alive.forget(tenant);
     }
 
     /// Counts the instances.
@@ -157,19 +151,20 @@ impl Runtime {
         reuse: Reuse,
         wait: Duration,
         action: &str,
-        input: &Value,
-    ) -> Result<Value, Error> {
-        let input = input.to_string();
-        if input.len() > MAX_INPUT_BYTES {
+        input: &Json,
+    ) -> Result<Json, Error> {
+        if input.as_str().len() > MAX_INPUT_BYTES {
             return Err(Error::Action(ActionError::new(
                 ErrorKind::InvalidInput,
                 format!(
                     "an input of {} bytes refused: the tenant takes bodies of at most 1 MB, an action at most {} MB",
-                    input.len(),
+                    input.as_str().len(),
                     MAX_INPUT_BYTES / 1_000_000
                 ),
             )));
         }
+        // The bindings take a `String`.
+        let input = input.to_string();
         let mut instance = match self.alive.take(reuse) {
             Some(mut instance) => {
                 instance.store.data_mut().renew(guest());
@@ -185,7 +180,7 @@ impl Runtime {
             .await
             .map_err(stopped)?;
         let result = match answer {
-            Ok(text) => Ok(json::parse(&text, "the result of the action")?),
+            Ok(text) => Ok(convert::json(text, "the result of the action")?),
             Err(error) => Err(action_error(error)),
         };
         // An instance that broke the contract is thrown away, like one that was stopped.
@@ -241,6 +236,7 @@ impl Runtime {
     }
 
     /// Makes an instance and throws it away.
+    #[cfg(feature = "bench")]
     pub(crate) async fn instantiate(&self) -> Result<(), Error> {
         self.instance(QUESTION_TIMEOUT, Guest::sealed).await.map(drop)
     }
@@ -371,5 +367,5 @@ fn action_error(error: bindings::ActionFailure) -> Error {
     })
 }
 
-/// Shares the runtime between a host and its connections.
+/// Shares the runtime between a host and its tenants.
 pub(crate) type SharedRuntime = Arc<Runtime>;

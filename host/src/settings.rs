@@ -1,4 +1,4 @@
-//! What a connection to a tenant needs to know.
+//! What has to be known to reach a tenant.
 //!
 //! The settings are split on the way: credentials go to the egress and stay there, the rest becomes the guest's
 //! environment. [`Settings::environment`] is the only place that writes that environment.
@@ -30,7 +30,7 @@ const DEFAULT_MAX_RETRIES: u32 = 2;
 const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// The component's own bound, and the ceiling of Auth0's SDKs.
 const MAX_RETRIES: u32 = 10;
-/// Half of a bucket: a connection that leaves more to others is better given a plan of its own.
+/// Half of a bucket: a tenant that leaves more to others is better given a plan of its own.
 const MAX_RESERVE_PERCENT: u32 = 50;
 
 /// Tells the guest how long its call may take.
@@ -48,7 +48,7 @@ fn bounded(name: &'static str, given: u64, least: u64, most: u64) -> Result<(), 
     }
 }
 
-/// Settings of a connection, in builder style.
+/// Settings of a tenant, in builder style.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) domain: Domain,
@@ -176,7 +176,7 @@ impl Settings {
         self
     }
 
-    /// Sets what the connection may do; everything that its credentials allow where absent.
+    /// Sets what the tenant may do; everything that its credentials allow where absent.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
@@ -197,14 +197,14 @@ impl Settings {
         self
     }
 
-    /// Gives each call a record in this sink, which any number of connections may share.
+    /// Gives each call a record in this sink, which any number of tenants may share.
     #[must_use]
     pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
         self.audit = Some(sink);
         self
     }
 
-    /// Names the connection, for audit records and traces.
+    /// Names the tenant, for audit records and traces.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());

@@ -1,7 +1,7 @@
 //! A tenant, as one engine sees it.
 //!
-//! Nothing is shared between two connections but the compiled component: tokens, sockets, TLS sessions and counters
-//! are each connection's own, so that one customer's credential can never end up on another's request.
+//! Nothing is shared between two [`Tenant`]s but the compiled component: tokens, sockets, TLS sessions and counters
+//! are each tenant's own, so that one customer's credential can never end up on another's request.
 
 use std::{
     sync::{
@@ -13,7 +13,6 @@ use std::{
 
 use rustls::RootCertStore;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
@@ -28,6 +27,7 @@ use crate::{
         Egress, governor::RatePlan, limits::RequestLimits, settings::EgressSettings, token::TokenError,
     },
     error::{ActionError, BusyScope, Error, ErrorKind},
+    json::Json,
     limits::Limits,
     outcome::Outcome,
     policy::PermittedActions,
@@ -42,7 +42,7 @@ use crate::{
 /// stopped, this much later.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A tenant with its settings, credentials and sockets. Cheap to clone; clones are the same connection.
+/// A tenant with its settings, credentials and sockets. Cheap to clone; clones are the same tenant.
 #[derive(Clone)]
 pub struct Tenant(Arc<Inner>);
 
@@ -55,17 +55,17 @@ struct Inner {
     instances: InstancePolicy,
     /// Calls that may be under way.
     turns: Semaphore,
-    /// No other connection of the host has it.
+    /// No other tenant of the host has it.
     number: u64,
     egress: Arc<Egress>,
     deadline: Duration,
     calls: AtomicU64,
-    /// Names this connection in the ids of its calls.
+    /// Names this tenant in the ids of its calls.
     series: u64,
     journal: Journal,
 }
 
-/// What a connection has done so far.
+/// What a tenant has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -142,7 +142,7 @@ impl Tenant {
             domain: domain.clone(),
         })?;
         Ok(Self(Arc::new(Inner {
-            number: runtime.next_connection(),
+            number: runtime.next_tenant(),
             turns: Semaphore::new(limits.concurrent_calls),
             runtime,
             domain,
@@ -178,18 +178,22 @@ impl Tenant {
     /// # Errors
     ///
     /// [`Error::Action`] where the action answered an error; the other cases where the host could not run it.
-    pub async fn run(&self, action: &str, input: Value) -> Result<Value, Error> {
+    pub async fn run(&self, action: &str, input: impl Into<Json>) -> Result<Json, Error> {
         self.call(action, input).await.result
     }
 
     /// Runs an action and returns its result with the requests that it made. Dropping the future stops the call at
     /// once; a write that was under way may or may not have happened.
-    pub async fn call(&self, action: &str, input: Value) -> Outcome {
+    pub async fn call(&self, action: &str, input: impl Into<Json>) -> Outcome {
         self.call_with(action, input, CallOptions::default()).await
     }
 
     /// As [`Tenant::call`], with options for this call.
-    pub async fn call_with(&self, action: &str, input: Value, options: CallOptions) -> Outcome {
+    pub async fn call_with(&self, action: &str, input: impl Into<Json>, options: CallOptions) -> Outcome {
+        self.call_json(action, input.into(), options).await
+    }
+
+    async fn call_json(&self, action: &str, input: Json, options: CallOptions) -> Outcome {
         let started = Instant::now();
         let id = CallId::new(self.0.series, self.0.calls.fetch_add(1, Ordering::Relaxed) + 1);
         let time = options.time(self.0.deadline);
@@ -210,7 +214,7 @@ impl Tenant {
         }
     }
 
-    /// Ends the connection: calls that are under way are stopped, each gets its audit record, and the audit sink gets the
+    /// Ends the tenant: calls that are under way are stopped, each gets its audit record, and the audit sink gets the
     /// time that it needs to keep them. Later calls end with [`Error::Closed`]. Takes some seconds at most, where a
     /// component computes without end or a disk does not answer.
     pub async fn close(&self) {
@@ -220,9 +224,9 @@ impl Tenant {
     async fn run_in_context(
         &self,
         action: &str,
-        input: &Value,
+        input: &Json,
         context: &Arc<CallContext>,
-    ) -> Result<Value, Error> {
+    ) -> Result<Json, Error> {
         let inner = &self.0;
         let denied = |denial: Denial| {
             context.denied(denial.clone());
@@ -244,7 +248,7 @@ impl Tenant {
             let http = GuestHttp::new(Arc::clone(&inner.egress), Arc::clone(context));
             Guest::new(&self.environment(context.left()), http, &inner.limits)
         };
-        let reuse = Reuse { connection: inner.number, instances: inner.instances };
+        let reuse = Reuse { tenant: inner.number, instances: inner.instances };
         let running = inner.runtime.run(guest, reuse, wait, action, input);
         let ended = tokio::time::timeout(limit, running).await;
         ended.unwrap_or(Err(Error::Timeout { after: limit }))
@@ -256,8 +260,8 @@ impl Tenant {
         self.0.egress.deliveries().pending()
     }
 
-    /// Puts the secrets that wait into the connection's secret sink. They wait in memory: what is still here when the last
-    /// clone of the connection is dropped is lost, and has to be made anew, as by another rotation.
+    /// Puts the secrets that wait into the tenant's secret sink. They wait in memory: what is still here when the last
+    /// clone of this is dropped is lost, and has to be made anew, as by another rotation.
     ///
     /// # Errors
     ///
@@ -266,7 +270,7 @@ impl Tenant {
         self.retry(None).await
     }
 
-    /// Puts the secrets that wait into another sink, where the connection's own cannot be mended.
+    /// Puts the secrets that wait into another sink, where the tenant's own cannot be mended.
     ///
     /// # Errors
     ///
@@ -286,7 +290,7 @@ impl Tenant {
         self.0.egress.deliveries().settled().await;
     }
 
-    /// Waits until the connection has fewer calls than it may have.
+    /// Waits until the tenant has fewer calls than it may have.
     async fn turn(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, Error> {
         let limits = &self.0.limits;
         let waited = limits.queue_timeout.min(context.left());
@@ -306,7 +310,7 @@ impl Tenant {
         environment
     }
 
-    /// Returns what the connection's token may do, after fetching one where there is none; `None` where the token does not
+    /// Returns what the tenant's token may do, after fetching one where there is none; `None` where the token does not
     /// say.
     ///
     /// # Errors
@@ -343,7 +347,7 @@ impl Tenant {
         &self.0.runtime
     }
 
-    /// Returns what the connection has done so far.
+    /// Returns what the tenant has done so far.
     pub fn stats(&self) -> Stats {
         let pace = self.0.egress.pace_counts();
         Stats {

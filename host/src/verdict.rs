@@ -3,16 +3,15 @@
 //! A guest need not tell what it heard, or understand it: it learns that a request was denied and not by which rule, and it
 //! never learns that a secret went astray. Where both speak, the host does, here and nowhere else.
 
-use serde_json::Value;
-
 use crate::{
     call::CallFacts,
     denial::{Denial, DeniedBy, Remedy},
     error::{ActionError, Error, ErrorKind},
+    json::Json,
 };
 
 /// Reconciles what a guest answered with what the host knows of the call.
-pub(crate) fn verdict(action: &str, answer: Result<Value, Error>, facts: &CallFacts) -> Result<Value, Error> {
+pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFacts) -> Result<Json, Error> {
     let CallFacts { denial, lacking, lost_secret, .. } = facts;
     match (answer, lost_secret) {
         // It may be in force, whatever the guest made of the answer. The host's own failures leave that open as they are.
@@ -55,13 +54,13 @@ fn lost(subject: &str) -> ActionError {
 mod tests {
     use super::*;
 
-    fn answered(kind: ErrorKind) -> Result<Value, Error> {
+    fn answered(kind: ErrorKind) -> Result<Json, Error> {
         let mut error = ActionError::new(kind, "the guest's words");
         error.status = Some(403);
         Err(error.into())
     }
 
-    fn told(answer: Result<Value, Error>, facts: &CallFacts) -> ActionError {
+    fn told(answer: Result<Json, Error>, facts: &CallFacts) -> ActionError {
         match verdict("get-user", answer, facts) {
             Err(Error::Action(error)) => error,
             other => panic!("{other:?}"),
@@ -76,10 +75,10 @@ mod tests {
     #[test]
     fn what_the_host_does_not_know_better_stays_as_the_guest_said_it() {
         let facts = CallFacts::default();
-        assert_eq!(verdict("get-user", Ok(Value::Null), &facts).unwrap(), Value::Null);
+        assert_eq!(verdict("get-user", Ok(Json::null()), &facts).unwrap(), Json::null());
         assert_eq!(told(answered(ErrorKind::PolicyDenied), &facts).message, "the guest's words");
         assert_eq!(told(answered(ErrorKind::NotFound), &denied()).message, "the guest's words");
-        assert_eq!(verdict("get-user", Ok(Value::Null), &denied()).unwrap(), Value::Null);
+        assert_eq!(verdict("get-user", Ok(Json::null()), &denied()).unwrap(), Json::null());
     }
 
     #[test]
@@ -104,7 +103,7 @@ mod tests {
     fn a_secret_that_nobody_has_is_told_before_anything_else() {
         let lost = Some("clients/abc".to_owned());
         let facts = CallFacts { lost_secret: lost, lacking: vec!["read:users".to_owned()], ..denied() };
-        for answer in [Ok(Value::Null), answered(ErrorKind::RateLimited)] {
+        for answer in [Ok(Json::null()), answered(ErrorKind::RateLimited)] {
             let error = told(answer, &facts);
             assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
             assert!(error.message.contains("of `clients/abc` may be in force"), "{error}");

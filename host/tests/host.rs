@@ -28,23 +28,30 @@ fn host() -> Host {
     HOST.get_or_init(|| Host::new().unwrap()).clone()
 }
 
-async fn tenant() -> Emulator {
+async fn emulator() -> Emulator {
     Emulator::builder().seed(Seed::demo()).start().await.unwrap()
 }
 
-fn settings(tenant: &Emulator) -> Settings {
-    Settings::new(tenant.domain().parse().unwrap())
-        .base_url(tenant.base_url().parse().unwrap())
-        .audience(tenant.audience())
-        .credentials(Credentials::client_secret(tenant.client_id(), tenant.client_secret()))
+fn settings(emulator: &Emulator) -> Settings {
+    Settings::new(emulator.domain().parse().unwrap())
+        .base_url(emulator.base_url().parse().unwrap())
+        .audience(emulator.audience())
+        .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
 }
 
-async fn connect(tenant: &Emulator) -> Tenant {
-    host().tenant(settings(tenant)).await.unwrap()
+async fn open(emulator: &Emulator) -> Tenant {
+    host().tenant(settings(emulator)).await.unwrap()
 }
 
-async fn first_user(connection: &Tenant) -> Value {
-    connection.run("list-users", json!({"per_page": 1})).await.unwrap()["items"][0].clone()
+async fn first_user(tenant: &Tenant) -> Value {
+    tenant
+        .run("list-users", json!({"per_page": 1}))
+        .await
+        .unwrap()
+        .get("/items/0")
+        .unwrap()
+        .to_value()
+        .unwrap()
 }
 
 fn kind(error: &Error) -> ErrorKind {
@@ -56,18 +63,18 @@ fn kind(error: &Error) -> ErrorKind {
 
 #[tokio::test]
 async fn an_action_answers_auth0_s_object_and_the_requests_it_took() {
-    let tenant = tenant().await;
-    let connection = connect(&tenant).await;
-    let user = first_user(&connection).await;
-    let outcome = connection.call("get-user", json!({"user_id": user["user_id"]})).await;
-    assert_eq!(outcome.result.unwrap()["email"], user["email"]);
+    let emulator = emulator().await;
+    let tenant = open(&emulator).await;
+    let user = first_user(&tenant).await;
+    let outcome = tenant.call("get-user", json!({"user_id": user["user_id"]})).await;
+    assert_eq!(outcome.result.unwrap().get("/email").unwrap(), user["email"]);
     assert_eq!(outcome.requests.len(), 1);
     assert_eq!(outcome.requests[0].status, Some(200));
     assert!(outcome.requests[0].bytes_received > 0);
-    let stats = connection.stats();
+    let stats = tenant.stats();
     assert_eq!((stats.calls, stats.requests, stats.tokens_fetched, stats.connections_opened), (2, 2, 1, 1));
     assert!(
-        tenant
+        emulator
             .control()
             .requests()
             .iter()
@@ -77,55 +84,55 @@ async fn an_action_answers_auth0_s_object_and_the_requests_it_took() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_calls_share_one_token() {
-    let tenant = tenant().await;
-    let connection = connect(&tenant).await;
+    let emulator = emulator().await;
+    let tenant = open(&emulator).await;
     let calls = (0..20).map(|_| {
-        let connection = connection.clone();
-        tokio::spawn(async move { connection.run("list-roles", json!({})).await })
+        let tenant = tenant.clone();
+        tokio::spawn(async move { tenant.run("list-roles", json!({})).await })
     });
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap().unwrap();
     }
-    assert_eq!(tenant.control().counters().tokens_issued, 1);
+    assert_eq!(emulator.control().counters().tokens_issued, 1);
 }
 
 #[tokio::test]
 async fn an_expired_token_is_replaced_without_the_caller_noticing() {
-    let tenant = tenant().await;
-    let connection = connect(&tenant).await;
-    first_user(&connection).await;
-    tenant.control().expire_tokens();
-    let outcome = connection.call("list-roles", json!({})).await;
+    let emulator = emulator().await;
+    let tenant = open(&emulator).await;
+    first_user(&tenant).await;
+    emulator.control().expire_tokens();
+    let outcome = tenant.call("list-roles", json!({})).await;
     outcome.result.unwrap();
     let statuses: Vec<_> = outcome.requests.iter().map(|request| request.status).collect();
     assert_eq!(statuses, [Some(401), Some(200)]);
-    let stats = connection.stats();
+    let stats = tenant.stats();
     assert_eq!((stats.tokens_fetched, stats.connections_opened), (2, 1));
 }
 
 #[tokio::test]
 async fn wrong_credentials_are_unauthenticated_with_the_endpoint_s_own_words() {
-    let tenant = tenant().await;
-    let wrong = Credentials::client_secret(tenant.client_id(), "canary-secret");
-    let connection = host().tenant(settings(&tenant).credentials(wrong)).await.unwrap();
+    let emulator = emulator().await;
+    let wrong = Credentials::client_secret(emulator.client_id(), "canary-secret");
+    let tenant = host().tenant(settings(&emulator).credentials(wrong)).await.unwrap();
     for action in ["list-users", "test-connection"] {
-        let error = connection.run(action, json!({})).await.unwrap_err();
+        let error = tenant.run(action, json!({})).await.unwrap_err();
         assert_eq!(kind(&error), ErrorKind::Unauthenticated, "{action}: {error}");
         assert!(error.to_string().contains("access_denied"), "{action}: {error}");
-        assert!(!format!("{error:?} {connection:?}").contains("canary"));
+        assert!(!format!("{error:?} {tenant:?}").contains("canary"));
     }
 }
 
 #[tokio::test]
 async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
-    let tenant = tenant().await;
-    let connection = connect(&tenant).await;
+    let emulator = emulator().await;
+    let tenant = open(&emulator).await;
     // The token is there, and the time is the create's alone: enough to be sent on a machine that stands still meanwhile.
-    first_user(&connection).await;
-    tenant.control().inject(Fault::new(FaultKind::Delay { ms: 60_000 }));
+    first_user(&tenant).await;
+    emulator.control().inject(Fault::new(FaultKind::Delay { ms: 60_000 }));
     let create = async || {
         let options = CallOptions::new().deadline(Duration::from_secs(5));
-        connection.call_with("create-role", json!({"name": "auditor"}), options).await
+        tenant.call_with("create-role", json!({"name": "auditor"}), options).await
     };
     let mut outcome = create().await;
     // Where it stands still at the deadline, for longer than the host waits for a component, nothing is shown.
@@ -147,13 +154,13 @@ async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
 /// instance's table, which is not the guest's doing.
 #[tokio::test]
 async fn a_warm_instance_serves_more_calls_than_its_table_has_entries() {
-    let tenant = tenant().await;
+    let emulator = emulator().await;
     let host = Host::new().unwrap();
     let limits = Limits::new().handles(64).requests(2);
-    let connection =
-        host.tenant(settings(&tenant).instances(InstancePolicy::warm()).limits(limits)).await.unwrap();
+    let tenant =
+        host.tenant(settings(&emulator).instances(InstancePolicy::warm()).limits(limits)).await.unwrap();
     for _ in 0..100 {
-        first_user(&connection).await;
+        first_user(&tenant).await;
     }
     let stats = host.stats();
     assert_eq!((stats.instances, stats.instances_idle), (1, 1));
@@ -182,7 +189,7 @@ async fn open_beside_another_task() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
-    let emulator = tenant().await;
+    let emulator = emulator().await;
     let policy = Policy::builder().allow_action("list-users").build().unwrap();
     let before = turns.load(Ordering::Relaxed);
     // A host of its own: nobody has asked it for anything yet.
@@ -231,8 +238,8 @@ async fn a_second_start_loads_the_connector_and_does_not_compile_it() {
     assert_eq!((first.code().origin, &first.code().problem), (CodeOrigin::Compiled, &None));
     assert_eq!((second.code().origin, &second.code().problem), (CodeOrigin::Cached, &None));
     assert_eq!(first.component(), second.component());
-    let tenant = tenant().await;
-    first_user(&second.tenant(settings(&tenant)).await.unwrap()).await;
+    let emulator = emulator().await;
+    first_user(&second.tenant(settings(&emulator)).await.unwrap()).await;
     assert_eq!(host().code().origin, CodeOrigin::Compiled, "an embedder that does not ask gets no files");
     assert_eq!(host().code().folder, None);
 }

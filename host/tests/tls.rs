@@ -1,4 +1,4 @@
-//! Sockets and TLS sessions of a connection, counted by the server.
+//! Sockets and TLS sessions of a tenant, counted by the server.
 #![cfg(feature = "embedded-component")]
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that failed")]
 
@@ -6,40 +6,40 @@ use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{Credentials, Host, Settings, Tenant};
 use serde_json::json;
 
-async fn connect(host: &Host, tenant: &Emulator) -> Tenant {
-    let settings = Settings::new(tenant.domain().parse().unwrap())
-        .base_url(tenant.base_url().parse().unwrap())
-        .audience(tenant.audience())
-        .credentials(Credentials::client_secret(tenant.client_id(), tenant.client_secret()))
-        .ca_pem(tenant.ca_pem().unwrap());
+async fn open(host: &Host, emulator: &Emulator) -> Tenant {
+    let settings = Settings::new(emulator.domain().parse().unwrap())
+        .base_url(emulator.base_url().parse().unwrap())
+        .audience(emulator.audience())
+        .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
+        .ca_pem(emulator.ca_pem().unwrap());
     host.tenant(settings).await.unwrap()
 }
 
-async fn call(connection: &Tenant) {
-    connection.run("list-roles", json!({})).await.unwrap();
+async fn call(tenant: &Tenant) {
+    tenant.run("list-roles", json!({})).await.unwrap();
 }
 
 #[tokio::test]
 async fn calls_share_a_socket_over_http_2_and_a_lost_one_is_replaced_without_a_full_handshake() {
-    let tenant = Emulator::builder().tls(true).seed(Seed::demo()).start().await.unwrap();
+    let emulator = Emulator::builder().tls(true).seed(Seed::demo()).start().await.unwrap();
     let host = Host::new().unwrap();
-    let connection = connect(&host, &tenant).await;
+    let tenant = open(&host, &emulator).await;
     for _ in 0..5 {
-        call(&connection).await;
+        call(&tenant).await;
     }
-    let counters = tenant.control().counters();
+    let counters = emulator.control().counters();
     assert_eq!((counters.requests, counters.connections, counters.tls_resumed), (6, 1, 0));
-    assert!(tenant.control().requests().iter().all(|request| request.version == "HTTP/2.0"));
+    assert!(emulator.control().requests().iter().all(|request| request.version == "HTTP/2.0"));
 
     // The socket is gone; the guest repeats its read on a new one.
-    tenant.control().inject(Fault::new(FaultKind::ResetBeforeRead).at("/api/v2/roles").times(1));
-    call(&connection).await;
-    let counters = tenant.control().counters();
+    emulator.control().inject(Fault::new(FaultKind::ResetBeforeRead).at("/api/v2/roles").times(1));
+    call(&tenant).await;
+    let counters = emulator.control().counters();
     assert_eq!((counters.connections, counters.tls_resumed), (2, 1));
-    assert_eq!(connection.stats().connections_opened, 2);
+    assert_eq!(tenant.stats().connections_opened, 2);
 
-    // What a server may remember of a session stays with its connection.
-    call(&connect(&host, &tenant).await).await;
-    let counters = tenant.control().counters();
+    // What a server may remember of a session stays with its tenant.
+    call(&open(&host, &emulator).await).await;
+    let counters = emulator.control().counters();
     assert_eq!((counters.connections, counters.tls_resumed), (3, 1));
 }

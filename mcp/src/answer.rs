@@ -3,8 +3,8 @@
 //! What an action refused or failed at is a result that says so, with the error for programs and for the model: a client
 //! shows its user a JSON-RPC error, if at all, and the model learns nothing from it. Only misuse of the protocol is one.
 
-use auth0_host::{Error, ErrorKind};
-use rmcp::model::CallToolResult;
+use auth0_host::{Error, ErrorKind, Json};
+use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
 /// A call that ended without a result, told to the agent: `{"error": {"kind", "message", …}}`.
@@ -89,21 +89,25 @@ impl From<Refused> for CallToolResult {
 }
 
 /// Adds what is to be known beside a result.
-pub(super) fn with_warning(value: Value, warning: Value) -> Value {
-    let mut value = object(value);
-    if let Value::Object(members) = &mut value {
-        members.insert(WARNING.to_owned(), warning);
-    }
-    value
+pub(super) fn with_warning(result: &Json, warning: Value) -> Json {
+    let mut members: Vec<(String, Json)> = match result.members() {
+        Ok(members) => members.into_iter().map(|(name, value)| (name, value.into())).collect(),
+        Err(_) => vec![("result".to_owned(), result.clone())],
+    };
+    members.retain(|(name, _)| name != WARNING);
+    members.push((WARNING.to_owned(), warning.into()));
+    Json::object(members)
 }
 
 /// Makes the result of what went well. Structured content is an object, so anything else is put into one.
-pub(super) fn done(value: Value) -> CallToolResult {
-    CallToolResult::structured(object(value))
-}
-
-fn object(value: Value) -> Value {
-    if value.is_object() { value } else { json!({ "result": value }) }
+///
+/// The text has every digit. Structured content is a tree of values, since that is what the protocol's library takes: a
+/// number there is a float, and a result with one that is too large for a float is text alone.
+pub(super) fn done(result: Json) -> CallToolResult {
+    let result = if result.as_str().starts_with('{') { result } else { Json::object([("result", result)]) };
+    let mut answer = CallToolResult::success(vec![ContentBlock::text(result.as_str())]);
+    answer.structured_content = result.to_value().ok();
+    answer
 }
 
 #[cfg(test)]
@@ -142,7 +146,7 @@ mod tests {
             (json!([1]), json!({"result": [1], "warning": warning})),
             (Value::Null, json!({"result": null, "warning": warning})),
         ] {
-            assert_eq!(with_warning(value, warning.clone()), expected);
+            assert_eq!(with_warning(&value.into(), warning.clone()).as_str(), expected.to_string());
         }
         let Refused(error) = Refused::new(ErrorKind::Unavailable, "no").warning(warning.clone());
         assert_eq!(error, json!({"kind": "unavailable", "message": "no", "warning": warning}));
@@ -155,7 +159,22 @@ mod tests {
             (json!([1]), json!({"result": [1]})),
             (json!(2), json!({"result": 2})),
         ] {
-            assert_eq!(done(value).structured_content, Some(expected));
+            let result = done(value.into());
+            assert_eq!(result.content[0].as_text().unwrap().text, expected.to_string());
+            assert_eq!((result.structured_content, result.is_error), (Some(expected), Some(false)));
         }
+    }
+
+    #[test]
+    fn the_text_of_a_result_has_every_digit() {
+        let result = done(Json::parse(r#"{"big": 12345678901234567890123, "dec": 0.10}"#).unwrap());
+        assert_eq!(
+            result.content[0].as_text().unwrap().text,
+            r#"{"big": 12345678901234567890123, "dec": 0.10}"#
+        );
+        assert_eq!(result.structured_content.unwrap()["dec"], 0.1);
+        let result = done(Json::parse("1e400").unwrap());
+        assert_eq!(result.content[0].as_text().unwrap().text, r#"{"result":1e400}"#);
+        assert_eq!(result.structured_content, None);
     }
 }

@@ -87,7 +87,7 @@ impl HttpServer {
     /// Serves until `stop`. What is under way then is stopped, and answered if that takes no longer than a moment.
     pub async fn serve(self, server: Arc<Server>, token: AccessToken, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let connection = server.connection().clone();
+        let tenant = server.tenant().clone();
         let door = Arc::new(Door::new(server, token));
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let mut open = JoinSet::new();
@@ -119,7 +119,7 @@ impl HttpServer {
                     .await;
             });
         }
-        connection.close().await;
+        tenant.close().await;
         door.mcp.config.cancellation_token.cancel();
         let _ =
             tokio::time::timeout(SHUTDOWN_GRACE, async { while open.join_next().await.is_some() {} }).await;

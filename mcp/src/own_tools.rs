@@ -172,9 +172,47 @@ fn found_schema() -> Value {
 ///
 /// `invalid-input`, with the name of what is unknown, missing or mistyped.
 pub(super) fn read<T: DeserializeOwned>(tool: OwnTool, arguments: JsonObject) -> Result<T, Refused> {
-    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
-        Refused::new(ErrorKind::InvalidInput, format!("arguments of {} refused: {error}", tool.name()))
-    })
+    let refuse = |problem: String| {
+        Refused::new(ErrorKind::InvalidInput, format!("arguments of {} refused: {problem}", tool.name()))
+    };
+    check(&tool.tool(false).input_schema, &arguments).map_err(refuse)?;
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|_| refuse("they are not what the tool's input schema says".to_owned()))
+}
+
+/// Holds arguments to a tool's own schema, which is flat. Values are not repeated: an agent may have put anything there.
+fn check(schema: &JsonObject, arguments: &JsonObject) -> Result<(), String> {
+    let list = |value: Option<&Value>| -> Vec<String> {
+        let texts = value.and_then(Value::as_array).into_iter().flatten();
+        texts.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let known = schema.get("properties").and_then(Value::as_object);
+    if let Some(missing) = list(schema.get("required")).into_iter().find(|name| !arguments.contains_key(name))
+    {
+        return Err(format!("`{missing}` is missing"));
+    }
+    for (name, value) in arguments {
+        let Some(declared) = known.and_then(|known| known.get(name)) else {
+            let known: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            return Err(format!("there is no `{name}`; there are {}", known.join(", ")));
+        };
+        let wanted = declared.get("type").and_then(Value::as_str).unwrap_or_default();
+        let fits = match wanted {
+            "string" => value.is_string(),
+            "integer" => value.is_u64(),
+            "object" => value.is_object(),
+            _ => true,
+        };
+        let one_of = list(declared.get("enum"));
+        let is_one = value.as_str().is_none_or(|text| one_of.iter().any(|one| one == text));
+        if !fits {
+            return Err(format!("`{name}` is not of the type {wanted}"));
+        }
+        if !one_of.is_empty() && !is_one {
+            return Err(format!("`{name}` is none of {}", one_of.join(", ")));
+        }
+    }
+    Ok(())
 }
 
 impl Search {
@@ -256,11 +294,12 @@ mod tests {
     fn what_is_not_declared_is_refused_by_name() {
         for (arguments, name) in [
             (json!({"txt": "user"}), "`txt`"),
-            (json!({"effect": "destroy"}), "`destroy`"),
-            (json!({"stage": "alpha"}), "`alpha`"),
+            (json!({"effect": "destroy"}), "`effect` is none of read, create"),
+            (json!({"stage": "alpha"}), "`stage` is none of ga"),
             (json!({"limit": 0}), "`limit`"),
             (json!({"limit": 101}), "`limit`"),
-            (json!({"limit": -1}), "-1"),
+            (json!({"limit": -1}), "`limit`"),
+            (json!({"limit": "ten"}), "`limit` is not of the type integer"),
             (json!({"cursor": "x"}), "cursor"),
         ] {
             let refused = format!("{:?}", search(arguments.clone()).unwrap_err());

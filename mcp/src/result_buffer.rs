@@ -6,7 +6,8 @@
 
 use std::{collections::VecDeque, num::ParseIntError, str::FromStr};
 
-use serde_json::{Map, Value, json};
+use auth0_host::Json;
+use serde_json::json;
 
 /// Bytes of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,9 @@ const ENVELOPE: usize = 400;
 /// newest result is kept whatever its size: the host takes 32 MiB of an instance at most.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
 
+/// What an item takes besides its text: a pointer with a length, and two counters.
+const ITEM_OVERHEAD: usize = size_of::<Json>() + 2 * size_of::<usize>();
+
 /// The results that one session has not read to their ends.
 #[derive(Debug)]
 pub(super) struct ResultBuffer {
@@ -66,9 +70,9 @@ struct Kept {
 enum Whole {
     /// A list, to be cut between its items. What else it says comes with the first piece, but for the tenant's `next`,
     /// which comes with the last: whoever follows it early misses the rest of this page.
-    List { items: Vec<Box<str>>, head: Map<String, Value>, next: Option<Value>, beside: usize, room: usize },
+    List { items: Vec<Json>, head: Vec<(String, Json)>, next: Option<Json>, beside: usize, room: usize },
     /// Anything else.
-    Text { json: Box<str>, room: usize },
+    Text { json: Json, room: usize },
 }
 
 /// Where a result goes on: its number, and how much of it was shown.
@@ -101,12 +105,11 @@ impl ResultBuffer {
     }
 
     /// Returns a result, or the first piece of one that is too long.
-    pub(super) fn put(&mut self, value: Value) -> Value {
-        let json = value.to_string();
-        if json.len() <= self.most {
-            return value;
+    pub(super) fn put(&mut self, result: Json) -> Json {
+        if result.as_str().len() <= self.most {
+            return result;
         }
-        let whole = Whole::new(value, json, self.most);
+        let whole = Whole::new(result, self.most);
         self.last += 1;
         let cursor = Cursor { number: self.last, from: 0 };
         let piece = whole.piece(cursor);
@@ -117,11 +120,11 @@ impl ResultBuffer {
             self.kept.pop_front();
         }
         // It has pieces: it was too long for one.
-        piece.unwrap_or_default()
+        piece.unwrap_or_else(Json::null)
     }
 
     /// Returns the piece that a cursor names.
-    pub(super) fn go_on(&self, cursor: &str) -> Result<Value, CursorError> {
+    pub(super) fn go_on(&self, cursor: &str) -> Result<Json, CursorError> {
         let (number, from) = cursor.split_once('.').ok_or(CursorError::Unknown)?;
         let (Ok(number), Ok(from)) = (number.parse(), from.parse()) else { return Err(CursorError::Unknown) };
         match self.kept.iter().find(|kept| kept.number == number) {
@@ -133,68 +136,73 @@ impl ResultBuffer {
 }
 
 impl Whole {
-    fn new(value: Value, json: String, most: usize) -> Self {
-        let text = |json: String| Self::Text { json: json.into(), room: most.saturating_sub(ENVELOPE) };
-        let Value::Object(mut head) = value else { return text(json) };
-        let Some(Value::Array(items)) = head.get_mut("items").map(Value::take) else { return text(json) };
-        head.shift_remove("items");
-        let next = head.shift_remove("next");
-        let beside = Value::Object(head.clone()).to_string().len()
-            + next.as_ref().map_or(0, |next| next.to_string().len());
+    fn new(result: Json, most: usize) -> Self {
+        let list = Self::list(&result, most);
+        list.unwrap_or_else(|| Self::Text { json: result, room: most.saturating_sub(ENVELOPE) })
+    }
+
+    /// Takes a list apart, unless an item of it is too long for a piece.
+    fn list(result: &Json, most: usize) -> Option<Self> {
+        let items = result.get("/items")?.items().ok()?;
+        let members = result.members().ok()?;
+        let next = result.get("/next").map(Json::from);
+        let head: Vec<(String, Json)> = members
+            .into_iter()
+            .filter(|(name, _)| name != "items" && name != "next")
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        let beside =
+            Json::object(head.clone()).as_str().len() + next.as_ref().map_or(0, |next| next.as_str().len());
         let room = most.saturating_sub(ENVELOPE + beside);
-        let items: Vec<Box<str>> = items.iter().map(|item| item.to_string().into()).collect();
-        if items.is_empty() || items.iter().any(|item| item.len() >= room) {
-            return text(json);
+        if items.is_empty() || items.iter().any(|item| item.as_str().len() >= room) {
+            return None;
         }
-        Self::List { items, head, next, beside, room }
+        Some(Self::List { items: items.into_iter().map(Json::from).collect(), head, next, beside, room })
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::List { items, beside, .. } => {
-                beside + items.iter().map(|item| item.len() + size_of::<Box<str>>()).sum::<usize>()
+                beside + items.iter().map(|item| item.as_str().len() + ITEM_OVERHEAD).sum::<usize>()
             }
-            Self::Text { json, .. } => json.len(),
+            Self::Text { json, .. } => json.as_str().len(),
         }
     }
 
     /// Returns what begins at a cursor, and nothing where it is outside.
-    fn piece(&self, Cursor { number, from }: Cursor) -> Option<Value> {
+    fn piece(&self, Cursor { number, from }: Cursor) -> Option<Json> {
         match self {
             Self::List { items, head, next, room, .. } => {
                 let rest = items.get(from..).filter(|rest| !rest.is_empty())?;
                 let mut size = 0;
-                let mut fits = |item: &str| {
-                    size += item.len() + 1;
+                let mut fits = |item: &Json| {
+                    size += item.as_str().len() + 1;
                     size <= *room
                 };
-                let shown: Vec<Value> = rest
-                    .iter()
-                    .take_while(|item| fits(item))
-                    .filter_map(|item| serde_json::from_str(item).ok())
-                    .collect();
+                let shown: Vec<&Json> = rest.iter().take_while(|item| fits(item)).collect();
                 let left = rest.len() - shown.len();
                 let cursor = Cursor { number, from: from + shown.len() };
-                let mut piece = Map::from_iter([("items".to_owned(), Value::Array(shown))]);
+                let mut piece = vec![("items".to_owned(), Json::array(shown))];
                 if from == 0 {
-                    piece.extend(head.clone());
+                    piece.extend(head.iter().cloned());
                 }
                 if left > 0 {
-                    piece.insert(
+                    piece.push((
                         "truncated".to_owned(),
                         json!({
                             "cursor": cursor.to_string(),
                             "items_left": left,
                             "how": "The list goes on: call read-more with this cursor before anything else of it, the next page too",
-                        }),
-                    );
+                        })
+                        .into(),
+                    ));
                 } else if let Some(next) = next {
-                    piece.insert("next".to_owned(), next.clone());
+                    piece.push(("next".to_owned(), next.clone()));
                 }
-                Some(Value::Object(piece))
+                Some(Json::object(piece))
             }
             Self::Text { json, room } => {
-                let rest = json.get(from..).filter(|rest| !rest.is_empty())?;
+                let rest = json.as_str().get(from..).filter(|rest| !rest.is_empty())?;
                 let mut size = 0;
                 let end = rest.char_indices().find(|(_, letter)| {
                     size += escaped(*letter);
@@ -203,7 +211,7 @@ impl Whole {
                 let shown = end.and_then(|(end, _)| rest.get(..end)).unwrap_or(rest);
                 let left = rest.len() - shown.len();
                 let cursor = Cursor { number, from: from + shown.len() };
-                Some(match left {
+                let piece = match left {
                     0 => json!({ "text": shown }),
                     left => json!({
                         "text": shown,
@@ -214,7 +222,8 @@ impl Whole {
                                     cursor, and put the texts together",
                         },
                     }),
-                })
+                };
+                Some(piece.into())
             }
         }
     }
@@ -231,22 +240,28 @@ fn escaped(letter: char) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
 
     /// Reads a result to its end, and tells into how many pieces it was cut.
     fn read(value: &Value, most: usize) -> (Value, usize) {
         let mut result_buffer = ResultBuffer::new(ResultBytes(most));
-        let mut piece = result_buffer.put(value.clone());
+        let mut piece = result_buffer.put(value.clone().into());
         let mut pieces = vec![];
         loop {
-            assert!(piece.to_string().len() <= most, "{} bytes of {most}", piece.to_string().len());
-            let cursor = piece.pointer("/truncated/cursor").map(|cursor| cursor.as_str().unwrap().to_owned());
-            pieces.push(piece);
+            assert!(piece.as_str().len() <= most, "{} bytes of {most}", piece.as_str().len());
+            let cursor = piece.get("/truncated/cursor").map(|cursor| cursor.deserialize::<String>().unwrap());
+            pieces.push(piece.to_value().unwrap());
             match cursor {
                 None => break,
                 Some(cursor) => {
                     piece = result_buffer.go_on(&cursor).unwrap();
-                    assert_eq!(result_buffer.go_on(&cursor), Ok(piece.clone()), "a piece can be read again");
+                    assert_eq!(
+                        result_buffer.go_on(&cursor).as_ref(),
+                        Ok(&piece),
+                        "a piece can be read again"
+                    );
                 }
             }
         }
@@ -292,10 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn pieces_of_a_list_have_every_digit() {
+        let item = format!(r#"{{"n":12345678901234567890123.10,"x":"{}"}}"#, "x".repeat(900));
+        let list = format!(r#"{{"items":[{}],"exp":1e400}}"#, [item.as_str(); 9].join(","));
+        let piece = ResultBuffer::new(ResultBytes(4000)).put(Json::parse(list).unwrap());
+        assert_eq!(piece.get("/items/1").unwrap().as_str(), item);
+        assert_eq!(piece.get("/exp").unwrap().as_str(), "1e400");
+        assert!(piece.get("/truncated").is_some());
+    }
+
+    #[test]
     fn a_cursor_is_taken_as_it_was_given_or_not_at_all() {
         let mut result_buffer = ResultBuffer::new(ResultBytes(4000));
-        result_buffer.put(json!({"items": vec!["x".repeat(100); 100]}));
-        result_buffer.put(json!("ü".repeat(4000)));
+        result_buffer.put(json!({"items": vec!["x".repeat(100); 100]}).into());
+        result_buffer.put(json!("ü".repeat(4000)).into());
         for cursor in [
             "",
             "1",
@@ -317,17 +342,13 @@ mod tests {
     #[test]
     fn the_oldest_results_make_room_and_their_cursors_say_so() {
         let mut result_buffer = ResultBuffer::new(ResultBytes(4000));
-        let large = json!("x".repeat(MOST_KEPT / 2));
-        let cursors: Vec<String> = (0..3)
-            .map(|_| result_buffer.put(large.clone())["truncated"]["cursor"].as_str().unwrap().to_owned())
-            .collect();
+        let cursor = |piece: Json| piece.get("/truncated/cursor").unwrap().deserialize::<String>().unwrap();
+        let large = Json::from(json!("x".repeat(MOST_KEPT / 2)));
+        let cursors: Vec<String> = (0..3).map(|_| cursor(result_buffer.put(large.clone()))).collect();
         assert_eq!(result_buffer.go_on(&cursors[0]), Err(CursorError::Gone));
         assert!(result_buffer.go_on(&cursors[2]).is_ok());
         // One that is larger than all room is kept alone.
-        let cursor = result_buffer.put(json!("x".repeat(MOST_KEPT + 1)))["truncated"]["cursor"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let cursor = cursor(result_buffer.put(json!("x".repeat(MOST_KEPT + 1)).into()));
         assert!(result_buffer.go_on(&cursor).is_ok());
         assert_eq!(result_buffer.go_on(&cursors[2]), Err(CursorError::Gone));
     }

@@ -1,10 +1,10 @@
-//! What all sessions of a server share: the connection, and what of it is offered.
+//! What all sessions of a server share: the tenant, and what of it is offered.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
-    ActionDescription, ActionFilter, ActionSummary, CallOptions, Denial, Error, ErrorKind, Host, SecretName,
-    SecretUndelivered, Tenant,
+    ActionDescription, ActionFilter, ActionSummary, CallOptions, Denial, Error, ErrorKind, Host, Json,
+    SecretName, SecretUndelivered, Tenant,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ pub type DrainSecrets =
 /// One tenant, offered to agents.
 pub struct Server {
     host: Host,
-    connection: Tenant,
+    tenant: Tenant,
     /// All that there are, permitted or not: what is refused is told apart from what does not exist.
     actions: Vec<ActionSummary>,
     tools: Vec<Tool>,
@@ -47,7 +47,7 @@ impl Server {
     /// [`OpenError::Idle`] and [`OpenError::Nothing`] where the permissions are not what somebody can have meant.
     pub async fn open(
         host: Host,
-        connection: Tenant,
+        tenant: Tenant,
         permissions: Permissions,
         consent: Consent,
         result_bytes: ResultBytes,
@@ -59,7 +59,7 @@ impl Server {
         }
         let mut server = Self {
             host,
-            connection,
+            tenant,
             actions,
             tools: Vec::new(),
             permissions,
@@ -84,8 +84,8 @@ impl Server {
         &self.tools
     }
 
-    pub(super) fn connection(&self) -> &Tenant {
-        &self.connection
+    pub(super) fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     pub(super) fn consent(&self) -> Consent {
@@ -124,7 +124,7 @@ impl Server {
 
     /// Asks the options, then the policy.
     fn permits(&self, action: &ActionSummary) -> bool {
-        self.permissions.check(action).is_ok() && self.connection.permits(&action.id).is_ok()
+        self.permissions.check(action).is_ok() && self.tenant.permits(&action.id).is_ok()
     }
 
     /// Says why no action is left: what would help most comes first.
@@ -165,7 +165,7 @@ impl Server {
     pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
         let action = self.offered(id).await?;
         let denied = |denial: Denial| Refused::new(ErrorKind::PolicyDenied, denial.to_string());
-        self.connection.permits(id).map_err(denied)?;
+        self.tenant.permits(id).map_err(denied)?;
         Ok(action)
     }
 
@@ -175,10 +175,10 @@ impl Server {
     ///
     /// `denied` with the policy's rule.
     pub(super) async fn hold_to_policy(&self, id: &str, input: &Map<String, Value>) -> Result<(), Refused> {
-        let Err(denial) = self.connection.permits(id) else { return Ok(()) };
-        // The connection refuses it too, and keeps the record. Without time it could do nothing else.
+        let Err(denial) = self.tenant.permits(id) else { return Ok(()) };
+        // The tenant refuses it too, and keeps the record. Without time it could do nothing else.
         let options = CallOptions::new().caller(CALLER).read_only().deadline(Duration::ZERO);
-        self.connection.call_with(id, Value::Object(input.clone()), options).await;
+        self.tenant.call_with(id, Value::Object(input.clone()), options).await;
         Err(Refused::new(ErrorKind::PolicyDenied, denial.to_string()))
     }
 
@@ -194,16 +194,16 @@ impl Server {
     ) -> Result<Ran, Refused> {
         let options = CallOptions::new().caller(CALLER);
         let options = if self.permissions.write { options } else { options.read_only() };
-        let outcome = self.connection.call_with(&action.id, Value::Object(input), options).await;
+        let outcome = self.tenant.call_with(&action.id, Value::Object(input), options).await;
         let warning = match &outcome.undelivered {
             Some(SecretUndelivered { names, .. }) => {
-                let home = (self.drain_secrets)(self.connection.clone()).await;
+                let home = (self.drain_secrets)(self.tenant.clone()).await;
                 home.err().map(|whereabouts| elsewhere(names, &whereabouts))
             }
             None => None,
         };
         match (outcome.result, warning) {
-            (Ok(value), warning) => Ok(Ran { value, warning }),
+            (Ok(result), warning) => Ok(Ran { result, warning }),
             (Err(error), None) => Err(error.into()),
             (Err(error), Some(warning)) => Err(Refused::from(error).warning(warning)),
         }
@@ -213,7 +213,7 @@ impl Server {
 /// What came of a call that went well.
 pub(super) struct Ran {
     /// What the action answered.
-    pub(super) value: Value,
+    pub(super) result: Json,
     /// What is to be known beside it.
     pub(super) warning: Option<Value>,
 }

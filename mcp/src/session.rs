@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use auth0_host::ErrorKind;
+use auth0_host::{ErrorKind, Json};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -14,7 +14,7 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -61,7 +61,7 @@ impl Session {
         name: &str,
         arguments: JsonObject,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Result<Value, Refused>, ErrorData> {
+    ) -> Result<Result<Json, Refused>, ErrorData> {
         if let Some(tool) = OwnTool::named(name) {
             return Ok(self.call_own(tool, arguments, context).await);
         }
@@ -83,17 +83,17 @@ impl Session {
         tool: OwnTool,
         arguments: JsonObject,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Value, Refused> {
+    ) -> Result<Json, Refused> {
         match tool {
             OwnTool::SearchActions => {
                 let search: Search = read(tool, arguments)?;
                 let page = search.page(&self.server.find(&search.filter()).await?)?;
-                Ok(self.result_buffer().put(page))
+                Ok(self.result_buffer().put(page.into()))
             }
             OwnTool::DescribeAction => {
                 let Describe { action } = read(tool, arguments)?;
                 let description = self.server.describe(&action).await?;
-                Ok(self.result_buffer().put(json!(description)))
+                Ok(self.result_buffer().put(json!(description).into()))
             }
             OwnTool::RunAction => {
                 let RunAction { action, input } = read(tool, arguments)?;
@@ -112,19 +112,19 @@ impl Session {
         action: &str,
         input: JsonObject,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Value, Refused> {
+    ) -> Result<Json, Refused> {
         let action = self.server.offered(action).await?;
         self.server.hold_to_policy(&action.id, &input).await?;
         let consent = self.server.consent();
         if consent.is_needed(&action, &input) {
             let _turn = self.questions.acquire().await;
-            consent.obtain(&context.peer, self.server.connection().domain(), &action, &input).await?;
+            consent.obtain(&context.peer, self.server.tenant().domain(), &action, &input).await?;
         }
-        let Ran { value, warning } = self.server.run(&action, input).await?;
-        let shown = self.result_buffer().put(value);
+        let Ran { result, warning } = self.server.run(&action, input).await?;
+        let shown = self.result_buffer().put(result);
         // Beside what may have been cut.
         Ok(match warning {
-            Some(warning) => with_warning(shown, warning),
+            Some(warning) => with_warning(&shown, warning),
             None => shown,
         })
     }
@@ -132,7 +132,7 @@ impl Session {
 
 impl ServerHandler for Session {
     fn get_info(&self) -> ServerConfig {
-        let domain = self.server.connection().domain();
+        let domain = self.server.tenant().domain();
         let writing = match self.server.writes() {
             true => "It may write: a person may be asked before something is replaced, deleted or sent.",
             false => "It only reads.",

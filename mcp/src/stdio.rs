@@ -17,7 +17,7 @@ pub async fn serve(server: Arc<Server>, stop: impl Future<Output = ()>) -> anyho
     if std::io::stdin().is_terminal() {
         eprintln!("Speaking MCP on stdin and stdout, for a client that starts this command; Ctrl-C ends it.");
     }
-    let connection = server.connection().clone();
+    let tenant = server.tenant().clone();
     let begun = tokio::select! {
         begun = Session::new(server).serve(stdio_pipes()) => begun,
         () = &mut stop => return Ok(()),
@@ -34,7 +34,7 @@ pub async fn serve(server: Arc<Server>, stop: impl Future<Output = ()>) -> anyho
         ended = &mut session => ended,
         () = &mut stop => {
             // First, so that what is under way is answered before the session ends.
-            connection.close().await;
+            tenant.close().await;
             cancel.cancel();
             session.await
         }

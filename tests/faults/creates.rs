@@ -11,7 +11,7 @@ use std::{
 
 use auth0_emulator::{Control, Fault, FaultKind, Seed};
 use auth0_host::{Error, ErrorKind, RatePlan, Settings};
-use auth0_tests::{OfflineTenant, newcomer, text};
+use auth0_tests::{OfflineTenant, Tree as _, newcomer, text};
 
 const CREATES: usize = 10_000;
 /// Callers at once; the storm keeps most of them waiting.
@@ -94,7 +94,7 @@ async fn create(tenant: &OfflineTenant, number: usize) -> (Report, Sent) {
     let unanswered = sent.last().is_some_and(|record| record.status.is_none());
     let sent = Sent { all: sent.len(), late: usize::from(ended_by_time && unanswered) };
     let report = match outcome.result {
-        Ok(user) => Ok(text(&user, "user_id").to_owned()),
+        Ok(user) => Ok(text(&user.tree(), "user_id").to_owned()),
         Err(Error::Action(error)) => Err(error.kind),
         // On a machine that is busy to its limits a component may be late by more than the host waits for it.
         Err(Error::Timeout { .. }) => Err(STOPPED),

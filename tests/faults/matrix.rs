@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed, SeenRequest};
 use auth0_host::{CallOptions, ErrorKind, Outcome};
-use auth0_tests::{OfflineTenant, curated, text};
+use auth0_tests::{OfflineTenant, Tree as _, curated, text};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -184,8 +184,8 @@ async fn run(Cell { keys, plan, dry, at, rows, row, short }: Cell) -> Wrong {
 /// How it ended; where a failure is noted in the result, that failure.
 fn found(outcome: &Outcome, step: &Step) -> String {
     match &outcome.result {
-        Ok(value) if step.noted && value["stamp_error"].is_object() => {
-            text(&value["stamp_error"], "kind").to_owned()
+        Ok(result) if step.noted && result.tree()["stamp_error"].is_object() => {
+            text(&result.tree()["stamp_error"], "kind").to_owned()
         }
         Ok(_) => End::Done.name(),
         Err(auth0_host::Error::Action(error)) => End::Error(error.kind).name(),

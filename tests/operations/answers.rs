@@ -2,7 +2,7 @@
 
 use auth0_catalog::{Answer, Operation};
 use auth0_host::CallOptions;
-use auth0_tests::host;
+use auth0_tests::{Tree as _, host};
 use serde_json::{Value, json};
 
 use super::recorder::Recorder;
@@ -55,7 +55,8 @@ async fn every_success_of_every_operation_is_taken_for_what_it_is() {
                 let outcome = recorder.connection.call_with(&operation.name, input.clone(), options).await;
                 let mut answer = outcome
                     .result
-                    .unwrap_or_else(|error| panic!("{} {status} {body}: {error}", operation.name));
+                    .unwrap_or_else(|error| panic!("{} {status} {body}: {error}", operation.name))
+                    .tree();
                 if let Err(error) = validator.validate(&answer) {
                     panic!("{} {status} {body}: {answer}: {error}", operation.name);
                 }

@@ -55,6 +55,8 @@ struct State {
 /// The server and a connection to it. Dropping it stops it.
 pub(crate) struct Recorder {
     pub(crate) connection: Tenant,
+    /// Where it listens.
+    pub(crate) url: String,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
 }
@@ -66,13 +68,14 @@ impl Recorder {
         let state = Arc::new(Mutex::new(State::default()));
         let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
         let domain: Domain = "acme.eu.auth0.com".parse().unwrap();
+        let url = format!("http://{address}");
         let settings = Settings::new(domain)
-            .base_url(format!("http://{address}").parse().unwrap())
+            .base_url(url.parse().unwrap())
             .credentials(Credentials::token(Secret::new(TOKEN)))
             .custom_domain(CUSTOM_DOMAIN.parse().unwrap())
             .rate_plan(RatePlan::PrivateCloud10000);
         let connection = auth0_tests::host().tenant(settings).await.unwrap();
-        Self { connection, state, serving }
+        Self { connection, url, state, serving }
     }
 
     /// Says what the next requests are answered.

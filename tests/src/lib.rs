@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
-use auth0_host::{ActionError, ApiKeyProvider, Credentials, Error, Host, Outcome, Settings, Tenant};
+use auth0_host::{ActionError, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Settings, Tenant};
 use serde_json::{Value, json};
 
 use self::memory_sink::MemorySink;
@@ -84,7 +84,7 @@ impl OfflineTenant {
     /// Runs an action that must succeed.
     pub async fn run(&self, action: &str, input: Value) -> Value {
         match self.connection.run(action, input.clone()).await {
-            Ok(value) => value,
+            Ok(result) => result.tree(),
             Err(error) => panic!("{action} {input}: {error} ({error:?})"),
         }
     }
@@ -170,7 +170,7 @@ pub async fn at_its_deadline<T, F>(attempt: impl Fn() -> F) -> (T, Outcome)
 where
     F: Future<Output = (T, Outcome)>,
 {
-    fn was_stopped(result: &Result<Value, Error>) -> bool {
+    fn was_stopped(result: &Result<Json, Error>) -> bool {
         matches!(result, Err(Error::Timeout { .. }))
     }
     for _ in 0..2 {
@@ -199,6 +199,24 @@ pub async fn refused(connection: &Tenant, action: &str, input: Value) -> ActionE
         Err(Error::Action(error)) => error,
         Err(error) => panic!("{action} {input}: the host failed: {error} ({error:?})"),
     }
+}
+
+/// Reads what an action answered as a tree of values, to look into it.
+pub trait Tree {
+    /// Returns the tree.
+    fn tree(&self) -> Value;
+}
+
+impl Tree for Json {
+    fn tree(&self) -> Value {
+        self.to_value().unwrap_or_else(|error| panic!("{self}: {error}"))
+    }
+}
+
+/// Everything that a call tells whoever looks at it: its outcome as a log has it, and what the action answered.
+pub fn told(outcome: &Outcome) -> String {
+    let answer = outcome.result.as_ref().ok();
+    format!("{outcome:?} {outcome:#?} {}", answer.map_or("", Json::as_str))
 }
 
 /// `METHOD path?query` of each request.

@@ -10,7 +10,7 @@ use crate::{component, host, process};
 /// Build the component, then become `auth0-host --emulator demo ARGS`.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     component::build(workspace)?;
-    let mut demo = Command::new(host::build(workspace, &[])?);
+    let mut demo = Command::new(host::build(workspace)?);
     demo.args(["--emulator", "demo"]).args(args);
     process::become_command(&mut demo)
 }

@@ -11,16 +11,32 @@ use crate::workspace::Workspace;
 
 const PROGRAM: &str = "auth0-host";
 
-/// Build `auth0-host` and answer where it is. Options of cargo choose the profile, the target and what is built with it.
-pub(crate) fn build(workspace: &Workspace, options: &[String]) -> Result<PathBuf> {
+/// The feature that only the tests ask for: what a collector gets.
+pub(crate) const FOR_TESTS: [&str; 2] = ["--features", "auth0-host-cli/otlp"];
+
+/// Build `auth0-host` as it ships, and answer where it is.
+///
+/// Cargo gives a dependency the features that all it builds together asks for. So the program is built alone: with the
+/// whole workspace it would have what only tests and tools need.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    build_with(workspace, &["--package", "auth0-host-cli", "--bin", PROGRAM])
+}
+
+/// Build `auth0-host` for the tests. With the whole workspace, and one test so that the tests' dependencies count too,
+/// these are the features that `cargo test` gives: else all that is built of wasmtime would be built once more.
+pub(crate) fn build_for_tests(workspace: &Workspace, options: &[String]) -> Result<PathBuf> {
+    let mut all = vec!["--workspace", "--bin", PROGRAM, "--test", "host"];
+    all.extend(FOR_TESTS);
+    all.extend(options.iter().map(String::as_str));
+    build_with(workspace, &all)
+}
+
+/// Build it with these options of cargo.
+pub(crate) fn build_with(workspace: &Workspace, options: &[&str]) -> Result<PathBuf> {
     process::say("building the host");
     let mut cargo = workspace.cargo("build");
     cargo
-        // Cargo gives a dependency the features that all it builds asks for. With the whole workspace, and one test so
-        // that the tests' dependencies count too, these are the features that `cargo test` gives: else wasmtime would
-        // be built twice.
-        .args(["--quiet", "--workspace", "--bin", PROGRAM, "--test", "host"])
-        .arg("--message-format=json-render-diagnostics")
+        .args(["--quiet", "--message-format=json-render-diagnostics"])
         .args(options)
         .stderr(Stdio::inherit());
     executable(&process::output(&mut cargo)?).context("cargo built no auth0-host")

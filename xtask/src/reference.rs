@@ -98,7 +98,7 @@ fn stale(workspace: &Workspace, pages: &[Page]) -> Result<Vec<PathBuf>> {
 
 fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     component::build(workspace)?;
-    let host = host::build(workspace, &[])?;
+    let host = host::build(workspace)?;
     process::say("asking the component");
     let ask = |arguments: &[&str]| process::output(workspace.command(&host).args(arguments));
     let page = |name: &str, text: String| Page { path: workspace.root().join(name), text };

@@ -30,14 +30,14 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     component::build_hostile(workspace)?;
     let program = wasmtime::install(workspace)?;
     // The end-to-end tests run `auth0-host`, which cargo builds for the tests of its own package only.
-    host::build(workspace, &build_options(args))?;
+    host::build_for_tests(workspace, &build_options(args))?;
     if runs_all(args) {
         exact_numbers(workspace, args)?;
     }
     process::say("running the tests");
     let mut cargo = workspace.cargo("test");
     if !names_packages(args) {
-        cargo.arg("--workspace");
+        cargo.arg("--workspace").args(host::FOR_TESTS);
     }
     cargo.args(args).env(WASMTIME, program);
     process::become_command(&mut cargo)

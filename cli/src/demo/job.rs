@@ -101,7 +101,7 @@ impl fmt::Display for Failure {
 
 /// The job, under way.
 pub(crate) struct Job<'a> {
-    connection: &'a Tenant,
+    tenant: &'a Tenant,
     options: &'a Options,
     progress: &'a Progress,
     report: &'a mut Report,
@@ -110,12 +110,12 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// Begins a job that writes into a report.
     pub(crate) fn new(
-        connection: &'a Tenant,
+        tenant: &'a Tenant,
         options: &'a Options,
         progress: &'a Progress,
         report: &'a mut Report,
     ) -> Self {
-        Self { connection, options, progress, report }
+        Self { tenant, options, progress, report }
     }
 
     /// Does all of it. What fails is written into the report and does not keep the rest from being done.
@@ -199,15 +199,18 @@ impl<'a> Job<'a> {
         // A task of its own, which ends with this one: a guest that computes without end would keep Ctrl-C from being
         // heard.
         let mut task = JoinSet::new();
-        let connection = self.connection.clone();
-        task.spawn(async move { connection.call(action, input).await });
+        let tenant = self.tenant.clone();
+        task.spawn(async move { tenant.call(action, input).await });
         let outcome = task.join_next().await;
         self.report.running = None;
         let Some(Ok(outcome)) = outcome else {
             return Err(Failure::new(format!("{action}: the host broke off")));
         };
         self.report.requests.extend(outcome.requests.into_iter().map(Into::into));
-        outcome.result.map_err(|error| Failure::of(action, &error))
+        let answer = outcome.result.map_err(|error| Failure::of(action, &error))?;
+        answer
+            .to_value()
+            .map_err(|error| Failure::new(format!("{action}: the answer cannot be read: {error}")))
     }
 
     async fn person(&mut self, row: &Row) {

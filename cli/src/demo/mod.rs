@@ -56,10 +56,10 @@ pub(crate) struct DemoArgs {
     rotate_unknown: bool,
 }
 
-/// What the demo should know of the tenant beside the connection.
+/// What the demo should know of the tenant beside its settings.
 #[derive(Debug, Default)]
 pub(crate) struct DemoTenant {
-    /// The application that the connection runs as, where known.
+    /// The application that acts in the tenant, where known.
     pub(crate) client_id: Option<String>,
     /// The offline tenant, where it runs in this process.
     pub(crate) offline: Option<Control>,
@@ -69,9 +69,9 @@ pub(crate) struct DemoTenant {
 ///
 /// The exit code is 0 where everything was done, 1 where something was not, 2 where the file cannot be used, 130 after
 /// Ctrl-C.
-pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Tenant, tenant: &DemoTenant) -> ExitCode {
+pub(crate) async fn run(args: &DemoArgs, host: &Host, tenant: &Tenant, demo: &DemoTenant) -> ExitCode {
     let progress = Progress::new();
-    let (source, batch) = match read(args, tenant) {
+    let (source, batch) = match read(args, demo) {
         Ok(read) => read,
         Err(problem) => {
             progress.done(&format!("error: {problem}"));
@@ -82,20 +82,20 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Tenant, tenan
         "{source}: {} rows to do, {} that cannot be used; tenant {}",
         batch.rows.len(),
         batch.bad.len(),
-        connection.domain()
+        tenant.domain()
     ));
     // Secrets do not come back: none is replaced for a file of which no row can be used.
     let is_usable = !batch.rows.is_empty() || batch.bad.is_empty();
     let options = Options {
         connection: args.connection.clone(),
         older_than_days: args.older_than_days,
-        rotate: is_usable && (args.rotate_secrets || tenant.offline.is_some()),
+        rotate: is_usable && (args.rotate_secrets || demo.offline.is_some()),
         rotate_unknown: args.rotate_unknown,
-        own_client_id: tenant.client_id.clone(),
+        own_client_id: demo.client_id.clone(),
     };
     let mut report = Report { source, ..Report::default() };
     let interrupted = {
-        let job = Job::new(connection, &options, &progress, &mut report).run(batch);
+        let job = Job::new(tenant, &options, &progress, &mut report).run(batch);
         tokio::select! {
             // A signal that cannot be listened for must not end the job.
             Ok(()) = tokio::signal::ctrl_c() => true,
@@ -108,8 +108,8 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Tenant, tenan
     progress.clear();
     let surroundings = ReportContext {
         component: host.component(),
-        stats: connection.stats(),
-        outbox: tenant.offline.as_ref().map(outbox),
+        stats: tenant.stats(),
+        outbox: demo.offline.as_ref().map(outbox),
     };
     let text = format!("\n{}", report.text(&surroundings));
     // Whoever closed standard output does not want to know.
@@ -121,9 +121,9 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, connection: &Tenant, tenan
     }
 }
 
-fn read(args: &DemoArgs, tenant: &DemoTenant) -> Result<(String, Batch), String> {
+fn read(args: &DemoArgs, demo: &DemoTenant) -> Result<(String, Batch), String> {
     let Some(path) = &args.input else {
-        if tenant.offline.is_none() {
+        if demo.offline.is_none() {
             return Err(
                 "the example's people are made up: name your own with --input FILE, or use --emulator"
                     .to_owned(),

@@ -177,7 +177,7 @@ pub(crate) struct Delivered {
 pub(crate) struct ReportContext<'a> {
     /// The component that did it.
     pub(crate) component: &'a ComponentInfo,
-    /// What the connection counted.
+    /// What the tenant counted.
     pub(crate) stats: Stats,
     /// The outbox, where the tenant is the offline one.
     pub(crate) outbox: Option<Vec<Delivered>>,

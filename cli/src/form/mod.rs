@@ -124,11 +124,11 @@ mod tests {
             .credentials(Credentials::token("t"))
             .client_id("c")
             .policy(Policy::builder().deny_request("* /api/v2/**").build().unwrap());
-        let connection = host.tenant(settings).await.unwrap();
+        let tenant = host.tenant(settings).await.unwrap();
         for action in host.actions().await.unwrap() {
             let form = Form::of(&host.describe(&action.id).await.unwrap()).unwrap();
             let options = CallOptions::new().reveal_secrets();
-            let outcome = connection.call_with(&action.id, Value::Object(form.example), options).await;
+            let outcome = tenant.call_with(&action.id, Value::Object(form.example), options).await;
             if let Err(Error::Action(error)) = outcome.result {
                 assert_ne!(error.kind, ErrorKind::InvalidInput, "{}: {error}", action.id);
             }

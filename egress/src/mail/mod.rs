@@ -22,17 +22,22 @@ use super::{
     Answer, Outgoing, SendError,
     destination::{MailAccess, MailRoute},
     keyring::{MailKey, SyntheticResponse},
-    mail_provider::{AZURE_STAND_IN, MailProvider, SMTP_STAND_IN},
+    mail_provider::{AZURE_STAND_IN, MailProvider},
     resolver::Resolver,
     synthetic,
     token::{Refusal, TokenSource},
-    transport::{TransmitState, Transport},
+    transport::Transport,
+};
+#[cfg(feature = "smtp")]
+use super::{
+    denial::{Denial, DeniedBy, Remedy},
+    mail_provider::SMTP_STAND_IN,
+    transport::TransmitState,
 };
 use crate::{
     base_url::BaseUrl,
     call::RequestEntry,
     credentials::Credentials,
-    denial::{Denial, DeniedBy, Remedy},
     domain::Domain,
     mail_credentials::{AzureAccess, MailCredentials},
     settings_error::SettingsError,
@@ -54,6 +59,7 @@ pub(crate) enum Mailer {
 
 /// What a connection gives its mailer.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "two of the members are for SMTP only"))]
 pub(crate) struct MailContext<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) resolver: &'a Resolver,

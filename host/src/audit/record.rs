@@ -209,11 +209,18 @@ pub(super) fn caller(text: &str) -> String {
     text.chars().take(LONGEST_CALLER).collect()
 }
 
-/// Keeps a name that an action can have.
+/// Keeps a name that an action can have: `get-user`, or an operation's, `organizations.members.list`. What an engine runs may
+/// be a text that a person typed.
 pub(super) fn action(text: &str) -> &str {
-    let plain = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if plain { text } else { "(invalid)" }
+    /// The longest operation's has 58 letters.
+    const LONGEST: usize = 64;
+    let curated = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_lowercase())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let plain = text.bytes().all(curated) || (text.contains('.') && text.split('.').all(part));
+    if plain && (1..=LONGEST).contains(&text.len()) { text } else { "(invalid)" }
 }
 
 fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -267,8 +274,14 @@ mod tests {
             let text = written(made_up, made_up);
             assert!(text.contains("\"error_code\":null,\"request_id\":null"), "{made_up}: {text}");
         }
-        assert_eq!(action("get-user"), "get-user");
-        assert_eq!(action("Jane Doe"), "(invalid)");
+        for known in ["get-user", "users.get", "attackProtection.bruteForceProtection.update"] {
+            assert_eq!(action(known), known);
+        }
+        for made_up in
+            ["", "Jane Doe", "Jane.Doe", "jane@acme.com", ".", "users.", "get_user", &"x".repeat(65)]
+        {
+            assert_eq!(action(made_up), "(invalid)", "{made_up}");
+        }
         assert_eq!(caller(&"x".repeat(1000)).len(), LONGEST_CALLER);
     }
 }

@@ -18,6 +18,7 @@ use self::{memory::Keeper, needles::Needles};
 use crate::{
     code_cache::CodeCache,
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
+    json::Json,
     mail_credentials::ApiKeyProvider,
     policy::PermittedActions,
     private_key::PrivateKey,
@@ -41,7 +42,7 @@ struct Laboratory {
     runtime: SharedRuntime,
     component: crate::component::ComponentInfo,
     memories: Keeper,
-    tenant: Emulator,
+    emulator: Emulator,
     needles: Needles,
 }
 
@@ -58,31 +59,31 @@ impl Laboratory {
         config.with_host_memory(Arc::new(memories.clone()));
         let engine = Engine::new(&config).unwrap();
         let (runtime, component, _) = Runtime::with_engine(engine, COMPONENT, 8, &CodeCache::Off).unwrap();
-        let tenant = Emulator::builder().seed(Seed::demo()).start().await.unwrap();
+        let emulator = Emulator::builder().seed(Seed::demo()).start().await.unwrap();
         let mut needles = Needles::default();
-        needles.add("the client secret", tenant.client_secret().as_bytes());
-        needles.add("the mail key", tenant.mail_api_key().as_bytes());
+        needles.add("the client secret", emulator.client_secret().as_bytes());
+        needles.add("the mail key", emulator.mail_api_key().as_bytes());
         // What the tenant's tokens and our assertions begin with.
         needles.add("a token of the tenant", br#"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIs"#);
         needles.add("an assertion", b"eyJ0eXAiOiJKV1QiLCJhbGciOiJS");
-        Self { runtime: Arc::new(runtime), component, memories, tenant, needles }
+        Self { runtime: Arc::new(runtime), component, memories, emulator, needles }
     }
 
-    fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
-        let settings = Settings::new(self.tenant.domain().parse().unwrap())
-            .base_url(self.tenant.base_url().parse().unwrap())
-            .audience(self.tenant.audience())
-            .credentials(Credentials::client_secret(self.tenant.client_id(), self.tenant.client_secret()))
-            .email_base_url(self.tenant.mail_base_url().parse().unwrap())
-            .email_api_key(ApiKeyProvider::SendGrid, self.tenant.mail_api_key());
+    fn tenant(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
+        let settings = Settings::new(self.emulator.domain().parse().unwrap())
+            .base_url(self.emulator.base_url().parse().unwrap())
+            .audience(self.emulator.audience())
+            .credentials(Credentials::client_secret(self.emulator.client_id(), self.emulator.client_secret()))
+            .email_base_url(self.emulator.mail_base_url().parse().unwrap())
+            .email_api_key(ApiKeyProvider::SendGrid, self.emulator.mail_api_key());
         let roots = RootCertStore::empty();
         Tenant::open(Arc::clone(&self.runtime), roots, &self.component, PermittedActions::All, tune(settings))
             .unwrap()
     }
 
     /// Runs an action, and names what its instances had in their memories that they must not have.
-    async fn leaks(&self, connection: &Tenant, action: &str, input: &Value) -> Vec<String> {
-        let outcome = connection.call(action, input.clone()).await;
+    async fn leaks(&self, tenant: &Tenant, action: &str, input: &Value) -> Vec<String> {
+        let outcome = tenant.call(action, input.clone()).await;
         let memories = self.memories.take();
         assert!(
             memories.iter().any(|memory| memory.len() > 1 << 16),
@@ -93,7 +94,9 @@ impl Laboratory {
             .flat_map(|memory| self.needles.found_in(memory))
             .map(|name| format!("{action}: {name} (memory)"))
             .collect();
-        let told = format!("{outcome:?} {connection:?}");
+        // An answer does not print, so it is searched for itself.
+        let answer = outcome.result.as_ref().ok();
+        let told = format!("{outcome:?} {tenant:?} {}", answer.map_or("", Json::as_str));
         found.extend(
             self.needles.found_in(told.as_bytes()).iter().map(|name| format!("{action}: {name} (outcome)")),
         );
@@ -102,8 +105,8 @@ impl Laboratory {
 
     /// All that an action may do to credentials: using them, asking for them, being shown them.
     fn actions(&self) -> Vec<(&'static str, Value)> {
-        let own = self.tenant.client_id();
-        let clients = self.tenant.control().clients();
+        let own = self.emulator.client_id();
+        let clients = self.emulator.control().clients();
         let billing =
             clients.iter().find(|client| client["name"] == "Acme Billing").unwrap()["client_id"].clone();
         let token = json!({"grant_type": "client_credentials"});
@@ -125,7 +128,7 @@ impl Laboratory {
 
     /// Adds the secrets that the tenant has made since.
     fn learn(&mut self) {
-        for client in self.tenant.control().clients() {
+        for client in self.emulator.control().clients() {
             if let Some(secret) = client["client_secret"].as_str() {
                 self.needles.add("a secret of the tenant", secret.as_bytes());
             }
@@ -154,10 +157,10 @@ async fn the_guest_never_has_a_credential_in_its_memory() {
         laboratory.needles.add("the private key", line.as_bytes());
     }
     laboratory.learn();
-    let id = laboratory.tenant.client_id().to_owned();
-    let vault = Vault(laboratory.tenant.client_secret().into(), id.clone());
+    let id = laboratory.emulator.client_id().to_owned();
+    let vault = Vault(laboratory.emulator.client_secret().into(), id.clone());
     let sources = [
-        Credentials::client_secret(&id, laboratory.tenant.client_secret()),
+        Credentials::client_secret(&id, laboratory.emulator.client_secret()),
         Credentials::source(vault),
         // These two are refused by the tenant: what is looked for are the paths of errors.
         Credentials::private_key(&id, PrivateKey::from_pem(&pem).unwrap()),
@@ -166,9 +169,9 @@ async fn the_guest_never_has_a_credential_in_its_memory() {
     let mut found = Vec::new();
     for source in sources {
         let sink = FileSink::new(&folder);
-        let connection = laboratory.connect(|settings| settings.credentials(source).secret_sink(sink));
+        let tenant = laboratory.tenant(|settings| settings.credentials(source).secret_sink(sink));
         for (action, input) in laboratory.actions() {
-            found.extend(laboratory.leaks(&connection, action, &input).await);
+            found.extend(laboratory.leaks(&tenant, action, &input).await);
         }
     }
     let made = std::fs::read_dir(&folder).unwrap().count();
@@ -180,7 +183,7 @@ async fn the_guest_never_has_a_credential_in_its_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_has_it_one_when_the_tenant_fails_or_echoes() {
     let laboratory = Laboratory::new().await;
-    let echo = format!("{{\"error\": \"{}\"}}", laboratory.tenant.client_secret());
+    let echo = format!("{{\"error\": \"{}\"}}", laboratory.emulator.client_secret());
     let mut found = Vec::new();
     for (kind, path) in [
         (FaultKind::ExpiredToken, "/api/v2/"),
@@ -195,11 +198,11 @@ async fn nor_has_it_one_when_the_tenant_fails_or_echoes() {
             "/oauth/token",
         ),
     ] {
-        laboratory.tenant.control().clear_faults();
-        laboratory.tenant.control().inject(Fault::new(kind).at(path));
-        let connection = laboratory.connect(|settings| settings.max_retries(0));
+        laboratory.emulator.control().clear_faults();
+        laboratory.emulator.control().inject(Fault::new(kind).at(path));
+        let tenant = laboratory.tenant(|settings| settings.max_retries(0));
         for (action, input) in laboratory.actions() {
-            found.extend(laboratory.leaks(&connection, action, &input).await);
+            found.extend(laboratory.leaks(&tenant, action, &input).await);
         }
     }
     assert_eq!(found, [""; 0]);
@@ -209,14 +212,14 @@ async fn nor_has_it_one_when_the_tenant_fails_or_echoes() {
 async fn what_the_guest_does_get_is_found_so_the_search_can_fail() {
     let mut laboratory = Laboratory::new().await;
     laboratory.needles.add("the control", HARMLESS.as_bytes());
-    let connection = laboratory.connect(|settings| settings.client_id(HARMLESS));
-    let found = laboratory.leaks(&connection, "test-connection", &json!({})).await;
+    let tenant = laboratory.tenant(|settings| settings.client_id(HARMLESS));
+    let found = laboratory.leaks(&tenant, "test-connection", &json!({})).await;
     assert!(found.iter().any(|found| found.contains("the control as it is (memory)")), "{found:?}");
-    let secret = laboratory.tenant.client_secret().to_owned();
+    let secret = laboratory.emulator.client_secret().to_owned();
     let options = crate::call::CallOptions::new().reveal_secrets();
-    let input = json!({"client_id": laboratory.tenant.client_id()});
-    let outcome = connection.call_with("get-application", input, options).await;
-    assert_eq!(outcome.result.unwrap()["client_secret"], secret);
+    let input = json!({"client_id": laboratory.emulator.client_id()});
+    let outcome = tenant.call_with("get-application", input, options).await;
+    assert_eq!(outcome.result.unwrap().get("/client_secret").unwrap(), json!(secret));
     let memories = laboratory.memories.take();
     assert!(memories.iter().any(|memory| !laboratory.needles.found_in(memory).is_empty()), "it was revealed");
 }

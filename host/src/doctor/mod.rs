@@ -1,10 +1,10 @@
-//! What is right and wrong with a connection, found out by trying.
+//! What is right and wrong with a tenant, found out by trying.
 //!
 //! An error of a call says that something does not work; a person then asks the same questions in the same order: does
 //! the name resolve, does TLS come up, is there a tenant behind it, does it take the credentials, what may they do.
-//! These are the questions, asked with the connection's own resolver, certificates and token. Nothing is changed: four
+//! These are the questions, asked with the tenant's own resolver, certificates and token. Nothing is changed: four
 //! requests are sent, one for a token and three that read, and what they answer about persons is not looked at. They are
-//! the host's own and are not held to the connection's policy, which is about what a component may do.
+//! the host's own and are not held to the tenant's policy, which is about what a component may do.
 
 mod policy;
 mod scopes;
@@ -56,7 +56,7 @@ pub enum Check {
     Component,
     /// The cache of compiled code.
     Cache,
-    /// The connection's policy.
+    /// The tenant's policy.
     Policy,
     /// The settings go together.
     Settings,
@@ -137,7 +137,7 @@ impl fmt::Display for Check {
 }
 
 impl Host {
-    /// Examines what a connection with these settings would meet: policy, settings, name, TLS, tenant, clock, token, scopes,
+    /// Examines what calls with these settings would meet: policy, settings, name, TLS, tenant, clock, token, scopes,
     /// rate limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
     pub async fn diagnose(&self, mut settings: Settings) -> Vec<Finding> {
         let policy = match policy::examine(self, &settings.policy).await {
@@ -149,19 +149,19 @@ impl Host {
             settings.policy = settings.policy.without_actions();
         }
         let mut findings = vec![policy];
-        match self.examine_connection(settings).await {
+        match self.examine_tenant(settings).await {
             Ok(rest) => findings.extend(rest),
             Err(error) => findings.push(refused(&error)),
         }
         findings
     }
 
-    async fn examine_connection(&self, settings: Settings) -> Result<Vec<Finding>, Error> {
+    async fn examine_tenant(&self, settings: Settings) -> Result<Vec<Finding>, Error> {
         let plan = Plan::of(&settings)?;
         let roots = trusted(self.roots().await?.clone(), settings.ca_pem.as_deref())?;
-        let connection = self.tenant(settings).await?;
+        let tenant = self.tenant(settings).await?;
         let mut findings = vec![Finding::new(Check::Settings, Verdict::Ok, plan.to_string())];
-        let reached = match tls::resolve(&plan.tenant, connection.egress().resolver()).await {
+        let reached = match tls::resolve(&plan.tenant, tenant.egress().resolver()).await {
             Ok((finding, addresses)) => {
                 findings.push(finding);
                 let finding = tls::examine(&plan.tenant, addresses, roots).await;
@@ -175,7 +175,7 @@ impl Host {
             }
         };
         if reached {
-            findings.extend(tenant::examine(&connection, &plan).await);
+            findings.extend(tenant::examine(&tenant, &plan).await);
         }
         let rest = [
             (Check::Tls, "the name does not resolve to a usable address"),

@@ -1,4 +1,4 @@
-//! The connection's policy: whether there is one, and whether it fits the component.
+//! The tenant's policy: whether there is one, and whether it fits the component.
 
 use super::{Check, Finding, Verdict};
 use crate::{error::Error, host::Host, policy::Policy};

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Compares what the actions need with what the token has.
-pub(super) async fn examine(connection: &Tenant, granted: Option<&str>) -> Finding {
+pub(super) async fn examine(tenant: &Tenant, granted: Option<&str>) -> Finding {
     let Some(granted) = granted else {
         return Finding::new(
             Check::Scopes,
@@ -17,8 +17,8 @@ pub(super) async fn examine(connection: &Tenant, granted: Option<&str>) -> Findi
         );
     };
     let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
-    // The curated actions: of all operations of the API, a connection needs the scopes of those that it uses.
-    let actions = match connection.runtime().list(&ActionFilter::default()).await {
+    // The curated actions: of all operations of the API, a tenant needs the scopes of those that it uses.
+    let actions = match tenant.runtime().list(&ActionFilter::default()).await {
         Ok(actions) => actions.into_iter().filter(|action| !is_operation(&action.id)).collect::<Vec<_>>(),
         Err(error) => return Finding::new(Check::Scopes, Verdict::Fail, error.to_string()),
     };

@@ -21,9 +21,9 @@ const SKEW_TO_FAIL: i64 = 300;
 type Answer = (Parts, Bytes);
 
 /// Asks the tenant.
-pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
+pub(super) async fn examine(tenant: &Tenant, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match connection.egress().ask("/.well-known/openid-configuration", None).await {
+    match tenant.egress().ask("/.well-known/openid-configuration", None).await {
         Ok(answer) => {
             let domain = domain(plan, &answer);
             let is_a_tenant = domain.verdict != Verdict::Fail;
@@ -41,7 +41,7 @@ pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
             return findings;
         }
     }
-    let token = match token(connection, plan).await {
+    let token = match token(tenant, plan).await {
         Ok((token, finding)) => {
             findings.push(finding);
             token
@@ -54,7 +54,7 @@ pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
     // Reads one id of an application, or is refused for want of a scope: either way the token was taken.
     let probe = "/api/v2/clients?per_page=1&fields=client_id&include_fields=true";
     let authorization = token.authorization();
-    match connection.egress().ask(probe, authorization.clone()).await {
+    match tenant.egress().ask(probe, authorization.clone()).await {
         Ok((head, body)) if head.status == StatusCode::UNAUTHORIZED || is_no_token(head.status, &body) => {
             findings.retain(|finding| finding.check != Check::Token);
             findings.push(
@@ -64,7 +64,7 @@ pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
             return findings;
         }
         Ok((head, _)) => {
-            findings.push(scopes::examine(connection, token.scope()).await);
+            findings.push(scopes::examine(tenant, token.scope()).await);
             findings.push(rate_limit(&head.headers, head.status));
         }
         Err(error) => {
@@ -74,7 +74,7 @@ pub(super) async fn examine(connection: &Tenant, plan: &Plan) -> Vec<Finding> {
         }
     }
     let provider = "/api/v2/emails/provider?fields=name,enabled&include_fields=true";
-    findings.push(match connection.egress().ask(provider, authorization).await {
+    findings.push(match tenant.egress().ask(provider, authorization).await {
         Ok(answer) => mail(plan, &answer),
         Err(error) => Finding::new(Check::Mail, Verdict::Warn, error.to_string()).advise("try again"),
     });
@@ -127,10 +127,10 @@ fn clock(plan: &Plan, headers: &HeaderMap) -> Finding {
     }
 }
 
-async fn token(connection: &Tenant, plan: &Plan) -> Result<(std::sync::Arc<Token>, Finding), Finding> {
+async fn token(tenant: &Tenant, plan: &Plan) -> Result<(std::sync::Arc<Token>, Finding), Finding> {
     let failed =
         |found: String, advice: &str| Finding::new(Check::Token, Verdict::Fail, found).advise(advice);
-    let token = if plan.has_credentials { connection.egress().token().await } else { None };
+    let token = if plan.has_credentials { tenant.egress().token().await } else { None };
     let Some(token) = token else {
         let advice = "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or AUTH0_TOKEN";
         return Err(failed("there are no credentials".to_owned(), advice));

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct EgressRule {
     /// Whose it is: the tenant, or the kind of mail provider as Auth0 names it.
     pub place: &'static str,
-    /// Scheme and host, with what the connection's settings put in.
+    /// Scheme and host, with what the tenant's settings put in.
     pub origins: &'static [&'static str],
     /// Method and path, with what varies in braces.
     pub requests: &'static [&'static str],
@@ -89,7 +89,7 @@ mod tests {
             .map(|route| route.destination)
     }
 
-    /// Puts in what a connection would, and what the component posts to in place of a customer's own server.
+    /// Puts in what a tenant would, and what the component posts to in place of a customer's own server.
     fn asked(origin: &str, path: &str) -> String {
         let path = match path.strip_prefix('/') {
             Some(_) => path.to_owned(),

@@ -45,7 +45,7 @@ pub struct Manifest {
     pub egress: Vec<EgressRule>,
     /// What it handles.
     pub data: DataHandling,
-    /// What one call may use where the connection's settings do not say otherwise.
+    /// What one call may use where the tenant's settings do not say otherwise.
     pub limits: BTreeMap<&'static str, u64>,
     /// Every action.
     pub actions: Vec<ManifestAction>,

@@ -1,6 +1,7 @@
 //! What the component says of its actions, in the words of this library.
 
-use super::json;
+use serde_json::Value;
+
 use crate::{
     action::{
         ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeRequirement,
@@ -8,7 +9,20 @@ use crate::{
     },
     bindings::contract,
     error::Error,
+    json::Json,
 };
+
+/// Takes what the component says as JSON, or says what is wrong with it.
+pub(super) fn json(text: String, what: &str) -> Result<Json, Error> {
+    Json::parse(text)
+        .map_err(|source| Error::Contract { problem: format!("{what} is not JSON"), source: Some(source) })
+}
+
+fn schema(text: String, what: &str) -> Result<Value, Error> {
+    json(text, what)?
+        .to_value()
+        .map_err(|source| Error::Contract { problem: format!("{what} cannot be read"), source: Some(source) })
+}
 
 pub(super) fn filter(filter: &ActionFilter) -> contract::ActionFilter {
     contract::ActionFilter {
@@ -58,8 +72,8 @@ pub(super) fn description(action: contract::ActionDescription) -> Result<ActionD
             contract::Pagination::OffsetOrCheckpoint => Pagination::OffsetOrCheckpoint,
         },
         handles_personal_data: action.personal,
-        input_schema: json::parse(&action.input_schema, "the schema of the input")?,
-        output_schema: json::parse(&action.output_schema, "the schema of the output")?,
+        input_schema: schema(action.input_schema, "the schema of the input")?,
+        output_schema: schema(action.output_schema, "the schema of the output")?,
     })
 }
 

@@ -30,7 +30,7 @@ pub enum InstancePolicy {
     /// For one call. Nothing that a call leaves behind can reach another.
     #[default]
     PerCall,
-    /// For several calls of the same connection, one after the other. What a call leaves in the instance's memory is
+    /// For several calls of the same tenant, one after the other. What a call leaves in the instance's memory is
     /// there for the next one, so this is for workflows that trust each other. An instance that did not end a call
     /// cleanly is thrown away.
     Warm {
@@ -52,7 +52,7 @@ impl InstancePolicy {
 /// Whose instances are kept, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reuse {
-    pub(crate) connection: u64,
+    pub(crate) tenant: u64,
     pub(crate) instances: InstancePolicy,
 }
 
@@ -91,8 +91,8 @@ pub(super) struct Alive {
 /// The warm instances that wait for a call.
 #[derive(Default)]
 struct Idle {
-    /// By connection, the one that was used last at the end.
-    by_connection: BTreeMap<u64, Vec<Instance>>,
+    /// By tenant, the one that was used last at the end.
+    by_tenant: BTreeMap<u64, Vec<Instance>>,
     /// The task that throws away those that have grown old, as long as there are any.
     sweeper: Option<AbortHandle>,
 }
@@ -102,7 +102,7 @@ impl Idle {
     fn expired(&mut self) -> Vec<Instance> {
         let now = Instant::now();
         let mut gone = Vec::new();
-        self.by_connection.retain(|_, mine| {
+        self.by_tenant.retain(|_, mine| {
             gone.extend(mine.extract_if(.., |instance| instance.until.is_some_and(|until| until <= now)));
             !mine.is_empty()
         });
@@ -111,20 +111,20 @@ impl Idle {
 
     /// Takes the instance that was made first.
     fn oldest(&mut self) -> Option<Instance> {
-        let all = self.by_connection.iter();
-        let (&connection, _) = all.min_by_key(|(_, mine)| mine.first().map(|instance| instance.born))?;
-        self.take(connection, |mine| (!mine.is_empty()).then(|| mine.remove(0)))
+        let all = self.by_tenant.iter();
+        let (&tenant, _) = all.min_by_key(|(_, mine)| mine.first().map(|instance| instance.born))?;
+        self.take(tenant, |mine| (!mine.is_empty()).then(|| mine.remove(0)))
     }
 
     fn take(
         &mut self,
-        connection: u64,
+        tenant: u64,
         choose: impl FnOnce(&mut Vec<Instance>) -> Option<Instance>,
     ) -> Option<Instance> {
-        let mine = self.by_connection.get_mut(&connection)?;
+        let mine = self.by_tenant.get_mut(&tenant)?;
         let found = choose(mine);
         if mine.is_empty() {
-            self.by_connection.remove(&connection);
+            self.by_tenant.remove(&tenant);
         }
         found
     }
@@ -152,7 +152,7 @@ async fn sweep(idle: Weak<Mutex<Idle>>) {
         tokio::time::sleep(SWEEP).await;
         let Some(idle) = idle.upgrade() else { return };
         let none_left = with_idle(&idle, |idle| {
-            let none_left = idle.by_connection.is_empty();
+            let none_left = idle.by_tenant.is_empty();
             if none_left {
                 idle.sweeper = None;
             }
@@ -203,15 +203,15 @@ impl Alive {
         }
     }
 
-    /// Takes a warm instance of a connection.
+    /// Takes a warm instance of a tenant.
     pub(super) fn take(&self, reuse: Reuse) -> Option<Instance> {
         if reuse.instances == InstancePolicy::PerCall {
             return None;
         }
-        with_idle(&self.idle, |idle| idle.take(reuse.connection, Vec::pop))
+        with_idle(&self.idle, |idle| idle.take(reuse.tenant, Vec::pop))
     }
 
-    /// Keeps an instance whose call ended cleanly for the connection's next one, unless somebody waits for its room.
+    /// Keeps an instance whose call ended cleanly for the tenant's next one, unless somebody waits for its room.
     pub(super) fn keep(&self, reuse: Reuse, mut instance: Instance) {
         let InstancePolicy::Warm { max_calls, max_age } = reuse.instances else { return };
         instance.calls = instance.calls.saturating_add(1);
@@ -226,7 +226,7 @@ impl Alive {
             if self.waiting.load(Ordering::SeqCst) > 0 {
                 return Some(instance);
             }
-            idle.by_connection.entry(reuse.connection).or_default().push(instance);
+            idle.by_tenant.entry(reuse.tenant).or_default().push(instance);
             if idle.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
                 let runtime = Handle::try_current().ok();
                 idle.sweeper =
@@ -237,14 +237,14 @@ impl Alive {
         drop(gives_way);
     }
 
-    /// Throws away what was kept for a connection.
-    pub(super) fn forget(&self, connection: u64) {
-        drop(with_idle(&self.idle, |idle| idle.by_connection.remove(&connection)));
+    /// Throws away what was kept for a tenant.
+    pub(super) fn forget(&self, tenant: u64) {
+        drop(with_idle(&self.idle, |idle| idle.by_tenant.remove(&tenant)));
     }
 
     /// Counts the instances alive, and those of them that wait for a call.
     pub(super) fn count(&self) -> (usize, usize) {
-        let idle = lock(&self.idle).by_connection.values().map(Vec::len).sum();
+        let idle = lock(&self.idle).by_tenant.values().map(Vec::len).sum();
         ((self.room as usize).saturating_sub(self.slots.available_permits()), idle)
     }
 }
