@@ -346,7 +346,7 @@ mod tests {
 
     fn record(call: &str) -> AuditRecord {
         AuditRecord {
-            time: Timestamp::UNIX_EPOCH,
+            time: std::time::SystemTime::UNIX_EPOCH,
             call: call.to_owned(),
             caller: None,
             domain: "acme.eu.auth0.com".to_owned(),

@@ -10,10 +10,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::Span;
 
@@ -65,7 +64,7 @@ impl OpenCalls {
 #[derive(Debug)]
 struct Call {
     facts: Arc<Facts>,
-    time: Timestamp,
+    time: SystemTime,
     begun: Instant,
     action: String,
     context: Arc<CallContext>,
@@ -100,7 +99,7 @@ impl Journal {
     pub(crate) fn open(&self, action: &str, context: &Arc<CallContext>) -> OpenCall {
         let call = Arc::new(Call {
             facts: Arc::clone(&self.facts),
-            time: Timestamp::now(),
+            time: SystemTime::now(),
             begun: Instant::now(),
             action: record::action(action).to_owned(),
             context: Arc::clone(context),

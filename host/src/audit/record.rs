@@ -1,6 +1,6 @@
 //! One record, and how it is written.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -22,7 +22,7 @@ pub(super) const MOST_REQUESTS: usize = 100;
 pub struct AuditRecord {
     /// When the call began, in UTC. In JSON: RFC 3339 with milliseconds.
     #[serde(serialize_with = "milliseconds")]
-    pub time: Timestamp,
+    pub time: SystemTime,
     /// Names the call; the trace has the same.
     pub call: String,
     /// On whose behalf: what the engine gave to [`CallOptions::caller`](crate::CallOptions::caller).
@@ -223,7 +223,9 @@ pub(super) fn action(text: &str) -> &str {
     if plain && (1..=LONGEST).contains(&text.len()) { text } else { "(invalid)" }
 }
 
-fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+fn milliseconds<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    // A clock outside the years that RFC 3339 has is no reason to lose a record.
+    let time = Timestamp::try_from(*time).unwrap_or(Timestamp::UNIX_EPOCH);
     serializer.collect_str(&format_args!("{time:.3}"))
 }
 
