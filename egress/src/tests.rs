@@ -868,10 +868,10 @@ async fn an_observer_hears_of_each_request_while_the_call_runs() {
     let watcher = Arc::new(Watcher(Some(Mutex::default())));
     let options = CallOptions::new().observer(Arc::clone(&watcher));
     let call = CallContext::new(Instant::now() + Duration::from_secs(60), options);
-    let ask = request(Method::GET, &tenant.url("/api/v2/users?q=jane"), "");
+    let ask = request(Method::GET, &tenant.url("/api/v2/roles?name_filter=jane"), "");
     let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
     let heard = || watcher.0.as_ref().unwrap().lock().unwrap().clone();
-    let line = || "GET /api/v2/users?q".to_owned();
+    let line = || "GET /api/v2/roles?name_filter".to_owned();
     assert_eq!(heard(), [(line(), None)], "its body was not read yet");
     answer.into_body().collect().await.unwrap();
     assert_eq!(heard(), [(line(), None), (line(), Some(200))]);
