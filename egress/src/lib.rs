@@ -1,8 +1,8 @@
 //! The way out of the sandbox.
 //!
 //! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the connection's policy
-//! allow it ([`auth0_policy`]), is it its turn ([`governor`]), what may it carry ([`keyring`], [`token`]), and then
-//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it ([`redaction`]). Nothing in here
+//! allow it ([`auth0_policy`]), is it its turn ([`governor`]), what may it carry (`keyring`, [`token`]), and then
+//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it (`redaction`). Nothing in here
 //! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
 //! included.
 #![deny(missing_docs)]

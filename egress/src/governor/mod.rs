@@ -5,7 +5,7 @@
 //! token for it. What a request cannot wait for is told at once, with the time to come back: an engine has a durable timer
 //! for that, and a sandbox that sleeps costs memory.
 //!
-//! The state ([`pace`]) knows no clock and no lock, so that it can be tested by simulation, and so that a store which many
+//! The state (`pace`) knows no clock and no lock, so that it can be tested by simulation, and so that a store which many
 //! hosts share can take its place. A lock is held for some map operations and never over a wait.
 
 mod bucket;

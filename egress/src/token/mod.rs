@@ -1,6 +1,6 @@
 //! Tokens of the tenant: what is known of one, where it comes from, and why there is none.
 //!
-//! [`grant`] asks the token endpoint, [`vault`] the engine; [`cache`] sees to it that they are asked once for any number
+//! `grant` asks the token endpoint, `vault` the engine; `cache` sees to it that they are asked once for any number
 //! of callers.
 
 mod assertion;

@@ -66,7 +66,7 @@ impl RequestPath {
     }
 }
 
-/// Every reading of a path in decoded segments, of one too that [`RequestPath::read`] refuses: empty segments, path
+/// Every reading of a path in decoded segments, of one too that `RequestPath::read` refuses: empty segments, path
 /// parameters (`/users;x`) and what is no text do not hide it. The plain reading comes first.
 pub fn all_readings(path: &str) -> Vec<Vec<String>> {
     let mut readings: Vec<Vec<String>> = Vec::new();
