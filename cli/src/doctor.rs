@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use auth0_host::{Check, CodeOrigin, Error, Finding, Host, Verdict};
+use auth0_host::{Check, CodeOrigin, Error, Finding, Host, Topic, Verdict};
 
 use super::{Exit, Failure, Globals, connect, policy, print, print::Styles};
 
@@ -52,6 +52,7 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
     if let Some(emulator) = emulator {
         emulator.shutdown().await;
     }
+    findings.iter_mut().for_each(name_options);
     if arguments.json {
         print::json(&findings)?;
     } else {
@@ -59,6 +60,21 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
     }
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     Ok(if failed { Exit::Action } else { Exit::Done })
+}
+
+/// Adds to an advice what there is for it at a shell.
+fn name_options(finding: &mut Finding) {
+    let (Some(advice), Some(topic)) = (&mut finding.advice, finding.topic) else { return };
+    advice.push_str(match topic {
+        Topic::Audience => " (AUTH0_AUDIENCE)",
+        Topic::Credentials => " (AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or AUTH0_TOKEN)",
+        Topic::BaseUrl => " (--base-url)",
+        Topic::CaCertificates => " (--ca-cert)",
+        Topic::Policy => " (`auth0-host policy check` explains it)",
+        Topic::Grant => " (`auth0-host scopes` tells which)",
+        Topic::EmailCredentials => " (docs/email.md)",
+        _ => "",
+    });
 }
 
 /// Names the policy's file. Where it could not be read, the tenant was examined without it.

@@ -218,7 +218,7 @@ pub struct CallFacts {
     pub undelivered: Option<SecretUndelivered>,
 }
 
-/// A place in the line for a place.
+/// Waits for a permit to have one more request under way.
 pub type InFlightPermit = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl CallContext {

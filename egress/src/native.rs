@@ -13,6 +13,10 @@ impl Egress {
         &self,
         mut request: Request<Full<bytes::Bytes>>,
     ) -> Result<Response<Incoming>, String> {
+        let tenant = format!("{}/", self.destinations.tenant());
+        if !request.uri().to_string().starts_with(&tenant) {
+            return Err(format!("not sent: {} is not at {tenant}", request.uri()));
+        }
         if let Some(source) = self.keyring.tenant() {
             let token = source.token().await.map_err(|error| error.to_string())?;
             if let Some(value) = token.authorization() {

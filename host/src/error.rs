@@ -239,9 +239,20 @@ mod tests {
 
     #[test]
     fn serde_and_display_name_a_kind_alike() {
-        for kind in
-            [ErrorKind::InvalidInput, ErrorKind::OutcomeUnknown, ErrorKind::NotFound, ErrorKind::Other]
-        {
+        for kind in [
+            ErrorKind::InvalidInput,
+            ErrorKind::Unauthenticated,
+            ErrorKind::Forbidden,
+            ErrorKind::NotFound,
+            ErrorKind::Conflict,
+            ErrorKind::RateLimited,
+            ErrorKind::Rejected,
+            ErrorKind::Unavailable,
+            ErrorKind::OutcomeUnknown,
+            ErrorKind::Unreachable,
+            ErrorKind::PolicyDenied,
+            ErrorKind::Other,
+        ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
         }
     }

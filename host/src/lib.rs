@@ -78,14 +78,17 @@ pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
     StopReason,
 };
-pub use auth0_policy::mail_provider::MailProvider;
+pub use auth0_policy::{
+    address::{AddressClass, Prohibited},
+    mail_provider::MailProvider,
+};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
 pub use component::ComponentInfo;
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
 pub use denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine};
-pub use doctor::{Check, Finding, Verdict};
+pub use doctor::{Check, Finding, Topic, Verdict};
 pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use egress::request_observer::RequestObserver;

@@ -145,7 +145,7 @@ impl Tenant {
         } = settings;
         let facts = Facts {
             domain: domain.to_string(),
-            connection: name,
+            tenant: name,
             component: component.digest.clone(),
             sink: audit,
         };

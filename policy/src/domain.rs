@@ -53,12 +53,10 @@ pub enum DomainError {
     #[error("the domain has an `@`: give the bare domain, such as acme.eu.auth0.com")]
     UserInfo,
     /// A port was given.
-    #[error("`{0}` has a port: give the bare domain, and `--base-url` (or `base_url`) for another port")]
+    #[error("`{0}` has a port: give the bare domain, and a base URL for another port")]
     Port(String),
     /// An address was given instead of a name.
-    #[error(
-        "`{0}` is an address: give the tenant's domain, and `--base-url` (or `base_url`) for the address"
-    )]
+    #[error("`{0}` is an address: give the tenant's domain, and a base URL for the address")]
     Address(String),
     /// A name in another script was given. Look-alike letters are how one domain is passed off as another.
     #[error("`{0}` is not ASCII: give the punycode form of the domain (xn--…)")]

@@ -58,7 +58,10 @@ fn tree(arguments: &[&str]) -> BTreeSet<Crate> {
         let features = features.trim_end_matches(" (*)").split(',').map(str::to_owned).collect();
         Some(Crate { name: name.to_owned(), version, features })
     };
-    text.lines().filter_map(read).collect()
+    let tree: BTreeSet<Crate> = text.lines().filter_map(read).collect();
+    // A tree that could not be read would pass for one that has nothing it must not have.
+    assert!(tree.iter().any(|one| one.name == "serde_core" || one.name == "serde"), "{arguments:?}: {text}");
+    tree
 }
 
 /// Names the crates that one of the patterns is about.

@@ -29,6 +29,9 @@ use super::{
     transport::Transport,
 };
 #[cfg(feature = "smtp")]
+use std::sync::atomic::Ordering;
+
+#[cfg(feature = "smtp")]
 use super::{
     denial::{Denial, DeniedBy, Remedy},
     mail_provider::SMTP_STAND_IN,
@@ -237,7 +240,10 @@ impl Outgoing<'_> {
                 entry.sent(bytes);
                 self.egress.count_request();
             }
-            TransmitState::HandedBack => entry.handed_back(),
+            TransmitState::HandedBack => {
+                entry.handed_back();
+                self.egress.requests.fetch_sub(1, Ordering::Relaxed);
+            }
         };
         let times = smtp::Times { to_send: self.patience.to_send(), to_answer: self.patience.to_answer() };
         match smtp.send(&letter, times, follow).await {

@@ -350,7 +350,7 @@ mod tests {
             call: call.to_owned(),
             caller: None,
             domain: "acme.eu.auth0.com".to_owned(),
-            connection: None,
+            tenant: None,
             component: "sha256:00".to_owned(),
             action: "get-user".to_owned(),
             decision: Decision::Allowed,

@@ -37,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) domain: String,
-    pub(crate) connection: Option<String>,
+    pub(crate) tenant: Option<String>,
     pub(crate) component: String,
     pub(crate) sink: Option<Arc<dyn AuditSink>>,
 }
@@ -86,8 +86,8 @@ impl Journal {
 
     /// Begins the span of a call.
     pub(crate) fn span(&self, id: CallId, action: &str) -> Span {
-        let Facts { domain, connection, .. } = &*self.facts;
-        telemetry::call_span(id, record::action(action), domain, connection.as_deref())
+        let Facts { domain, tenant, .. } = &*self.facts;
+        telemetry::call_span(id, record::action(action), domain, tenant.as_deref())
     }
 
     /// Tells whether a record could be kept.
@@ -180,7 +180,7 @@ impl Call {
             call: self.context.id().to_string(),
             caller: self.context.caller().map(record::caller),
             domain: self.facts.domain.clone(),
-            connection: self.facts.connection.clone(),
+            tenant: self.facts.tenant.clone(),
             component: self.facts.component.clone(),
             action: self.action.clone(),
             decision: if denied { Decision::Denied } else { Decision::Allowed },
@@ -213,7 +213,7 @@ mod tests {
         let kept = Arc::new(Kept::default());
         let facts = Facts {
             domain: "acme.eu.auth0.com".to_owned(),
-            connection: None,
+            tenant: None,
             component: String::new(),
             sink: Some(Arc::clone(&kept) as Arc<dyn AuditSink>),
         };

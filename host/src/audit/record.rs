@@ -29,8 +29,9 @@ pub struct AuditRecord {
     pub caller: Option<String>,
     /// The tenant.
     pub domain: String,
-    /// The engine's name for the connection, where it has one.
-    pub connection: Option<String>,
+    /// The engine's name for the tenant, where it has one.
+    #[serde(rename = "connection")]
+    pub tenant: Option<String>,
     /// Digest of the component that ran: `sha256:…`.
     pub component: String,
     /// The action; `(invalid)` where the name that was asked for cannot be one.

@@ -30,6 +30,29 @@ pub struct Finding {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// What the advice is about, for programs that have an option, a variable or a command for it.
+    #[serde(skip)]
+    pub topic: Option<Topic>,
+}
+
+/// What an advice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Topic {
+    /// [`Settings::audience`].
+    Audience,
+    /// [`Settings::credentials`].
+    Credentials,
+    /// [`Settings::base_url`].
+    BaseUrl,
+    /// [`Settings::ca_pem`].
+    CaCertificates,
+    /// [`Settings::policy`].
+    Policy,
+    /// The scopes that the application is granted.
+    Grant,
+    /// [`Settings::email_credentials`].
+    EmailCredentials,
 }
 
 /// How something is.
@@ -81,13 +104,20 @@ pub enum Check {
 impl Finding {
     /// States a finding.
     pub fn new(check: Check, verdict: Verdict, found: impl Into<String>) -> Self {
-        Self { check, verdict, found: found.into(), advice: None }
+        Self { check, verdict, found: found.into(), advice: None, topic: None }
     }
 
     /// Adds what to do.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
+        self
+    }
+
+    /// Says what the advice is about.
+    #[must_use]
+    pub fn about(mut self, topic: Topic) -> Self {
+        self.topic = Some(topic);
         self
     }
 }

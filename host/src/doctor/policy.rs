@@ -1,6 +1,6 @@
 //! The tenant's policy: whether there is one, and whether it fits the component.
 
-use super::{Check, Finding, Verdict};
+use super::{Check, Finding, Topic, Verdict};
 use crate::{error::Error, host::Host, policy::Policy};
 
 /// Looks at the policy. Without one nothing is wrong: an operator who runs the calls alone needs none.
@@ -23,9 +23,9 @@ pub(super) async fn examine(host: &Host, policy: &Policy) -> Result<Finding, Err
             let left = actions.iter().filter(|action| permitted.check(&action.id).is_ok()).count();
             finding(Verdict::Ok, format!("{rules}; {left} of {} actions may be run", actions.len()))
         }
-        Err(error) => finding(Verdict::Fail, error.to_string()).advise(
-            "correct it, and look with `auth0-host policy check`: until then no connection is opened",
-        ),
+        Err(error) => finding(Verdict::Fail, error.to_string())
+            .advise("correct it: until then no tenant is opened")
+            .about(Topic::Policy),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Which actions a token's scopes allow.
 
-use super::{Check, Finding, Verdict};
+use super::{Check, Finding, Topic, Verdict};
 use crate::{
     action::{ActionFilter, ActionSummary, is_operation},
     scopes::{PlannedScope, ScopePlan, lacking},
@@ -50,7 +50,8 @@ fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
     // An action that needs no scope, such as custom-request, is no use to a token that has none.
     let verdict = if granted.is_empty() { Verdict::Fail } else { Verdict::Warn };
     Finding::new(Check::Scopes, verdict, found)
-        .advise(format!("grant what your workflows use (`auth0-host scopes` tells) of: {}", list.join("; ")))
+        .advise(format!("grant what your workflows use of: {}", list.join("; ")))
+        .about(Topic::Grant)
 }
 
 #[cfg(test)]
@@ -82,7 +83,7 @@ mod tests {
         );
         assert_eq!(
             finding.advice.unwrap(),
-            "grant what your workflows use (`auth0-host scopes` tells) of: update:users (assign-user-roles)"
+            "grant what your workflows use of: update:users (assign-user-roles)"
         );
         let every = ["read:users", "read:logs", "read:roles", "update:users"];
         assert_eq!(judge(&actions, &every).verdict, Verdict::Ok);

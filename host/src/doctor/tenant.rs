@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, header, response::Parts};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use serde_json::Value;
 
-use super::{Check, Finding, Plan, Verdict, scopes};
+use super::{Check, Finding, Plan, Topic, Verdict, scopes};
 use crate::{
     egress::token::{Token, TokenError},
     tenant::Tenant,
@@ -58,8 +58,13 @@ pub(super) async fn examine(tenant: &Tenant, plan: &Plan) -> Vec<Finding> {
         Ok((head, body)) if head.status == StatusCode::UNAUTHORIZED || is_no_token(head.status, &body) => {
             findings.retain(|finding| finding.check != Check::Token);
             findings.push(
-                Finding::new(Check::Token, Verdict::Fail, format!("the Management API refuses it: {}", message(&body)))
-                    .advise("fetch another token for this tenant and the audience of its Management API (AUTH0_AUDIENCE)"),
+                Finding::new(
+                    Check::Token,
+                    Verdict::Fail,
+                    format!("the Management API refuses it: {}", message(&body)),
+                )
+                .advise("fetch another token for this tenant and the audience of its Management API")
+                .about(Topic::Audience),
             );
             return findings;
         }
@@ -91,9 +96,10 @@ fn domain(plan: &Plan, (head, body): &Answer) -> Finding {
         }
         Some(issuer) => {
             Finding::new(Check::Domain, Verdict::Warn, format!("the tenant calls itself {}", printable(&issuer))).advise(
-                "where the domain is a custom one, set AUTH0_AUDIENCE to https://TENANT.REGION.auth0.com/api/v2/ of the \
+                "where the domain is a custom one, set the audience to https://TENANT.REGION.auth0.com/api/v2/ of the \
                  tenant's own domain",
             )
+            .about(Topic::Audience)
         }
         None => Finding::new(
             Check::Domain,
@@ -132,8 +138,8 @@ async fn token(tenant: &Tenant, plan: &Plan) -> Result<(std::sync::Arc<Token>, F
         |found: String, advice: &str| Finding::new(Check::Token, Verdict::Fail, found).advise(advice);
     let token = if plan.has_credentials { tenant.egress().token().await } else { None };
     let Some(token) = token else {
-        let advice = "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or AUTH0_TOKEN";
-        return Err(failed("there are no credentials".to_owned(), advice));
+        let advice = "give an application's id and secret or private key, or a token";
+        return Err(failed("there are no credentials".to_owned(), advice).about(Topic::Credentials));
     };
     match token {
         Ok(token) => {
@@ -147,17 +153,18 @@ async fn token(tenant: &Tenant, plan: &Plan) -> Result<(std::sync::Arc<Token>, F
             Ok((token, Finding::new(Check::Token, Verdict::Ok, found)))
         }
         Err(error) => {
-            let advice = match &error {
-                TokenError::Refused(refusal) if refusal.status == StatusCode::FORBIDDEN => {
+            let finding = |advice: &str| failed(error.to_string(), advice);
+            Err(match &error {
+                TokenError::Refused(refusal) if refusal.status == StatusCode::FORBIDDEN => finding(
                     "authorize the application for the Auth0 Management API (dashboard: Applications, APIs), and check \
-                     AUTH0_AUDIENCE"
-                }
-                TokenError::Refused(_) => {
-                    "check client id and secret (or key), and that the application may use the client credentials grant"
-                }
-                _ => "see what is said of network and TLS, and try again",
-            };
-            Err(failed(error.to_string(), advice))
+                     the audience",
+                )
+                .about(Topic::Audience),
+                TokenError::Refused(_) => finding(
+                    "check client id and secret (or key), and that the application may use the client credentials grant",
+                ),
+                _ => finding("see what is said of network and TLS, and try again"),
+            })
         }
     }
 }
@@ -206,7 +213,8 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
                 held => {
                     let other = if held.is_some() { "credentials for another one" } else { "no credentials" };
                     finding(Verdict::Warn, format!("{name}; the host has {other}, so send-email will fail"))
-                        .advise("give the host that provider's (docs/email.md) where mails are to be sent")
+                        .advise("give the host that provider's where mails are to be sent")
+                        .about(Topic::EmailCredentials)
                 }
             }
         }

@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use super::{Check, Finding, Verdict};
+use super::{Check, Finding, Topic, Verdict};
 use crate::{
     base_url::BaseUrl,
     egress::{
@@ -90,7 +90,8 @@ fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 
 fn unreachable(error: &io::Error) -> Finding {
     Finding::new(Check::Tls, Verdict::Fail, format!("no connection: {error}"))
-        .advise("check the network, firewalls, and the port of --base-url where one is given")
+        .advise("check the network, firewalls, and the port of the base URL where one is given")
+        .about(Topic::BaseUrl)
 }
 
 fn handshake(server: &BaseUrl, addresses: &[SocketAddr], roots: RootCertStore) -> Finding {
@@ -99,9 +100,10 @@ fn handshake(server: &BaseUrl, addresses: &[SocketAddr], roots: RootCertStore) -
         Err(Trouble::NoConnection(error)) => unreachable(&error),
         Err(Trouble::Tls(rustls::Error::InvalidCertificate(reason))) => {
             Finding::new(Check::Tls, Verdict::Fail, format!("the certificate is refused: {reason}")).advise(
-                "trust the authority that issued it with --ca-cert (a proxy of your company, the offline tenant), \
-                 renew it, or correct the domain",
+                "trust the authority that issued it (a proxy of your company, the offline tenant), renew it, or correct \
+                 the domain",
             )
+            .about(Topic::CaCertificates)
         }
         Err(Trouble::Tls(error)) => Finding::new(Check::Tls, Verdict::Fail, format!("the handshake failed: {error}"))
             .advise("check that the port speaks TLS, and what stands between this machine and the tenant"),
