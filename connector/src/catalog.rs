@@ -4,63 +4,40 @@
 
 use serde_json::{Map, Value};
 
+pub use crate::action::{About, Action, Effect};
 use crate::actions;
 use crate::client::Client;
-use crate::core::error::{Error, Problem};
+use crate::core::error::{Code, Error};
 use crate::core::json as documents;
 use crate::core::schema::Output;
-pub use crate::core::scope::{Need, need, need_for};
 use crate::core::spelling::nearest;
-use crate::input::FromInput;
 use crate::operations::{self, Operation, Paging, Stage};
 
-/// What an action does to the tenant.
+/// Where an action comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Reads only.
-    Read,
-    /// Creates something new.
-    Create,
-    /// Changes or takes away something that stays in being.
-    Update,
-    /// Deletes for good.
-    Delete,
-    /// Sends a message to a person.
-    Send,
+pub enum Kind {
+    /// Made for one purpose.
+    Curated,
+    /// An operation of the Management API.
+    Operation,
 }
 
-/// A curated action.
-#[derive(Clone, Copy)]
-pub struct Action {
-    /// The id to run it by.
-    pub id: &'static str,
-    /// A few words for a menu.
-    pub title: &'static str,
-    /// What it does, what to know, how it fails.
-    pub description: &'static str,
-    /// The family.
-    pub group: &'static str,
-    /// What it does to the tenant.
-    pub effect: Effect,
-    /// Whether doing it twice leaves the tenant as doing it once.
-    pub idempotent: bool,
-    /// Requests that it may send, as method and path below `/api/v2`.
-    pub requests: &'static [&'static str],
-    /// Whether it reads or writes what is known of a person.
-    pub personal: bool,
-    /// What the token has to be allowed, all of it.
-    pub scopes: &'static [Need],
-    /// JSON Schema of the input.
-    pub input: fn() -> Value,
-    /// Shape of the output.
-    pub output: Output,
-    /// Runs it.
-    pub run: fn(&mut Client<'_>, Value) -> Result<Value, Error>,
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Curated, Self::Operation];
+
+    /// Returns its name, as the contract's schemas have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Curated => "curated",
+            Self::Operation => "operation",
+        }
+    }
 }
 
 /// An action of either kind.
 pub enum Entry {
-    /// One made for a purpose.
+    /// One made for one purpose.
     Curated(&'static Action),
     /// An operation of the API.
     Operation(Box<Operation>),
@@ -71,6 +48,8 @@ pub enum Entry {
 pub struct Filter {
     /// Words, each of which is in the id, title, group or path.
     pub text: Option<String>,
+    /// Where it comes from.
+    pub kind: Option<Kind>,
     /// The family.
     pub group: Option<String>,
     /// What it does to the tenant.
@@ -96,15 +75,23 @@ impl Entry {
     /// Returns the id.
     pub fn id(&self) -> &'static str {
         match self {
-            Self::Curated(action) => action.id,
+            Self::Curated(action) => action.about.id,
             Self::Operation(operation) => operation.name,
+        }
+    }
+
+    /// Returns where it comes from.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Curated(_) => Kind::Curated,
+            Self::Operation(_) => Kind::Operation,
         }
     }
 
     /// Returns the few words for a menu.
     pub fn title(&self) -> &'static str {
         match self {
-            Self::Curated(action) => action.title,
+            Self::Curated(action) => action.about.title,
             Self::Operation(operation) => operation.title,
         }
     }
@@ -112,7 +99,7 @@ impl Entry {
     /// Returns the description.
     pub fn description(&self) -> String {
         match self {
-            Self::Curated(action) => action.description.to_owned(),
+            Self::Curated(action) => action.about.description.to_owned(),
             Self::Operation(operation) => operations::description(operation),
         }
     }
@@ -120,7 +107,7 @@ impl Entry {
     /// Returns the family.
     pub fn group(&self) -> &'static str {
         match self {
-            Self::Curated(action) => action.group,
+            Self::Curated(action) => action.about.group,
             Self::Operation(operation) => operation.group(),
         }
     }
@@ -128,7 +115,7 @@ impl Entry {
     /// Returns what it does to the tenant.
     pub fn effect(&self) -> Effect {
         match self {
-            Self::Curated(action) => action.effect,
+            Self::Curated(action) => action.about.effect,
             Self::Operation(operation) => operation.effect,
         }
     }
@@ -136,7 +123,7 @@ impl Entry {
     /// Returns whether doing it twice leaves the tenant as doing it once.
     pub fn idempotent(&self) -> bool {
         match self {
-            Self::Curated(action) => action.idempotent,
+            Self::Curated(action) => action.about.idempotent,
             Self::Operation(operation) => operation.idempotent,
         }
     }
@@ -150,21 +137,19 @@ impl Entry {
     }
 
     /// Returns whether it reads or writes what is known of a person.
-    pub fn personal(&self) -> bool {
+    pub fn handles_personal_data(&self) -> bool {
         match self {
-            Self::Curated(action) => action.personal,
-            Self::Operation(operation) => operation.personal,
+            Self::Curated(action) => action.about.handles_personal_data,
+            Self::Operation(operation) => operation.handles_personal_data,
         }
     }
 
     /// Returns how it reads its list.
     pub fn paging(&self) -> Paging {
         match self {
-            Self::Curated(action) => match action.output {
-                Output::Pages(_) => Paging::Offset,
-                Output::Checkpoint(_) => Paging::Checkpoint,
-                Output::Cursor(_) => Paging::Either,
-                Output::One(_) | Output::All(_) | Output::Done => Paging::Whole,
+            Self::Curated(action) => match action.about.output {
+                Output::Page(_, paging) => paging,
+                Output::One(_) | Output::All(_) | Output::Done => Paging::None,
             },
             // It takes `cursor` and no page: where the API has both, the checkpoint is read.
             Self::Operation(operation) => match operation.paging {
@@ -179,7 +164,7 @@ impl Entry {
         let path = |path: &str| format!("/api/v2{path}");
         match self {
             Self::Curated(action) => {
-                let requests = action.requests.iter().filter_map(|request| request.split_once(' '));
+                let requests = action.about.requests.iter().filter_map(|request| request.split_once(' '));
                 requests.map(|(method, below)| (method, path(below))).collect()
             }
             Self::Operation(operation) => vec![(operation.method.as_str(), path(operation.path))],
@@ -191,7 +176,7 @@ impl Entry {
     pub fn scopes(&self) -> Vec<(Vec<&'static str>, Option<&'static str>)> {
         match self {
             Self::Curated(action) => {
-                action.scopes.iter().map(|need| (need.any_of.to_vec(), need.only_for)).collect()
+                action.about.scopes.iter().map(|need| (need.any_of.to_vec(), need.required_for)).collect()
             }
             Self::Operation(operation) => {
                 let all = operation.scopes.iter().map(|any_of| (any_of.clone(), None));
@@ -204,7 +189,7 @@ impl Entry {
     /// Makes the JSON Schema of the input.
     pub fn input_schema(&self) -> Value {
         match self {
-            Self::Curated(action) => (action.input)(),
+            Self::Curated(action) => (action.input_schema)(),
             Self::Operation(operation) => operations::input_schema(operation),
         }
     }
@@ -212,7 +197,7 @@ impl Entry {
     /// Makes the JSON Schema of the output.
     pub fn output_schema(&self) -> Value {
         match self {
-            Self::Curated(action) => action.output.schema(),
+            Self::Curated(action) => action.about.output.schema(),
             Self::Operation(operation) => operations::output_schema(operation),
         }
     }
@@ -232,7 +217,8 @@ impl Entry {
                 self.requests().into_iter().map(|(method, path)| format!("{method} {path}")).collect();
             [self.id(), self.title(), self.group(), &requests.join(" ")].join(" ").to_lowercase()
         };
-        filter.group.as_deref().is_none_or(|group| group == self.group())
+        filter.kind.is_none_or(|kind| kind == self.kind())
+            && filter.group.as_deref().is_none_or(|group| group == self.group())
             && filter.effect.is_none_or(|effect| effect == self.effect())
             && filter.stage.is_none_or(|stage| stage == self.stage())
             && filter
@@ -254,19 +240,19 @@ pub fn list(filter: &Filter) -> impl Iterator<Item = Entry> {
 /// Finds an action.
 ///
 /// # Errors
-/// `missing`, with the ids that resemble it.
+/// `not-found`, with the ids that resemble it.
 pub fn find(id: &str) -> Result<Entry, Error> {
-    let made = curated().find(|action| action.id == id).map(Entry::Curated);
+    let made = curated().find(|action| action.about.id == id).map(Entry::Curated);
     let found = made.or_else(|| operations::find(id).map(|operation| Entry::Operation(Box::new(operation))));
     found.ok_or_else(|| {
-        let ids = || curated().map(|action| action.id).chain(operations::names());
+        let ids = || curated().map(|action| action.about.id).chain(operations::names());
         let mut near: Vec<_> = nearest(id, ids()).into_iter().collect();
         let resembling = ids().filter(|known| resembles(known, id));
         near.extend(resembling.filter(|known| near.first() != Some(known)).take(4).collect::<Vec<_>>());
         let hint = if near.is_empty() { String::from("list-actions lists them") } else { near.join(", ") };
         // An id is as long as its writer likes.
         let id: String = id.chars().take(100).collect();
-        Error::Missing(Problem::new(format!("there is no action '{id}'; {hint}")))
+        Error::new(Code::NotFound, format!("there is no action '{id}'; {hint}"))
     })
 }
 
@@ -301,22 +287,25 @@ pub fn run(client: &mut Client<'_>, entry: &Entry, input: &str) -> Result<Value,
             Err(error) => return Err(refused(error.to_string())),
         }
     };
-    entry.run(client, input).map_err(|error| match error {
-        Error::InvalidInput(problem) if problem.about_input => refused(problem.message),
-        error => error,
+    run_on(client, entry, input)
+}
+
+/// Runs an action on the members of its input.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(client: &mut Client<'_>, entry: &Entry, input: Map<String, Value>) -> Result<Value, Error> {
+    entry.run(client, input).map_err(|error| {
+        if !error.about_input {
+            return error;
+        }
+        let message = format!("input of {} refused: {}", entry.id(), error.message);
+        Error { message, about_input: false, ..error }
     })
 }
 
 /// Largest input that is parsed: a body of 1 MB (facts, section 9), escaped as JSON, and room for the rest.
 const LARGEST_INPUT: usize = 4_000_000;
-
-/// Reads an action's input; unknown, missing and mistyped properties are refused by name.
-///
-/// # Errors
-/// `invalid-input`.
-pub(crate) fn parse<T: FromInput>(input: Value) -> Result<T, Error> {
-    T::from_input(input).map_err(|refusal| Error::refused(refusal.to_string()))
-}
 
 #[cfg(test)]
 mod digits;
@@ -330,7 +319,7 @@ mod tests {
         for entry in all() {
             let id = entry.id();
             assert!(seen.insert(id), "{id} twice");
-            let curated = matches!(entry, Entry::Curated(_));
+            let curated = entry.kind() == Kind::Curated;
             assert_eq!(curated, id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{id}");
             assert_eq!(!curated, id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.'), "{id}");
             assert!(entry.description().ends_with('.'), "{id}");
@@ -360,15 +349,24 @@ mod tests {
     fn what_a_curated_action_sends_and_needs_is_an_operation_of_the_table() {
         let operations: Vec<_> = operations::all().collect();
         for action in curated() {
-            for request in action.requests {
+            for request in action.about.requests {
                 let found = operations.iter().find(|operation| {
                     format!("{} {}", operation.method.as_str(), operation.path) == *request
                 });
-                let operation = found.unwrap_or_else(|| panic!("{}: {request}", action.id));
-                assert!(action.personal || !operation.personal, "{}: {request}", action.id);
+                let operation = found.unwrap_or_else(|| panic!("{}: {request}", action.about.id));
+                assert!(
+                    action.about.handles_personal_data || !operation.handles_personal_data,
+                    "{}: {request}",
+                    action.about.id
+                );
                 for group in &operation.scopes {
-                    let meets = |need: &Need| need.any_of.iter().any(|own| group.contains(own));
-                    assert!(action.scopes.iter().any(meets), "{}: {request}: {group:?}", action.id);
+                    let meets =
+                        |need: &crate::core::scope::Need| need.any_of.iter().any(|own| group.contains(own));
+                    assert!(
+                        action.about.scopes.iter().any(meets),
+                        "{}: {request}: {group:?}",
+                        action.about.id
+                    );
                 }
             }
             // And it asks for no scope that none of its requests is for.
@@ -376,15 +374,15 @@ mod tests {
                 .iter()
                 .filter(|operation| {
                     let request = format!("{} {}", operation.method.as_str(), operation.path);
-                    action.requests.contains(&request.as_str())
+                    action.about.requests.contains(&request.as_str())
                 })
                 .flat_map(|operation| {
                     let parts = operation.scopes_for.iter().map(|(scope, _)| *scope);
                     operation.scopes.iter().flatten().copied().chain(parts)
                 })
                 .collect();
-            for scope in action.scopes.iter().flat_map(|need| need.any_of) {
-                assert!(known.contains(scope), "{}: {scope}", action.id);
+            for scope in action.about.scopes.iter().flat_map(|need| need.any_of) {
+                assert!(known.contains(scope), "{}: {scope}", action.about.id);
             }
         }
     }
@@ -404,13 +402,13 @@ mod tests {
     #[test]
     fn every_schema_is_a_closed_object_with_described_properties() {
         for action in curated() {
-            let schema = (action.input)();
-            assert_eq!(schema["type"], "object", "{}: {schema}", action.id);
-            assert_eq!(schema["additionalProperties"], false, "{}", action.id);
+            let schema = (action.input_schema)();
+            assert_eq!(schema["type"], "object", "{}: {schema}", action.about.id);
+            assert_eq!(schema["additionalProperties"], false, "{}", action.about.id);
             for (name, property) in schema["properties"].as_object().unwrap() {
-                assert!(property.get("description").is_some(), "{} {name}: {property}", action.id);
+                assert!(property.get("description").is_some(), "{} {name}: {property}", action.about.id);
             }
-            assert_eq!(action.output.schema()["type"], "object", "{}", action.id);
+            assert_eq!(action.about.output.schema()["type"], "object", "{}", action.about.id);
         }
     }
 
@@ -418,7 +416,7 @@ mod tests {
     fn an_unknown_action_hints_at_those_that_resemble_it() {
         for asked in ["getUser", "get_user", "get-users", "user.get"] {
             let error = find(asked).err().unwrap();
-            assert_eq!(error.kind(), "missing");
+            assert_eq!(error.code, Code::NotFound);
             assert!(error.to_string().contains("get-user"), "{asked}: {error}");
         }
         assert!(find("quux").err().unwrap().to_string().contains("list-actions"));

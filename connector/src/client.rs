@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::core::error::{Error, Problem};
+use crate::core::error::{Code, Error};
 use crate::core::request::{Body, Method, Request};
 use crate::core::response::Response;
 use crate::core::retry::{Attempt, Decision, decide};
@@ -113,7 +113,7 @@ impl<'a> Client<'a> {
     /// Sends a request to the tenant and reads its answer as JSON; `null` where there is no body.
     ///
     /// # Errors
-    /// As [`Client::send`]; `other` or `outcome-unknown` where a success carries no JSON.
+    /// As [`Client::send`]; `unexpected-answer` or `outcome-unknown` where a success carries no JSON.
     pub fn json(&mut self, request: &Request) -> Result<Value, Error> {
         let response = self.send(request)?;
         self.read(request, &response)
@@ -122,19 +122,14 @@ impl<'a> Client<'a> {
     /// Reads the answer to a request as JSON; `null` where there is no body.
     ///
     /// # Errors
-    /// `other` or `outcome-unknown` where a success carries no JSON.
+    /// `unexpected-answer` or `outcome-unknown` where a success carries no JSON.
     pub fn read(&self, request: &Request, response: &Response) -> Result<Value, Error> {
         response.json().map_err(|error| {
-            let problem = Problem {
-                message: format!(
-                    "the tenant answered {} with a body that is not JSON: {error}",
-                    response.status
-                ),
-                status: Some(response.status),
-                ..Problem::default()
-            };
+            let message =
+                format!("the tenant answered {} with a body that is not JSON: {error}", response.status);
             // The write was accepted, yet what it made is not known.
-            if request.method.is_safe() { Error::Other(problem) } else { Error::OutcomeUnknown(problem) }
+            let code = if request.method.is_safe() { Code::UnexpectedAnswer } else { Code::OutcomeUnknown };
+            Error::new(code, message).status(response.status)
         })
     }
 
@@ -159,7 +154,7 @@ impl<'a> Client<'a> {
             let result = self.exchange(request, &settings.origin, headers);
             // A token can be revoked with its application's grant: one that was fetched here is fetched anew, once.
             // The 401 proves that the request was not processed, so any method may be sent again.
-            if let Err(Error::Unauthenticated(_)) = &result
+            if result.as_ref().is_err_and(|error| error.code == Code::Unauthenticated)
                 && matches!(settings.credentials, Credentials::Client { .. })
                 && !refreshed
             {
@@ -314,15 +309,15 @@ impl<'a> Client<'a> {
                 }
                 let scopes = lacking.join(", ");
                 // As the tenant would answer it, and as a host that holds the token does.
-                let problem = Problem {
-                    message: format!(
-                        "the token lacks {scopes}, so the request was not sent; to allow it, widen the application's grant"
-                    ),
+                let message = format!(
+                    "the token lacks {scopes}, so the request was not sent; to allow it, widen the application's grant"
+                );
+                Err(Error {
                     status: Some(403),
                     error_code: Some("insufficient_scope".to_owned()),
-                    ..Problem::default()
-                };
-                Err(Error::Forbidden { problem, scopes: lacking.into_iter().map(str::to_owned).collect() })
+                    scopes: lacking.into_iter().map(str::to_owned).collect(),
+                    ..Error::new(Code::InsufficientScope, message)
+                })
             }
         }
     }
@@ -362,50 +357,42 @@ impl Before {
 fn in_doubt(method: Method, end: &Result<Response, Error>) -> Error {
     let (status, last) = match end {
         Ok(answer) => (Some(answer.status), format!("was answered {}", answer.status)),
-        Err(error) => (error.problem().status, format!("ended so: {error}")),
+        Err(error) => (error.status, format!("failed: {error}")),
     };
-    Error::OutcomeUnknown(Problem {
-        message: format!(
-            "the {} failed at first, and when repeated {last}; the first may have done it: look before trying again",
-            method.as_str()
-        ),
-        status,
-        ..Problem::default()
-    })
+    let message = format!(
+        "outcome unknown after retry: the first {} failed, the repeated one {last}; verify before retrying",
+        method.as_str()
+    );
+    Error { status, ..Error::new(Code::OutcomeUnknown, message) }
 }
 
 fn send_error(error: SendError, method: Method) -> Error {
-    let of_success = |status, message| {
-        let problem = Problem { message, status: Some(status), ..Problem::default() };
-        // What the answer would have said of a write is lost; that it was done is not sure either.
-        if method.is_safe() { Error::Other(problem) } else { Error::OutcomeUnknown(problem) }
-    };
+    // What the answer would have said of a write is lost; that it was done is not sure either.
+    let unread = |of_read| if method.is_safe() { of_read } else { Code::OutcomeUnknown };
     match error {
         SendError::NotSent(message) | SendError::Unreachable(message) => {
-            Error::Unreachable(Problem::new(message))
+            Error::new(Code::Unreachable, message)
         }
-        SendError::Denied(message) => Error::Denied(Problem::new(message)),
-        SendError::Malformed(message) => Error::Other(Problem::new(message)),
-        SendError::Lost(message) if method.is_safe() => Error::Unreachable(Problem::new(message)),
-        SendError::Lost(message) => Error::OutcomeUnknown(Problem::new(format!(
-            "the {} was sent and its answer was lost ({message}): it may have happened; look before trying again",
-            method.as_str()
-        ))),
-        SendError::Cut { head, message } if method.is_safe() => Error::Unavailable(Problem {
-            message: format!("the tenant answered {} and the answer was cut ({message})", head.status),
-            status: Some(head.status),
-            ..Problem::default()
-        }),
-        SendError::Cut { head, message } => of_success(
-            head.status,
-            format!("the tenant answered {} and the answer was cut ({message})", head.status),
-        ),
-        SendError::TooLarge { status } => of_success(
-            status,
+        SendError::Denied(message) => Error::new(Code::PolicyDenied, message),
+        SendError::Malformed(message) => Error::new(Code::UnexpectedAnswer, message),
+        SendError::Lost(message) if method.is_safe() => Error::new(Code::Unreachable, message),
+        SendError::Lost(message) => Error::new(
+            Code::OutcomeUnknown,
             format!(
-                "the answer ({status}) is larger than {LARGEST_ANSWER} bytes: ask for fewer rows or fields"
+                "the {} was sent and its answer was lost ({message}): it may have happened; verify before retrying",
+                method.as_str()
             ),
         ),
+        SendError::Cut { head, message } => {
+            let message = format!("the tenant answered {} and the answer was cut ({message})", head.status);
+            Error::new(unread(Code::Unavailable), message).status(head.status)
+        }
+        SendError::TooLarge { status } => {
+            let message = format!(
+                "the answer ({status}) is larger than {LARGEST_ANSWER} bytes: ask for fewer rows or fields"
+            );
+            Error::new(unread(Code::UnexpectedAnswer), message).status(status)
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`Refusal`]: facts, put into words once, in those of the operations, whose checker (`operations/check.rs`) says what a
 //! value is to be.
 
+mod body;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::core::id::{
 };
 use crate::operations::check::{self, integer};
 use crate::operations::{Format, Kind};
+pub(crate) use body::{IntoBody, body};
 pub(crate) use refusal::{MOST_TOLD, Refusal, Wrong};
 
 /// A type that is read from an input.
@@ -45,7 +47,7 @@ impl Members {
     ///
     /// # Errors
     /// Where it is none. Members that are not among the known ones are told at the [end](Members::end), with all else.
-    pub(crate) fn of(value: Value, known: &'static [&'static str]) -> Result<Self, Refusal> {
+    fn of(value: Value, known: &[&'static str]) -> Result<Self, Refusal> {
         let Value::Object(rest) = value else { return Err(misfit(&Kind::Object, &value)) };
         let mut wrong = Refusal::default();
         for name in rest.keys().filter(|name| !known.contains(&name.as_str())) {
@@ -76,31 +78,78 @@ impl Members {
     ///
     /// # Errors
     /// All that is wrong with the members; else all that are missing, since a misspelled one is missing too.
-    pub(crate) fn end<T>(self, made: impl FnOnce() -> Option<T>) -> Result<T, Refusal> {
+    fn end<T>(self, made: Option<T>) -> Result<T, Refusal> {
         if !self.wrong.is_empty() {
             return Err(self.wrong);
         }
-        made().ok_or(self.missing)
+        made.ok_or(self.missing)
     }
 }
 
-/// Makes a struct one that is read from an object: `members!(GetUser { user_id, fields })` names all its members, as
-/// the compiler checks. `field as "fieldName"` names one otherwise than in Rust.
-macro_rules! members {
-    ($type:ident { $($field:ident $(as $name:literal)?),+ $(,)? }) => {
+/// A type that is made of members of an object.
+pub(crate) trait FromMembers: Sized {
+    /// Adds the names of its members.
+    fn names(names: &mut Vec<&'static str>);
+
+    /// Takes its members; nothing where one is wrong or missing.
+    fn take_from(members: &mut Members) -> Option<Self>;
+}
+
+/// Reads an object that has these members and no others.
+///
+/// # Errors
+/// All that is wrong with it, else all that is missing.
+pub(crate) fn object<T: FromMembers>(value: Value) -> Result<T, Refusal> {
+    let mut names = Vec::new();
+    T::names(&mut names);
+    let mut members = Members::of(value, &names)?;
+    let made = T::take_from(&mut members);
+    members.end(made)
+}
+
+/// Makes a struct one that is read from a JSON object and described by a schema. `field as "fieldName"` names a member
+/// otherwise than in Rust; `with part: Part` after the struct puts the members of another such struct beside its own.
+macro_rules! input {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $type:ident {
+            $($(#[$field_meta:meta])* $field_vis:vis $field:ident $(as $name:literal)? : $kind:ty,)*
+        }
+        $(with $part:ident : $part_kind:ty)?
+    ) => {
+        #[derive(schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        $(#[$meta])*
+        $vis struct $type {
+            $($(#[$field_meta])* $(#[schemars(rename = $name)])? $field_vis $field: $kind,)*
+            $(#[schemars(flatten)] pub(super) $part: $part_kind,)?
+        }
+
+        impl $crate::input::FromMembers for $type {
+            fn names(names: &mut Vec<&'static str>) {
+                names.extend_from_slice(&[$($crate::input::input!(@name $field $($name)?)),*]);
+                $(<$part_kind as $crate::input::FromMembers>::names(names);)?
+            }
+
+            fn take_from(members: &mut $crate::input::Members) -> Option<Self> {
+                // All are taken before the first that failed ends it, so that all are told of.
+                $(let $field = members.take($crate::input::input!(@name $field $($name)?));)*
+                $(let $part = <$part_kind as $crate::input::FromMembers>::take_from(members);)?
+                let _ = &members;
+                Some(Self { $($field: $field?,)* $($part: $part?,)? })
+            }
+        }
+
         impl $crate::input::FromInput for $type {
             fn from_input(value: serde_json::Value) -> Result<Self, $crate::input::Refusal> {
-                const KNOWN: &[&str] = &[$($crate::input::members!(@ $field $($name)?)),+];
-                let mut members = $crate::input::Members::of(value, KNOWN)?;
-                $(let $field = members.take($crate::input::members!(@ $field $($name)?));)+
-                members.end(|| Some(Self { $($field: $field?),+ }))
+                $crate::input::object(value)
             }
         }
     };
-    (@ $field:ident) => { stringify!($field) };
-    (@ $field:ident $name:literal) => { $name };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
 }
-pub(crate) use members;
+pub(crate) use input;
 
 /// Makes the refusal of a value that is not of a kind.
 pub(crate) fn misfit(kind: &Kind, value: &Value) -> Refusal {

@@ -6,11 +6,14 @@
 
 #![deny(missing_docs)]
 
-pub mod actions;
+pub(crate) mod action;
+pub(crate) mod actions;
 pub mod catalog;
 pub mod client;
 pub mod core;
+pub mod describe;
 pub(crate) mod input;
+pub(crate) mod list;
 pub(crate) mod mail;
 pub mod operations;
 pub mod settings;

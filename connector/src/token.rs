@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::client::{AnyOf, Client};
-use crate::core::error::{Error, Problem};
+use crate::core::error::{Code, Error};
 use crate::core::jwt::split_scopes;
 use crate::core::request::{Method, Request};
 use crate::settings::Secret;
@@ -97,7 +97,7 @@ pub fn fetch_token(client: &mut Client<'_>, id: &str, secret: &Secret) -> Result
     )?;
     let token = answer.get("access_token").and_then(Value::as_str).unwrap_or_default();
     if token.is_empty() {
-        return Err(Error::Other(Problem::new("the token endpoint answered 200 without a token")));
+        return Err(Error::new(Code::UnexpectedAnswer, "the token endpoint answered 200 without a token"));
     }
     // Auth0's default life is a day; where the answer names none the token is used for this call and not kept.
     let seconds = answer.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
@@ -129,25 +129,24 @@ fn ask(client: &mut Client<'_>, fields: &[(&str, &str)]) -> Result<Value, Error>
     fields.push(("audience", &settings.audience));
     let request = Request::at(Method::Post, TOKEN_PATH).form(&fields);
     let response = client.send_plain(&request, &settings.origin).map_err(refused)?;
-    response
-        .json()
-        .map_err(|_| Error::Other(Problem::new("the token endpoint answered with a body that is no JSON")))
+    response.json().map_err(|_| {
+        Error::new(Code::UnexpectedAnswer, "the token endpoint answered with a body that is not JSON")
+    })
 }
 
 /// A refusal by the token endpoint is about the credentials, whatever its status; a fetch whose answer was lost has
 /// changed nothing.
 fn refused(error: Error) -> Error {
-    let explain = |mut problem: Problem| {
-        problem.message = format!("no token: {}", problem.message);
-        problem
+    let code = match error.code {
+        Code::InsufficientScope
+        | Code::Forbidden
+        | Code::Unauthenticated
+        | Code::Rejected
+        | Code::NotFound
+        | Code::InvalidInput => Code::Unauthenticated,
+        Code::OutcomeUnknown => Code::Unreachable,
+        _ => return error,
     };
-    match error {
-        Error::Forbidden { problem, .. }
-        | Error::Unauthenticated(problem)
-        | Error::Rejected(problem)
-        | Error::Missing(problem)
-        | Error::InvalidInput(problem) => Error::Unauthenticated(explain(problem)),
-        Error::OutcomeUnknown(problem) => Error::Unreachable(explain(problem)),
-        other => other,
-    }
+    let message = format!("no token: {}", error.message);
+    Error { scopes: Vec::new(), ..error.told(code, message) }
 }

@@ -19,20 +19,21 @@ use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{COMPONENT, Workspace};
 
 /// Files and folders of the component's sources: what cargo, the build script and the bindings' macro read.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "catalog/Cargo.toml",
     "catalog/members.toml",
     "catalog/operations",
     "catalog/secrets.toml",
     "catalog/src",
     "component/Cargo.toml",
+    "component/build",
+    "component/build.rs",
     "component/src",
     "connector/Cargo.toml",
     "connector/build.rs",
     "connector/src",
     "liquid/Cargo.toml",
     "liquid/src",
-    "wit",
 ];
 
 /// Everything that the bytes of the component follow from.
@@ -64,6 +65,7 @@ impl Inputs {
         for source in SOURCES {
             add_files(&workspace.root().join(source), source, &mut files)?;
         }
+        add_contract(&workspace.root().join("wit"), &mut files)?;
         let packages = packages(workspace)?;
         let text = read(&workspace.root().join("Cargo.toml"))?;
         let manifest = guest_part(text.parse().context("Cargo.toml is not TOML")?, &packages).to_string();
@@ -107,6 +109,18 @@ impl Inputs {
         let digits: String = hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{digits}")
     }
+}
+
+/// Add the files of the contract: beside them lie those of the crate that carries it, which the component is not made from.
+fn add_contract(folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            let name = path.file_name().and_then(|name| name.to_str()).context("a name that is not UTF-8")?;
+            add_files(&path, &format!("wit/{name}"), files)?;
+        }
+    }
+    Ok(())
 }
 
 /// Name the files below a folder that cargo says a build has read, by their path from there, with `/` on every system.

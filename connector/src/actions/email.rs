@@ -1,4 +1,4 @@
-//! E-mail through the tenant's own provider.
+//! Email through the tenant's own provider.
 //!
 //! The Management API cannot send an arbitrary mail (facts, section 8), so the connector does what Auth0's Flows do:
 //! it reads which provider the tenant has, renders the templates in Auth0's Liquid, and hands the mail to that
@@ -6,18 +6,18 @@
 //! providers want instead of a key (a signature, a token, SMTP) comes from the host only.
 
 use auth0_liquid::{Template, TemplateError, UnixSeconds};
-use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use super::users::{GetUser, get_user};
-use crate::catalog::{Action, Effect, need, need_for, parse};
+use super::users::GetUser;
+use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
-use crate::core::error::{Error, Problem};
+use crate::core::error::{Code, Error};
 use crate::core::id::UserId;
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
-use crate::core::schema::{Kind, Output, Shape, input};
-use crate::input::members;
+use crate::core::schema::{Kind, Output, Shape};
+use crate::core::scope::{need, need_for};
+use crate::input::input;
 use crate::mail::{Address, Mailbox, Message, MessageError, Provider, ProviderError, Refusal, RefusalKind};
 use crate::settings::{Credentials, Origin};
 
@@ -35,74 +35,15 @@ const LARGEST_MAIL: usize = 1_000_000;
 /// a request and a scope.
 const TENANT_VARIABLES: &[&str] = &["friendly_name", "support_email", "support_url"];
 
-/// A sender.
-#[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Sender {
-    /// Display name.
-    pub name: Option<String>,
-    /// Address.
-    pub email: String,
-}
-
-members!(Sender { name, email });
-
-/// Input of `send-email`.
-#[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct SendEmail {
-    /// Sender; the provider's default sender where absent.
-    pub from: Option<Sender>,
-    /// Address of the recipient.
-    pub to: String,
-    /// Subject in Liquid.
-    #[schemars(length(min = 1, max = 255))]
-    pub subject: String,
-    /// HTML body in Liquid. Nothing is escaped: apply the filter escape to what people wrote.
-    #[schemars(length(min = 1, max = 102_400))]
-    pub body: String,
-    /// custom_vars.* in the templates.
-    pub custom_vars: Option<Map<String, Value>>,
-    /// The user that user.* in the templates is about.
-    pub user_id: Option<UserId>,
-}
-
-members!(SendEmail { from, to, subject, body, custom_vars, user_id });
-
-/// Renders and sends a mail.
-///
-/// # Errors
-/// As the contract's `email.send-email`. `outcome-unknown` where the provider fails (5xx, 408, or an answer that it does
-/// not document): it may have the mail, and a second one reaches a person.
-pub fn send_email(client: &mut Client<'_>, input: SendEmail) -> Result<Value, Error> {
-    let SendEmail { from, to, subject, body, custom_vars, user_id } = input;
-    check_length("subject", &subject, LONGEST_SUBJECT)?;
-    check_length("body", &body, LONGEST_BODY)?;
-    // All that can be refused without a request is refused first.
-    let to: Mailbox = to.parse().map_err(|error| invalid("to", &error))?;
-    let from = from.as_ref().map(sender).transpose()?;
-    let subject = Template::parse(&subject).map_err(|error| template_refused("subject", &error))?;
-    let body = Template::parse(&body).map_err(|error| template_refused("body", &error))?;
-
-    let provider = provider(client)?;
-    let from = match from {
-        Some(from) => from,
-        None => provider.default_from().map_err(|error| unusable(&error))?.ok_or_else(|| {
-            Error::Rejected(Problem::new(
-                "no sender: the tenant's mail provider has no default_from_address; set it, or give `from`",
-            ))
-        })?,
-    };
-    let mut variables = Map::new();
-    variables.insert("custom_vars".to_owned(), Value::Object(custom_vars.unwrap_or_default()));
-    add_user(client, user_id, &mut variables)?;
-    add_tenant(client, &[&subject, &body], &mut variables)?;
-    let now = UnixSeconds(client.unix_ms().div_euclid(1000));
-    let subject = subject.render(&variables, now).map_err(|error| template_refused("subject", &error))?;
-    let body = body.render(&variables, now).map_err(|error| template_refused("body", &error))?;
-    let message =
-        Message::new(from, vec![to], subject, body).map_err(|error| Error::invalid(error.to_string()))?;
-    deliver(client, &provider, &message)
+input! {
+    /// A sender.
+    #[derive(Debug)]
+    struct Sender {
+        /// Display name.
+        name: Option<String>,
+        /// Address.
+        email: String,
+    }
 }
 
 fn template_refused(what: &str, error: &TemplateError) -> Error {
@@ -132,14 +73,13 @@ fn provider(client: &mut Client<'_>) -> Result<Provider, Error> {
     let request = Request::api(Method::Get, &ApiPath::of(&["emails", "provider"]))
         .query("fields", "name,enabled,credentials,settings,default_from_address")
         .query("include_fields", "true");
-    let settings = client.json(&request).map_err(|error| match error {
-        Error::Missing(problem) => Error::Rejected(Problem {
-            message: "the tenant has no mail provider of its own, and Auth0's built-in one sends no mails of actions: set \
-                      one up in the tenant (Branding, Email Provider)"
-                .to_owned(),
-            ..problem
-        }),
-        error => error,
+    let settings = client.json(&request).map_err(|error| match error.code {
+        Code::NotFound => error.told(
+            Code::Rejected,
+            "the tenant has no email provider of its own, and Auth0's built-in one sends no emails of actions: set one up \
+             in the tenant (Branding, Email Provider)",
+        ),
+        _ => error,
     })?;
     Provider::from_settings(&settings).map_err(|error| unusable(&error))
 }
@@ -149,7 +89,7 @@ fn unusable(error: &ProviderError) -> Error {
         ProviderError::DefaultSender(cause) => format!(": {cause}"),
         _ => String::new(),
     };
-    Error::Rejected(Problem::new(format!("{error}{cause}")))
+    Error::new(Code::Rejected, format!("{error}{cause}"))
 }
 
 fn add_user(
@@ -158,7 +98,7 @@ fn add_user(
     variables: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let Some(user_id) = user_id else { return Ok(()) };
-    let user = get_user(client, &GetUser { user_id, fields: None, include_fields: None })?;
+    let user = GetUser { user_id, fields: None, include_fields: None }.run(client)?;
     if let Some(connection) = user.pointer("/identities/0/connection") {
         variables.insert("connection".to_owned(), json!({ "name": connection }));
     }
@@ -185,7 +125,7 @@ fn add_tenant(
         .query("include_fields", "true");
     let settings = match client.json(&request) {
         // `debug` shows what there is: without the scope, no settings.
-        Err(Error::Forbidden { .. }) if !named => return Ok(()),
+        Err(error) if error.is_forbidden() && !named => return Ok(()),
         answer => answer?,
     };
     for name in TENANT_VARIABLES {
@@ -200,7 +140,7 @@ fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> R
     let settings = client.settings;
     let own = settings.email_api_key.is_some() || settings.credentials != Credentials::Host;
     if let Some(work) = provider.host_adds().filter(|_| own) {
-        return Err(Error::Rejected(Problem::new(no_host(provider, work))));
+        return Err(Error::new(Code::Rejected, no_host(provider, work)));
     }
     let key = settings.email_api_key.as_ref().map(|key| key.expose());
     let delivery = provider.delivery(message, key).map_err(|error| Error::invalid(error.to_string()))?;
@@ -217,13 +157,13 @@ fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> R
         )));
     }
     let response =
-        client.send_raw(&delivery.request, &origin).map_err(|error| match (error, provider.host_adds()) {
+        client.send_raw(&delivery.request, &origin).map_err(|error| match provider.host_adds() {
             // A host that does not know the name asks the DNS for it in vain.
-            (Error::Unreachable(problem), Some(work)) if origin.authority.ends_with(".invalid") => {
-                let message = format!("{} ({})", no_host(provider, work), problem.message);
-                Error::Unreachable(Problem { message, ..problem })
+            Some(work) if error.code == Code::Unreachable && origin.authority.ends_with(".invalid") => {
+                let message = format!("{} ({})", no_host(provider, work), error.message);
+                error.told(Code::Unreachable, message)
             }
-            (error, _) => error,
+            _ => error,
         })?;
     match provider.read_answer(&response) {
         Ok(()) => Ok(json!({ "success": true })),
@@ -240,47 +180,106 @@ fn no_host(provider: &Provider, work: &str) -> String {
 }
 
 fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
-    let problem = Problem { status: Some(refusal.status()), ..Problem::new(refusal.to_string()) };
-    match refusal.kind() {
-        RefusalKind::Unauthenticated => Error::Unauthenticated(Problem {
-            message: format!(
-                "{}; check the credentials of the tenant's mail provider (AUTH0_EMAIL_API_KEY, or what the host has of \
-                 them)",
-                problem.message
+    let (code, message) = match refusal.kind() {
+        RefusalKind::Unauthenticated => (
+            Code::Unauthenticated,
+            format!(
+                "{refusal}; check the credentials of the tenant's email provider (AUTH0_EMAIL_API_KEY, or those that the \
+                 host has)"
             ),
-            ..problem
-        }),
-        RefusalKind::Throttled => Error::Throttled { problem, retry_after_ms },
-        RefusalKind::Forbidden | RefusalKind::Rejected => Error::Rejected(problem),
-        RefusalKind::Unavailable | RefusalKind::Unexpected => Error::OutcomeUnknown(problem),
-    }
+        ),
+        RefusalKind::Throttled => (Code::RateLimited, refusal.to_string()),
+        RefusalKind::Forbidden | RefusalKind::Rejected => (Code::Rejected, refusal.to_string()),
+        RefusalKind::Unavailable | RefusalKind::Unexpected => (Code::OutcomeUnknown, refusal.to_string()),
+    };
+    let retry_after_ms = retry_after_ms.filter(|_| code == Code::RateLimited);
+    Error { retry_after_ms, ..Error::new(code, message).status(refusal.status()) }
 }
 
 const SENT: Shape =
     Shape(&[("success", Kind::Flag, "True: the provider accepted the mail; delivery comes later")]);
 
-/// The family's lines of the table.
-pub const ACTIONS: &[Action] = &[Action {
-    id: "send-email",
-    title: "Send an e-mail",
-    description: "Renders subject and body with Liquid in Auth0's dialect and sends them through the tenant's own, enabled \
-                  mail provider: SendGrid, Mailgun, Mandrill, SparkPost, Resend, Amazon SES, Azure Communication Services, \
-                  Microsoft 365 or SMTP. Variables: user.* (of user_id), custom_vars.*, tenant, and friendly_name, support_email, support_url of the tenant (read:tenant_settings). \
-                  Success means that the provider accepted it. A template error names line and tag.",
-    group: "email",
-    effect: Effect::Send,
-    idempotent: false,
-    requests: &["GET /emails/provider", "GET /users/{id}", "GET /tenants/settings"],
-    personal: true,
-    scopes: &[
-        need(&["read:email_provider"]),
-        need_for(&["read:users"], "user_id"),
-        need_for(&["read:tenant_settings"], "friendly_name, support_email and support_url in the templates"),
-    ],
-    input: input::<SendEmail>,
-    output: Output::One(&SENT),
-    run: |client, value| send_email(client, parse(value)?),
-}];
+/// The family.
+pub(super) const ACTIONS: &[Action] = &[Action::of::<SendEmail>()];
+
+input! {
+    /// Input of `send-email`.
+    struct SendEmail {
+        /// Sender; the provider's default sender where absent.
+        from: Option<Sender>,
+        /// Address of the recipient.
+        to: String,
+        /// Subject in Liquid.
+        #[schemars(length(min = 1, max = 255))]
+        subject: String,
+        /// HTML body in Liquid. Nothing is escaped: apply the filter escape to what people wrote.
+        #[schemars(length(min = 1, max = 102_400))]
+        body: String,
+        /// custom_vars.* in the templates.
+        custom_vars: Option<Map<String, Value>>,
+        /// The user that user.* in the templates is about.
+        user_id: Option<UserId>,
+    }
+}
+
+impl CuratedAction for SendEmail {
+    const ABOUT: About = About {
+        id: "send-email",
+        title: "Send an email",
+        description: "Renders subject and body with Liquid in Auth0's dialect and sends them through the tenant's own, enabled \
+                      mail provider: SendGrid, Mailgun, Mandrill, SparkPost, Resend, Amazon SES, Azure Communication Services, \
+                      Microsoft 365 or SMTP. Variables: user.* (of user_id), custom_vars.*, tenant, and friendly_name, support_email, support_url of the tenant (read:tenant_settings). \
+                      Success means that the provider accepted it. A template error names line and tag.",
+        group: "email",
+        effect: Effect::Send,
+        idempotent: false,
+        requests: &["GET /emails/provider", "GET /users/{id}", "GET /tenants/settings"],
+        handles_personal_data: true,
+        scopes: &[
+            need(&["read:email_provider"]),
+            need_for(&["read:users"], "user_id"),
+            need_for(
+                &["read:tenant_settings"],
+                "friendly_name, support_email and support_url in the templates",
+            ),
+        ],
+        output: Output::One(&SENT),
+    };
+
+    /// `outcome-unknown` where the provider fails (5xx, 408, or an answer that it does not document): it may have the
+    /// email, and a second one reaches a person.
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let SendEmail { from, to, subject, body, custom_vars, user_id } = self;
+        check_length("subject", &subject, LONGEST_SUBJECT)?;
+        check_length("body", &body, LONGEST_BODY)?;
+        // All that can be refused without a request is refused first.
+        let to: Mailbox = to.parse().map_err(|error| invalid("to", &error))?;
+        let from = from.as_ref().map(sender).transpose()?;
+        let subject = Template::parse(&subject).map_err(|error| template_refused("subject", &error))?;
+        let body = Template::parse(&body).map_err(|error| template_refused("body", &error))?;
+
+        let provider = provider(client)?;
+        let from = match from {
+            Some(from) => from,
+            None => provider.default_from().map_err(|error| unusable(&error))?.ok_or_else(|| {
+                Error::new(
+                    Code::Rejected,
+                    "no sender: the tenant's email provider has no default_from_address; set it, or give `from`",
+                )
+            })?,
+        };
+        let mut variables = Map::new();
+        variables.insert("custom_vars".to_owned(), Value::Object(custom_vars.unwrap_or_default()));
+        add_user(client, user_id, &mut variables)?;
+        add_tenant(client, &[&subject, &body], &mut variables)?;
+        let now = UnixSeconds(client.unix_ms().div_euclid(1000));
+        let subject = subject.render(&variables, now).map_err(|error| template_refused("subject", &error))?;
+        let body = body.render(&variables, now).map_err(|error| template_refused("body", &error))?;
+        let message =
+            Message::new(from, vec![to], subject, body).map_err(|error| Error::invalid(error.to_string()))?;
+        deliver(client, &provider, &message)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -325,11 +324,15 @@ mod tests {
             ("{{ support_url }}", vec![settings.clone(), taken.clone()], &[PROVIDER, SETTINGS, MAIL], "sent"),
             ("{% debug %}", vec![settings, taken.clone()], &[PROVIDER, SETTINGS, MAIL], "sent"),
             ("{% debug %}", vec![forbidden.clone(), taken], &[PROVIDER, SETTINGS, MAIL], "sent"),
-            ("{% debug %}{{ support_url }}", vec![forbidden], &[PROVIDER, SETTINGS], "forbidden"),
+            ("{% debug %}{{ support_url }}", vec![forbidden], &[PROVIDER, SETTINGS], "insufficient-scope"),
         ];
         for (body, answers, paths, end) in table {
             let (result, seen) = send(provider(json!("c@d.example")), body, json!({}), answers);
-            assert_eq!(result.as_ref().map_or_else(Error::kind, |_| "sent"), end, "{body}: {result:?}");
+            assert_eq!(
+                result.as_ref().map_or_else(|error| error.code.as_str(), |_| "sent"),
+                end,
+                "{body}: {result:?}"
+            );
             assert_eq!(seen, paths, "{body}");
         }
     }
@@ -349,7 +352,7 @@ mod tests {
         let own = json!({"from": {"email": "c@d.example"}});
         assert!(send(provider(json!("nobody")), "x", own, taken).0.is_ok());
         let error = send(provider(json!("nobody")), "x", json!({}), Vec::new()).0.unwrap_err();
-        assert_eq!(error.kind(), "rejected");
+        assert_eq!(error.code.as_str(), "rejected");
         assert!(error.to_string().contains("`nobody` is not a mail address"), "{error}");
     }
 
@@ -367,7 +370,7 @@ mod tests {
             let (result, seen) =
                 send(provider(json!("c@d.example")), "x", json!({}), vec![(status, Value::Null)]);
             let error = result.unwrap_err();
-            assert_eq!((error.kind(), error.problem().status), (kind, Some(status)), "{error}");
+            assert_eq!((error.code.as_str(), error.status), (kind, Some(status)), "{error}");
             let advice = error.to_string().contains("look there before sending it again");
             assert_eq!(advice, kind == "outcome-unknown", "{error}");
             assert_eq!(seen, [PROVIDER, MAIL], "{status}");
@@ -375,7 +378,7 @@ mod tests {
         let invalid = json!({"status": "error", "name": "ValidationError", "message": "no"});
         let mandrill = json!({"name": "mandrill", "default_from_address": "c@d.example"});
         let error = send(mandrill, "x", json!({}), vec![(500, invalid)]).0.unwrap_err();
-        assert_eq!(error.kind(), "rejected");
+        assert_eq!(error.code.as_str(), "rejected");
     }
 
     #[test]
@@ -384,7 +387,7 @@ mod tests {
         let vars = json!({"custom_vars": {"x": "<".repeat(40_000)}});
         let (result, seen) = send(provider(json!("c@d.example")), page, vars.clone(), Vec::new());
         let error = result.unwrap_err();
-        assert_eq!((error.kind(), seen), ("invalid-input", vec![PROVIDER.to_owned()]));
+        assert_eq!((error.code.as_str(), seen), ("invalid-input", vec![PROVIDER.to_owned()]));
         assert!(
             error.to_string().contains("bytes in the form that mailgun takes; at most 1000000"),
             "{error}"
@@ -401,7 +404,7 @@ mod tests {
             script.answers.push_back(answer(200, smtp.clone()));
             let input = json!({"to": "a@b.example", "subject": "s", "body": "b"});
             let error = run(&[variable], &mut script, "send-email", input).unwrap_err();
-            assert_eq!((error.kind(), script.seen.len()), ("rejected", 1), "{error}");
+            assert_eq!((error.code.as_str(), script.seen.len()), ("rejected", 1), "{error}");
             let text = error.to_string();
             assert!(text.contains("`smtp` needs the SMTP connection") && !text.contains("canary"), "{error}");
         }
@@ -413,7 +416,7 @@ mod tests {
         }
         let input = json!({"to": "a@b.example", "subject": "s", "body": "b"});
         let error = run(&[], &mut script, "send-email", input).unwrap_err();
-        assert_eq!(error.kind(), "unreachable", "{error}");
+        assert_eq!(error.code.as_str(), "unreachable", "{error}");
         assert!(error.to_string().contains("needs the SMTP connection"), "{error}");
     }
 }

@@ -1,97 +1,37 @@
 //! The tenant's log.
 
-use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::Fields;
-use crate::catalog::{Action, Effect, need, parse};
+use super::{Fields, list};
+use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
-use crate::core::error::{Error, Problem};
+use crate::core::error::{Code, Error};
 use crate::core::id::LogId;
-use crate::core::paging::{Checkpoint, Offset, Wall, cursor_of_link, read_page, set};
+use crate::core::paging::{cursor_of_link, set};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
-use crate::core::schema::{Kind, Output, Shape, input};
-use crate::input::members;
+use crate::core::schema::{Kind, Output, Shape};
+use crate::core::scope::need;
+use crate::input::input;
+use crate::list::{Part, Way};
+use crate::operations::Paging;
 
-const WALL: Wall = Wall::At1000(
-    "go on by checkpoint: give `from` (the log_id of the oldest row you want to begin after) and `take`, or narrow \
-     `q` by date, such as 'date:[2026-01-01 TO 2026-01-02]'",
-);
-
-/// Input of `list-logs`.
-#[derive(Default, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct ListLogs {
-    /// Query, such as `type:fp AND date:[2026-01-01 TO *]`; all fields are case-sensitive. Excludes from and take.
-    pub q: Option<String>,
-    /// One field and a direction: `date:1`. Excludes from and take.
-    pub sort: Option<String>,
-    /// Fields to answer. Excludes from and take.
-    pub fields: Option<Fields>,
-    /// True (default): only `fields`. False: all but these.
-    pub include_fields: Option<bool>,
-    /// Page, from 0. Reaches 1000 rows; excludes from and take.
-    pub page: Option<u32>,
-    /// Page size, 0 to 100; 50 by default. Excludes from and take.
-    #[schemars(range(max = 100))]
-    pub per_page: Option<u32>,
-    /// Checkpoint: the log_id after which to begin; rows come oldest first.
-    pub from: Option<String>,
-    /// Checkpoint: page size, 1 to 100; 50 by default.
-    #[schemars(range(min = 1, max = 100))]
-    pub take: Option<u32>,
-}
-
-members!(ListLogs { q, sort, fields, include_fields, page, per_page, from, take });
-
-/// Input of `get-log`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct GetLog {
-    /// The log_id of the row.
-    pub log_id: LogId,
-}
-
-members!(GetLog { log_id });
-
-/// Lists rows of the log.
-///
-/// # Errors
-/// As the contract's `logs.list-logs`.
-pub fn list_logs(client: &mut Client<'_>, input: ListLogs) -> Result<Value, Error> {
-    let request = Request::api(Method::Get, &ApiPath::of(&["logs"]));
-    if input.from.is_none() && input.take.is_none() {
-        let offset = Offset::new(input.page, input.per_page, None, WALL)?;
-        let request = request.maybe("q", input.q.as_ref()).maybe("sort", input.sort.as_ref());
-        let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
-        return read_page(client.json(&offset.apply(request))?, "logs", offset);
-    }
-    if input.q.is_some()
-        || input.sort.is_some()
-        || input.fields.is_some()
-        || input.include_fields.is_some()
-        || input.page.is_some()
-        || input.per_page.is_some()
-    {
-        return Err(Error::invalid(
-            "a checkpoint with search parameters refused: Auth0 ignores `q`, `sort`, `fields`, `page` and `per_page` \
-             beside `from` and `take`; give one or the other",
-        ));
-    }
-    list_by_checkpoint(client, &Checkpoint::new(input.from, input.take)?, &request)
-}
+/// How to go on in a search beyond the 1000th row.
+const BEYOND: &str = "go on from a row: give `from` (the log_id of the oldest row to begin after), or narrow `q` by date, \
+                      such as 'date:[2026-01-01 TO 2026-01-02]'";
 
 fn list_by_checkpoint(
     client: &mut Client<'_>,
-    checkpoint: &Checkpoint,
-    request: &Request,
+    from: Option<String>,
+    take: usize,
+    request: Request,
 ) -> Result<Value, Error> {
-    let response = client.send(&checkpoint.apply(request.clone()))?;
+    let response = client.send(&request.maybe("from", from.as_deref()).query("take", &take.to_string()))?;
     let rows = response.json().map_err(|error| {
-        Error::Other(Problem::new(format!(
-            "the tenant answered the log with a body that is not JSON: {error}"
-        )))
+        Error::new(
+            Code::UnexpectedAnswer,
+            format!("the tenant answered the log with a body that is not JSON: {error}"),
+        )
     })?;
     // The next cursor is in the Link header; where a proxy has taken that away, the newest row's id serves as well,
     // and where nothing is new the poller keeps the cursor it has.
@@ -100,28 +40,16 @@ fn list_by_checkpoint(
         .and_then(|rows| rows.last())
         .and_then(|row| row.get("log_id"))
         .and_then(Value::as_str);
-    let next = response
-        .header("link")
-        .and_then(cursor_of_link)
-        .or_else(|| last.map(str::to_owned))
-        .or_else(|| checkpoint.from().map(str::to_owned));
-    let mut list = super::list(rows)?;
+    let next = response.header("link").and_then(cursor_of_link).or_else(|| last.map(str::to_owned)).or(from);
+    let mut list = super::whole(rows)?;
     if let Some(next) = next {
         set(&mut list, "next", next.into());
     }
     Ok(list)
 }
 
-/// Gets one row of the log.
-///
-/// # Errors
-/// As the contract's `logs.get-log`.
-pub fn get_log(client: &mut Client<'_>, input: &GetLog) -> Result<Value, Error> {
-    client.json(&Request::api(Method::Get, &ApiPath::of(&["logs", input.log_id.as_str()])))
-}
-
 /// A row of the log, as far as its shape is known.
-pub const EVENT: Shape = Shape(&[
+pub(super) const EVENT: Shape = Shape(&[
     ("log_id", Kind::Text, "Id of the row; ids grow with time and serve as cursor"),
     ("date", Kind::Time, "When it happened"),
     ("type", Kind::Text, "Event code, such as s, fp, sapi"),
@@ -136,36 +64,110 @@ pub const EVENT: Shape = Shape(&[
     ("details", Kind::Bag, "What was asked and answered; its shape depends on the type"),
 ]);
 
-/// The family's lines of the table.
-pub const ACTIONS: &[Action] = &[
-    Action {
+/// The family.
+pub(super) const ACTIONS: &[Action] = &[Action::of::<ListLogs>(), Action::of::<GetLog>()];
+
+input! {
+    /// Input of `list-logs`.
+    #[derive(Default)]
+    pub(super) struct ListLogs {
+        /// Query, such as `type:fp AND date:[2026-01-01 TO *]`; all fields are case-sensitive. Excludes from.
+        pub(super) q: Option<String>,
+        /// One field and a direction: `date:1`. Excludes from.
+        pub(super) sort: Option<String>,
+        /// Fields to answer. Excludes from.
+        pub(super) fields: Option<Fields>,
+        /// True (default): only `fields`. False: all but these.
+        pub(super) include_fields: Option<bool>,
+        /// Begin after this row, oldest first: its log_id.
+        pub(super) from: Option<String>,
+        /// Number of rows, 1 to 100; 50 by default.
+        #[schemars(range(min = 1, max = 100))]
+        pub(super) limit: Option<u32>,
+        /// Where to go on: `next` of the previous page.
+        pub(super) cursor: Option<String>,
+        /// Auth0's own paging: page, from 0. Reaches 1000 rows; excludes all other paging but per_page.
+        pub(super) page: Option<u32>,
+        /// Auth0's own paging: page size, 0 to 100; 50 by default. Excludes all other paging but page.
+        #[schemars(range(max = 100))]
+        pub(super) per_page: Option<u32>,
+        /// Auth0's own paging: number of rows after from, 1 to 100. Excludes limit.
+        #[schemars(range(min = 1, max = 100))]
+        pub(super) take: Option<u32>,
+    }
+}
+
+impl CuratedAction for ListLogs {
+    const ABOUT: About = About {
         id: "list-logs",
         title: "List log events",
-        description: "Lists rows of the tenant's log: by search (q, newest first, at most 1000 rows) or by checkpoint \
-                      (from and take, oldest first, any number). The checkpoint's next is there also when nothing is new: \
-                      keep it and ask again. Rows appear seconds to minutes after the event.",
+        description: "Lists rows of the tenant's log: by search (q, newest first, the first 1000 rows), or from one row on (from, \
+                      oldest first, without end). After from, next is there also when nothing is new: keep it and ask \
+                      again. Rows appear seconds to minutes after the event.",
         group: "logs",
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /logs"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:logs", "read:logs_users"])],
-        input: input::<ListLogs>,
-        output: Output::Cursor(&EVENT),
-        run: |client, value| list_logs(client, parse(value)?),
-    },
-    Action {
+        output: Output::Page(&EVENT, Paging::Either),
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let Self { q, sort, fields, include_fields, from, limit, cursor, page, per_page, take } = self;
+        let request = Request::api(Method::Get, &ApiPath::of(&["logs"]));
+        let beyond = || BEYOND.to_owned();
+        let list = list(&Self::ABOUT, "logs", &beyond);
+        let from_row = from.is_some() || take.is_some();
+        let on_from_row = cursor.as_deref().is_some_and(|cursor| !list.is_numbered(cursor));
+        if !from_row && !on_from_row {
+            let way = match (Part { limit, cursor, page, per_page, ..Part::default() }).way(&list)? {
+                // Where nothing says otherwise: the search, newest first.
+                Way::Checkpoint { take, .. } => Way::Offset { first: 0, limit: take, totals: false },
+                way => way,
+            };
+            let request = request.maybe("q", q.as_ref()).maybe("sort", sort.as_ref());
+            let request = Fields::apply(fields.as_ref(), include_fields, request)?;
+            return list.read(client, &request, way);
+        }
+        let search = q.is_some() || sort.is_some() || fields.is_some() || include_fields.is_some();
+        let mixed = (from_row && cursor.is_some()) || (take.is_some() && limit.is_some());
+        if search || mixed || page.is_some() || per_page.is_some() {
+            return Err(Error::invalid(
+                "a mixture of a search and rows from one on refused: give `from` (or the `next` of such a page as \
+                 `cursor`) and `limit`, without `q`, `sort`, `fields`, `page` and `per_page`, which Auth0 would ignore",
+            ));
+        }
+        match (Part { from: from.or(cursor), take: take.or(limit), ..Part::default() }).way(&list)? {
+            Way::Checkpoint { from, take } => list_by_checkpoint(client, from, take, request),
+            way => list.read(client, &request, way),
+        }
+    }
+}
+
+input! {
+    /// Input of `get-log`.
+    struct GetLog {
+        /// The log_id of the row.
+        log_id: LogId,
+    }
+}
+
+impl CuratedAction for GetLog {
+    const ABOUT: About = About {
         id: "get-log",
         title: "Get a log event",
-        description: "Gets one row of the tenant's log. Ends with missing where there is none or it is no longer kept.",
+        description: "Gets one row of the tenant's log. `not-found` where there is none or it is no longer kept.",
         group: "logs",
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /logs/{id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:logs", "read:logs_users"])],
-        input: input::<GetLog>,
         output: Output::One(&EVENT),
-        run: |client, value| get_log(client, &parse(value)?),
-    },
-];
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        client.json(&Request::api(Method::Get, &ApiPath::of(&["logs", self.log_id.as_str()])))
+    }
+}

@@ -1,35 +1,36 @@
-//! The actions, one file per family. Each file holds the inputs, the functions, and the lines of the table.
-//!
-//! An action's function takes its typed input; the typed exports call it as it is, the JSON interface parses first.
-//! Outputs are Auth0's objects as they came.
+//! The curated actions, one file per family. An action is its input and one [`CuratedAction`](crate::action::CuratedAction)
+//! beside it.
 
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use crate::catalog::Action;
+use crate::action::{About, Action};
+use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{IdentityUserId, ProviderName};
 use crate::core::json::object;
 use crate::core::paging::items;
 use crate::core::request::Request;
-use crate::input::{FromInput, Refusal, Wrong, members};
-use crate::operations::found;
+use crate::core::schema::Output;
+use crate::input::{FromInput, IntoBody, Refusal, Wrong, body};
+use crate::list::{List, MOST, Part};
+use crate::operations::{Paging, found};
 
-pub mod applications;
-pub mod connections;
-pub mod email;
-pub mod logs;
-pub mod messages;
-pub mod request;
-pub mod roles;
-pub mod secrets;
-pub mod sessions;
-pub mod tenant;
-pub mod user_changes;
-pub mod users;
+mod applications;
+mod connections;
+mod email;
+mod logs;
+mod messages;
+mod request;
+mod roles;
+mod secrets;
+mod sessions;
+mod tenant;
+mod user_changes;
+mod users;
 
 /// All families, in the order in which they are listed.
-pub const FAMILIES: &[&[Action]] = &[
+pub(crate) const FAMILIES: &[&[Action]] = &[
     users::ACTIONS,
     messages::ACTIONS,
     sessions::ACTIONS,
@@ -46,7 +47,7 @@ pub const FAMILIES: &[&[Action]] = &[
 /// Names of fields, as Auth0 writes them (`"user_id,email"`) or as a list.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
-pub enum Fields {
+pub(crate) enum Fields {
     /// A list.
     List(Vec<String>),
     /// Names between commas.
@@ -93,17 +94,42 @@ fn done() -> Value {
     json!({})
 }
 
+/// Where a list that is read by cursor ends: nowhere.
+const BY_CURSOR: &str = "leave `page` out and read on by `cursor`, which has no such limit";
+
+/// Where a list goes on that a tenant cannot have more of.
+const NONE_BEYOND: &str = "a tenant has no more of them";
+
+/// Returns a curated action's list.
+fn list<'a>(about: &About, key: &'static str, beyond: &'a dyn Fn() -> String) -> List<'a> {
+    let paging = if let Output::Page(_, paging) = about.output { paging } else { Paging::None };
+    // `total` of the log is the page's own length (facts, section 7), which says nothing.
+    List { action: about.id, key: Some(key), paging, page_size: MOST, totals: key != "logs", beyond }
+}
+
+/// Reads a part of a curated action's list.
+fn read_list(
+    client: &mut Client<'_>,
+    about: &About,
+    key: &'static str,
+    beyond: &'static str,
+    part: impl Into<Part>,
+    request: &Request,
+) -> Result<Value, Error> {
+    let beyond = || beyond.to_owned();
+    let list = list(about, key, &beyond);
+    let way = part.into().way(&list)?;
+    list.read(client, request, way)
+}
+
 /// Reads a list that comes whole.
-fn list(answer: Value) -> Result<Value, Error> {
+fn whole(answer: Value) -> Result<Value, Error> {
     Ok(object([("items", Some(items(answer, "items")?.into()))]))
 }
 
-fn text(value: Option<&String>) -> Option<Value> {
-    value.map(|text| Value::String(text.clone()))
-}
-
 /// Refuses members that are empty texts: an unresolved variable of a workflow must not turn "this session" into "all".
-fn filled(body: Value) -> Result<Value, Error> {
+fn filled(input: impl IntoBody) -> Result<Value, Error> {
+    let body = input.into_body().unwrap_or_default();
     let members = body.as_object().into_iter().flatten();
     for (name, value) in members {
         if value.as_str().is_some_and(|text| text.trim().is_empty()) {
@@ -113,28 +139,20 @@ fn filled(body: Value) -> Result<Value, Error> {
     Ok(body)
 }
 
-/// Reads a text that has to be there.
-fn required(name: &str, value: &str) -> Result<Value, Error> {
+/// Refuses an empty text where one has to be there.
+fn required(name: &str, value: &str) -> Result<(), Error> {
     if value.trim().is_empty() {
-        return Err(Error::invalid(format!("an empty `{name}` refused")));
+        return Err(Error::invalid(format!("an empty `{name}` refused: give a value")));
     }
-    Ok(value.into())
+    Ok(())
 }
 
-/// One identity of a user who has several.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct IdentityRef {
-    /// Provider of the identity.
-    pub provider: ProviderName,
-    /// Id within the provider.
-    pub user_id: IdentityUserId,
-}
-
-members!(IdentityRef { provider, user_id });
-
-impl IdentityRef {
-    fn json(&self) -> Value {
-        json!({ "provider": self.provider.as_str(), "user_id": self.user_id.as_str() })
+body! {
+    /// One identity of a user who has several.
+    pub(super) struct IdentityRef {
+        /// Provider of the identity.
+        provider: ProviderName,
+        /// Id within the provider.
+        user_id: IdentityUserId,
     }
 }

@@ -6,15 +6,15 @@
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
-use crate::catalog::{Action, Effect, parse};
+use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::json::object;
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::response::Response;
-use crate::core::schema::{Kind, Output, Shape, input};
-use crate::input::{FromInput, Refusal, Wrong, members, misfit};
+use crate::core::schema::{Kind, Output, Shape};
+use crate::input::{FromInput, Refusal, Wrong, input, misfit};
 use crate::operations::{self, found};
 
 /// Headers that are not the caller's: the credential, the addressee, and the framing of the connection (RFC 9110,
@@ -49,7 +49,7 @@ const REFUSED_HEADERS: &[&str] = &[
 
 /// HTTP method of a custom request.
 #[derive(Clone, Copy, Debug, JsonSchema)]
-pub enum CustomMethod {
+enum CustomMethod {
     /// GET
     #[schemars(rename = "GET")]
     Get,
@@ -93,21 +93,6 @@ enum Named {
     Pairs(Vec<(String, String)>),
 }
 
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct CustomRequestInput {
-    /// GET, POST, PUT, PATCH or DELETE.
-    method: CustomMethod,
-    /// Absolute path within the Management API, such as `/api/v2/organizations`. Ids in it must be percent-encoded.
-    path: String,
-    /// Query parameters, not encoded: an object, or a list of pairs where order matters.
-    query: Option<Named>,
-    /// Further headers: an object, or a list of pairs.
-    headers: Option<Named>,
-    /// JSON body.
-    body: Option<Value>,
-}
-
 impl FromInput for Named {
     fn from_input(value: Value) -> Result<Self, Refusal> {
         let pair = |pair: &Value| match pair.as_array().map(Vec::as_slice) {
@@ -124,31 +109,6 @@ impl FromInput for Named {
             let expected = "expected an object of names and values, or a list of pairs";
             Wrong::Unfit(format!("{expected}, found {kind}")).into()
         })
-    }
-}
-
-members!(CustomRequestInput { method, path, query, headers, body });
-
-/// Input of `custom-request`, in order.
-pub struct CustomRequest {
-    /// The method.
-    pub method: CustomMethod,
-    /// Absolute path within the Management API.
-    pub path: String,
-    /// Query parameters, not encoded.
-    pub query: Vec<(String, String)>,
-    /// Further headers.
-    pub headers: Vec<(String, String)>,
-    /// JSON body.
-    pub body: Option<Value>,
-}
-
-impl TryFrom<CustomRequestInput> for CustomRequest {
-    type Error = Error;
-
-    fn try_from(input: CustomRequestInput) -> Result<Self, Error> {
-        let CustomRequestInput { method, path, query, headers, body } = input;
-        Ok(Self { method, path, query: pairs("query", query)?, headers: pairs("headers", headers)?, body })
     }
 }
 
@@ -181,46 +141,15 @@ fn pairs(what: &str, named: Option<Named>) -> Result<Vec<(String, String)>, Erro
     Ok(pairs)
 }
 
-/// Sends a request to the tenant's Management API.
-///
-/// # Errors
-/// As the contract's `request.custom-request`.
-pub fn custom_request(client: &mut Client<'_>, input: CustomRequest) -> Result<Value, Error> {
-    let path: ApiPath = input.path.parse().map_err(|error| {
-        Error::invalid(format!("path refused: {error}; expected such as '/api/v2/organizations'"))
-    })?;
-    let method = match input.method {
-        CustomMethod::Get => Method::Get,
-        CustomMethod::Post => Method::Post,
-        CustomMethod::Put => Method::Put,
-        CustomMethod::Patch => Method::Patch,
-        CustomMethod::Delete => Method::Delete,
-    };
-    let mut request = Request::api(method, &path);
-    for (name, value) in &input.query {
-        request = request.query(name, value);
-    }
-    for (name, value) in input.headers {
-        request.headers.push(check_header(&name, &value)?);
-    }
-    if let Some(body) = input.body.filter(|body| !body.is_null()) {
-        if method == Method::Get {
-            return Err(Error::invalid("a body on GET refused: give query parameters in `query`"));
-        }
-        request = request.json(&body);
-    }
-    client.send(&request).map(|response| answer(&response))
-}
-
 fn check_header(name: &str, value: &str) -> Result<(String, String), Error> {
     let name = name.to_ascii_lowercase();
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(token) {
-        return Err(Error::invalid(format!("header name {name:?} refused: it is no header name (RFC 9110)")));
+        return Err(Error::invalid(format!("header name {name:?} refused: not a header name (RFC 9110)")));
     }
     if REFUSED_HEADERS.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
         return Err(Error::invalid(format!(
-            "header '{name}' refused: it belongs to the connection and its credential, not to a request"
+            "header '{name}' refused: it is the host's or the transport's, not the request's; leave it out"
         )));
     }
     if value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
@@ -261,24 +190,71 @@ const ANSWER: Shape = Shape(&[
     // Not described further: what a request answers is the request's matter.
 ]);
 
-/// The family's lines of the table.
-pub const ACTIONS: &[Action] = &[Action {
-    id: "custom-request",
-    title: "Send a custom request",
-    description: "Sends any request to the tenant's Management API and answers status, headers and body. Query parameters \
-                  are encoded by the connector. Paths that would leave /api/v2/, and headers such as Authorization and Host, \
-                  are refused. Answers other than 2xx are errors, as everywhere. Needs the scopes of the request that is sent.",
-    group: "request",
-    // What it does is the request's matter; an engine must take it for the worst.
-    effect: Effect::Delete,
-    idempotent: false,
-    requests: &[],
-    personal: true,
-    scopes: &[],
-    input: input::<CustomRequestInput>,
-    output: Output::One(&ANSWER),
-    run: |client, value| custom_request(client, parse::<CustomRequestInput>(value)?.try_into()?),
-}];
+/// The family.
+pub(super) const ACTIONS: &[Action] = &[Action::of::<CustomRequest>()];
+
+input! {
+    /// Input of `custom-request`.
+    struct CustomRequest {
+        /// GET, POST, PUT, PATCH or DELETE.
+        method: CustomMethod,
+        /// Absolute path within the Management API, such as `/api/v2/organizations`. Ids in it must be percent-encoded.
+        path: String,
+        /// Query parameters, not encoded: an object, or a list of pairs where order matters.
+        query: Option<Named>,
+        /// Further headers: an object, or a list of pairs.
+        headers: Option<Named>,
+        /// JSON body.
+        body: Option<Value>,
+    }
+}
+
+impl CuratedAction for CustomRequest {
+    const ABOUT: About = About {
+        id: "custom-request",
+        title: "Send a custom request",
+        description: "Sends any request to the tenant's Management API and answers status, headers and body. Query \
+                      parameters are encoded by the connector. Paths that would leave /api/v2/, and headers such as \
+                      Authorization and Host, are refused. Answers other than 2xx are errors, as everywhere. Needs the \
+                      scopes of the request that is sent.",
+        group: "request",
+        // What it does is the request's matter; an engine must take it for the worst.
+        effect: Effect::Delete,
+        idempotent: false,
+        requests: &[],
+        handles_personal_data: true,
+        scopes: &[],
+        output: Output::One(&ANSWER),
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let (query, headers) = (pairs("query", self.query)?, pairs("headers", self.headers)?);
+        let path: ApiPath = self.path.parse().map_err(|error| {
+            Error::invalid(format!("path refused: {error}; expected such as '/api/v2/organizations'"))
+        })?;
+        let method = match self.method {
+            CustomMethod::Get => Method::Get,
+            CustomMethod::Post => Method::Post,
+            CustomMethod::Put => Method::Put,
+            CustomMethod::Patch => Method::Patch,
+            CustomMethod::Delete => Method::Delete,
+        };
+        let mut request = Request::api(method, &path);
+        for (name, value) in &query {
+            request = request.query(name, value);
+        }
+        for (name, value) in headers {
+            request.headers.push(check_header(&name, &value)?);
+        }
+        if let Some(body) = self.body.filter(|body| !body.is_null()) {
+            if method == Method::Get {
+                return Err(Error::invalid("a body on GET refused: give query parameters in `query`"));
+            }
+            request = request.json(&body);
+        }
+        client.send(&request).map(|response| answer(&response))
+    }
+}
 
 #[cfg(test)]
 mod tests {

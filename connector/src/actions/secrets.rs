@@ -6,81 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::Fields;
-use super::applications::{ListApplications, STAMP, list_applications};
-use super::logs::{ListLogs, list_logs};
-use crate::catalog::{Action, Effect, need, need_for, parse};
+use super::applications::{ListApplications, STAMP};
+use super::logs::ListLogs;
+use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
-use crate::core::error::Error;
+use crate::core::error::{Code, Error};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
-use crate::core::schema::{Kind, Output, Shape, input};
+use crate::core::schema::{Kind, Output, Shape};
+use crate::core::scope::{need, need_for};
 use crate::core::timestamp::{DAY_MS, format_ms, parse_ms};
-use crate::input::members;
+use crate::input::input;
+use crate::list::Part;
 
 /// Age from which a secret is stale, where none is given: the quarterly rotation of the stories.
 const OLDER_THAN_DAYS: u32 = 90;
 
 /// Pages of the log that are read for one answer: the 1000 rows that a search reaches.
 const LOG_PAGES: u32 = 10;
-
-/// Input of `find-stale-secrets`.
-#[derive(Default, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct FindStaleSecrets {
-    /// Age in days from which a secret is stale; 90 by default.
-    #[schemars(range(min = 1))]
-    pub older_than_days: Option<u32>,
-    /// Report public applications too, which use no secret; false by default.
-    pub include_public: Option<bool>,
-}
-
-members!(FindStaleSecrets { older_than_days, include_public });
-
-/// Finds how old each application's secret is.
-///
-/// # Errors
-/// As the contract's `applications.find-stale-secrets`. A log or credential that may not be read is no failure: it is
-/// evidence that is not there.
-pub fn find_stale_secrets(client: &mut Client<'_>, input: &FindStaleSecrets) -> Result<Value, Error> {
-    let days = input.older_than_days.unwrap_or(OLDER_THAN_DAYS);
-    if days == 0 {
-        return Err(Error::invalid(
-            "older_than_days 0 refused: every secret would be stale; give at least 1",
-        ));
-    }
-    let now = client.unix_ms();
-    let applications = all_applications(client)?;
-    let (rotations, log_note) = logged_changes(client)?;
-    let mut items = Vec::new();
-    for application in &applications {
-        let public = text(application, "token_endpoint_auth_method") == Some("none");
-        if public && input.include_public != Some(true) {
-            continue;
-        }
-        let id = text(application, "client_id").unwrap_or_default();
-        let log = rotations.get(id).map(|(rotated_ms, row)| Evidence {
-            source: "log",
-            rotated_ms: *rotated_ms,
-            detail: row.clone(),
-        });
-        // An application that signs with a key is as old as its key; a stamp or a rotation is about a secret it does not
-        // use. For the others the newest evidence holds: a secret may be rotated by hand, behind the stamp's back.
-        let evidence = match credential(client, application, id)? {
-            Some(credential) => vec![credential],
-            None => stamp(application).into_iter().chain(log).collect(),
-        };
-        items.push(verdict(application, id, evidence, now, days));
-    }
-    let mut answer = json!({ "items": items, "older_than_days": days });
-    if let (Some(note), Some(answer)) = (log_note, answer.as_object_mut()) {
-        answer.insert("log_note".to_owned(), note.into());
-    }
-    Ok(answer)
-}
 
 struct Evidence {
     source: &'static str,
@@ -151,27 +97,26 @@ const METHODS: &str = "client_authentication_methods";
 fn all_applications(client: &mut Client<'_>) -> Result<Vec<Value>, Error> {
     match list_all(client, &[FIELDS, &[METHODS]].concat()) {
         // Evidence that may not be read is not there; the applications themselves may still be.
-        Err(Error::Forbidden { .. }) => list_all(client, FIELDS),
+        Err(error) if error.is_forbidden() => list_all(client, FIELDS),
         result => result,
     }
 }
 
 fn list_all(client: &mut Client<'_>, fields: &[&str]) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
-    let mut from = None;
+    let mut cursor = None;
     loop {
         let input = ListApplications {
             fields: Some(Fields::List(fields.iter().map(|&field| field.to_owned()).collect())),
-            take: Some(100),
-            from,
+            part: Part { limit: Some(100), cursor, ..Part::default() },
             ..ListApplications::default()
         };
-        let mut page = list_applications(client, input)?;
+        let mut page = input.run(client)?;
         if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
             all.extend(items);
         }
         match page.get("next").and_then(Value::as_str) {
-            Some(next) => from = Some(next.to_owned()),
+            Some(next) => cursor = Some(next.to_owned()),
             None => return Ok(all),
         }
     }
@@ -184,16 +129,17 @@ fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), 
     let mut changes = Changes::new();
     let mut note = None;
     for description in ["Rotate a client secret", "Create a client"] {
-        for page in 0..LOG_PAGES {
+        let mut cursor = None;
+        for page in 1..=LOG_PAGES {
             let input = ListLogs {
                 q: Some(format!("type:sapi AND description:\"{description}\"")),
-                page: Some(page),
-                per_page: Some(100),
+                limit: Some(100),
+                cursor,
                 ..ListLogs::default()
             };
-            let rows = match list_logs(client, input) {
+            let rows = match input.run(client) {
                 Ok(rows) => rows,
-                Err(error @ Error::Forbidden { .. }) => {
+                Err(error) if error.is_forbidden() => {
                     return Ok((changes, Some(format!("the tenant's log could not be read: {error}"))));
                 }
                 Err(error) => return Err(error),
@@ -201,10 +147,9 @@ fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), 
             for row in rows.get("items").and_then(Value::as_array).into_iter().flatten() {
                 note_change(&mut changes, row);
             }
-            if rows.get("next").is_none() {
-                break;
-            }
-            if page + 1 == LOG_PAGES {
+            let Some(next) = rows.get("next").and_then(Value::as_str) else { break };
+            cursor = Some(next.to_owned());
+            if page == LOG_PAGES {
                 note = Some(
                     "the tenant's log has more rows than a search reaches; older ones were not read"
                         .to_owned(),
@@ -239,7 +184,7 @@ fn note_change(changes: &mut Changes, row: &Value) {
 fn optional(result: Result<Value, Error>) -> Result<Option<Value>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Error::Forbidden { .. } | Error::Missing(_)) => Ok(None),
+        Err(error) if error.is_forbidden() || error.code == Code::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -260,28 +205,79 @@ const SECRET_AGE: Shape = Shape(&[
     ),
 ]);
 
-/// The family's lines of the table.
-pub const ACTIONS: &[Action] = &[Action {
-    id: "find-stale-secrets",
-    title: "Find stale secrets",
-    description: "Tells for each application whether its secret is older than a limit (90 days by default): fresh, stale or \
-                  unknown, with the evidence: the stamp that rotate-client-secret writes, the dates of private_key_jwt \
-                  credentials (read:client_credentials), or the tenant's log (read:logs). Auth0 itself exposes no age, and \
-                  its log is kept for 1 to 30 days.",
-    group: "applications",
-    effect: Effect::Read,
-    idempotent: true,
-    requests: &["GET /clients", "GET /logs", "GET /clients/{client_id}/credentials"],
-    personal: true,
-    scopes: &[
-        need(&["read:clients"]),
-        need_for(&["read:client_credentials"], "the age of private_key_jwt credentials"),
-        need_for(&["read:logs"], "evidence from the log"),
-    ],
-    input: input::<FindStaleSecrets>,
-    output: Output::All(&SECRET_AGE),
-    run: |client, value| find_stale_secrets(client, &parse(value)?),
-}];
+/// The family.
+pub(super) const ACTIONS: &[Action] = &[Action::of::<FindStaleSecrets>()];
+
+input! {
+    /// Input of `find-stale-secrets`.
+    struct FindStaleSecrets {
+        /// Age in days from which a secret is stale; 90 by default.
+        #[schemars(range(min = 1))]
+        older_than_days: Option<u32>,
+        /// Report public applications too, which use no secret; false by default.
+        include_public: Option<bool>,
+    }
+}
+
+impl CuratedAction for FindStaleSecrets {
+    const ABOUT: About = About {
+        id: "find-stale-secrets",
+        title: "Find stale secrets",
+        description: "Finds for each application whether its secret is older than a limit (90 days by default): fresh, stale or \
+                      unknown, with the evidence: the stamp that rotate-client-secret writes, the dates of private_key_jwt \
+                      credentials (read:client_credentials), or the tenant's log (read:logs). Auth0 itself exposes no age, and \
+                      its log is kept for 1 to 30 days.",
+        group: "applications",
+        effect: Effect::Read,
+        idempotent: true,
+        requests: &["GET /clients", "GET /logs", "GET /clients/{client_id}/credentials"],
+        handles_personal_data: true,
+        scopes: &[
+            need(&["read:clients"]),
+            need_for(&["read:client_credentials"], "the age of private_key_jwt credentials"),
+            need_for(&["read:logs"], "evidence from the log"),
+        ],
+        output: Output::All(&SECRET_AGE),
+    };
+
+    /// A log or credential that may not be read is no failure: it is evidence that is not there.
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let days = self.older_than_days.unwrap_or(OLDER_THAN_DAYS);
+        if days == 0 {
+            return Err(Error::invalid(
+                "older_than_days 0 refused: every secret would be stale; give at least 1",
+            ));
+        }
+        let now = client.unix_ms();
+        let applications = all_applications(client)?;
+        let (rotations, log_note) = logged_changes(client)?;
+        let mut items = Vec::new();
+        for application in &applications {
+            let public = text(application, "token_endpoint_auth_method") == Some("none");
+            if public && self.include_public != Some(true) {
+                continue;
+            }
+            let id = text(application, "client_id").unwrap_or_default();
+            let log = rotations.get(id).map(|(rotated_ms, row)| Evidence {
+                source: "log",
+                rotated_ms: *rotated_ms,
+                detail: row.clone(),
+            });
+            // An application that signs with a key is as old as its key; a stamp or a rotation is about a secret it does not
+            // use. For the others the newest evidence holds: a secret may be rotated by hand, behind the stamp's back.
+            let evidence = match credential(client, application, id)? {
+                Some(credential) => vec![credential],
+                None => stamp(application).into_iter().chain(log).collect(),
+            };
+            items.push(verdict(application, id, evidence, now, days));
+        }
+        let mut answer = json!({ "items": items, "older_than_days": days });
+        if let (Some(note), Some(answer)) = (log_note, answer.as_object_mut()) {
+            answer.insert("log_note".to_owned(), note.into());
+        }
+        Ok(answer)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,92 +1,32 @@
 //! Sessions and refresh tokens of a user.
 
-use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::done;
-use super::users::OneUser;
-use crate::catalog::{Action, Effect, need, need_for, parse};
+use super::{BY_CURSOR, done, read_list};
+use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::id::{SessionId, UserId};
-use crate::core::json::object;
-use crate::core::paging::{Checkpoint, read_cursor_page};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
-use crate::core::schema::{Kind, Output, Shape, input};
-use crate::input::members;
+use crate::core::schema::{Kind, Output, Shape};
+use crate::core::scope::{need, need_for};
+use crate::input::{IntoBody, body, input};
+use crate::list::CheckpointPart;
+use crate::operations::Paging;
 
-/// Input of `list-user-sessions`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct ListUserSessions {
-    /// Whole id of the user, with its provider part.
-    pub user_id: UserId,
-    /// The cursor of the page before.
-    pub from: Option<String>,
-    /// Page size, 1 to 100; 50 by default.
-    #[schemars(range(min = 1, max = 100))]
-    pub take: Option<u32>,
+body! {
+    /// What to revoke.
+    struct Access {
+        /// Only this session.
+        session_id: Option<SessionId>,
+        /// Leave refresh tokens alone; false by default.
+        preserve_refresh_tokens: Option<bool>,
+    }
 }
-
-members!(ListUserSessions { user_id, from, take });
-
-/// Input of `revoke-user-access`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct RevokeUserAccess {
-    /// Whole id of the user, with its provider part.
-    pub user_id: UserId,
-    /// Only this session.
-    pub session_id: Option<SessionId>,
-    /// Leave refresh tokens alone; false by default.
-    pub preserve_refresh_tokens: Option<bool>,
-}
-
-members!(RevokeUserAccess { user_id, session_id, preserve_refresh_tokens });
 
 fn path(user_id: &UserId, what: &str) -> ApiPath {
     ApiPath::of(&["users", user_id.as_str(), what])
-}
-
-/// Lists the sessions of a user.
-///
-/// # Errors
-/// As the contract's `sessions.list-user-sessions`.
-pub fn list_user_sessions(client: &mut Client<'_>, input: ListUserSessions) -> Result<Value, Error> {
-    let checkpoint = Checkpoint::new(input.from, input.take)?;
-    let request = Request::api(Method::Get, &path(&input.user_id, "sessions"));
-    read_cursor_page(client.json(&checkpoint.apply(request))?, "sessions")
-}
-
-/// Ends all sessions of a user.
-///
-/// # Errors
-/// As the contract's `sessions.delete-user-sessions`.
-pub fn delete_user_sessions(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
-    client.send(&Request::api(Method::Delete, &path(&input.user_id, "sessions"))).map(|_| done())
-}
-
-/// Deletes all refresh tokens of a user.
-///
-/// # Errors
-/// As the contract's `sessions.delete-user-refresh-tokens`.
-pub fn delete_user_refresh_tokens(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
-    client.send(&Request::api(Method::Delete, &path(&input.user_id, "refresh-tokens"))).map(|_| done())
-}
-
-/// Ends sessions and refresh tokens together.
-///
-/// # Errors
-/// As the contract's `sessions.revoke-user-access`.
-pub fn revoke_user_access(client: &mut Client<'_>, input: &RevokeUserAccess) -> Result<Value, Error> {
-    let body = object([
-        ("session_id", input.session_id.as_ref().map(|id| id.as_str().into())),
-        ("preserve_refresh_tokens", input.preserve_refresh_tokens.map(Value::from)),
-    ]);
-    client
-        .send(&Request::api(Method::Post, &path(&input.user_id, "revoke-access")).json(&body))
-        .map(|_| done())
 }
 
 const SESSION: Shape = Shape(&[
@@ -103,23 +43,53 @@ const SESSION: Shape = Shape(&[
     ("authentication", Kind::Bag, "Methods with which the person proved who they are"),
 ]);
 
-/// The family's lines of the table.
-pub const ACTIONS: &[Action] = &[
-    Action {
+/// The family.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::of::<ListUserSessions>(),
+    Action::of::<DeleteUserSessions>(),
+    Action::of::<DeleteUserRefreshTokens>(),
+    Action::of::<RevokeUserAccess>(),
+];
+
+input! {
+    /// Input of `list-user-sessions`.
+    struct ListUserSessions {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+    with part: CheckpointPart
+}
+
+impl CuratedAction for ListUserSessions {
+    const ABOUT: About = About {
         id: "list-user-sessions",
         title: "List a user's sessions",
-        description: "Lists the living sessions of a user. Needs a plan that has the feature.",
+        description: "Lists the sessions of a user that have not ended. Needs a plan that has the feature.",
         group: "sessions",
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /users/{user_id}/sessions"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:sessions"])],
-        input: input::<ListUserSessions>,
-        output: Output::Checkpoint(&SESSION),
-        run: |client, value| list_user_sessions(client, parse(value)?),
-    },
-    Action {
+        output: Output::Page(&SESSION, Paging::Checkpoint),
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let request = Request::api(Method::Get, &path(&self.user_id, "sessions"));
+        read_list(client, &Self::ABOUT, "sessions", BY_CURSOR, self.part, &request)
+    }
+}
+
+input! {
+    /// Input of `delete-user-sessions`.
+    struct DeleteUserSessions {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+}
+
+impl CuratedAction for DeleteUserSessions {
+    const ABOUT: About = About {
         id: "delete-user-sessions",
         title: "End a user's sessions",
         description: "Ends all sessions of a user. The tenant does so within seconds after the answer.",
@@ -127,13 +97,26 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Delete,
         idempotent: true,
         requests: &["DELETE /users/{user_id}/sessions"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["delete:sessions"])],
-        input: input::<OneUser>,
         output: Output::Done,
-        run: |client, value| delete_user_sessions(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        client.send(&Request::api(Method::Delete, &path(&self.user_id, "sessions"))).map(|_| done())
+    }
+}
+
+input! {
+    /// Input of `delete-user-refresh-tokens`.
+    struct DeleteUserRefreshTokens {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+}
+
+impl CuratedAction for DeleteUserRefreshTokens {
+    const ABOUT: About = About {
         id: "delete-user-refresh-tokens",
         title: "Delete a user's refresh tokens",
         description: "Deletes all refresh tokens of a user. The tenant does so within seconds after the answer.",
@@ -141,28 +124,47 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Delete,
         idempotent: true,
         requests: &["DELETE /users/{user_id}/refresh-tokens"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["delete:refresh_tokens"])],
-        input: input::<OneUser>,
         output: Output::Done,
-        run: |client, value| delete_user_refresh_tokens(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        client.send(&Request::api(Method::Delete, &path(&self.user_id, "refresh-tokens"))).map(|_| done())
+    }
+}
+
+input! {
+    /// Input of `revoke-user-access`.
+    struct RevokeUserAccess {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+    with access: Access
+}
+
+impl CuratedAction for RevokeUserAccess {
+    const ABOUT: About = About {
         id: "revoke-user-access",
         title: "Revoke a user's access",
-        description: "Ends a user's sessions and refresh tokens together, or those of one session. Access tokens that are \
-                      out live until they expire.",
+        description: "Ends a user's sessions and refresh tokens together, or those of one session. Access tokens stay \
+                      valid until they expire.",
         group: "sessions",
         effect: Effect::Delete,
         idempotent: true,
         requests: &["POST /users/{id}/revoke-access"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[
             need(&["delete:sessions"]),
             need_for(&["delete:refresh_tokens"], "refresh tokens, unless preserve_refresh_tokens is true"),
         ],
-        input: input::<RevokeUserAccess>,
         output: Output::Done,
-        run: |client, value| revoke_user_access(client, &parse(value)?),
-    },
-];
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let body = self.access.into_body().unwrap_or_default();
+        client
+            .send(&Request::api(Method::Post, &path(&self.user_id, "revoke-access")).json(&body))
+            .map(|_| done())
+    }
+}

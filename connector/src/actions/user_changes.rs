@@ -15,7 +15,7 @@ use crate::operations::found;
 
 /// Properties of the body (facts, section 4): name, JSON type, whether `null` unsets it, meaning.
 const PROPERTIES: &[(&str, &str, bool, &str)] = &[
-    ("email", "string", true, "New e-mail address; only on database and passwordless connections"),
+    ("email", "string", true, "New email address; only on database and passwordless connections"),
     ("email_verified", "boolean", false, "Mark the address as verified or not"),
     ("phone_number", "string", true, "New phone number, '+' and 1 to 15 digits"),
     ("phone_verified", "boolean", false, "Mark the number as verified or not"),
@@ -46,8 +46,8 @@ const PROPERTIES: &[(&str, &str, bool, &str)] = &[
 ];
 
 /// The body of an update: at least one known property, each of the right type.
-#[derive(Clone)]
-pub struct UserChanges(Map<String, Value>);
+#[derive(Clone, Debug)]
+pub(super) struct UserChanges(Map<String, Value>);
 
 impl FromInput for UserChanges {
     fn from_input(value: Value) -> Result<Self, Refusal> {
@@ -81,31 +81,73 @@ impl FromInput for UserChanges {
     }
 }
 
-impl TryFrom<Map<String, Value>> for UserChanges {
-    type Error = Error;
+/// Names of fields that are unset.
+pub(super) struct Unset(Vec<&'static str>);
 
-    fn try_from(changes: Map<String, Value>) -> Result<Self, Error> {
-        let read = Self::from_input(Value::Object(changes));
-        read.map_err(|refusal| Error::invalid(refusal.within("changes").to_string()))
+impl FromInput for Unset {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        let names = Vec::<String>::from_input(value)?;
+        let known = |name: &String| nullable().find(|known| known == name);
+        let read: Option<Vec<_>> = names.iter().map(known).collect();
+        read.map(Self).ok_or_else(|| {
+            let known: Vec<_> = nullable().collect();
+            Wrong::Unfit(format!("expected names of fields that can be unset: {}", known.join(", "))).into()
+        })
     }
 }
 
-impl UserChanges {
-    /// Returns the body, if it wipes no metadata unasked.
-    ///
-    /// # Errors
-    /// `invalid-input` for `{}` as metadata unless it is allowed.
-    pub fn body(self, allow_metadata_wipe: bool) -> Result<Value, Error> {
-        for bag in ["app_metadata", "user_metadata"] {
-            let wipes = self.0.get(bag).and_then(Value::as_object).is_some_and(Map::is_empty);
-            if wipes && !allow_metadata_wipe {
+fn nullable() -> impl Iterator<Item = &'static str> {
+    PROPERTIES.iter().filter(|(_, _, nullable, _)| *nullable).map(|(name, ..)| *name)
+}
+
+/// Returns the body of an update, if it wipes no metadata unasked.
+///
+/// # Errors
+/// `invalid-input` where nothing is to be changed, where a field is given a value and unset, and for `{}` as metadata
+/// unless it is allowed.
+pub(super) fn body(
+    changes: Option<UserChanges>,
+    unset: Option<Unset>,
+    allow_metadata_wipe: bool,
+) -> Result<Value, Error> {
+    let mut body = changes.map(|UserChanges(changes)| changes).unwrap_or_default();
+    for name in unset.into_iter().flat_map(|Unset(names)| names) {
+        match body.get(name) {
+            None | Some(Value::Null) => body.insert(name.to_owned(), Value::Null),
+            Some(_) => {
                 return Err(Error::invalid(format!(
-                    "an empty `{bag}` refused: it would delete all {bag} of the user; leave it out to change nothing, \
-                     set single members to null to delete those, or set allow_metadata_wipe to true to delete all"
+                    "`{name}` in both `changes` and `unset` refused: give it a value or unset it"
                 )));
             }
+        };
+    }
+    if body.is_empty() {
+        return Err(Error::invalid("an update without changes refused: give `changes`, `unset` or both"));
+    }
+    for bag in ["app_metadata", "user_metadata"] {
+        let wipes = body.get(bag).and_then(Value::as_object).is_some_and(Map::is_empty);
+        if wipes && !allow_metadata_wipe {
+            return Err(Error::invalid(format!(
+                "an empty `{bag}` refused: it would delete all {bag} of the user; leave it out to change nothing, \
+                 set single members to null to delete those, or set allow_metadata_wipe to true to delete all"
+            )));
         }
-        Ok(Value::Object(self.0))
+    }
+    Ok(Value::Object(body))
+}
+
+impl JsonSchema for Unset {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Unset".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<_> = nullable().collect();
+        json_schema!({ "type": "array", "items": { "type": "string", "enum": names } })
     }
 }
 
@@ -148,17 +190,30 @@ mod tests {
     #[test]
     fn changes_pass_through_unchanged() {
         let changes = json!({"nickname": null, "app_metadata": {"a": null, "b": {"c": 1}}, "blocked": false});
-        assert_eq!(read(changes.clone()).unwrap().body(false), Ok(changes));
+        assert_eq!(body(read(changes.clone()).ok(), None, false), Ok(changes));
     }
 
     #[test]
     fn a_wipe_of_metadata_needs_a_word() {
         for bag in ["app_metadata", "user_metadata"] {
             let changes = read(json!({ bag: {} })).unwrap();
-            let error = changes.clone().body(false).unwrap_err();
+            let error = body(Some(changes.clone()), None, false).unwrap_err();
             assert!(error.to_string().contains("allow_metadata_wipe"), "{error}");
-            assert_eq!(changes.body(true), Ok(json!({ bag: {} })));
+            assert_eq!(body(Some(changes), None, true), Ok(json!({ bag: {} })));
         }
+    }
+
+    #[test]
+    fn what_is_unset_becomes_null_and_has_no_value_beside() {
+        let unset = |names: Value| Unset::from_input(names).map_err(|refusal| refusal.to_string());
+        let all = body(read(json!({"name": "A"})).ok(), unset(json!(["email", "nickname"])).ok(), false);
+        assert_eq!(all, Ok(json!({"name": "A", "email": null, "nickname": null})));
+        assert_eq!(body(None, unset(json!(["email"])).ok(), false), Ok(json!({"email": null})));
+        let both =
+            body(read(json!({"email": "a@b.c"})).ok(), unset(json!(["email"])).ok(), false).unwrap_err();
+        assert!(both.to_string().contains("`email` in both"), "{both}");
+        assert!(unset(json!(["blocked"])).err().unwrap().contains("can be unset: email, phone_number"));
+        assert!(body(None, unset(json!([])).ok(), false).is_err());
     }
 
     #[test]

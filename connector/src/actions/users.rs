@@ -1,425 +1,77 @@
 //! Users: accounts, their logs, identities and blocks.
 
-use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use super::user_changes::UserChanges;
-use super::{Fields, done, filled, list, required};
-use crate::catalog::{Action, Effect, need, parse};
+use super::user_changes::{self, Unset, UserChanges};
+use super::{Fields, done, filled, read_list, required, whole};
+use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
 use crate::core::error::Error;
-use crate::core::id::{ConnectionId, IdentityUserId, ProviderName, UserId};
-use crate::core::json::object;
-use crate::core::paging::{Offset, Wall, read_page};
+use crate::core::id::{ConnectionId, IdError, IdentityUserId, ProviderName, UserId};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
-use crate::core::schema::{Kind, Output, Shape, input};
-use crate::input::members;
+use crate::core::schema::{Kind, Output, Shape};
+use crate::core::scope::need;
+use crate::input::{IntoBody, body, input};
+use crate::list::OffsetPart;
+use crate::operations::Paging;
 
-const WALL: Wall = Wall::At1000(
-    "narrow `q` to fewer users and go on from there, for example with sort 'created_at:1' and \
-     q 'created_at:[LAST_CREATED_AT_SEEN TO *]', page 0, leaving out the user_ids you have",
-);
+/// How to go on in the list of users beyond the 1000th.
+const BEYOND: &str = "narrow `q` to fewer users and go on from there, for example with sort 'created_at:1' and \
+     q 'created_at:[LAST_CREATED_AT_SEEN TO *]', leaving out the user_ids you have";
 
-const LOG_WALL: Wall =
-    Wall::At1000("read the tenant's log by checkpoint with list-logs (`from`, `take`) instead");
+/// How to go on in a user's log beyond the 1000th row.
+const BEYOND_LOG: &str = "read the tenant's log with list-logs (`from`) instead";
 
-/// Input of `get-user`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct GetUser {
-    /// Whole id of the user, with its provider part.
-    pub user_id: UserId,
-    /// Root fields to answer.
-    pub fields: Option<Fields>,
-    /// True (default): only `fields`. False: all but these.
-    pub include_fields: Option<bool>,
-}
-
-members!(GetUser { user_id, fields, include_fields });
-
-/// Input of `find-users-by-email`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct FindUsersByEmail {
-    /// E-mail address, matched exactly; Auth0's own store keeps addresses in lower case.
-    pub email: String,
-    /// Root fields to answer.
-    pub fields: Option<Fields>,
-    /// True (default): only `fields`. False: all but these.
-    pub include_fields: Option<bool>,
-}
-
-members!(FindUsersByEmail { email, fields, include_fields });
-
-/// Input of `list-users`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct ListUsers {
-    /// Query in Auth0's Lucene subset (v3), such as `app_metadata.plan:pro AND NOT blocked:true`.
-    pub q: Option<String>,
-    /// One field and a direction: `created_at:1` or `created_at:-1`.
-    pub sort: Option<String>,
-    /// Root fields to answer.
-    pub fields: Option<Fields>,
-    /// True (default): only `fields`. False: all but these.
-    pub include_fields: Option<bool>,
-    /// Page, from 0.
-    pub page: Option<u32>,
-    /// Page size, 0 to 100; 50 by default.
-    #[schemars(range(max = 100))]
-    pub per_page: Option<u32>,
-    /// Answer the total number too.
-    pub include_totals: Option<bool>,
-}
-
-members!(ListUsers { q, sort, fields, include_fields, page, per_page, include_totals });
-
-/// Input of `create-user`: the body that Auth0 takes.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct CreateUser {
-    /// Name (not id) of a database or passwordless connection.
-    pub connection: String,
-    /// E-mail address.
-    pub email: Option<String>,
-    /// Phone number, '+' and 1 to 15 digits.
-    pub phone_number: Option<String>,
-    /// Username, where the connection requires one.
-    pub username: Option<String>,
-    /// Password, where the connection is a database.
-    pub password: Option<String>,
-    /// Id within the connection; Auth0 puts the provider part before it.
-    pub user_id: Option<String>,
-    /// Full name.
-    pub name: Option<String>,
-    /// Nickname.
-    pub nickname: Option<String>,
-    /// Given name.
-    pub given_name: Option<String>,
-    /// Family name.
-    pub family_name: Option<String>,
-    /// URL of a picture.
-    pub picture: Option<String>,
-    /// Create it blocked.
-    pub blocked: Option<bool>,
-    /// Mark the address as verified; otherwise a verification mail is sent.
-    pub email_verified: Option<bool>,
-    /// Mark the phone number as verified.
-    pub phone_verified: Option<bool>,
-    /// Send the verification mail or not, whatever email_verified says.
-    pub verify_email: Option<bool>,
-    /// The person's preferences.
-    pub user_metadata: Option<Map<String, Value>>,
-    /// The system's truth about the person.
-    pub app_metadata: Option<Map<String, Value>>,
-}
-
-members!(CreateUser {
-    connection,
-    email,
-    phone_number,
-    username,
-    password,
-    user_id,
-    name,
-    nickname,
-    given_name,
-    family_name,
-    picture,
-    blocked,
-    email_verified,
-    phone_verified,
-    verify_email,
-    user_metadata,
-    app_metadata
-});
-
-impl CreateUser {
-    /// Returns the body that Auth0 takes.
-    fn body(self) -> Value {
-        let Self {
-            connection,
-            email,
-            phone_number,
-            username,
-            password,
-            user_id,
-            name,
-            nickname,
-            given_name,
-            family_name,
-            picture,
-            blocked,
-            email_verified,
-            phone_verified,
-            verify_email,
-            user_metadata,
-            app_metadata,
-        } = self;
-        object([
-            ("connection", Some(connection.into())),
-            ("email", email.map(Value::from)),
-            ("phone_number", phone_number.map(Value::from)),
-            ("username", username.map(Value::from)),
-            ("password", password.map(Value::from)),
-            ("user_id", user_id.map(Value::from)),
-            ("name", name.map(Value::from)),
-            ("nickname", nickname.map(Value::from)),
-            ("given_name", given_name.map(Value::from)),
-            ("family_name", family_name.map(Value::from)),
-            ("picture", picture.map(Value::from)),
-            ("blocked", blocked.map(Value::from)),
-            ("email_verified", email_verified.map(Value::from)),
-            ("phone_verified", phone_verified.map(Value::from)),
-            ("verify_email", verify_email.map(Value::from)),
-            ("user_metadata", user_metadata.map(Value::Object)),
-            ("app_metadata", app_metadata.map(Value::Object)),
-        ])
+body! {
+    /// An account to link.
+    struct SecondaryIdentity {
+        /// Provider, such as `google-oauth2`; may be left out where user_id holds it.
+        provider: Option<ProviderName>,
+        /// Id, with or without the provider part.
+        user_id: IdentityUserId,
+        /// Id of the connection, where the provider has several.
+        connection_id: Option<ConnectionId>,
     }
 }
 
-/// Input of `update-user`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct UpdateUser {
-    /// Whole id of the user, with its provider part.
-    pub user_id: UserId,
-    /// What to change, as Auth0's PATCH takes it.
-    pub changes: UserChanges,
-    /// Allow {} as metadata, which deletes the whole bag.
-    pub allow_metadata_wipe: Option<bool>,
+input! {
+    /// Whose brute-force blocks are meant.
+    struct BlockTarget {
+        /// Whole id of the user. Either this or identifier.
+        user_id: Option<UserId>,
+        /// Email address, username or phone number. Either this or user_id.
+        identifier: Option<String>,
+    }
 }
 
-members!(UpdateUser { user_id, changes, allow_metadata_wipe });
-
-/// Input of the actions that need a user and nothing else.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct OneUser {
-    /// Whole id of the user, with its provider part.
-    pub user_id: UserId,
+impl SecondaryIdentity {
+    /// Returns it with its provider. Auth0 takes the id with or without its provider part; one that contradicts `provider`
+    /// is a mistake.
+    fn with_provider(self) -> Result<Self, Error> {
+        let named = self.user_id.as_str().split_once('|').map(|(provider, _)| provider);
+        let given = self.provider.as_ref().map(ProviderName::as_str);
+        let problem = match (given, named) {
+            (Some(given), Some(named)) if given != named => {
+                "an `identity` refused: its `provider` and its `user_id` contradict each other"
+            }
+            (None, None) => "an `identity` without provider refused: give `provider`, or 'provider|id'",
+            (Some(_), _) => return Ok(self),
+            (None, Some(named)) => {
+                let provider = named.parse().map_err(|error: IdError| Error::invalid(error.to_string()))?;
+                return Ok(Self { provider: Some(provider), ..self });
+            }
+        };
+        Err(Error::invalid(problem))
+    }
 }
-
-members!(OneUser { user_id });
-
-/// Input of `list-user-logs`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct ListUserLogs {
-    /// Whole id of the user, with its provider part.
-    pub user_id: UserId,
-    /// One field and a direction: `date:-1`.
-    pub sort: Option<String>,
-    /// Page, from 0.
-    pub page: Option<u32>,
-    /// Page size, 0 to 100; 50 by default.
-    #[schemars(range(max = 100))]
-    pub per_page: Option<u32>,
-    /// Answer the total number too.
-    pub include_totals: Option<bool>,
-}
-
-members!(ListUserLogs { user_id, sort, page, per_page, include_totals });
-
-/// An account to link.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct SecondaryIdentity {
-    /// Provider, such as `google-oauth2`; may be left out where user_id holds it.
-    pub provider: Option<ProviderName>,
-    /// Id, with or without the provider part.
-    pub user_id: IdentityUserId,
-    /// Id of the connection, where the provider has several.
-    pub connection_id: Option<ConnectionId>,
-}
-
-members!(SecondaryIdentity { provider, user_id, connection_id });
-
-/// Input of `link-user`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[schemars(extend("anyOf" = [{"required": ["identity"]}, {"required": ["link_with"]}]))]
-pub struct LinkUser {
-    /// Whole id of the primary user.
-    pub user_id: UserId,
-    /// The account to link, by its id. Either this or link_with.
-    pub identity: Option<SecondaryIdentity>,
-    /// The account to link, by an id token that proves it. Either this or identity.
-    pub link_with: Option<String>,
-}
-
-members!(LinkUser { user_id, identity, link_with });
-
-/// Input of `unlink-identity`.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct UnlinkIdentity {
-    /// Whole id of the primary user.
-    pub user_id: UserId,
-    /// Provider of the identity to take off.
-    pub provider: ProviderName,
-    /// Id of that identity within its provider.
-    pub identity_user_id: IdentityUserId,
-}
-
-members!(UnlinkIdentity { user_id, provider, identity_user_id });
-
-/// Input of the actions on brute-force blocks.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["identifier"]}]))]
-pub struct BlockTarget {
-    /// Whole id of the user. Either this or identifier.
-    pub user_id: Option<UserId>,
-    /// E-mail address, username or phone number. Either this or user_id.
-    pub identifier: Option<String>,
-}
-
-members!(BlockTarget { user_id, identifier });
 
 fn path(user_id: &UserId, rest: &[&str]) -> ApiPath {
     ApiPath::of(&[&["users", user_id.as_str()], rest].concat())
 }
 
-/// Gets one user.
-///
-/// # Errors
-/// As the contract's `users.get-user`.
-pub fn get_user(client: &mut Client<'_>, input: &GetUser) -> Result<Value, Error> {
-    let request = Request::api(Method::Get, &path(&input.user_id, &[]));
-    client.json(&Fields::apply(input.fields.as_ref(), input.include_fields, request)?)
-}
-
-/// Finds the users of an address.
-///
-/// # Errors
-/// As the contract's `users.find-users-by-email`.
-pub fn find_users_by_email(client: &mut Client<'_>, input: &FindUsersByEmail) -> Result<Value, Error> {
-    if input.email.trim().is_empty() {
-        return Err(Error::invalid("an empty `email` refused: give an e-mail address"));
-    }
-    let request = Request::api(Method::Get, &ApiPath::of(&["users-by-email"])).query("email", &input.email);
-    client.json(&Fields::apply(input.fields.as_ref(), input.include_fields, request)?).and_then(list)
-}
-
-/// Lists or searches users.
-///
-/// # Errors
-/// As the contract's `users.list-users`.
-pub fn list_users(client: &mut Client<'_>, input: &ListUsers) -> Result<Value, Error> {
-    let offset = Offset::new(input.page, input.per_page, input.include_totals, WALL)?;
-    let request = Request::api(Method::Get, &ApiPath::of(&["users"]))
-        .maybe("q", input.q.as_ref())
-        .maybe("search_engine", input.q.as_ref().map(|_| "v3"))
-        .maybe("sort", input.sort.as_ref());
-    let request = Fields::apply(input.fields.as_ref(), input.include_fields, request)?;
-    read_page(client.json(&offset.apply(request))?, "users", offset)
-}
-
-/// Creates a user.
-///
-/// # Errors
-/// As the contract's `users.create-user`.
-pub fn create_user(client: &mut Client<'_>, input: CreateUser) -> Result<Value, Error> {
-    let body = filled(input.body())?;
-    client.json(&Request::api(Method::Post, &ApiPath::of(&["users"])).json(&body))
-}
-
-/// Changes a user.
-///
-/// # Errors
-/// As the contract's `users.update-user`.
-pub fn update_user(client: &mut Client<'_>, input: UpdateUser) -> Result<Value, Error> {
-    let body = input.changes.body(input.allow_metadata_wipe.unwrap_or(false))?;
-    client.json(&Request::api(Method::Patch, &path(&input.user_id, &[])).json(&body))
-}
-
-/// Deletes a user.
-///
-/// # Errors
-/// As the contract's `users.delete-user`.
-pub fn delete_user(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
-    client.send(&Request::api(Method::Delete, &path(&input.user_id, &[]))).map(|_| done())
-}
-
-fn set_blocked(client: &mut Client<'_>, input: &OneUser, blocked: bool) -> Result<Value, Error> {
-    client.json(&Request::api(Method::Patch, &path(&input.user_id, &[])).json(&json!({ "blocked": blocked })))
-}
-
-/// Blocks a user.
-///
-/// # Errors
-/// As the contract's `users.block-user`.
-pub fn block_user(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
-    set_blocked(client, input, true)
-}
-
-/// Lifts an administrator's block.
-///
-/// # Errors
-/// As the contract's `users.unblock-user`.
-pub fn unblock_user(client: &mut Client<'_>, input: &OneUser) -> Result<Value, Error> {
-    set_blocked(client, input, false)
-}
-
-/// Lists what the log says of a user.
-///
-/// # Errors
-/// As the contract's `users.list-user-logs`.
-pub fn list_user_logs(client: &mut Client<'_>, input: &ListUserLogs) -> Result<Value, Error> {
-    let offset = Offset::new(input.page, input.per_page, input.include_totals, LOG_WALL)?;
-    let request =
-        Request::api(Method::Get, &path(&input.user_id, &["logs"])).maybe("sort", input.sort.as_ref());
-    read_page(client.json(&offset.apply(request))?, "logs", offset)
-}
-
-/// Links another account to a user.
-///
-/// # Errors
-/// As the contract's `users.link-user`.
-pub fn link_user(client: &mut Client<'_>, input: &LinkUser) -> Result<Value, Error> {
-    let body = match (&input.identity, &input.link_with) {
-        (Some(identity), None) => {
-            // Auth0 takes the id with or without its provider part; one that contradicts `provider` is a mistake.
-            let named = identity.user_id.as_str().split_once('|').map(|(provider, _)| provider);
-            let given = identity.provider.as_ref().map(ProviderName::as_str);
-            let provider = match (given, named) {
-                (Some(given), None) => given,
-                (None, Some(named)) => named,
-                (Some(given), Some(named)) if given == named => given,
-                (Some(_), Some(_)) => {
-                    return Err(Error::invalid(
-                        "an `identity` refused: its `provider` and its `user_id` contradict",
-                    ));
-                }
-                (None, None) => {
-                    return Err(Error::invalid(
-                        "an `identity` without provider refused: give `provider`, or 'provider|id'",
-                    ));
-                }
-            };
-            object([
-                ("provider", Some(provider.into())),
-                ("user_id", Some(identity.user_id.as_str().into())),
-                ("connection_id", identity.connection_id.as_ref().map(|id| id.as_str().into())),
-            ])
-        }
-        (None, Some(token)) => json!({ "link_with": required("link_with", token)? }),
-        _ => return Err(Error::invalid("give either `identity` or `link_with`: the account to link, once")),
-    };
-    client
-        .json(&Request::api(Method::Post, &path(&input.user_id, &["identities"])).json(&body))
-        .and_then(list)
-}
-
-/// Takes an identity off a user.
-///
-/// # Errors
-/// As the contract's `users.unlink-identity`.
-pub fn unlink_identity(client: &mut Client<'_>, input: &UnlinkIdentity) -> Result<Value, Error> {
-    let rest = ["identities", input.provider.as_str(), input.identity_user_id.as_str()];
-    client.json(&Request::api(Method::Delete, &path(&input.user_id, &rest))).and_then(list)
+fn set_blocked(client: &mut Client<'_>, user_id: &UserId, blocked: bool) -> Result<Value, Error> {
+    client.json(&Request::api(Method::Patch, &path(user_id, &[])).json(&json!({ "blocked": blocked })))
 }
 
 fn blocks(method: Method, target: &BlockTarget) -> Result<Request, Error> {
@@ -432,22 +84,6 @@ fn blocks(method: Method, target: &BlockTarget) -> Result<Request, Error> {
     }
 }
 
-/// Gets brute-force blocks.
-///
-/// # Errors
-/// As the contract's `users.get-user-blocks`.
-pub fn get_user_blocks(client: &mut Client<'_>, target: &BlockTarget) -> Result<Value, Error> {
-    client.json(&blocks(Method::Get, target)?)
-}
-
-/// Lifts brute-force blocks.
-///
-/// # Errors
-/// As the contract's `users.clear-user-blocks`.
-pub fn clear_user_blocks(client: &mut Client<'_>, target: &BlockTarget) -> Result<Value, Error> {
-    client.send(&blocks(Method::Delete, target)?).map(|_| done())
-}
-
 const IDENTITY: Shape = Shape(&[
     ("connection", Kind::Text, "Name of the connection"),
     ("user_id", Kind::Text, "Id within the provider"),
@@ -457,9 +93,9 @@ const IDENTITY: Shape = Shape(&[
 ]);
 
 /// A user, as far as its shape is known.
-pub const USER: Shape = Shape(&[
+pub(super) const USER: Shape = Shape(&[
     ("user_id", Kind::Text, "Whole id, provider|id"),
-    ("email", Kind::Text, "E-mail address"),
+    ("email", Kind::Text, "Email address"),
     ("email_verified", Kind::Flag, "Whether the address was verified"),
     ("username", Kind::Text, "Username"),
     ("phone_number", Kind::Text, "Phone number"),
@@ -483,16 +119,47 @@ pub const USER: Shape = Shape(&[
 const BLOCKS: Shape = Shape(&[(
     "blocked_for",
     Kind::List(&Shape(&[
-        ("identifier", Kind::Text, "E-mail, username or phone number that was tried"),
+        ("identifier", Kind::Text, "Email, username or phone number that was tried"),
         ("ip", Kind::Text, "Address that is blocked"),
         ("connection", Kind::Text, "Connection it holds for"),
     ])),
     "The blocks; empty where there are none",
 )]);
 
-/// The family's lines of the table.
-pub const ACTIONS: &[Action] = &[
-    Action {
+/// The family.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::of::<ListUsers>(),
+    Action::of::<GetUser>(),
+    Action::of::<FindUsersByEmail>(),
+    Action::of::<CreateUser>(),
+    Action::of::<UpdateUser>(),
+    Action::of::<DeleteUser>(),
+    Action::of::<BlockUser>(),
+    Action::of::<UnblockUser>(),
+    Action::of::<ListUserLogs>(),
+    Action::of::<LinkUser>(),
+    Action::of::<UnlinkIdentity>(),
+    Action::of::<GetUserBlocks>(),
+    Action::of::<ClearUserBlocks>(),
+];
+
+input! {
+    /// Input of `list-users`.
+    struct ListUsers {
+        /// Query in Auth0's Lucene subset (v3), such as `app_metadata.plan:pro AND NOT blocked:true`.
+        q: Option<String>,
+        /// One field and a direction: `created_at:1` or `created_at:-1`.
+        sort: Option<String>,
+        /// Root fields to answer.
+        fields: Option<Fields>,
+        /// True (default): only `fields`. False: all but these.
+        include_fields: Option<bool>,
+    }
+    with part: OffsetPart
+}
+
+impl CuratedAction for ListUsers {
+    const ABOUT: About = About {
         id: "list-users",
         title: "List users",
         description: "Lists or searches users, one page at a time. The search lags behind writes by seconds: use \
@@ -502,42 +169,132 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /users"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:users"])],
-        input: input::<ListUsers>,
-        output: Output::Pages(&USER),
-        run: |client, value| list_users(client, &parse(value)?),
-    },
-    Action {
+        output: Output::Page(&USER, Paging::Offset),
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let request = Request::api(Method::Get, &ApiPath::of(&["users"]))
+            .maybe("q", self.q.as_ref())
+            .maybe("search_engine", self.q.as_ref().map(|_| "v3"))
+            .maybe("sort", self.sort.as_ref());
+        let request = Fields::apply(self.fields.as_ref(), self.include_fields, request)?;
+        read_list(client, &Self::ABOUT, "users", BEYOND, self.part, &request)
+    }
+}
+
+input! {
+    /// Input of `get-user`.
+    pub(super) struct GetUser {
+        /// Whole id of the user, with its provider part.
+        pub(super) user_id: UserId,
+        /// Root fields to answer.
+        pub(super) fields: Option<Fields>,
+        /// True (default): only `fields`. False: all but these.
+        pub(super) include_fields: Option<bool>,
+    }
+}
+
+impl CuratedAction for GetUser {
+    const ABOUT: About = About {
         id: "get-user",
         title: "Get a user",
-        description: "Gets one user by id, immediately consistent. Ends with missing where there is none.",
+        description: "Gets one user by id, immediately consistent. `not-found` where there is none.",
         group: "users",
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /users/{id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:users"])],
-        input: input::<GetUser>,
         output: Output::One(&USER),
-        run: |client, value| get_user(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let request = Request::api(Method::Get, &path(&self.user_id, &[]));
+        client.json(&Fields::apply(self.fields.as_ref(), self.include_fields, request)?)
+    }
+}
+
+input! {
+    /// Input of `find-users-by-email`.
+    struct FindUsersByEmail {
+        /// Email address, matched exactly; Auth0's own store keeps addresses in lower case.
+        email: String,
+        /// Root fields to answer.
+        fields: Option<Fields>,
+        /// True (default): only `fields`. False: all but these.
+        include_fields: Option<bool>,
+    }
+}
+
+impl CuratedAction for FindUsersByEmail {
+    const ABOUT: About = About {
         id: "find-users-by-email",
-        title: "Find users by e-mail",
-        description: "Finds all users that have exactly this e-mail address, immediately consistent. An empty list \
+        title: "Find users by email",
+        description: "Finds all users that have exactly this email address, immediately consistent. An empty list \
                       where there is none.",
         group: "users",
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /users-by-email"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:users"])],
-        input: input::<FindUsersByEmail>,
         output: Output::All(&USER),
-        run: |client, value| find_users_by_email(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        if self.email.trim().is_empty() {
+            return Err(Error::invalid("an empty `email` refused: give an email address"));
+        }
+        let request =
+            Request::api(Method::Get, &ApiPath::of(&["users-by-email"])).query("email", &self.email);
+        client.json(&Fields::apply(self.fields.as_ref(), self.include_fields, request)?).and_then(whole)
+    }
+}
+
+body! {
+    /// Input of `create-user`.
+    struct CreateUser {
+        /// Name (not id) of a database or passwordless connection.
+        connection: String,
+        /// Email address.
+        email: Option<String>,
+        /// Phone number, '+' and 1 to 15 digits.
+        phone_number: Option<String>,
+        /// Username, where the connection requires one.
+        username: Option<String>,
+        /// Password, where the connection is a database.
+        password: Option<String>,
+        /// Id within the connection; Auth0 puts the provider part before it.
+        user_id: Option<String>,
+        /// Full name.
+        name: Option<String>,
+        /// Nickname.
+        nickname: Option<String>,
+        /// Given name.
+        given_name: Option<String>,
+        /// Family name.
+        family_name: Option<String>,
+        /// URL of a picture.
+        picture: Option<String>,
+        /// Create it blocked.
+        blocked: Option<bool>,
+        /// Mark the address as verified; otherwise a verification mail is sent.
+        email_verified: Option<bool>,
+        /// Mark the phone number as verified.
+        phone_verified: Option<bool>,
+        /// Send the verification mail or not, whatever email_verified says.
+        verify_email: Option<bool>,
+        /// The person's preferences.
+        user_metadata: Option<Map<String, Value>>,
+        /// The system's truth about the person.
+        app_metadata: Option<Map<String, Value>>,
+    }
+}
+
+impl CuratedAction for CreateUser {
+    const ABOUT: About = About {
         id: "create-user",
         title: "Create a user",
         description: "Creates a user on a database or passwordless connection. Ends with conflict where the user \
@@ -547,13 +304,34 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Create,
         idempotent: false,
         requests: &["POST /users"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["create:users"])],
-        input: input::<CreateUser>,
         output: Output::One(&USER),
-        run: |client, value| create_user(client, parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let body = filled(self)?;
+        client.json(&Request::api(Method::Post, &ApiPath::of(&["users"])).json(&body))
+    }
+}
+
+input! {
+    /// Input of `update-user`.
+    #[schemars(extend("anyOf" = [{"required": ["changes"]}, {"required": ["unset"]}]))]
+    struct UpdateUser {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+        /// What to change, as Auth0's PATCH takes it. This, unset, or both.
+        changes: Option<UserChanges>,
+        /// Names of fields to unset, which changes may do by null too.
+        unset: Option<Unset>,
+        /// Allow {} as metadata, which deletes the whole bag.
+        allow_metadata_wipe: Option<bool>,
+    }
+}
+
+impl CuratedAction for UpdateUser {
+    const ABOUT: About = About {
         id: "update-user",
         title: "Update a user",
         description: "Changes a user's profile or metadata. Root properties are replaced and null unsets them; metadata \
@@ -563,13 +341,27 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Update,
         idempotent: true,
         requests: &["PATCH /users/{id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["update:users", "update:users_app_metadata"])],
-        input: input::<UpdateUser>,
         output: Output::One(&USER),
-        run: |client, value| update_user(client, parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let body = user_changes::body(self.changes, self.unset, self.allow_metadata_wipe.unwrap_or(false))?;
+        client.json(&Request::api(Method::Patch, &path(&self.user_id, &[])).json(&body))
+    }
+}
+
+input! {
+    /// Input of `delete-user`.
+    struct DeleteUser {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+}
+
+impl CuratedAction for DeleteUser {
+    const ABOUT: About = About {
         id: "delete-user",
         title: "Delete a user",
         description: "Deletes a user and all linked identities for good. A user who does not exist is no failure.",
@@ -577,27 +369,53 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Delete,
         idempotent: true,
         requests: &["DELETE /users/{id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["delete:users"])],
-        input: input::<OneUser>,
         output: Output::Done,
-        run: |client, value| delete_user(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        client.send(&Request::api(Method::Delete, &path(&self.user_id, &[]))).map(|_| done())
+    }
+}
+
+input! {
+    /// Input of `block-user`.
+    struct BlockUser {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+}
+
+impl CuratedAction for BlockUser {
+    const ABOUT: About = About {
         id: "block-user",
         title: "Block a user",
-        description: "Blocks a user from logging in. Sessions that live go on until they end: use revoke-user-access too.",
+        description: "Blocks a user from logging in. Existing sessions stay valid until they expire: use revoke-user-access too.",
         group: "users",
         effect: Effect::Update,
         idempotent: true,
         requests: &["PATCH /users/{id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["update:users"])],
-        input: input::<OneUser>,
         output: Output::One(&USER),
-        run: |client, value| block_user(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        set_blocked(client, &self.user_id, true)
+    }
+}
+
+input! {
+    /// Input of `unblock-user`.
+    struct UnblockUser {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+    }
+}
+
+impl CuratedAction for UnblockUser {
+    const ABOUT: About = About {
         id: "unblock-user",
         title: "Unblock a user",
         description: "Lifts the block that an administrator set. Brute-force blocks stay: use clear-user-blocks.",
@@ -605,13 +423,29 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Update,
         idempotent: true,
         requests: &["PATCH /users/{id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["update:users"])],
-        input: input::<OneUser>,
         output: Output::One(&USER),
-        run: |client, value| unblock_user(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        set_blocked(client, &self.user_id, false)
+    }
+}
+
+input! {
+    /// Input of `list-user-logs`.
+    struct ListUserLogs {
+        /// Whole id of the user, with its provider part.
+        user_id: UserId,
+        /// One field and a direction: `date:-1`.
+        sort: Option<String>,
+    }
+    with part: OffsetPart
+}
+
+impl CuratedAction for ListUserLogs {
+    const ABOUT: About = About {
         id: "list-user-logs",
         title: "List a user's log",
         description: "Lists what the tenant's log says of a user, newest first, one page at a time. Reaches 1000 rows.",
@@ -619,13 +453,33 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /users/{id}/logs"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:logs", "read:logs_users"])],
-        input: input::<ListUserLogs>,
-        output: Output::Pages(&super::logs::EVENT),
-        run: |client, value| list_user_logs(client, &parse(value)?),
-    },
-    Action {
+        output: Output::Page(&super::logs::EVENT, Paging::Offset),
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let request =
+            Request::api(Method::Get, &path(&self.user_id, &["logs"])).maybe("sort", self.sort.as_ref());
+        read_list(client, &Self::ABOUT, "logs", BEYOND_LOG, self.part, &request)
+    }
+}
+
+input! {
+    /// Input of `link-user`.
+    #[schemars(extend("anyOf" = [{"required": ["identity"]}, {"required": ["link_with"]}]))]
+    struct LinkUser {
+        /// Whole id of the primary user.
+        user_id: UserId,
+        /// The account to link, by its id. Either this or link_with.
+        identity: Option<SecondaryIdentity>,
+        /// The account to link, by an id token that proves it. Either this or identity.
+        link_with: Option<String>,
+    }
+}
+
+impl CuratedAction for LinkUser {
+    const ABOUT: About = About {
         id: "link-user",
         title: "Link an account",
         description: "Links another account to a user. The other account's own id and its metadata are gone afterwards. \
@@ -634,13 +488,44 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Update,
         idempotent: false,
         requests: &["POST /users/{id}/identities"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["update:users"])],
-        input: input::<LinkUser>,
         output: Output::All(&IDENTITY),
-        run: |client, value| link_user(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let body = match (self.identity, self.link_with) {
+            (Some(identity), None) => identity.with_provider()?.into_body().unwrap_or_default(),
+            (None, Some(token)) => {
+                required("link_with", &token)?;
+                json!({ "link_with": token })
+            }
+            _ => {
+                return Err(Error::invalid(
+                    "give either `identity` or `link_with`: the account to link, once",
+                ));
+            }
+        };
+        client
+            .json(&Request::api(Method::Post, &path(&self.user_id, &["identities"])).json(&body))
+            .and_then(whole)
+    }
+}
+
+input! {
+    /// Input of `unlink-identity`.
+    struct UnlinkIdentity {
+        /// Whole id of the primary user.
+        user_id: UserId,
+        /// Provider of the identity to take off.
+        provider: ProviderName,
+        /// Id of that identity within its provider.
+        identity_user_id: IdentityUserId,
+    }
+}
+
+impl CuratedAction for UnlinkIdentity {
+    const ABOUT: About = About {
         id: "unlink-identity",
         title: "Unlink an identity",
         description: "Takes a linked identity off a user; it becomes a user of its own, without metadata. The main \
@@ -649,13 +534,27 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Update,
         idempotent: false,
         requests: &["DELETE /users/{id}/identities/{provider}/{user_id}"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["update:users"])],
-        input: input::<UnlinkIdentity>,
         output: Output::All(&IDENTITY),
-        run: |client, value| unlink_identity(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        let rest = ["identities", self.provider.as_str(), self.identity_user_id.as_str()];
+        client.json(&Request::api(Method::Delete, &path(&self.user_id, &rest))).and_then(whole)
+    }
+}
+
+input! {
+    /// Input of `get-user-blocks`.
+    #[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["identifier"]}]))]
+    struct GetUserBlocks {
+    }
+    with target: BlockTarget
+}
+
+impl CuratedAction for GetUserBlocks {
+    const ABOUT: About = About {
         id: "get-user-blocks",
         title: "Get brute-force blocks",
         description: "Gets the brute-force blocks of a user or of an identifier.",
@@ -663,13 +562,26 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Read,
         idempotent: true,
         requests: &["GET /user-blocks/{id}", "GET /user-blocks"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["read:users"])],
-        input: input::<BlockTarget>,
         output: Output::One(&BLOCKS),
-        run: |client, value| get_user_blocks(client, &parse(value)?),
-    },
-    Action {
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        client.json(&blocks(Method::Get, &self.target)?)
+    }
+}
+
+input! {
+    /// Input of `clear-user-blocks`.
+    #[schemars(extend("anyOf" = [{"required": ["user_id"]}, {"required": ["identifier"]}]))]
+    struct ClearUserBlocks {
+    }
+    with target: BlockTarget
+}
+
+impl CuratedAction for ClearUserBlocks {
+    const ABOUT: About = About {
         id: "clear-user-blocks",
         title: "Clear brute-force blocks",
         description: "Lifts the brute-force blocks of a user or of an identifier. A block that an administrator set stays: \
@@ -678,10 +590,12 @@ pub const ACTIONS: &[Action] = &[
         effect: Effect::Update,
         idempotent: true,
         requests: &["DELETE /user-blocks/{id}", "DELETE /user-blocks"],
-        personal: true,
+        handles_personal_data: true,
         scopes: &[need(&["update:users"])],
-        input: input::<BlockTarget>,
         output: Output::Done,
-        run: |client, value| clear_user_blocks(client, &parse(value)?),
-    },
-];
+    };
+
+    fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
+        client.send(&blocks(Method::Delete, &self.target)?).map(|_| done())
+    }
+}

@@ -139,13 +139,13 @@ fn a_token_that_is_known_to_lack_a_scope_sends_nothing() {
     let mut lacking = script([token("read:roles read:clients")]);
     let input = json!({"user_id": "auth0|a", "role_names": ["A"]});
     let error = run(&credentials, &mut lacking, "assign-user-roles", input).unwrap_err();
-    let Error::Forbidden { problem, scopes } = error else { panic!("{error:?}") };
+    let Error { code: Code::InsufficientScope, message, scopes, .. } = error else { panic!("{error:?}") };
     assert_eq!(
         (scopes, lacking.seen.len()),
         (vec!["update:users".to_owned()], 1),
         "only the token was asked for"
     );
-    assert!(problem.message.contains("lacks update:users, so the request was not sent"), "{problem:?}");
+    assert!(message.contains("lacks update:users, so the request was not sent"), "{message}");
     // One of several will do, and what only a part needs is the tenant's to refuse.
     let mut enough = script([token("read:client_keys"), answer(200, json!({"client_id": "c"}))]);
     run(&credentials, &mut enough, "get-application", json!({"client_id": "c"})).unwrap();
@@ -163,17 +163,18 @@ fn a_token_that_lacks_a_scope_is_replaced_once_it_may_be_older_than_its_grant() 
     let action = crate::catalog::find("get-user").unwrap();
     let mut call = |script: &mut Script| {
         let mut client = Client::new(script, &settings, &mut tokens);
-        crate::catalog::run(&mut client, &action, r#"{"user_id": "auth0|a"}"#).map_err(|error| error.kind())
+        crate::catalog::run(&mut client, &action, r#"{"user_id": "auth0|a"}"#)
+            .map_err(|error| error.code.as_str())
     };
     for later_ms in [0, 0, 299_000] {
         script.clock_ms += later_ms;
-        assert_eq!(call(&mut script), Err("forbidden"));
+        assert_eq!(call(&mut script), Err("insufficient-scope"));
         assert_eq!(script.seen.len(), 1, "the quota of tokens is not used up by asking");
     }
     // What the old one lacks is known where no new one is to be had.
     script.clock_ms += 1000;
     script.answers.push_back(answer(403, json!({"error": "access_denied"})));
-    assert_eq!((call(&mut script), script.seen.len()), (Err("forbidden"), 2));
+    assert_eq!((call(&mut script), script.seen.len()), (Err("insufficient-scope"), 2));
     script.answers.extend([token("read:users"), answer(200, json!({"user_id": "auth0|a"}))]);
     assert_eq!(call(&mut script), Ok(json!({"user_id": "auth0|a"})));
     assert_eq!(script.seen.len(), 4);
@@ -189,7 +190,7 @@ fn a_refused_token_is_fetched_anew_once_even_for_a_create() {
     assert_eq!(twice.seen[3].header("authorization"), Some("Bearer t2"));
     let mut never = script([token("t1"), answer(401, json!({})), token("t2"), answer(401, json!({}))]);
     let error = run(&credentials, &mut never, "create-role", json!({"name": "A"})).unwrap_err();
-    assert_eq!(error.kind(), "unauthenticated");
+    assert_eq!(error.code.as_str(), "unauthenticated");
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn wrong_credentials_are_unauthenticated_in_the_tenants_words_without_the_secret
     for status in [401, 403] {
         let mut script = script([answer(status, refusal.clone())]);
         let error = run(&credentials, &mut script, "get-user", json!({"user_id": "auth0|a"})).unwrap_err();
-        assert_eq!(error.kind(), "unauthenticated");
+        assert_eq!(error.code.as_str(), "unauthenticated");
         assert!(error.to_string().contains("Unauthorized"));
         assert!(!format!("{error:?}").contains("canary"));
     }
@@ -218,7 +219,7 @@ fn a_create_whose_answer_is_lost_is_reported_and_not_repeated() {
         let mut script = script([lost]);
         let input = json!({"connection": "db", "email": "a@b.example"});
         let error = run(&[], &mut script, "create-user", input).unwrap_err();
-        assert_eq!(error.kind(), "outcome-unknown", "{error}");
+        assert_eq!(error.code.as_str(), "outcome-unknown", "{error}");
         assert_eq!(script.seen.len(), 1);
     }
 }
@@ -230,10 +231,10 @@ fn a_read_is_repeated_until_the_retries_are_used_up() {
     run(&[], &mut good, "list-roles", json!({})).unwrap();
     assert_eq!(good.seen.len(), 3);
     let mut bad = script([lost(), lost(), lost()]);
-    assert_eq!(run(&[], &mut bad, "list-roles", json!({})).unwrap_err().kind(), "unreachable");
+    assert_eq!(run(&[], &mut bad, "list-roles", json!({})).unwrap_err().code.as_str(), "unreachable");
     let mut unavailable = script([answer(500, Value::Null)]);
     let error = run(&[("AUTH0_MAX_RETRIES", "0")], &mut unavailable, "list-roles", json!({})).unwrap_err();
-    assert_eq!(error.kind(), "unavailable");
+    assert_eq!(error.code.as_str(), "unavailable");
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn a_429_waits_as_told_and_ends_typed_where_the_deadline_is_nearer() {
     assert_eq!(patient.slept_ms, 2000);
     let mut hurried = script([throttled("60")]);
     let error = run(&[], &mut hurried, "create-role", json!({"name": "A"})).unwrap_err();
-    let Error::Throttled { retry_after_ms, .. } = error else { panic!("{error:?}") };
+    let Error { code: Code::RateLimited, retry_after_ms, .. } = error else { panic!("{error:?}") };
     assert_eq!(retry_after_ms, Some(60_000));
     assert_eq!(hurried.slept_ms, 0);
 }
@@ -253,9 +254,12 @@ fn a_429_waits_as_told_and_ends_typed_where_the_deadline_is_nearer() {
 fn a_failure_without_its_body_is_told_by_its_status() {
     let cut =
         |status| Err(SendError::Cut { head: answer(status, Value::Null).unwrap(), message: "closed".into() });
-    for (status, kind) in [(404, "missing"), (409, "conflict"), (401, "unauthenticated")] {
+    for (status, kind) in [(404, "not-found"), (409, "conflict"), (401, "unauthenticated")] {
         let mut script = script([cut(status)]);
-        assert_eq!(run(&[], &mut script, "create-role", json!({"name": "A"})).unwrap_err().kind(), kind);
+        assert_eq!(
+            run(&[], &mut script, "create-role", json!({"name": "A"})).unwrap_err().code.as_str(),
+            kind
+        );
     }
     let mut throttled = script([cut(429), answer(200, json!({"id": "rol_1"}))]);
     run(&[], &mut throttled, "create-role", json!({"name": "A"})).unwrap();
@@ -265,10 +269,10 @@ fn a_failure_without_its_body_is_told_by_its_status() {
 fn a_delete_that_is_not_found_when_repeated_may_have_been_done() {
     let mut repeated = script([answer(503, Value::Null), answer(404, json!({}))]);
     let error = run(&[], &mut repeated, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
-    assert_eq!(error.kind(), "outcome-unknown");
+    assert_eq!(error.code.as_str(), "outcome-unknown");
     let mut plain = script([answer(404, json!({}))]);
     let error = run(&[], &mut plain, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
-    assert_eq!(error.kind(), "missing");
+    assert_eq!(error.code.as_str(), "not-found");
 }
 
 #[test]
@@ -291,7 +295,7 @@ fn a_delete_that_may_have_been_done_is_unknown_however_it_ends() {
         let mut script = script([first, last]);
         let retry = [("AUTH0_MAX_RETRIES", "1")];
         let error = run(&retry, &mut script, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
-        assert_eq!((error.kind(), script.seen.len()), ("outcome-unknown", 2), "{ends}: {error}");
+        assert_eq!((error.code.as_str(), script.seen.len()), ("outcome-unknown", 2), "{ends}: {error}");
     }
 }
 
@@ -302,12 +306,12 @@ fn a_delete_that_did_not_happen_is_not_called_unknown() {
         (refused(), refused(), "unreachable"),
         (answer(503, Value::Null), answer(503, Value::Null), "unavailable"),
         (answer(503, Value::Null), answer(409, Value::Null), "conflict"),
-        (refused(), answer(404, Value::Null), "missing"),
+        (refused(), answer(404, Value::Null), "not-found"),
     ] {
         let mut script = script([first, last]);
         let retry = [("AUTH0_MAX_RETRIES", "1")];
         let error = run(&retry, &mut script, "delete-role", json!({"role_id": "rol_1"})).unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.code.as_str(), kind, "{error}");
     }
 }
 
@@ -320,7 +324,7 @@ fn a_delete_whose_deadline_passes_before_its_repetition_is_unknown_and_a_read_un
         let mut script = script([Err(SendError::Lost("connection reset".into()))]);
         script.oversleep_ms = 60_000;
         let error = run(&[], &mut script, action, input).unwrap_err();
-        assert_eq!((error.kind(), script.seen.len()), (kind, 1), "{error}");
+        assert_eq!((error.code.as_str(), script.seen.len()), (kind, 1), "{error}");
         assert!(error.to_string().contains("deadline"), "{error}");
     }
 }
@@ -328,13 +332,13 @@ fn a_delete_whose_deadline_passes_before_its_repetition_is_unknown_and_a_read_un
 #[test]
 fn a_certificate_that_is_not_trusted_is_not_tried_again() {
     let mut script = script([Err(SendError::Unreachable("certificate".into()))]);
-    assert_eq!(run(&[], &mut script, "list-roles", json!({})).unwrap_err().kind(), "unreachable");
+    assert_eq!(run(&[], &mut script, "list-roles", json!({})).unwrap_err().code.as_str(), "unreachable");
 }
 
 #[test]
 fn a_denied_request_is_not_tried_again() {
     let mut script = script([Err(SendError::Denied("policy".into()))]);
-    assert_eq!(run(&[], &mut script, "list-roles", json!({})).unwrap_err().kind(), "denied");
+    assert_eq!(run(&[], &mut script, "list-roles", json!({})).unwrap_err().code.as_str(), "policy-denied");
 }
 
 #[test]
@@ -389,7 +393,7 @@ fn no_bad_input_reaches_the_tenant() {
     for (action, input) in cases {
         let mut script = script([]);
         let error = run(&[], &mut script, action, input.clone()).unwrap_err();
-        assert_eq!(error.kind(), "invalid-input", "{action} {error}");
+        assert_eq!(error.code.as_str(), "invalid-input", "{action} {error}");
         assert!(script.seen.is_empty());
     }
 }
@@ -400,7 +404,7 @@ fn unknown_role_names_change_nothing() {
         script([answer(200, json!([{"id": "rol_1", "name": "Admins"}])), answer(200, json!([]))]);
     let input = json!({"user_id": "auth0|a", "role_names": ["Admin", "Ghost"]});
     let error = run(&[], &mut script, "assign-user-roles", input).unwrap_err();
-    assert_eq!(error.kind(), "missing");
+    assert_eq!(error.code.as_str(), "not-found");
     assert!(error.to_string().contains("'Admin', 'Ghost'"), "{error}");
     assert!(script.seen.iter().all(|seen| seen.method == "GET"));
 }
@@ -411,7 +415,7 @@ fn a_rotation_whose_answer_has_no_secret_is_in_doubt() {
     let mut script = Script::default();
     script.answers.push_back(answer(200, Value::Null));
     let error = run(&[], &mut script, "rotate-client-secret", json!({"client_id": "abc"})).unwrap_err();
-    assert_eq!((error.kind(), script.seen.len()), ("outcome-unknown", 1));
+    assert_eq!((error.code.as_str(), script.seen.len()), ("outcome-unknown", 1));
 }
 
 #[test]
@@ -422,5 +426,6 @@ fn a_rotated_secret_is_not_lost_where_the_stamp_fails() {
     ]);
     let application = run(&[], &mut script, "rotate-client-secret", json!({"client_id": "c"})).unwrap();
     assert_eq!(application["client_secret"], "new");
-    assert_eq!(application["stamp_error"]["kind"], "forbidden");
+    assert_eq!(application["stamped"], false);
+    assert_eq!(application["stamp_error"]["code"], "insufficient-scope");
 }

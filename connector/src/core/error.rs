@@ -1,11 +1,94 @@
-//! The errors of all actions: the cases of the contract's `types.error`, in Rust.
+//! The error of all actions: the contract's `types.error`, in Rust.
 //!
-//! A case says what an engine can do about it (ask for scopes, wait, look before trying again); the text is for
-//! people. Nothing here ever holds a token, a secret or a request body.
+//! Its code says what happened and, by its disposition, what a caller can do about it; the text is for people. Nothing
+//! here ever holds a token, a secret or a request body.
 
-/// What is known about a failure.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problem {
+/// What happened. The names and what each promises are in `wit/types.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The input was refused, before any request or by the tenant's schema.
+    InvalidInput,
+    /// What the input names does not exist.
+    NotFound,
+    /// It exists already, or is in a state that excludes the change.
+    Conflict,
+    /// Understood and refused by a business rule.
+    Rejected,
+    /// No credential, or one that the tenant does not accept.
+    Unauthenticated,
+    /// The token lacks a scope.
+    InsufficientScope,
+    /// Not allowed for another reason, such as the tenant's plan.
+    Forbidden,
+    /// The host's policy refused the request.
+    PolicyDenied,
+    /// The rate limit is used up.
+    RateLimited,
+    /// The tenant cannot serve now.
+    Unavailable,
+    /// No answer, and nothing was changed.
+    Unreachable,
+    /// A write was sent and its answer was lost.
+    OutcomeUnknown,
+    /// An answer that the API does not document.
+    UnexpectedAnswer,
+}
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Change the input.
+    FixInput,
+    /// Change a credential, a grant, a policy or the plan.
+    FixAccess,
+    /// Come back later.
+    RetryLater,
+    /// Look before the call is repeated.
+    VerifyFirst,
+    /// Nothing.
+    GiveUp,
+}
+
+impl Code {
+    /// Returns the code's name, as the contract has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid-input",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Rejected => "rejected",
+            Self::Unauthenticated => "unauthenticated",
+            Self::InsufficientScope => "insufficient-scope",
+            Self::Forbidden => "forbidden",
+            Self::PolicyDenied => "policy-denied",
+            Self::RateLimited => "rate-limited",
+            Self::Unavailable => "unavailable",
+            Self::Unreachable => "unreachable",
+            Self::OutcomeUnknown => "outcome-unknown",
+            Self::UnexpectedAnswer => "unexpected-answer",
+        }
+    }
+
+    /// Returns what a caller can do.
+    pub fn disposition(self) -> Disposition {
+        match self {
+            Self::InvalidInput | Self::NotFound | Self::Conflict | Self::Rejected => Disposition::FixInput,
+            Self::Unauthenticated | Self::InsufficientScope | Self::Forbidden | Self::PolicyDenied => {
+                Disposition::FixAccess
+            }
+            Self::RateLimited | Self::Unavailable | Self::Unreachable => Disposition::RetryLater,
+            Self::OutcomeUnknown => Disposition::VerifyFirst,
+            Self::UnexpectedAnswer => Disposition::GiveUp,
+        }
+    }
+}
+
+/// Why an action failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What happened.
+    pub code: Code,
     /// What was refused or failed, and how to do it right.
     pub message: String,
     /// HTTP status of the answer, where there was one.
@@ -14,111 +97,54 @@ pub struct Problem {
     pub error_code: Option<String>,
     /// Auth0's request id, where the answer had one.
     pub request_id: Option<String>,
-    /// Whether it is a phrase about the action's input, before which the action's name is put where that is known.
+    /// How long to wait, in milliseconds, where the tenant said so.
+    pub retry_after_ms: Option<u64>,
+    /// Of [`Code::InsufficientScope`]: the scopes of which one is enough.
+    pub scopes: Vec<String>,
+    /// Whether the message is a phrase about the action's input, before which the action's name is put where that is
+    /// known.
     pub about_input: bool,
 }
 
-impl Problem {
-    /// Makes a problem that no answer of the tenant stands behind.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..Self::default() }
-    }
-}
-
-/// Why an action failed. See `wit/types.wit` for what each case promises.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The input was refused, before any request or by the tenant's schema.
-    #[error("{}", .0.message)]
-    InvalidInput(Problem),
-    /// No credential, or one that the tenant does not accept.
-    #[error("{}", .0.message)]
-    Unauthenticated(Problem),
-    /// The credential lacks a scope, or the plan a feature.
-    #[error("{}", .problem.message)]
-    Forbidden {
-        /// What was refused.
-        problem: Problem,
-        /// The scopes that would do.
-        scopes: Vec<String>,
-    },
-    /// What the input names does not exist.
-    #[error("{}", .0.message)]
-    Missing(Problem),
-    /// It exists already, or is in a state that excludes the change.
-    #[error("{}", .0.message)]
-    Conflict(Problem),
-    /// The rate limit is used up.
-    #[error("{}", .problem.message)]
-    Throttled {
-        /// What was refused.
-        problem: Problem,
-        /// How long to wait, in milliseconds, where the tenant said so.
-        retry_after_ms: Option<u64>,
-    },
-    /// Understood and refused for a reason of business.
-    #[error("{}", .0.message)]
-    Rejected(Problem),
-    /// The tenant cannot serve now.
-    #[error("{}", .0.message)]
-    Unavailable(Problem),
-    /// A write was sent and its answer was lost.
-    #[error("{}", .0.message)]
-    OutcomeUnknown(Problem),
-    /// No answer, and nothing was changed.
-    #[error("{}", .0.message)]
-    Unreachable(Problem),
-    /// The host's policy refused the request.
-    #[error("{}", .0.message)]
-    Denied(Problem),
-    /// Anything else.
-    #[error("{}", .0.message)]
-    Other(Problem),
-}
-
 impl Error {
+    /// Makes an error that no answer of the tenant stands behind.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            status: None,
+            error_code: None,
+            request_id: None,
+            retry_after_ms: None,
+            scopes: Vec::new(),
+            about_input: false,
+        }
+    }
+
     /// Refuses an input before any request.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self::InvalidInput(Problem::new(message))
+        Self::new(Code::InvalidInput, message)
     }
 
     /// Refuses something of an action's input, in a phrase: ``missing property `user_id` ``.
     pub fn refused(problem: impl Into<String>) -> Self {
-        Self::InvalidInput(Problem { about_input: true, ..Problem::new(problem) })
+        Self { about_input: true, ..Self::invalid(problem) }
     }
 
-    /// Returns the case's name, as the contract has it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::InvalidInput(_) => "invalid-input",
-            Self::Unauthenticated(_) => "unauthenticated",
-            Self::Forbidden { .. } => "forbidden",
-            Self::Missing(_) => "missing",
-            Self::Conflict(_) => "conflict",
-            Self::Throttled { .. } => "throttled",
-            Self::Rejected(_) => "rejected",
-            Self::Unavailable(_) => "unavailable",
-            Self::OutcomeUnknown(_) => "outcome-unknown",
-            Self::Unreachable(_) => "unreachable",
-            Self::Denied(_) => "denied",
-            Self::Other(_) => "other",
-        }
+    /// Returns it with the status of the answer behind it.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
     }
 
-    /// Returns what is known, whatever the case.
-    pub fn problem(&self) -> &Problem {
-        match self {
-            Self::Forbidden { problem, .. } | Self::Throttled { problem, .. } => problem,
-            Self::InvalidInput(problem)
-            | Self::Unauthenticated(problem)
-            | Self::Missing(problem)
-            | Self::Conflict(problem)
-            | Self::Rejected(problem)
-            | Self::Unavailable(problem)
-            | Self::OutcomeUnknown(problem)
-            | Self::Unreachable(problem)
-            | Self::Denied(problem)
-            | Self::Other(problem) => problem,
-        }
+    /// Returns it with another code and message; what is known of the answer stays.
+    #[must_use]
+    pub fn told(self, code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), ..self }
+    }
+
+    /// Returns whether the tenant did not let the token do it.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.code, Code::InsufficientScope | Code::Forbidden)
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::error::{Error, Problem};
+use super::error::{Code, Error};
 use super::json::{self, JsonError};
 use super::retry::Attempt;
 use super::timestamp::parse_ms;
@@ -91,47 +91,46 @@ impl Response {
             .iter()
             .find_map(|key| body.get(key).and_then(Value::as_str))
             .map_or_else(|| format!("the tenant answered {}", self.status), shorten);
-        let problem = Problem {
-            message,
+        let error = Error {
             status: Some(self.status),
             error_code: error_code.map(shorten),
             request_id: self.header("x-auth0-requestid").map(shorten),
-            about_input: false,
+            ..Error::new(Code::UnexpectedAnswer, message)
         };
+        let coded = |code| Error { code, ..error.clone() };
         match (self.status, error_code) {
             // Auth0 says "Bearer" here, literally, for a header that is not a token.
-            (401, _) | (400, Some("Bearer")) => Error::Unauthenticated(problem),
+            (401, _) | (400, Some("Bearer")) => coded(Code::Unauthenticated),
             (400, Some("invalid_body" | "invalid_uri" | "invalid_query_string" | "invalid_paging"))
-            | (413 | 414, _) => Error::InvalidInput(problem),
+            | (413 | 414, _) => coded(Code::InvalidInput),
             (403, None | Some("insufficient_scope")) => {
-                let scopes = named_scopes(&problem.message)
+                let scopes = named_scopes(&error.message)
                     .unwrap_or_else(|| scopes.iter().map(|&scope| scope.to_owned()).collect());
-                Error::Forbidden { problem, scopes }
+                Error { scopes, ..coded(Code::InsufficientScope) }
             }
-            (403, Some(_)) => Error::Forbidden { problem, scopes: Vec::new() },
-            (404, _) => Error::Missing(problem),
-            (409, _) => Error::Conflict(problem),
+            (403, Some(_)) => coded(Code::Forbidden),
+            (404, _) => coded(Code::NotFound),
+            (409, _) => coded(Code::Conflict),
             (429, _) => {
                 // A reset that has passed already says nothing of when to come back.
                 let retry_after_ms = self.wait_ms(now_unix_ms).filter(|ms| *ms > 0);
-                Error::Throttled { problem, retry_after_ms }
+                Error { retry_after_ms, ..coded(Code::RateLimited) }
             }
             // 503 says that the request was not taken up (RFC 9110, section 15.6.4). Any other 5xx may come after a write
             // was done, or from a gateway that got no answer and knows no more than we do.
-            (408 | 500..=502 | 504..=599, _) if !safe => Error::OutcomeUnknown(Problem {
-                message: format!(
-                    "{}; it may have been done all the same: look before trying again",
-                    problem.message
-                ),
-                ..problem
-            }),
-            (408 | 500..=599, _) => Error::Unavailable(problem),
-            (400..=499, _) => Error::Rejected(problem),
-            (300..=399, _) => Error::Other(Problem {
-                message: format!("the tenant answered {} (a redirect, which is never followed)", self.status),
-                ..problem
-            }),
-            _ => Error::Other(problem),
+            (408 | 500..=502 | 504..=599, _) if !safe => {
+                let message =
+                    format!("{}; it may have been done all the same: verify before retrying", error.message);
+                error.told(Code::OutcomeUnknown, message)
+            }
+            (408 | 500..=599, _) => coded(Code::Unavailable),
+            (400..=499, _) => coded(Code::Rejected),
+            (300..=399, _) => {
+                let message =
+                    format!("the tenant answered {} (a redirect, which is never followed)", self.status);
+                error.told(Code::UnexpectedAnswer, message)
+            }
+            _ => error,
         }
     }
 }
@@ -172,26 +171,31 @@ mod tests {
             (400, r#"{"errorCode":"auth0_idp_error","message":"m"}"#, "rejected"),
             (400, r#"{"message":"PasswordStrengthError: Password is too weak"}"#, "rejected"),
             (401, r#"{"message":"Invalid token"}"#, "unauthenticated"),
-            (403, r#"{"errorCode":"insufficient_scope","message":"m"}"#, "forbidden"),
-            (404, r#"{"message":"The role does not exist."}"#, "missing"),
+            (403, r#"{"errorCode":"insufficient_scope","message":"m"}"#, "insufficient-scope"),
+            (403, r#"{"errorCode":"insufficient_entitlement","message":"m"}"#, "forbidden"),
+            (404, r#"{"message":"The role does not exist."}"#, "not-found"),
             (409, r#"{"errorCode":"auth0_idp_error","message":"The user already exists."}"#, "conflict"),
             (413, "", "invalid-input"),
             (414, "<html>", "invalid-input"),
             (422, "{}", "rejected"),
-            (429, "{}", "throttled"),
+            (429, "{}", "rate-limited"),
             (500, "oops", "unavailable"),
             (503, "{}", "unavailable"),
             (504, "{}", "unavailable"),
             (408, "", "unavailable"),
-            (302, "", "other"),
+            (302, "", "unexpected-answer"),
         ];
         for (status, body, kind) in cases {
-            assert_eq!(response(status, body).error(&[], true, 0).kind(), kind, "{status} {body}");
+            assert_eq!(response(status, body).error(&[], true, 0).code.as_str(), kind, "{status} {body}");
         }
         for status in [408, 500, 502, 504, 524] {
-            assert_eq!(response(status, "").error(&[], false, 0).kind(), "outcome-unknown", "{status}");
+            assert_eq!(
+                response(status, "").error(&[], false, 0).code.as_str(),
+                "outcome-unknown",
+                "{status}"
+            );
         }
-        assert_eq!(response(503, "").error(&[], false, 0).kind(), "unavailable");
+        assert_eq!(response(503, "").error(&[], false, 0).code.as_str(), "unavailable");
     }
 
     #[test]
@@ -200,19 +204,27 @@ mod tests {
             403,
             r#"{"errorCode":"insufficient_scope","message":"Insufficient scope, expected any of: read:users, read:roles"}"#,
         );
-        let Error::Forbidden { scopes, .. } = named.error(&["x:y"], true, 0) else { panic!("forbidden") };
+        let Error { code: Code::InsufficientScope, scopes, .. } = named.error(&["x:y"], true, 0) else {
+            panic!("forbidden")
+        };
         assert_eq!(scopes, ["read:users", "read:roles"]);
         let remarked = response(
             403,
             r#"{"errorCode":"insufficient_scope","message":"Insufficient scope, expected any of: read:client_keys (needed for: client_secret)"}"#,
         );
-        let Error::Forbidden { scopes, .. } = remarked.error(&["x:y"], true, 0) else { panic!("forbidden") };
+        let Error { code: Code::InsufficientScope, scopes, .. } = remarked.error(&["x:y"], true, 0) else {
+            panic!("forbidden")
+        };
         assert_eq!(scopes, ["read:client_keys"]);
         let unnamed = response(403, r#"{"errorCode":"insufficient_scope","message":"no"}"#);
-        let Error::Forbidden { scopes, .. } = unnamed.error(&["x:y"], true, 0) else { panic!("forbidden") };
+        let Error { code: Code::InsufficientScope, scopes, .. } = unnamed.error(&["x:y"], true, 0) else {
+            panic!("forbidden")
+        };
         assert_eq!(scopes, ["x:y"]);
         let plan = response(403, r#"{"errorCode":"insufficient_entitlement","message":"upgrade"}"#);
-        let Error::Forbidden { scopes, .. } = plan.error(&["x:y"], true, 0) else { panic!("forbidden") };
+        let Error { code: Code::Forbidden, scopes, .. } = plan.error(&["x:y"], true, 0) else {
+            panic!("forbidden")
+        };
         assert!(scopes.is_empty());
     }
 

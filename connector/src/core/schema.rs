@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::operations::Paging;
+
 /// What a member of an object is.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -38,12 +40,8 @@ pub struct Shape(pub &'static [(&'static str, Kind, &'static str)]);
 pub enum Output {
     /// One object.
     One(&'static Shape),
-    /// `{items, total?, next?}` with the page to ask for next.
-    Pages(&'static Shape),
-    /// `{items, total?, next?}` with the next cursor.
-    Checkpoint(&'static Shape),
-    /// `{items, total?, next?}` with the next cursor, or the next page where pages were asked for.
-    Cursor(&'static Shape),
+    /// `{items, total?, next?}`: a part of a list that the API pages so.
+    Page(&'static Shape, Paging),
     /// `{items}`: all there are.
     All(&'static Shape),
     /// `{}`: done.
@@ -56,24 +54,8 @@ impl Output {
         let mut schema = match self {
             Self::One(shape) => shape.schema(),
             Self::Done => json!({ "type": "object", "description": "Empty: the action was done" }),
-            Self::Pages(shape) => list(
-                shape,
-                Some(json!({
-                    "type": "integer", "minimum": 1, "description": "The page to ask for next; absent on the last one"
-                })),
-            ),
-            Self::Checkpoint(shape) => list(
-                shape,
-                Some(json!({ "type": "string", "description": "The next `from`; absent on the last one" })),
-            ),
-            Self::Cursor(shape) => list(
-                shape,
-                Some(json!({
-                    "type": ["string", "integer"],
-                    "description": "The next `from`, or the next `page` where pages were asked for; absent on the last one"
-                })),
-            ),
-            Self::All(shape) => list(shape, None),
+            Self::Page(shape, _) => list(shape, true),
+            Self::All(shape) => list(shape, false),
         };
         if let Some(map) = schema.as_object_mut() {
             map.shift_insert(0, "$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
@@ -82,16 +64,21 @@ impl Output {
     }
 }
 
-fn list(shape: &Shape, next: Option<Value>) -> Value {
+fn list(shape: &Shape, paged: bool) -> Value {
     let mut properties = Map::new();
     properties.insert("items".to_owned(), json!({ "type": "array", "items": shape.schema() }));
-    if let Some(next) = next {
-        let total =
-            json!({ "type": "integer", "minimum": 0, "description": "How many there are, where asked for" });
-        properties.insert("total".to_owned(), total);
-        properties.insert("next".to_owned(), next);
+    if paged {
+        properties.extend(page_properties());
     }
     json!({ "type": "object", "properties": properties, "required": ["items"] })
+}
+
+/// Returns what a page has beside its items.
+pub(crate) fn page_properties() -> [(String, Value); 2] {
+    let total = json!({ "type": "integer", "minimum": 0, "description": "How many there are, where the tenant says" });
+    let next =
+        json!({ "type": "string", "description": "The `cursor` to go on with; absent on the last page" });
+    [("total".to_owned(), total), ("next".to_owned(), next)]
 }
 
 impl Shape {

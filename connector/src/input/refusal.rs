@@ -4,13 +4,10 @@
 
 use std::fmt;
 
-use crate::core::spelling::{no_property, unknown_property};
+use crate::core::spelling::unknown_property;
 
 /// How much is told of what is wrong: who sent hundreds of wrong members meant another action.
 pub(crate) const MOST_TOLD: usize = 5;
-
-/// What operations call the two members that a list is read by, and what curated actions call them.
-const PAGING: [(&str, [&str; 2]); 2] = [("limit", ["per_page", "take"]), ("cursor", ["page", "from"])];
 
 /// Something wrong with a value or a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,19 +116,9 @@ impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(name) => write!(f, "missing property `{name}`"),
-            Self::Unknown { name, known } => f.write_str(&unknown(name, known)),
+            Self::Unknown { name, known } => f.write_str(&unknown_property(name, known)),
             Self::Unfit(phrase) => f.write_str(phrase),
             Self::Empty => f.write_str("is empty: name at least one property"),
         }
-    }
-}
-
-fn unknown(name: &str, known: &[&str]) -> String {
-    let paging = PAGING.iter().find(|(common, _)| *common == name);
-    let own =
-        paging.map(|(_, own)| own.iter().filter(|own| known.contains(own)).copied().collect::<Vec<_>>());
-    match own.filter(|own| !own.is_empty()) {
-        Some(own) => no_property(name, &format!("this action has `{}` instead", own.join("` or `"))),
-        None => unknown_property(name, known),
     }
 }

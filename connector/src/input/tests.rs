@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 fn refused(id: &str, input: Value) -> String {
     let mut script = crate::client::tests::Script::default();
     let error = crate::client::tests::run(&[], &mut script, id, input).unwrap_err();
-    assert!(script.seen.is_empty() && error.kind() == "invalid-input", "{error}");
+    assert!(script.seen.is_empty() && error.code.as_str() == "invalid-input", "{error}");
     error.to_string()
 }
 
@@ -55,17 +55,18 @@ fn an_input_is_refused_in_the_words_of_operations_and_without_its_values() {
             "`page`: expected an integer from 0 to 4294967295, found a number outside that range",
         ),
         ("list-users", json!({"page": 1.5}), "`page`: expected an integer, found a number"),
-        ("list-users", json!({"limit": 5}), "unknown property `limit`; this action has `per_page` instead"),
-        ("list-users", json!({"cursor": "5"}), "unknown property `cursor`; this action has `page` instead"),
+        ("list-users", json!({"limit": "5"}), "`limit`: expected an integer, found a string"),
+        ("list-users", json!({"cursor": 5}), "`cursor`: expected a string, found a number"),
         (
-            "list-logs",
-            json!({"limit": 5}),
-            "unknown property `limit`; this action has `per_page` or `take` instead",
+            "list-users",
+            json!({"cursor": "x"}),
+            "`cursor`: not a cursor of list-users; give the `next` of the previous page",
         ),
+        ("list-users", json!({"take": 5}), "unknown property `take`; it takes q, sort, "),
         (
-            "list-logs",
-            json!({"cursor": "5"}),
-            "unknown property `cursor`; this action has `page` or `from` instead",
+            "organizations.list",
+            json!({"per_page": 5}),
+            "unknown property `per_page`; a list is read by `limit` and `cursor`",
         ),
         (
             "update-user",

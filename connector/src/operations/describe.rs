@@ -35,7 +35,7 @@ pub fn description(operation: &Operation) -> String {
             sentences.push("Early access: a tenant that does not have it answers forbidden.".to_owned())
         }
         Stage::Beta => sentences.push("Beta: it may change or go.".to_owned()),
-        Stage::Ga | Stage::Unstated => {}
+        Stage::Ga | Stage::Unknown => {}
     }
     sentences.join(" ")
 }
@@ -46,6 +46,6 @@ fn paged(paging: Paging) -> &'static str {
             "Reaches the first 1000 records; beyond, it ends with invalid-input that says how to go on."
         }
         Paging::Checkpoint | Paging::Either => "Reads on by the `next` of the previous page, without end.",
-        Paging::Whole => "The tenant answers all of it at once.",
+        Paging::None => "The tenant answers all of it at once.",
     }
 }

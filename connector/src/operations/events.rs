@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::list::DEFAULT_LIMIT;
 use crate::client::Client;
 use crate::core::error::Error;
 use crate::core::events;
 use crate::core::paging::listed;
 use crate::core::request::Request;
+use crate::list::DEFAULT_LIMIT;
 
 /// Reads a part of a stream. `next` is there also when nothing came: a reader that keeps it misses nothing.
 ///

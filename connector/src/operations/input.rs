@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::check;
 use super::operation::{Body, BodyForm, Kind, Member, Operation};
-use super::{check, list};
 use crate::core::error::Error;
 use crate::core::path::check_segment;
 use crate::core::spelling::{no_property, unknown_property};
@@ -153,7 +153,7 @@ impl Input {
             ParamLocation::Whole(whole) => self.body = Some(self::whole(whole, value)?),
             ParamLocation::AnyBody => self.body = Some(value),
             ParamLocation::AnyQuery => any_query(value, &mut self.query)?,
-            ParamLocation::Limit => self.limit = Some(list::limit(operation, &value).map_err(misfit)?),
+            ParamLocation::Limit => self.limit = Some(operation.limit(&value).map_err(misfit)?),
             ParamLocation::Cursor => match value {
                 Value::String(cursor) if !cursor.is_empty() => self.cursor = Some(cursor),
                 value => {

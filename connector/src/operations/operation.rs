@@ -13,17 +13,20 @@ pub enum Stage {
     /// Beta.
     Beta,
     /// Auth0's documentation does not say.
-    Unstated,
+    Unknown,
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ga, Self::Ea, Self::Beta, Self::Unknown];
+
     /// Returns its name, as the contract has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ga => "ga",
             Self::Ea => "ea",
             Self::Beta => "beta",
-            Self::Unstated => "unstated",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -32,13 +35,25 @@ impl Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paging {
     /// None.
-    Whole,
+    None,
     /// `page` and `per_page`, up to the 1000th record.
     Offset,
     /// `from` and `take`.
     Checkpoint,
     /// Both.
     Either,
+}
+
+impl Paging {
+    /// Returns its name, as the contract's schemas have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Offset => "offset",
+            Self::Checkpoint => "checkpoint",
+            Self::Either => "offset-or-checkpoint",
+        }
+    }
 }
 
 /// What a successful answer holds.
@@ -176,7 +191,7 @@ pub struct Operation {
     /// Whether it takes `include_totals`.
     pub totals: bool,
     /// Whether it reads or writes what is known of a person.
-    pub personal: bool,
+    pub handles_personal_data: bool,
     /// How its list is paged.
     pub paging: Paging,
     /// Largest page.

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::list::Way;
 use super::operation::{Answer, BodyForm, Operation};
 use super::{answer, events, input, multipart};
 use crate::client::Client;
@@ -40,7 +39,10 @@ pub fn run(
     }
     match operation.answer {
         Answer::Rows(_) => {
-            Way::choose(operation, input.limit, input.cursor)?.read(client, operation, &request)
+            let beyond = || operation.way_beyond();
+            let list = operation.list(&beyond);
+            let way = list.way(input.limit, input.cursor)?;
+            list.read(client, &request, way)
         }
         Answer::Events => events::read(client, request, input.limit, input.cursor),
         // 204 says that there is nothing in it (facts, section 4: the errors of a job).

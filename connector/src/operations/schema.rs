@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::input::ParamLocation;
-use super::list::{DEFAULT_LIMIT, most};
 use super::operation::{Answer, Body, BodyForm, Format, Kind, Member, Operation};
+use crate::core::schema::page_properties;
+use crate::list::DEFAULT_LIMIT;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -50,7 +51,7 @@ fn property(operation: &Operation, place: ParamLocation<'_>) -> Value {
             "description": "Query parameters by name; a list repeats the name",
         }),
         ParamLocation::Limit => {
-            let most = most(operation);
+            let most = operation.most();
             json!({
                 "type": "integer", "minimum": 1, "maximum": most, "default": DEFAULT_LIMIT.min(most),
                 "description": "Most items to answer",
@@ -202,11 +203,9 @@ pub fn output(operation: &Operation) -> Value {
             object(json!({ "value": { "type": "number", "description": "What the tenant answered" } }))
         }
         Answer::Rows(_) | Answer::Events => {
-            let mut schema = object(json!({
-                "items": { "type": "array" },
-                "total": { "type": "integer", "minimum": 0, "description": "How many there are, where the tenant says" },
-                "next": { "type": "string", "description": "The `cursor` to go on with; absent on the last page" },
-            }));
+            let mut properties = Map::from_iter([("items".to_owned(), json!({ "type": "array" }))]);
+            properties.extend(page_properties());
+            let mut schema = object(properties.into());
             put(&mut schema, "required", json!(["items"]));
             schema
         }

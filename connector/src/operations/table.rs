@@ -154,7 +154,7 @@ fn operation(number: usize) -> Option<Operation> {
         0 => Stage::Ga,
         1 => Stage::Ea,
         2 => Stage::Beta,
-        3 => Stage::Unstated,
+        3 => Stage::Unknown,
         _ => return None,
     };
     let effect = match from.number()? {
@@ -168,7 +168,7 @@ fn operation(number: usize) -> Option<Operation> {
     let flags = from.number()?;
     let flag = |bit: usize| flags & (1 << bit) != 0;
     let paging = match from.number()? {
-        0 => Paging::Whole,
+        0 => Paging::None,
         1 => Paging::Offset,
         2 => Paging::Checkpoint,
         3 => Paging::Either,
@@ -211,7 +211,7 @@ fn operation(number: usize) -> Option<Operation> {
         idempotent: flag(0),
         whole: flag(1),
         totals: flag(2),
-        personal: flag(3),
+        handles_personal_data: flag(3),
         paging,
         page_size,
         beyond,

@@ -21,7 +21,7 @@ fn refusal(id: &str, input: Value) -> String {
     let (result, seen) = run(id, input, Vec::new());
     assert!(seen.is_empty(), "{seen:?}");
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), "invalid-input");
+    assert_eq!(error.code.as_str(), "invalid-input");
     error.to_string()
 }
 

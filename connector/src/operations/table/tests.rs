@@ -44,7 +44,7 @@ fn the_component_carries_what_the_files_say() {
             "{}",
             read.name
         );
-        let flags = [read.idempotent, read.whole, read.totals, read.personal];
+        let flags = [read.idempotent, read.whole, read.totals, read.handles_personal_data];
         let whole = written.known == files::Known::Whole;
         let expected = [written.idempotent, whole, written.totals, written.personal];
         assert_eq!(flags, expected, "{}", read.name);
@@ -58,7 +58,7 @@ fn the_component_carries_what_the_files_say() {
         let scopes_for = written.scopes_for.iter().map(|(scope, part)| (scope.as_str(), part.as_str()));
         assert!(read.scopes_for.iter().copied().eq(scopes_for), "{}", read.name);
         let paging = match written.paging {
-            files::Paging::None => Paging::Whole,
+            files::Paging::None => Paging::None,
             files::Paging::Offset => Paging::Offset,
             files::Paging::Checkpoint => Paging::Checkpoint,
             files::Paging::Both => Paging::Either,
@@ -106,5 +106,5 @@ fn those_whose_request_alone_is_known_are_marked() {
     let marked: Vec<_> = all().filter(|operation| !operation.whole).collect();
     assert_eq!(marked.len(), 18);
     assert!(marked.iter().all(|operation| operation.query.is_empty() && operation.body.is_none()));
-    assert!(all().any(|operation| operation.stage == Stage::Unstated));
+    assert!(all().any(|operation| operation.stage == Stage::Unknown));
 }
