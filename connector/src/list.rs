@@ -5,6 +5,8 @@
 //! records since a later call asks for pages of another size.
 
 mod part;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
@@ -272,7 +274,7 @@ fn served(answer: &Value) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+mod page_tests {
     use super::*;
 
     #[test]

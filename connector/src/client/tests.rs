@@ -68,7 +68,11 @@ pub(crate) fn answer(status: u16, body: Value) -> Result<Response, SendError> {
     Ok(Response { status, headers: Vec::new(), body })
 }
 
-fn with_header(answer: Result<Response, SendError>, name: &str, value: &str) -> Result<Response, SendError> {
+pub(crate) fn with_header(
+    answer: Result<Response, SendError>,
+    name: &str,
+    value: &str,
+) -> Result<Response, SendError> {
     answer.map(|mut response| {
         response.headers.push((name.to_owned(), value.to_owned()));
         response

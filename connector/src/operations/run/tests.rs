@@ -322,12 +322,13 @@ proptest! {
         ceiling in proptest::sample::select(vec![50_usize, 100]),
         says in proptest::sample::select(vec![None, Some("limit"), Some("per_page")]),
         limits in proptest::collection::vec(1_usize..=100, 1..8),
+        action in proptest::sample::select(vec!["roles.list", "list-roles"]),
     ) {
         let settings = Settings::read([("AUTH0_DOMAIN", "t.eu.auth0.com")]).unwrap();
         let mut tokens = TokenCache::new();
         let mut tenant = Records { total, ceiling, says };
         let mut client = Client::new(&mut tenant, &settings, &mut tokens);
-        let list = crate::catalog::find("roles.list").unwrap();
+        let list = crate::catalog::find(action).unwrap();
         let (mut seen, mut cursor) = (Vec::new(), None::<String>);
         for limit in limits.iter().cycle().take(2000) {
             let mut input = json!({"limit": limit});
