@@ -8,8 +8,8 @@
 //! - names are Auth0's: `user-id` is `user_id`. What Auth0 spells otherwise is in [`SPELLINGS`];
 //! - `none` is left out; `json` is a document and no string;
 //! - `include-raw` is not the action's: it has the members `raw` of the answer filled;
-//! - a list is the answer's `items`; a record is read member by member, and what is absent or of another type than
-//!   documented is `none`.
+//! - a list is the answer's `items`; a record is read member by member: what is absent is `none` or the empty list, and so
+//!   is a value of another type than documented, but no item of a list is passed over.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -212,7 +212,7 @@ impl Family<'_> {
         let TypeDefKind::Result(result) = &self.resolve.types[id].kind else { bail!("it answers no result") };
         let Some(ok) = result.ok else { return Ok(("()".to_owned(), "|_, _| Some(())".to_owned())) };
         let read = match self.shape(ok)? {
-            shape @ Shape::List(_) => format!("|answer, raw| {}", self.read(&shape, "items")),
+            Shape::List(inner) => format!("|answer, raw| list_of(answer, \"items\", |answer| {})", self.read_value(&inner)),
             Shape::Named(_) => "FromAnswer::from_answer".to_owned(),
             _ => bail!("it answers neither a record nor a list"),
         };

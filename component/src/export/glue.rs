@@ -87,9 +87,14 @@ fn member<'a>(answer: &'a Value, name: &str) -> Option<&'a Value> {
     answer.get(name).filter(|value| !value.is_null())
 }
 
-/// Reads a list, without what is no item of it.
+/// Reads a list; nothing where one of its items cannot be read.
 fn items<T>(answer: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
-    answer.as_array().map(|items| items.iter().filter_map(read).collect())
+    answer.as_array()?.iter().map(read).collect()
+}
+
+/// Reads a member that is a list, which is empty where it is absent.
+fn list_of<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    member(answer, name).map_or_else(|| Some(Vec::new()), |list| items(list, read))
 }
 
 fn read_pairs(answer: &Value) -> Vec<(String, String)> {
