@@ -294,7 +294,8 @@ fn pages() -> Vec<String> {
     let files = fs::read_dir(program::root().join("docs")).expect("there is a folder of pages");
     let names = files.map(|file| file.expect("it can be listed").file_name().to_string_lossy().into_owned());
     let docs = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
-    ["README.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned).into_iter().chain(docs).collect()
+    let root = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    root.map(str::to_owned).into_iter().chain(docs).collect()
 }
 
 /// The anchors that GitHub gives the headings of a page.

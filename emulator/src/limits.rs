@@ -1,7 +1,7 @@
 //! Rate limits per plan: token buckets with Auth0's sizes and headers.
 //!
-//! The tenant-wide bucket of the Management API is checked first, then the bucket of the endpoint. Figures: facts sheet,
-//! section 3, which quotes Auth0's published tables.
+//! The tenant-wide bucket of the Management API is checked first, then the bucket of the endpoint. The figures are
+//! those that Auth0 publishes (facts, section 3).
 
 use std::collections::BTreeMap;
 use std::fmt;

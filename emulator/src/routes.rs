@@ -1,5 +1,5 @@
 //! Which handler answers which request, and the checks that come before it, in Auth0's order: authentication, scopes,
-//! path, query, body – then the handler, which checks existence and rules (facts sheet, section 2). Nothing tells where
+//! path, query, body – then the handler, which checks existence and rules (facts, section 2). Nothing tells where
 //! the rate limits stand in it; here they come after authentication, so that nobody uses a tenant's limits up without
 //! a token.
 

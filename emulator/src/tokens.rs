@@ -143,7 +143,7 @@ fn assertion_proves(
     assertion: &str,
     keys: &[(String, String)],
 ) -> bool {
-    // Limits of the whole assertion and of its claims: facts sheet, section 1.
+    // Limits of the whole assertion and of its claims (facts, section 1).
     if assertion.len() > 2048 {
         return false;
     }

@@ -33,7 +33,7 @@ const RESERVED: [&str; 18] = [
 ];
 
 fn bad(message: impl Into<String>) -> Refusal {
-    // [?] The codes of these refusals are not confirmed (facts sheet, section 10): `invalid_body` is the family's.
+    // [?] The codes of these refusals are not confirmed (facts, section 10): `invalid_body` is the family's.
     Refusal::new(StatusCode::BAD_REQUEST, "invalid_body", message)
 }
 

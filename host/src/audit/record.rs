@@ -14,7 +14,7 @@ const LONGEST_CALLER: usize = 128;
 /// action makes some forty.
 pub(super) const MOST_REQUESTS: usize = 100;
 
-/// One call of an action. In JSON: an object on a line of its own, with `event` set to `call`; docs/operations.md lists
+/// One call of an action. In JSON: an object on a line of its own, with `event` set to `call`; docs/running.md lists
 /// its members.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename = "call")]
