@@ -1,7 +1,7 @@
 //! What `PATCH /users/{id}` takes: passed through unchanged, once it is known to be what the caller meant.
 //!
 //! Auth0's PATCH has sharp edges: `null` unsets, metadata merge at the first level only, and `{}` deletes a whole bag
-//! of metadata. The last one is the failure that SDK users report again and again (facts/actions.md, complaint 9), so
+//! of metadata. The last one is the failure that SDK users report again and again (facts, section 11), so
 //! it needs a word of its own.
 
 use std::borrow::Cow;
