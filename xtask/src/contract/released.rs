@@ -92,8 +92,8 @@ pub fn versions(root: &Path) -> Result<Vec<(Version, PathBuf)>> {
 pub fn release(root: &Path) -> Result<Release> {
     let current = Shape::read(&contract(root))?;
     let refusals = differences_from(root, |version| *version != current.version)?;
-    if let Some(first) = refusals.first() {
-        bail!("{first}");
+    if !refusals.is_empty() {
+        bail!("{}", lines(&refusals));
     }
     let path = folder(root).join(current.version.to_string());
     let (wanted, found) = (texts(&contract(root))?, if path.exists() { texts(&path)? } else { Vec::new() });
@@ -101,10 +101,11 @@ pub fn release(root: &Path) -> Result<Release> {
         return Ok(Release::Unchanged(path));
     }
     if !found.is_empty() && is_tagged(root, &current.version)? {
-        return match differences_from(root, |version| *version == current.version)?.first() {
-            None => Ok(Release::Kept(path)),
-            Some(first) => bail!("{} is tagged, and {first}", current.version),
-        };
+        let differences = differences_from(root, |version| *version == current.version)?;
+        if !differences.is_empty() {
+            bail!("{} is tagged, and differs:\n{}", current.version, lines(&differences));
+        }
+        return Ok(Release::Kept(path));
     }
     fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     for (name, _) in &found {
@@ -114,6 +115,10 @@ pub fn release(root: &Path) -> Result<Release> {
         fs::write(path.join(name), text).with_context(|| format!("cannot write {name}"))?;
     }
     Ok(Release::Written(path))
+}
+
+fn lines(differences: &[Difference]) -> String {
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns whether a tag contains the text of a version, as far as this repository has its tags. Where git cannot tell,

@@ -191,6 +191,15 @@ impl Reader<'_> {
 
     fn type_item(self, id: TypeId) -> Result<Item> {
         let item = self.resolve.types.get(id).context("a type is not in its package")?;
+        let kind = match item.kind {
+            TypeDefKind::Record(_)
+            | TypeDefKind::Variant(_)
+            | TypeDefKind::Enum(_)
+            | TypeDefKind::Flags(_)
+            | TypeDefKind::Resource => item.kind.as_str(),
+            // `type name = …`, whatever it stands for.
+            _ => "type",
+        };
         let members = match &item.kind {
             TypeDefKind::Record(record) => record
                 .fields
@@ -212,7 +221,7 @@ impl Reader<'_> {
             TypeDefKind::Resource => Vec::new(),
             _ => vec![Member { kind: "definition", name: String::new(), of: self.definition(item)? }],
         };
-        Ok(Item { kind: item.kind.as_str(), members, since: since(&item.stability) })
+        Ok(Item { kind, members, since: since(&item.stability) })
     }
 
     /// Write what stands to the right of `type name =`, or where a used type comes from.
