@@ -75,12 +75,11 @@ fn the_component_exports_the_interfaces_of_the_contract_with_all_their_functions
     let (resolve, world) = decoded();
     let exports = interfaces(&resolve, resolve.worlds[world].exports.values());
     let names: Vec<String> = exports.keys().cloned().collect();
-    let mut expected: Vec<String> =
-        promised.keys().map(|name| format!("auth0:management/{name}@0.1.0")).collect();
+    let mut expected: Vec<String> = promised.values().filter_map(|id| contract.id_of(*id)).collect();
     expected.sort();
     assert_eq!(names, expected);
     for (name, interface) in promised {
-        let built = exports[&format!("auth0:management/{name}@0.1.0")];
+        let built = exports[&contract.id_of(interface).expect("interfaces have names")];
         assert_eq!(members(&resolve, built), members(&contract, interface), "{name}");
     }
 }

@@ -36,6 +36,9 @@ const SOURCES: [&str; 14] = [
     "liquid/src",
 ];
 
+/// What lies among them and is no source: a version that is released would change the component which it is of.
+const NO_SOURCES: [&str; 1] = ["wit/released"];
+
 /// Everything that the bytes of the component follow from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
@@ -169,8 +172,9 @@ fn add_files(path: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> 
         let entry = entry.with_context(cannot)?;
         let own = entry.file_name();
         let own = own.to_str().with_context(|| format!("{own:?} in {name} is no name of a source"))?;
-        if !own.starts_with('.') && !own.ends_with('~') {
-            add_files(&entry.path(), &format!("{name}/{own}"), files)?;
+        let name = format!("{name}/{own}");
+        if !own.starts_with('.') && !own.ends_with('~') && !NO_SOURCES.contains(&name.as_str()) {
+            add_files(&entry.path(), &name, files)?;
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod remap;
 mod test;
 mod toolchain;
 mod wasmtime;
+mod wit;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +39,9 @@ Commands:
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
   fuzz [TARGET]        Fuzz what reads input and answers, a minute per target; --seconds N: another time
+  wit [--out DIR]      Write the WIT package as registries and tools take it, into target/wit or DIR
+  wit --check          Hold it against the component that is carried, and against the versions in wit/released/
+  wit --release        Write wit/released/VERSION, unless that version is tagged
   reference [--check]  Write the pages in docs/ that are made from the component and the catalogue; --check: only compare them
 
 AUTH0_WASM_TOOLCHAIN=rustup|debian forces one of the two ways to a Rust that builds for WebAssembly.";
@@ -77,6 +81,7 @@ fn dispatch() -> Result<ExitCode> {
         (Some("demo"), args) => demo::run(&Workspace::load()?, args),
         (Some("fuzz"), args) => fuzz::run(&Workspace::load()?, args),
         (Some("test"), args) => test::run(&Workspace::load()?, args),
+        (Some("wit"), args) => wit::run(&Workspace::load()?, args),
         (Some("reference"), []) => reference::write(&Workspace::load()?),
         (Some("reference"), [flag]) if flag == "--check" => reference::check(&Workspace::load()?),
         (Some("help" | "--help" | "-h"), _) => {

@@ -3,6 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, bail};
+use xtask::peers;
 
 use crate::workspace::Workspace;
 use crate::{component, host, process, wasmtime};
@@ -25,6 +26,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     if runs_all(args) {
         look_for_programs()?;
+        install_peers(workspace);
     }
     component::build(workspace)?;
     component::build_hostile(workspace)?;
@@ -63,6 +65,19 @@ fn look_for_programs() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Install what makes bindings of other languages, while the reader is told of it. Where that does not work the tests that
+/// need it say so, and in CI they fail.
+fn install_peers(workspace: &Workspace) {
+    process::say("looking for the makers of bindings (about 280 MB into the user's cache, once)");
+    for (what, found) in
+        [("TypeScript", peers::node(workspace.root())), ("Python", peers::python(workspace.root()))]
+    {
+        if let Err(error) = found {
+            process::say(&format!("bindings of {what} will not be tested: {error:#}"));
+        }
+    }
 }
 
 /// Returns whether no test is chosen or left out: then all words begin with a dash, and none names packages, targets or tests.
