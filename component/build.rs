@@ -3,7 +3,10 @@
 //! Generated, so that an action is written once: its file in `connector/src/actions` and its function in `wit/` are all
 //! there is. What the glue does is in `src/export/glue.rs`; what is made here is the list of members of each record, in
 //! both directions.
-#![expect(clippy::disallowed_methods, reason = "the guest has no environment of its own; its build script has")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the guest has no environment of its own; its build script has"
+)]
 
 #[expect(clippy::indexing_slicing, reason = "an id indexes the arena of the `Resolve` that it came from")]
 #[path = "build/families.rs"]

@@ -181,7 +181,9 @@ impl Family<'_> {
                 Shape::Option(inner) => (*inner, "value", true),
                 shape => (shape, arg.as_str(), false),
             };
-            let statement = if self.is_spread(&param.name, &shape) {
+            let statement = if param.name == INCLUDE_RAW {
+                format!("to.raw = {value};")
+            } else if self.is_spread(&param.name, &shape) {
                 format!("{value}.spread(to)?;")
             } else {
                 format!("to.put(\"{member}\", {});", self.write(&shape, value, &member))
@@ -212,7 +214,9 @@ impl Family<'_> {
         let TypeDefKind::Result(result) = &self.resolve.types[id].kind else { bail!("it answers no result") };
         let Some(ok) = result.ok else { return Ok(("()".to_owned(), "|_, _| Some(())".to_owned())) };
         let read = match self.shape(ok)? {
-            Shape::List(inner) => format!("|answer, raw| list_of(answer, \"items\", |answer| {})", self.read_value(&inner)),
+            Shape::List(inner) => {
+                format!("|answer, raw| list_of(answer, \"items\", |answer| {})", self.read_value(&inner))
+            }
             Shape::Named(_) => "FromAnswer::from_answer".to_owned(),
             _ => bail!("it answers neither a record nor a list"),
         };

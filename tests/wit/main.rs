@@ -4,4 +4,5 @@ mod bindings;
 mod evolution;
 mod package;
 mod released;
+mod typed;
 mod workspace;
