@@ -288,7 +288,7 @@ fn help_has_examples_and_completions_are_scripts() {
         &["actions", "--help"],
         &["describe", "--help"],
         &["scopes", "--help"],
-        &["label", "--help"],
+        &["manifest", "--help"],
     ] {
         let said = said(arguments);
         assert!(said.code == Some(0) && said.out.contains("Example"), "{arguments:?}: {said:#?}");

@@ -54,7 +54,7 @@ fn how(command: &str) -> Option<How> {
         ["export", _] => Some(How::Export),
         ["cargo", "xtask", "demo"] => Some(How::Demo),
         ["cargo", "xtask", "test"] => Some(How::Suite),
-        ["auth0-host", "actions" | "describe" | "label" | "policy", ..] => Some(How::Offline),
+        ["auth0-host", "actions" | "describe" | "manifest" | "policy", ..] => Some(How::Offline),
         ["auth0-host", "scopes", ..] => Some(How::Token),
         ["auth0-host", "doctor"] => Some(How::OfflineTenant),
         ["auth0-host", options @ ..] if options.contains(&"run") => {

@@ -1,4 +1,4 @@
-//! The scope planner at a shell, the check before a call's first request, and the component's label.
+//! The scope planner at a shell, the check before a call's first request, and the component's manifest.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -202,29 +202,29 @@ fn a_file_that_names_no_action_is_refused_with_its_line_and_a_policy_gives_what_
 }
 
 #[test]
-fn the_label_has_its_documented_form_and_tells_what_the_component_is() {
-    let label = said(&["label", "--json"]).json();
-    let schema = std::fs::read_to_string(root().join("docs/label.schema.json")).unwrap();
+fn the_manifest_has_its_documented_form_and_tells_what_the_component_is() {
+    let manifest = said(&["manifest", "--json"]).json();
+    let schema = std::fs::read_to_string(root().join("docs/manifest.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
-    if let Err(error) = jsonschema::draft202012::new(&schema).unwrap().validate(&label) {
+    if let Err(error) = jsonschema::draft202012::new(&schema).unwrap().validate(&manifest) {
         panic!("{error} at {}", error.instance_path());
     }
     let component = host().component();
-    assert_eq!(label["component"]["digest"], component.digest.as_str());
-    assert_eq!(label["component"]["licenses"], "MIT OR Apache-2.0");
-    let actions = label["actions"].as_array().unwrap();
+    assert_eq!(manifest["component"]["digest"], component.digest.as_str());
+    assert_eq!(manifest["component"]["licenses"], "MIT OR Apache-2.0");
+    let actions = manifest["actions"].as_array().unwrap();
     assert_eq!(actions.len(), 46 + 471);
     let counted: u64 =
-        label["effects"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+        manifest["effects"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(counted, 46 + 471);
-    let personal = names(&label["data"]["personal"]);
+    let personal = names(&manifest["data"]["personal"]);
     assert!(personal.contains(&"get-user") && !personal.contains(&"list-roles"), "{personal:?}");
-    assert!(names(&label["data"]["secret_written"]).contains(&"create-user"));
-    let read = names(&label["data"]["secret_read"]);
+    assert!(names(&manifest["data"]["secret_written"]).contains(&"create-user"));
+    let read = names(&manifest["data"]["secret_read"]);
     assert!(read.contains(&"users.regenerateRecoveryCode") && !read.contains(&"list-roles"), "{read:?}");
-    assert_eq!(label["data"]["unknowable"], json!(["custom-request"]));
-    let text = said(&["label"]).out;
+    assert_eq!(manifest["data"]["unknowable"], json!(["custom-request"]));
+    let text = said(&["manifest"]).out;
     for part in
         [component.digest.as_str(), "wasi:http/outgoing-handler", "MIT OR Apache-2.0", "api.sendgrid.com"]
     {

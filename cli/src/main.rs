@@ -12,8 +12,8 @@ mod emulator;
 mod exit;
 mod form;
 mod input;
-mod label;
 mod mail;
+mod manifest;
 mod mcp;
 mod policy;
 mod pretty;
@@ -165,7 +165,7 @@ enum Command {
     /// Tell the least that a token has to be allowed for some actions, and what a token lacks of it
     Scopes(scopes::Arguments),
     /// Tell what the component is and does: digest, imports, actions, egress, data, limits
-    Label(label::Arguments),
+    Manifest(manifest::Arguments),
     /// Explain a policy file, or test it
     #[command(subcommand)]
     Policy(policy::Command),
@@ -274,8 +274,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             let planning = async move { scopes::run(&globals, &arguments).await };
             (interruptible(planning, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
-        Command::Label(arguments) => {
-            let reading = async move { label::run(&globals, &arguments).await };
+        Command::Manifest(arguments) => {
+            let reading = async move { manifest::run(&globals, &arguments).await };
             (interruptible(reading, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         Command::Policy(policy::Command::Check(check)) => {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_label_says_can_be_reached_can_be_and_every_mail_provider_is_on_it() {
+    fn what_the_manifest_says_can_be_reached_can_be_and_every_mail_provider_is_on_it() {
         for reach in &all() {
             for origin in reach.origins {
                 for request in reach.requests {
@@ -124,12 +124,12 @@ mod tests {
             }
         }
         for provider in MailProvider::ALL {
-            assert!(all().iter().any(|reach| reach.place == provider.name()), "{provider} is on the label");
+            assert!(all().iter().any(|reach| reach.place == provider.name()), "{provider} is in the manifest");
         }
     }
 
     #[test]
-    fn what_the_label_does_not_name_cannot_be_reached() {
+    fn what_the_manifest_does_not_name_cannot_be_reached() {
         for request in [
             "GET https://acme.eu.auth0.com/authorize",
             "POST https://acme.eu.auth0.com/dbconnections/signup",

@@ -1,7 +1,7 @@
-//! The plugin's label: what a marketplace, or whoever installs a component, has to know of it.
+//! The manifest: what a marketplace, or whoever installs a component, has to know of it.
 //!
 //! What the component says of itself is asked of the component that is loaded, and where it may go and what it may use
-//! is taken from the host that holds it to that. Nothing is written down a second time, so a label cannot promise what
+//! is taken from the host that holds it to that. Nothing is written down a second time, so a manifest cannot promise what
 //! the file does not do. A component that lies about its actions is still held to the egress and the limits.
 
 mod egress;
@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// The form of the JSON: a reader that knows it need not guess.
-const FORMAT: &str = "auth0-label/1";
+const FORMAT: &str = "auth0-manifest/1";
 
 /// What is to be known of a component.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The form of this label: `auth0-label/1`.
+    /// The form of this manifest: `auth0-manifest/1`.
     pub format: &'static str,
     /// The file: digest, size, name, version, licences, imports, exports.
     pub component: ComponentInfo,
