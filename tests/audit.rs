@@ -54,7 +54,7 @@ const CALL: &[Shape] = &[
     ("call", false, |value| value.as_str().is_some_and(|id| id.len() >= 18 && id.contains('-'))),
     ("caller", true, Value::is_string),
     ("domain", false, |value| value.as_str().is_some_and(|domain| domain.contains('.'))),
-    ("connection", true, Value::is_string),
+    ("tenant", true, Value::is_string),
     ("component", false, |value| value.as_str().is_some_and(|digest| digest.len() == "sha256:".len() + 64)),
     ("action", false, Value::is_string),
     ("decision", false, |value| value == "allowed" || value == "denied"),
@@ -142,7 +142,7 @@ async fn a_record_says_who_did_what_and_how_it_came_out_and_nothing_of_input_or_
     let text = serde_json::to_string(&records).unwrap();
     assert!(!text.contains("canary") && !text.contains(PASSWORD) && !text.contains("eyJ"), "{text}");
     let first = &records[0];
-    assert_eq!((&first["caller"], &first["connection"]), (&json!("workflow-7/run-12"), &json!("production")));
+    assert_eq!((&first["caller"], &first["tenant"]), (&json!("workflow-7/run-12"), &json!("production")));
     assert_eq!(first["component"], json!(auth0_tests::host().component().digest));
     let request = &first["requests"][0];
     assert_eq!(
@@ -234,8 +234,8 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
     assert_eq!(ends, [&json!("trap"), &json!("limit"), &Value::Null, &Value::Null, &json!("timeout")]);
     assert!(records[1]["limit"].as_str().unwrap().contains("cpu"), "{:#?}", records[1]);
     let denied = &records[2];
-    assert_eq!((&denied["decision"], &denied["requests"][0]["error"]), (&json!("denied"), &json!("denied")));
-    let rule = "denied: * is neither the tenant nor a mail provider of this connection";
+    assert_eq!((&denied["decision"], &denied["requests"][0]["error"]), (&json!("denied"), &json!("policy-denied")));
+    let rule = "denied: * is neither the tenant nor its mail provider";
     assert_eq!((&denied["rule"], &denied["requests"][0]["authority"]), (&json!(rule), &json!("*")));
     assert_eq!(records[3]["requests"][0]["authority"], authority);
     assert_eq!(records[3]["requests"][0]["path"], "/api/v2/users?q&*");
@@ -293,7 +293,7 @@ async fn connections_of_one_engine_share_a_file() {
     // Closing waits for two seconds and no longer.
     eventually("both have their record", || fs::read_to_string(folder.file()).unwrap().lines().count() == 2)
         .await;
-    let names: Vec<Value> = folder.records().iter().map(|record| record["connection"].clone()).collect();
+    let names: Vec<Value> = folder.records().iter().map(|record| record["tenant"].clone()).collect();
     assert_eq!(names, ["a", "b"]);
 }
 

@@ -215,7 +215,7 @@ async fn a_call_that_cannot_wait_ends_at_once_and_says_when_to_come_back() {
     let [request] = outcome.requests.as_slice() else { panic!("{:?}", outcome.requests) };
     assert!(!request.sent, "{request:?}");
     assert!(outcome.elapsed < Duration::from_secs(15));
-    assert_eq!(connection.stats().rate_throttled, 1);
+    assert_eq!(connection.stats().rate_limited, 1);
     assert!(
         !emulator
             .control()

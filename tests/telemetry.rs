@@ -319,7 +319,7 @@ async fn a_host_that_a_component_made_up_is_not_traced() {
     .await;
     let (spans, _) = collector.spans();
     let request = &spans["GET /{id}"];
-    assert_eq!((request["server.address"].as_str(), request["error.type"].as_str()), ("*", "denied"));
+    assert_eq!((request["server.address"].as_str(), request["error.type"].as_str()), ("*", "policy-denied"));
     for (path, body) in collector.bodies.lock().unwrap().iter() {
         let text = String::from_utf8_lossy(body);
         assert!(!text.contains("mira") && !text.contains("1985"), "{path}: {text}");

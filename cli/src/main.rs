@@ -74,7 +74,8 @@ pub(crate) struct Arguments {
 
 /// In lines of at most 78 letters, so that no terminal breaks them.
 const ENVIRONMENT: &str = "\
-Environment; an option comes before its variable, and an empty one is absent:
+Environment; an option comes before its variable; an empty value
+counts as unset:
   AUTH0_DOMAIN, AUTH0_BASE_URL, AUTH0_PLAN, AUTH0_POLICY, AUTH0_AUDIT,
   AUTH0_SECRET_DIR, AUTH0_SECRET_COMMAND
                          as the options of these names
@@ -87,7 +88,7 @@ Environment; an option comes before its variable, and an empty one is absent:
   AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE
                          files that hold them
   AUTH0_AUDIENCE         audience of tokens
-  AUTH0_CUSTOM_DOMAIN    domain of the links in mails and tickets
+  AUTH0_CUSTOM_DOMAIN    domain of the links in emails and tickets
   AUTH0_DEADLINE_MS      time for a whole call, 1 to 3600000; 30000
   AUTH0_MAX_RETRIES      repetitions of a request, 0 to 10; 2
   AUTH0_EMAIL_PROVIDER, AUTH0_EMAIL_API_KEY
@@ -160,24 +161,24 @@ enum Command {
     Run(run::Run),
     /// List the actions
     Actions(actions::List),
-    /// Say what an action does and what it takes
+    /// Show what an action does and what it takes
     Describe(describe::Describe),
-    /// Tell the least that a token has to be allowed for some actions, and what a token lacks of it
+    /// Compute the minimum token scopes for some actions, and compare a token with them
     Scopes(scopes::Arguments),
-    /// Tell what the component is and does: digest, imports, actions, egress, data, limits
+    /// Show the component manifest: digest, imports, actions, egress, data, limits
     Manifest(manifest::Arguments),
     /// Explain a policy file, or test it
     #[command(subcommand)]
     Policy(policy::Command),
     /// Run the main job: joiners, movers and leavers from a CSV file
     Demo(crate::demo::DemoArgs),
-    /// Find out what is wrong with a connection, and what to do about it
+    /// Diagnose a tenant: what is wrong, and what to do about it
     Doctor(doctor::Doctor),
     /// Serve the actions to an agent, as tools of the Model Context Protocol
     Mcp(mcp::Mcp),
     /// Serve an offline tenant until Ctrl-C
     Emulator(emulator::Serve),
-    /// Print a script that teaches a shell to complete this command
+    /// Generate shell completions
     #[command(
         after_help = "Example:\n  auth0-host completions bash > ~/.local/share/bash-completion/completions/auth0-host"
     )]

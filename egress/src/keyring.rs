@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    governor::Throttled,
+    governor::RateLimited,
     mail_provider::{MailProof, MailProvider},
     token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
 use crate::{credentials::CredentialError, secret::Secret};
 
-/// The credentials of one connection.
+/// The credentials of one tenant.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     tenant: Option<TokenSource>,
@@ -175,16 +175,16 @@ pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
 }
 
 /// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
-pub(crate) fn throttled(throttled: &Throttled) -> SyntheticResponse {
+pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({
         "statusCode": status.as_u16(),
         "error": "Too Many Requests",
-        "message": throttled.message,
+        "message": rate_limited.message,
         "errorCode": "too_many_requests",
     });
     // Whole seconds, as the header has no others.
-    let seconds = u64::try_from(throttled.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let seconds = u64::try_from(rate_limited.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     own_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
 }
 

@@ -1,6 +1,6 @@
 //! The way out of the sandbox.
 //!
-//! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the connection's policy
+//! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the tenant's policy
 //! allow it ([`auth0_policy`]), is it its turn ([`governor`]), what may it carry (`keyring`, [`token`]), and then
 //! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it (`redaction`). Nothing in here
 //! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
@@ -55,7 +55,7 @@ pub use self::{
 use self::{
     body::{AnswerBody, PlacedBody},
     destination::{Destination, Destinations},
-    governor::{Admission, Counts, Governor, Throttled},
+    governor::{Admission, Counts, Governor, RateLimited},
     keyring::{Keyring, SyntheticResponse, Unfit},
     mail::{MailContext, Mailer},
     redaction::{Expected, Pattern},
@@ -102,12 +102,12 @@ const MAX_OWN_ANSWER: usize = 1024 * 1024;
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
-/// Everything that one connection sends goes through one of these.
+/// Everything that one tenant sends goes through one of these.
 #[derive(Debug)]
 pub struct Egress {
     destinations: Destinations,
     policy: Policy,
-    /// The application that the connection acts as.
+    /// The application that the tenant acts as.
     own_application: Option<String>,
     governor: Governor,
     /// For what leaves to the tenant's Authentication API.
@@ -488,7 +488,7 @@ impl Outgoing<'_> {
         let token = match self.with_scopes(source, token).await {
             Ok(token) => token,
             Err(lacking) => {
-                entry.failed("no-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
+                entry.failed("insufficient-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
                 let answer = synthetic(keyring::forbidden(&lacking));
                 self.call.lacks(lacking);
                 return Ok(answer);
@@ -566,9 +566,9 @@ impl Outgoing<'_> {
         }
         let admission = match self.turn(head).await {
             Ok(admission) => admission,
-            Err(throttled) => {
-                entry.failed("throttled", throttled.message.clone());
-                return Ok(synthetic(keyring::throttled(&throttled)));
+            Err(rate_limited) => {
+                entry.failed("rate-limited", rate_limited.message.clone());
+                return Ok(synthetic(keyring::rate_limited(&rate_limited)));
             }
         };
         let mut request = Request::new(Full::new(body.clone()));
@@ -620,9 +620,9 @@ impl Outgoing<'_> {
 
     /// Waits for the request's turn. Only the tenant has a pace.
     ///
-    /// What is throttled is told to come back after the time that the guest gave it, at the earliest: there is no turn for
+    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no turn for
     /// it before, and a guest would wait and try again in vain.
-    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
+    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
         let governor = match self.destination {
             Destination::ManagementApi => &self.egress.governor,
             Destination::ChangePassword => &self.egress.authentication,
@@ -632,9 +632,9 @@ impl Outgoing<'_> {
         let begun = Instant::now();
         let admission = governor.admit(&head.method, &head.uri, priority, patience).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
-        admission.map(Some).map_err(|throttled| Throttled {
-            retry_after: throttled.retry_after.max(self.patience.to_answer()),
-            ..throttled
+        admission.map(Some).map_err(|rate_limited| RateLimited {
+            retry_after: rate_limited.retry_after.max(self.patience.to_answer()),
+            ..rate_limited
         })
     }
 }

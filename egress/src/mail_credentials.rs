@@ -250,7 +250,7 @@ pub enum SmtpSecurity {
     PlainLoopback,
 }
 
-/// A server that takes mail over SMTP: the one, and the only one, that the connection's password goes to.
+/// A server that takes mail over SMTP: the one, and the only one, that the tenant's password goes to.
 ///
 /// ```
 /// # use auth0_egress::mail_credentials::{SmtpSecurity, SmtpServer};

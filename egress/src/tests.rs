@@ -511,7 +511,7 @@ async fn a_guest_cannot_burn_the_limit_of_the_authentication_api_and_the_managem
     let sent = tenant.count("POST /dbconnections/change_password");
     assert!(sent <= allowed, "{sent} of {allowed} were sent");
     assert!(sent + refused + late >= 20, "{sent} were sent, {refused} refused, {late} late");
-    assert_eq!(usize::try_from(egress.pace_counts().throttled).unwrap(), refused);
+    assert_eq!(usize::try_from(egress.pace_counts().rate_limited).unwrap(), refused);
     send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
 }
 

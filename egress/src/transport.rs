@@ -1,8 +1,8 @@
-//! One pooled client per connection.
+//! One pooled client per tenant.
 //!
 //! wasmtime's own transport opens a new TCP and TLS connection for each request, trusts only the roots it was built
 //! with, waits 600 s by default and for a TLS handshake without limit. Against an API that is tens of milliseconds
-//! away, the saved handshake is most of the time. A pool is never shared between two connections: what a server may
+//! away, the saved handshake is most of the time. A pool is never shared between two tenants: what a server may
 //! remember of a TLS session, or a proxy of a socket, stays with one tenant and one credential.
 //!
 //! Errors keep the one fact that a workflow engine needs: whether the request was sent. Redirects are not followed.
@@ -64,7 +64,7 @@ const PING_TIMEOUT: Duration = CONNECT_TIMEOUT;
 const STREAM_WINDOW: u32 = 512 * 1024;
 /// The same for all answers of a connection together: the most that HTTP/2 has (RFC 9113, section 6.9.1), so that each
 /// stream's own window is the only one. hyper's 5 MB would be used up by ten answers that a guest does not read, and
-/// every other call of the connection would stand still.
+/// every other call of the tenant would stand still.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// How often a request is put on a connection that closes before it takes the request. The pool passes over
 /// connections that it knows to be closed, so each of these is a race lost by microseconds; a server that closes

@@ -89,7 +89,7 @@ pub enum Error {
     },
 
     /// The tenant was closed while the call was under way, or before it.
-    #[error("the connection was closed; whether the call changed anything is unknown")]
+    #[error("the tenant was closed; whether the call changed anything is unknown")]
     Closed,
 
     /// The component answered something that its contract does not allow.
@@ -115,7 +115,7 @@ pub enum BusyScope {
 impl fmt::Display for BusyScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Tenant => "connection",
+            Self::Tenant => "tenant",
             Self::Host => "host",
         })
     }

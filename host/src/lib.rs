@@ -107,7 +107,7 @@ pub use policy::{
 };
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, InstancePolicy};
-pub use scopes::{OptionalNeed, PlannedScope, Reason, ScopeDiff, ScopePlan, SourceError, parse_action_ids};
+pub use scopes::{OptionalScope, PlannedScope, Reason, ScopeDiff, ScopePlan, SourceError, parse_action_ids};
 pub use secret::Secret;
 pub use secret_inputs::is_secret_name;
 pub use secrets::{

@@ -108,7 +108,7 @@ pub struct Stats {
     /// How long they waited, in milliseconds, all taken together.
     pub rate_waited_ms: u64,
     /// Requests that were not sent since their turn would have come after the call's deadline.
-    pub rate_throttled: u64,
+    pub rate_limited: u64,
     /// Answers of the tenant with status 429.
     pub rate_refused: u64,
 }
@@ -346,7 +346,7 @@ impl Tenant {
     pub async fn granted_scopes(&self) -> Result<Option<Vec<String>>, Error> {
         let failed = |kind, message: String| Error::Action(ActionError::new(kind, message));
         let token = self.0.egress.token().await.ok_or_else(|| {
-            failed(ErrorKind::Unauthenticated, "the connection has no credentials".to_owned())
+            failed(ErrorKind::Unauthenticated, "no credentials are configured for the tenant".to_owned())
         })?;
         let token = token.map_err(|error| {
             let kind = match &error {
@@ -383,7 +383,7 @@ impl Tenant {
             tokens_fetched: self.0.egress.tokens_fetched(),
             rate_waits: pace.waits,
             rate_waited_ms: u64::try_from(pace.waited.as_millis()).unwrap_or(u64::MAX),
-            rate_throttled: pace.throttled,
+            rate_limited: pace.rate_limited,
             rate_refused: pace.refused,
         }
     }

@@ -382,7 +382,7 @@ impl DeniedBy {
             }
             Self::Origin { origin } => {
                 let origin = origin.as_deref().unwrap_or("a URL without a plain scheme, host and port");
-                write!(f, "{} is neither the tenant nor a mail provider of this connection", chosen(origin))
+                write!(f, "{} is neither the tenant nor its mail provider", chosen(origin))
             }
             Self::Method => f.write_str("only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
             Self::DotSegment => f.write_str("the path has a dot segment or a backslash"),
@@ -394,12 +394,12 @@ impl DeniedBy {
             }
             Self::MailElsewhere { provider, asked, held } => {
                 let [asked, held] = [asked, held].map(|url| chosen(&url.to_string()));
-                write!(f, "the connection's credentials for {provider} are for {held}, not for {asked}")
+                write!(f, "the tenant's credentials for {provider} are for {held}, not for {asked}")
             }
             Self::MailCredentials { provider, held } => {
                 write!(
                     f,
-                    "the tenant sends its mails through {provider}, and this connection has no credentials for that"
+                    "the tenant sends its emails through {provider}, and no credentials for {provider} are configured"
                 )?;
                 held.map_or(Ok(()), |held| write!(f, ", but for {held}"))
             }
@@ -440,11 +440,11 @@ impl DeniedBy {
             }
             Self::OwnApplication(request) => write!(
                 f,
-                "{} writes the application that this connection acts as, and who writes it can take its place",
+                "{} writes the application that this host acts as, and who writes it can take its place",
                 request.shown(reader)
             ),
             Self::NoCredentials => {
-                f.write_str("this connection has no credentials, and a guest fetches no tokens by itself")
+                f.write_str("no credentials are configured for the tenant, and a guest fetches no tokens by itself")
             }
             Self::MissingScopes { action, scopes } => {
                 write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
@@ -548,7 +548,7 @@ impl fmt::Display for Remedy {
             }
             Self::FixAudit => f.write_str("fix what it is written to"),
             Self::WriteRequest => f.write_str("write it so"),
-            Self::NameRequest => f.write_str("name a request that a connection can send at all"),
+            Self::NameRequest => f.write_str("name a request that can be sent at all"),
         }
     }
 }
@@ -582,7 +582,7 @@ mod tests {
             ),
             (
                 DeniedBy::Origin { origin: Some("https://mira-olsen.example".to_owned()) },
-                "* is neither the tenant nor a mail provider of this connection",
+                "* is neither the tenant nor its mail provider",
             ),
             (
                 field(FieldProblem::Field("Jane Doe`, against the policy's [fields] `1985".to_owned())),

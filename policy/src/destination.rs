@@ -13,7 +13,7 @@ use crate::{
     policy::CHANGE_PASSWORD,
 };
 
-/// Where requests of one connection may go.
+/// Where requests of one tenant may go.
 #[derive(Clone, Debug)]
 pub struct Destinations {
     tenant: BaseUrl,
@@ -22,7 +22,7 @@ pub struct Destinations {
     mail: MailAccess,
 }
 
-/// The mail provider that a connection has credentials for, and the only one that it reaches: a provider's account may be
+/// The mail provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
 /// anybody's, and a guest's own key in a mail would take out whatever the guest has read.
 #[derive(Clone, Debug)]
 pub enum MailAccess {
@@ -32,7 +32,7 @@ pub enum MailAccess {
     Key(MailProvider),
     /// More than a key.
     Route(MailRoute),
-    /// Not known: what is asked is what a request is for, before there is a connection.
+    /// Not known: what is asked is what a request is for, before there is a tenant.
     Unspecified,
 }
 
@@ -52,7 +52,7 @@ pub struct MailRoute {
 pub struct Route {
     /// What the request is for.
     pub destination: Destination,
-    /// Where that is, in the one spelling that this connection uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
+    /// Where that is, in the one spelling that this tenant uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
     /// would be another key of the connection pool and another name to the resolver's rules.
     origin: String,
 }
@@ -181,7 +181,7 @@ impl Destinations {
         Err(Denial::new(DeniedBy::Origin { origin: Some(origin.to_string()) }))
     }
 
-    /// Lets a mail out where the connection has that provider's key.
+    /// Lets a mail out where the tenant has that provider's key.
     fn mail_by_key(&self, provider: MailProvider) -> Result<Destination, Denial> {
         let held = match &self.mail {
             MailAccess::Unspecified => return Ok(Destination::Mail(provider)),
@@ -303,7 +303,7 @@ mod tests {
         ];
         for (asked, request) in REQUESTS {
             let denied = classify(&production(), request).unwrap_err().to_string();
-            assert!(denied.contains(&format!("through {asked}, and this connection has no")), "{denied}");
+            assert!(denied.contains(&format!("through {asked}, and no credentials for {asked} are")), "{denied}");
             for (held, _) in REQUESTS.into_iter().filter(|(held, _)| held.takes_key()) {
                 let found = classify(&production().mail(MailAccess::Key(held)), request);
                 if held == asked {
@@ -532,7 +532,7 @@ mod tests {
             (
                 &production(),
                 "POST https://smtp.invalid/send",
-                Err("through SMTP, and this connection has no credentials"),
+                Err("through SMTP, and no credentials for SMTP are"),
             ),
             (
                 &production(),

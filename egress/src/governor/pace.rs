@@ -72,7 +72,7 @@ pub(super) enum QueueDecision {
     TooLong(Duration),
 }
 
-/// The pace of one connection.
+/// The pace of one tenant.
 #[derive(Debug)]
 pub(super) struct Pace {
     plan: RatePlan,

@@ -15,7 +15,7 @@ fn headers(limit: u32, remaining: u32) -> HeaderMap {
 }
 
 impl Governor {
-    async fn ask(&self, url: &str, priority: Priority, patience: Duration) -> Result<Admission, Throttled> {
+    async fn ask(&self, url: &str, priority: Priority, patience: Duration) -> Result<Admission, RateLimited> {
         self.admit(&Method::GET, &url.parse().unwrap(), priority, patience).await
     }
 
@@ -192,8 +192,8 @@ async fn after_a_429_nobody_goes_before_the_bucket_refills() {
     governor.observe(one, StatusCode::TOO_MANY_REQUESTS, &refusal);
     let begun = Instant::now();
     let waiting: Vec<_> = (0..20).map(|_| governor.spawn(ROLES, Priority::Interactive)).collect();
-    let throttled = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(2)).await.unwrap_err();
-    assert!(throttled.retry_after >= Duration::from_secs(3), "{throttled:?}");
+    let rate_limited = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(2)).await.unwrap_err();
+    assert!(rate_limited.retry_after >= Duration::from_secs(3), "{rate_limited:?}");
     for task in waiting {
         assert!(task.await.unwrap() - begun >= Duration::from_secs(3));
     }
@@ -298,13 +298,13 @@ async fn a_call_that_cannot_wait_is_told_at_once_when_to_come_back() {
     let waiting: Vec<_> = (0..22).map(|_| governor.spawn(ROLES, Priority::Interactive)).collect();
     assert_eq!(Governor::settled(&waiting).await, 2);
     let begun = Instant::now();
-    let throttled = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(10)).await.unwrap_err();
+    let rate_limited = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(10)).await.unwrap_err();
     assert_eq!(begun.elapsed(), Duration::ZERO);
     // 20 wait, and this would be the next: 21 tokens at 2 per second.
-    assert_eq!(seconds(throttled.retry_after), 10.51);
-    assert!(throttled.message.contains("20 requests wait"), "{}", throttled.message);
-    assert_eq!(governor.counts().throttled, 1);
-    tokio::time::sleep(throttled.retry_after).await;
+    assert_eq!(seconds(rate_limited.retry_after), 10.51);
+    assert!(rate_limited.message.contains("20 requests wait"), "{}", rate_limited.message);
+    assert_eq!(governor.counts().rate_limited, 1);
+    tokio::time::sleep(rate_limited.retry_after).await;
     assert!(governor.ask(ROLES, Priority::Interactive, Duration::from_millis(1)).await.is_ok());
 }
 

@@ -1,7 +1,7 @@
 //! How a mail leaves: with what its provider wants instead of a key.
 //!
 //! All of it comes after policy and over what is really sent, so that a signature vouches for nothing that the host has
-//! not looked at. Where a mail goes is the connection's own setting ([`MailRoute`]): the component posts to the provider's
+//! not looked at. Where a mail goes is the tenant's own setting ([`MailRoute`]): the component posts to the provider's
 //! public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
@@ -46,7 +46,7 @@ use crate::{
     settings_error::SettingsError,
 };
 
-/// What a connection puts on a mail, where that is more than a key.
+/// What a tenant puts on a mail, where that is more than a key.
 #[derive(Debug)]
 pub(crate) enum Mailer {
     /// Signs for Amazon SES.
@@ -60,7 +60,7 @@ pub(crate) enum Mailer {
     Smtp(Smtp),
 }
 
-/// What a connection gives its mailer.
+/// What a tenant gives its mailer.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "two of the members are for SMTP only"))]
 pub(crate) struct MailContext<'a> {
@@ -74,7 +74,7 @@ pub(crate) struct MailContext<'a> {
 }
 
 impl Mailer {
-    /// Takes a connection's credentials apart: a key, or a mailer.
+    /// Takes a tenant's credentials apart: a key, or a mailer.
     pub(crate) fn open(
         credentials: Option<MailCredentials>,
         around: MailContext<'_>,

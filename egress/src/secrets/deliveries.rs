@@ -22,7 +22,7 @@ const PUT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Secrets that wait for the sink. With so many the sink is broken, and no further one is made.
 const MAX_KEPT: usize = 32;
 
-/// The secrets of one connection that are on their way.
+/// The secrets of one tenant that are on their way.
 #[derive(Debug)]
 pub struct Deliveries {
     tenant: String,
@@ -145,7 +145,7 @@ impl Deliveries {
             .collect()
     }
 
-    /// Puts the secrets that wait into a sink: the given one, else the connection's.
+    /// Puts the secrets that wait into a sink: the given one, else the tenant's.
     pub async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), SecretUndelivered> {
         let _turn = self.turn.lock().await;
         let Some(sink) = sink.or(self.sink.as_ref().map(|sink| sink.0.as_ref())) else { return Ok(()) };

@@ -2,7 +2,7 @@
 //!
 //! A rotation's answer holds the new secret, and a workflow engine keeps answers: in its history, its logs, its debugger.
 //! So the egress takes the secret out of the answer before the component sees it, puts a handle in its place
-//! ([`SecretName`]), and gives the secret to the connection's [`SecretSink`]. What the sink does not take is kept in
+//! ([`SecretName`]), and gives the secret to the tenant's [`SecretSink`]. What the sink does not take is kept in
 //! memory for another attempt ([`deliveries`]): the tenant has it in force already, and shows it to nobody again.
 
 mod command;

@@ -118,7 +118,7 @@ impl Token {
 }
 
 impl TokenSource {
-    /// Sets up what the credentials of a connection ask for; `None` where there are none.
+    /// Sets up what the credentials of a tenant ask for; `None` where there are none.
     pub(crate) fn new(credentials: Credentials, endpoint: TokenEndpoint, tenant: &Domain) -> Option<Self> {
         let assertion_audience = assertion::audience(tenant);
         Some(match credentials {

@@ -22,7 +22,7 @@ pub use self::{
     record::{AuditOutcome, AuditRecord, Decision, StopReason},
 };
 
-/// Takes the audit records of any number of connections.
+/// Takes the audit records of any number of tenants.
 pub trait AuditSink: fmt::Debug + Send + Sync + 'static {
     /// Takes the record of a call that has ended. It is called on the call's own thread, and sometimes from a
     /// destructor: it must not block and must not wait. What cannot be taken is the sink's to count and to tell.

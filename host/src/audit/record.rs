@@ -30,7 +30,6 @@ pub struct AuditRecord {
     /// The tenant.
     pub domain: String,
     /// The engine's name for the tenant, where it has one.
-    #[serde(rename = "connection")]
     pub tenant: Option<String>,
     /// Digest of the component that ran: `sha256:…`.
     pub component: String,
@@ -105,7 +104,7 @@ pub enum StopReason {
     Limit,
     /// Its caller dropped it.
     Dropped,
-    /// The connection was closed: the host was told to stop.
+    /// The tenant was closed: the host was told to stop.
     Closed,
     /// The host itself broke off.
     Panic,

@@ -19,14 +19,14 @@ pub struct EgressRule {
     pub when: &'static str,
 }
 
-const WITH_CREDENTIALS: &str = "the connection has credentials for this provider";
+const WITH_CREDENTIALS: &str = "credentials for this provider are configured";
 
 const TENANT: [EgressRule; 3] = [
     EgressRule {
         place: "tenant",
         origins: &["https://{tenant}"],
         requests: &["GET|HEAD|POST|PUT|PATCH|DELETE /api/v2/{path}"],
-        credential: "the connection's access token",
+        credential: "the tenant's access token",
         when: "always, within the policy",
     },
     EgressRule {
@@ -41,7 +41,7 @@ const TENANT: [EgressRule; 3] = [
         origins: &["https://{tenant}"],
         requests: &["POST /oauth/token"],
         credential: "the application's, by the host itself; the component is told scope and expiry, never the token",
-        when: "the connection has credentials",
+        when: "credentials are configured",
     },
 ];
 

@@ -1,8 +1,8 @@
-//! The application that a connection acts as.
+//! The application that a tenant acts as.
 //!
-//! Whoever writes it can take its place: with a secret or a key of one's own choice one fetches the connection's tokens
+//! Whoever writes it can take its place: with a secret or a key of one's own choice one fetches the tenant's tokens
 //! oneself, outside the sandbox and for as long as nobody notices. A component knows the application's id, and
-//! `update:clients` is a scope that rotations of other applications need. So its own one is out of a connection's reach
+//! `update:clients` is a scope that rotations of other applications need. So its own one is out of a tenant's reach
 //! unless the policy names it.
 
 use http::{Method, Uri};

@@ -69,7 +69,7 @@ impl Policy {
         let url =
             if target.starts_with('/') { format!("{tenant}{}", encode(target)) } else { encode(target) };
         let uri: Uri = url.parse().map_err(|_| form())?;
-        // What credentials a connection will have is not the policy's.
+        // What credentials a tenant will have is not the policy's.
         let destinations = Destinations::new(tenant, None).mail(MailAccess::Unspecified);
         let route = destinations
             .classify(&method, &uri)
