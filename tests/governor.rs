@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Emulator, Plan, Seed};
-use auth0_host::{CallOptions, Error, ErrorKind, RatePlan, Settings, Tenant};
+use auth0_host::{CallOptions, Error, ErrorCode, RatePlan, Settings, Tenant};
 use auth0_tests::{eventually, host, settings};
 use serde_json::json;
 
@@ -115,7 +115,7 @@ async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
                     match connection.run("list-roles", json!({})).await {
                         Ok(_) => {}
                         // Counted below, where the tenant saw it.
-                        Err(Error::Action(error)) if error.kind == ErrorKind::RateLimited => {}
+                        Err(Error::Action(error)) if error.code == ErrorCode::RateLimited => {}
                         Err(error) => panic!("{error:?}"),
                     }
                 }
@@ -205,8 +205,8 @@ async fn a_call_that_cannot_wait_ends_at_once_and_says_when_to_come_back() {
     eventually("they wait", || connection.stats().rate_waits >= 50).await;
     let options = CallOptions::new().deadline(Duration::from_secs(15));
     let outcome = connection.call_with("create-role", json!({"name": "Auditor"}), options).await;
-    let Err(Error::Action(error)) = outcome.result else { panic!("throttled") };
-    assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, Some(429)));
+    let Err(Error::Action(error)) = outcome.result else { panic!("rate-limited") };
+    assert_eq!((&error.code, error.status), (&ErrorCode::RateLimited, Some(429)));
     assert!(error.message.contains("requests wait for it"), "{}", error.message);
     // Not before its own deadline: it has been told that its turn comes later.
     let after = error.retry_after_ms.unwrap();

@@ -302,7 +302,7 @@ async fn every_typed_function_answers_in_its_own_types() {
         (format!("get-role(\"{role}\")"), "ok({id: some("),
         ("create-role(\"Auditor\", some(\"Reads\"))".into(), "ok({id: some(\"rol_"),
         (format!("update-role(\"{role}\", {{description: \"For a while\"}})"), "ok({id: some("),
-        (format!("get-user-roles(\"{mira}\", none)"), "ok({items: [{id: some("),
+        (format!("list-user-roles(\"{mira}\", none)"), "ok({items: [{id: some("),
         (format!("assign-user-roles(\"{mira}\", {{roles: [\"{role}\"]}})"), "ok"),
         (format!("list-role-users(\"{role}\", some({{take: 1}}))"), "ok({items: [{user-id: some("),
         (format!("remove-user-roles(\"{mira}\", {{role-names: [\"Contractor\"]}})"), "ok"),

@@ -85,7 +85,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
         vec![
             format!(
                 "personal  {} actions read or write what is known of a person",
-                manifest.data.personal.len()
+                manifest.data.handles_personal_data.len()
             ),
             format!(
                 "secret    {} actions take a secret; {} return one, which the host replaces with a handle",

@@ -79,7 +79,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
     tenant.close().await;
     let home = secrets::drain_secrets(&tenant).await;
     target.close().await;
-    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|whereabouts| Failure::Afterwards(anyhow::anyhow!(whereabouts)))?;
     served.map_err(Failure::Host)?;
     Ok(Exit::Done)
 }

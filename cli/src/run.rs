@@ -33,7 +33,7 @@ Kinds that no action answers: usage (exit code 2), host (3), interrupted (130).
 
 Examples:
   auth0-host run get-user user_id='auth0|507f1f77'
-  auth0-host run list-users q='email:*@acme.com' per_page=5 include_totals=true
+  auth0-host run list-users q='email:*@acme.com' limit=5
   auth0-host run update-user user_id='auth0|507f1f77' changes='{\"blocked\": true}'
   auth0-host run create-user --input @user.json
   jq -n '{name: \"auditor\"}' | auth0-host run create-role --input -
@@ -91,7 +91,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     }
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
-    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|whereabouts| Failure::Afterwards(anyhow::anyhow!(whereabouts)))?;
     print::result(&outcome.result?)?;
     Ok(Exit::Done)
 }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_mistyped_action_is_answered_by_the_nearest_names() {
         let all =
-            ["get-user", "get-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
+            ["get-user", "list-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
         let near = |name| nearest(name, all.into_iter());
         assert_eq!(near("get-usr").first(), Some(&"get-user"));
         assert_eq!(near("get_user").first(), Some(&"get-user"));

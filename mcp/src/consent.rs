@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth0_host::{ActionDescription, CUSTOM_REQUEST, Domain, Effect};
+use auth0_host::{ActionDescription, CUSTOM_REQUEST, Disposition, Domain, Effect};
 use clap::ValueEnum;
 use rmcp::{
     Peer, RoleServer,
@@ -15,7 +15,7 @@ use rmcp::{
 use serde_json::{Map, Value};
 
 use super::{
-    answer::{OwnKind, Refused},
+    answer::{OwnCode, Refused},
     question::question,
     tools,
 };
@@ -108,8 +108,10 @@ fn form() -> Result<ElicitationSchema, Refused> {
     let tick = ElicitationSchema::builder().required_bool_with(TICK, |tick| {
         tick.title("Run it").description("Whether the agent may do this").with_default(false)
     });
-    tick.build()
-        .map_err(|problem| Refused::own(OwnKind::Host, format!("the question could not be made: {problem}")))
+    let unusable = |problem| {
+        Refused::own(OwnCode::Host, Disposition::GiveUp, format!("the question could not be made: {problem}"))
+    };
+    tick.build().map_err(unusable)
 }
 
 /// Reads what the person said.
@@ -150,12 +152,13 @@ fn sends_messages(action: &ActionDescription, input: &Map<String, Value>) -> boo
 }
 
 pub(super) fn declined(action: &str, why: &str) -> Refused {
-    Refused::own(OwnKind::Declined, format!("`{action}` was not run: {why}; nothing was sent"))
+    Refused::own(OwnCode::Declined, Disposition::GiveUp, format!("`{action}` was not run: {why}; nothing was sent"))
 }
 
 fn cannot_ask(action: &str) -> Refused {
     Refused::own(
-        OwnKind::Declined,
+        OwnCode::Declined,
+        Disposition::FixAccess,
         format!(
             "`{action}` was not run: a person has to agree to it, and this client cannot ask one (it declares no form \
              elicitation); nothing was sent. To leave the question to the client, start `auth0-host mcp` with \

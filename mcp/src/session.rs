@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use auth0_host::{ErrorKind, Json};
+use auth0_host::{ErrorCode, Json};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -67,7 +67,7 @@ impl Session {
         }
         // A tool that is not offered is refused with the reason. An action that never is a tool is not run as one: a client
         // whose user approves tools by name has shown no such name.
-        if tools::is_curated(name) && self.server.knows(name) {
+        if self.server.has_curated(name) {
             return Ok(self.run(name, arguments, context).await);
         }
         let message = if self.server.knows(name) {
@@ -102,7 +102,7 @@ impl Session {
             OwnTool::ReadMore => {
                 let ReadMore { cursor } = read(tool, arguments)?;
                 let piece = self.result_buffer().go_on(&cursor);
-                piece.map_err(|error| Refused::new(ErrorKind::InvalidInput, error.to_string()))
+                piece.map_err(|error| Refused::new(ErrorCode::InvalidInput, error.to_string()))
             }
         }
     }
@@ -170,7 +170,7 @@ impl ServerHandler for Session {
     ) -> Result<CallToolResponse, ErrorData> {
         let Ok(_place) = self.calls.try_acquire() else {
             let message = format!("{MOST_CALLS} calls of this session are under way: wait for one of them");
-            return Ok(CallToolResult::from(Refused::new(ErrorKind::RateLimited, message)).into());
+            return Ok(CallToolResult::from(Refused::new(ErrorCode::RateLimited, message)).into());
         };
         let arguments = request.arguments.unwrap_or_default();
         tokio::select! {

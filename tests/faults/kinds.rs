@@ -1,7 +1,7 @@
 //! The faults, and what each kind of request makes of them: the table of docs/errors.md.
 
 use auth0_emulator::FaultKind;
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 
 use super::plan::{Answer, Door, Step};
 
@@ -9,7 +9,7 @@ use super::plan::{Answer, Door, Step};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Done,
-    Error(ErrorKind),
+    Error(ErrorCode),
 }
 
 impl End {
@@ -28,20 +28,20 @@ const fn done(seen: usize) -> Cell {
     (End::Done, seen)
 }
 
-const fn error(kind: ErrorKind, seen: usize) -> Cell {
+const fn error(kind: ErrorCode, seen: usize) -> Cell {
     (End::Error(kind), seen)
 }
 
 const fn unknown(seen: usize) -> Cell {
-    error(ErrorKind::OutcomeUnknown, seen)
+    error(ErrorCode::OutcomeUnknown, seen)
 }
 
 const fn unavailable(seen: usize) -> Cell {
-    error(ErrorKind::Unavailable, seen)
+    error(ErrorCode::Unavailable, seen)
 }
 
 const fn unauthenticated(seen: usize) -> Cell {
-    error(ErrorKind::Unauthenticated, seen)
+    error(ErrorCode::Unauthenticated, seen)
 }
 
 /// Which attempts the fault hits.
@@ -148,7 +148,7 @@ pub(super) const LONG_WAIT_S: u32 = 3600;
 
 /// All faults that strike a request which has reached the server.
 pub(super) fn rows() -> Vec<Row> {
-    use ErrorKind::{Other, RateLimited, Unreachable};
+    use ErrorCode::{Other, RateLimited, Unreachable};
     use Hits::{Each, First};
     use Processed::{No, Yes};
 
