@@ -96,7 +96,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
         ],
     );
     let limits = manifest.limits.iter().map(|(name, value)| format!("{name:20} {value}"));
-    section("Limits of a call, where the tenant does not say otherwise", limits.collect());
+    section("Limits of a call, where the tenant's settings do not say otherwise", limits.collect());
     text.push('\n');
     text += &styles.dim(&wrap("--json names each action with its requests, scopes and secrets", ""));
     text.push('\n');

@@ -31,7 +31,7 @@ pub(crate) struct MailKey {
     pub(crate) key: Secret,
 }
 
-/// A mail that the key cannot be put on.
+/// An email that the key cannot be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unfit(pub &'static str);
 
@@ -73,7 +73,7 @@ impl Keyring {
             MailProof::BodyKey => {
                 // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
                 let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
-                    Unfit("a mail to Mandrill is a JSON object, which the key is a member of")
+                    Unfit("an email to Mandrill is a JSON object, which the key is a member of")
                 })?;
                 // Last, so that the text has grown, and left its copies behind, before the key comes.
                 object.shift_remove("key");

@@ -165,14 +165,14 @@ impl Settings {
         self
     }
 
-    /// Names the custom domain that links in mails and tickets are made for.
+    /// Names the custom domain that links in emails and tickets are made for.
     #[must_use]
     pub fn custom_domain(mut self, domain: Domain) -> Self {
         self.custom_domain = Some(domain);
         self
     }
 
-    /// Names the application in whose name password reset mails are sent. Where absent it is the one of the client
+    /// Names the application in whose name password reset emails are sent. Where absent it is the one of the client
     /// secret or private key.
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {

@@ -125,7 +125,7 @@ fn verdict(action: &str, answer: &ElicitResult) -> Result<(), Refused> {
     }
 }
 
-/// Whether the input has the tenant send mails or messages beside what the action does.
+/// Whether the input has the tenant send emails or messages beside what the action does.
 fn sends_messages(action: &ActionDescription, input: &Map<String, Value>) -> bool {
     /// Members that say so.
     const ORDERS: [&str; 5] = [
@@ -230,12 +230,12 @@ mod tests {
             let action = host.describe(&action.id).await.unwrap();
             let asked = Consent::default().is_needed(&action, &Map::new());
             let sent_by_delete = action.requests.iter().any(|request| request.method == "DELETE");
-            let mails = action.input_schema["properties"]["send_completion_email"].is_object();
+            let sends = action.input_schema["properties"]["send_completion_email"].is_object();
             let (id, effect) = (action.id.clone(), action.effect);
             let hints = tools::of_action(action).annotations.unwrap();
-            assert_eq!(asked, hints.destructive_hint.unwrap() || mails, "{id}");
+            assert_eq!(asked, hints.destructive_hint.unwrap() || sends, "{id}");
             assert!(asked || !sent_by_delete, "{id}");
-            assert_eq!(asked, mails || !matches!(effect, Effect::Read | Effect::Create), "{id}");
+            assert_eq!(asked, sends || !matches!(effect, Effect::Read | Effect::Create), "{id}");
         }
     }
 

@@ -390,7 +390,7 @@ impl DeniedBy {
                 write!(f, "of the tenant only /api/v2/… and POST {CHANGE_PASSWORD} can be reached")
             }
             Self::MailPath { provider } => {
-                write!(f, "of {provider} only the request that sends a mail is allowed")
+                write!(f, "of {provider} only the request that sends an email is allowed")
             }
             Self::MailElsewhere { provider, asked, held } => {
                 let [asked, held] = [asked, held].map(|url| chosen(&url.to_string()));
@@ -467,7 +467,7 @@ impl DeniedBy {
             },
             Self::NoStartTls { server } => write!(
                 f,
-                "{} offers no STARTTLS, and neither a mail nor a password goes there in plain text",
+                "{} offers no STARTTLS, and neither an email nor a password goes there in plain text",
                 chosen(server)
             ),
             Self::Audit { reason } => write!(f, "the audit trail cannot be written: {}", chosen(reason)),

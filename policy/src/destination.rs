@@ -23,7 +23,7 @@ pub struct Destinations {
 }
 
 /// The mail provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
-/// anybody's, and a guest's own key in a mail would take out whatever the guest has read.
+/// anybody's, and a guest's own key in an email would take out whatever the guest has read.
 #[derive(Clone, Debug)]
 pub enum MailAccess {
     /// No provider.
@@ -36,10 +36,10 @@ pub enum MailAccess {
     Unspecified,
 }
 
-/// Where mails for one provider go.
+/// Where emails for one provider go.
 #[derive(Clone, Debug)]
 pub struct MailRoute {
-    /// Whose mails.
+    /// Whose emails.
     pub provider: MailProvider,
     /// What the component asks for: the provider's own address, or a name that stands for a customer's server.
     pub asked: BaseUrl,
@@ -74,7 +74,7 @@ pub enum Destination {
     ManagementApi,
     /// The tenant's token endpoint: answered by the host where it holds the credentials.
     TokenEndpoint,
-    /// The tenant's request for a password reset mail, which takes no credentials: gets none.
+    /// The tenant's request for a password reset email, which takes no credentials: gets none.
     ChangePassword,
     /// The mail-sending path of a provider: gets that provider's key.
     Mail(MailProvider),
@@ -86,7 +86,7 @@ impl Destinations {
         Self { tenant, mail_override, mail: MailAccess::None }
     }
 
-    /// Lets mails out to the provider that there are credentials for.
+    /// Lets emails out to the provider that there are credentials for.
     pub fn mail(mut self, access: MailAccess) -> Self {
         self.mail = access;
         self
@@ -181,7 +181,7 @@ impl Destinations {
         Err(Denial::new(DeniedBy::Origin { origin: Some(origin.to_string()) }))
     }
 
-    /// Lets a mail out where the tenant has that provider's key.
+    /// Lets an email out where the tenant has that provider's key.
     fn mail_by_key(&self, provider: MailProvider) -> Result<Destination, Denial> {
         let held = match &self.mail {
             MailAccess::Unspecified => return Ok(Destination::Mail(provider)),

@@ -26,7 +26,7 @@ const WELCOME_SUBJECT: &str = "Welcome to {{ friendly_name }}, {{ user.given_nam
 const WELCOME_BODY: &str = include_str!("welcome.liquid");
 /// Says in an account's `app_metadata` that the welcome mail was accepted.
 const WELCOMED: &str = "welcomed_at";
-/// Five days, which is Auth0's own default for the links in its mails; the mail names it.
+/// Five days, which is Auth0's own default for the links in its emails; the mail names it.
 const PASSWORD_LINK_SECONDS: u32 = 432_000;
 /// Auth0's largest page.
 const PAGE: usize = 100;

@@ -39,7 +39,7 @@ use self::{
 pub const RESERVE_PERCENT: u32 = 10;
 
 /// What a tenant may take of the Authentication API: in any minute less than a quarter of the least that Auth0 gives a
-/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset mail now and then; who sends
+/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset email now and then; who sends
 /// many has a workflow's time.
 const AUTHENTICATION: CustomRate =
     CustomRate { burst: NonZeroU32::MIN.saturating_add(9), per_minute: NonZeroU32::MIN.saturating_add(59) };

@@ -65,7 +65,7 @@ pub(super) struct Times {
     pub(super) to_answer: Duration,
 }
 
-/// What came of a mail.
+/// What came of an email.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// The server has spoken.
@@ -166,7 +166,7 @@ impl Smtp {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Hands a mail over. `follow` is told, with the size of the text, from when on the server may have it.
+    /// Hands an email over. `follow` is told, with the size of the text, from when on the server may have it.
     pub(super) async fn send(
         &self,
         letter: &Letter,
@@ -288,7 +288,7 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// Names sender and recipients, and asks to send the text. A mail with one recipient that is refused is sent to none:
+/// Names sender and recipients, and asks to send the text. An email with one recipient that is refused is sent to none:
 /// the action has one verdict.
 async fn announce(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Fault> {
     let refused = |error: LettreError| Fault::of(&error, Step::Mail);

@@ -56,7 +56,7 @@ fn of_provider(provider: MailProvider) -> EgressRule {
         place: name,
         origins,
         requests: match provider {
-            MailProvider::Smtp => &["one mail, by the host: the component has no sockets"],
+            MailProvider::Smtp => &["one email, by the host: the component has no sockets"],
             _ => requests,
         },
         credential: match proof {

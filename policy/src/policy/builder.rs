@@ -197,7 +197,7 @@ fn mail_rule(name: Option<Located<String>>, read_only: bool) -> Result<MailRule,
     }
     if read_only {
         return Err(
-            name.error("`read_only` and `mail_provider` contradict each other: sending a mail is no reading")
+            name.error("`read_only` and `mail_provider` contradict each other: sending an email is no reading")
         );
     }
     match MailProvider::ALL.into_iter().find(|provider| provider.name() == name.value) {

@@ -5,7 +5,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// The one path outside the Management API that an action uses: it asks the tenant to send a password reset mail.
+/// The one path outside the Management API that an action uses: it asks the tenant to send a password reset email.
 pub const CHANGE_PASSWORD: &str = "/dbconnections/change_password";
 
 /// A pattern of paths: `/api/v2/users/{id}/roles`, `/api/v2/logs/**`.
@@ -74,7 +74,7 @@ impl PathPattern {
         !self.open && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
 
-    /// Whether it is the path of the password reset mail.
+    /// Whether it is the path of the password reset email.
     pub(super) fn is_change_password(&self) -> bool {
         self.to_string() == CHANGE_PASSWORD
     }

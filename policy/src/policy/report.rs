@@ -251,7 +251,7 @@ impl PolicyReport {
             None if *read_only => writeln!(f, "  allowed  all that read")?,
             None => writeln!(
                 f,
-                "  allowed  all of the Management API, and the request for a password reset mail"
+                "  allowed  all of the Management API, and the request for a password reset email"
             )?,
             Some(rules) => rules.iter().try_for_each(|rule| writeln!(f, "  allowed  {}", rule.value))?,
         }
