@@ -14,7 +14,7 @@ use serde_json::json;
 const CALLERS: usize = 50;
 const CALLS: usize = 200;
 /// Far more than the 100 s that 200 calls take at 2 per second.
-const PATIENCE: Duration = Duration::from_secs(600);
+const AMPLE_DEADLINE: Duration = Duration::from_secs(600);
 
 async fn tenant(plan: Plan, tune: impl FnOnce(Settings) -> Settings) -> (Emulator, Tenant) {
     let emulator = Emulator::builder().seed(Seed::demo()).plan(plan).start().await.unwrap();
@@ -105,7 +105,7 @@ struct Run {
 /// Makes 200 calls from 50 callers, and compares what the server counted with what it allows.
 async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
     // The connection is not told the plan: the first answer tells.
-    let (emulator, connection) = tenant(plan, |settings| settings.deadline(PATIENCE).max_retries(0)).await;
+    let (emulator, connection) = tenant(plan, |settings| settings.deadline(AMPLE_DEADLINE).max_retries(0)).await;
     let meter = StallMeter::start();
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
@@ -193,7 +193,7 @@ async fn a_tenant_s_first_answer_tells_its_plan() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_cannot_wait_ends_at_once_and_says_when_to_come_back() {
-    let plan = |settings: Settings| settings.rate_plan(RatePlan::Free).deadline(PATIENCE);
+    let plan = |settings: Settings| settings.rate_plan(RatePlan::Free).deadline(AMPLE_DEADLINE);
     let (emulator, connection) = tenant(Plan::Free, plan).await;
     // Fifty and more wait, 25 s in all; then somebody comes who has 15 s. Even 5 s later there are too many before it.
     let waiting: Vec<_> = (0..60)

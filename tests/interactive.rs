@@ -16,7 +16,7 @@ use auth0_tests::{DATABASE, OfflineTenant, PASSWORD};
 use serde_json::{Value, json};
 
 /// How long to wait for a word on the screen before the test is given up. Nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 const BACKSPACE: &str = "\x7f";
 const CTRL_C: &str = "\x03";
@@ -87,7 +87,7 @@ impl Session {
                 return self;
             }
             assert!(
-                !ended && begun.elapsed() < PATIENCE,
+                !ended && begun.elapsed() < SESSION_TIMEOUT,
                 "no `{wanted}` after the first {} bytes of {screen}",
                 self.read
             );

@@ -381,7 +381,7 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
         (&["--request", "PATCH /api/v2/users/auth0|the-break-glass-account"], 1, "denied by"),
         (&["--request", "DELETE /api/v2/users/auth0|1"], 1, "\"DELETE /api/v2/users/{id}\""),
         (&["--request", "GET /api/v2/users/a%2Froles/../x"], 1, "dot segment"),
-        (&["--request", "GET /userinfo"], 1, "can be reached"),
+        (&["--request", "GET /userinfo"], 1, "path not allowed"),
         (&["--request", "POST https://api.sendgrid.com/v3/mail/send"], 1, "no mail"),
         (&["--request", "POST https://graph.microsoft.com/v1.0/users/a@b.c/sendMail"], 1, "no mail"),
         (&["--request", "POST https://smtp.invalid/send"], 1, "no mail"),

@@ -343,8 +343,8 @@ async fn with_secrets_home(
     if let (Err(Failure::Interrupted { consequence, .. }), Some(tenant)) = (&mut result, tenant) {
         tokio::select! {
             home = secrets::drain_secrets(tenant) => {
-                if let Err(whereabouts) = home {
-                    *consequence = format!("{consequence}; {whereabouts}");
+                if let Err(location) = home {
+                    *consequence = format!("{consequence}; {location}");
                 }
             }
             () = ctrl_c() => {}
@@ -373,7 +373,7 @@ async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, F
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
     let _ = std::fs::remove_dir_all(&passing);
-    home.map_err(|whereabouts| Failure::Afterwards(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|location| Failure::Afterwards(anyhow::anyhow!(location)))?;
     Ok(Exit::Other(code))
 }
 

@@ -76,7 +76,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
     );
     let reach = manifest.egress.iter().flat_map(|reach| {
         let requests = reach.requests.join(", ");
-        let first = format!("{:9} {}", reach.place, reach.origins.join(", "));
+        let first = format!("{:9} {}", reach.destination, reach.origins.join(", "));
         [first, format!("          {requests}"), format!("          credential: {}", reach.credential)]
     });
     section("Egress: where it can go, and nowhere else", reach.collect());

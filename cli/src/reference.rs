@@ -51,7 +51,7 @@ fn section(page: &mut String, action: &ActionDescription) {
     }
 }
 
-/// Says what a token has to be allowed, in words.
+/// Returns what a token has to be allowed, in words.
 pub(super) fn scopes(needs: &[ScopeRequirement], notation: Notation) -> String {
     let need = |need: &ScopeRequirement| {
         let names: Vec<String> =

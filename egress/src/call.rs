@@ -152,7 +152,7 @@ impl CallOptions {
         self
     }
 
-    /// Tells somebody of the call's requests while it runs.
+    /// Has an observer hear of the call's requests while it runs.
     #[must_use]
     pub fn observer(mut self, observer: impl RequestObserver + 'static) -> Self {
         self.observer = Observer::new(observer);
@@ -303,7 +303,7 @@ impl CallContext {
         }
     }
 
-    /// Says what the token has to be allowed.
+    /// Sets what the token has to be allowed.
     pub fn needs(&self, needs: Arc<[ScopeRequirement]>) {
         // A call has one action.
         let _ = self.needs.set(needs);

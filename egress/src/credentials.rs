@@ -215,12 +215,12 @@ enum Kind {
 }
 
 impl CredentialError {
-    /// Says that there is no credential, and asking again will not help: calls end with `unauthenticated`.
+    /// Makes the answer that there is no credential, and asking again will not help: calls end with `unauthenticated`.
     pub fn refused(problem: &'static str) -> Self {
         Self { kind: Kind::Refused, problem }
     }
 
-    /// Says that the vault cannot answer now: calls end with `unavailable`, and may be repeated.
+    /// Makes the answer that the vault cannot answer now: calls end with `unavailable`, and may be repeated.
     pub fn unavailable(problem: &'static str) -> Self {
         Self { kind: Kind::Unavailable, problem }
     }

@@ -137,13 +137,13 @@ pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     own_answer(status, &body, refusal.pacing.clone())
 }
 
-/// Tells a guest that asked the token endpoint that the host itself has no credentials.
+/// Makes the token endpoint's answer of a host that has no credentials.
 pub(crate) fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
     own_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
-/// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
+/// Makes the Management API's answer of a host that has no credentials. The request was not sent.
 pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
     let status = lacking_status(error);
     let body = json!({
@@ -162,7 +162,7 @@ fn lacking_status(error: CredentialError) -> StatusCode {
     if error.is_unavailable() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
 }
 
-/// Tells a guest that the token lacks scopes, as the tenant would tell it. The request was not sent.
+/// Makes the answer that the token lacks scopes, as the tenant would word it. The request was not sent.
 pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
@@ -174,7 +174,7 @@ pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     own_answer(status, &body, HeaderMap::new())
 }
 
-/// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
+/// Makes the answer that a request would have to wait for longer than its call has, as the tenant would word it.
 pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({

@@ -169,26 +169,26 @@ impl RequestEnd<'_> {
     }
 }
 
-/// Tells of a fetch of a token.
+/// Records a fetch of a token.
 pub fn token_fetched(begun: Instant, result: &'static str) {
     let elapsed = begun.elapsed();
     tracing::debug!(target: target!(), result, elapsed_ms = elapsed.as_secs_f64() * 1e3, "token fetch");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.token.fetches = 1_u64, auth0.token.result = result);
 }
 
-/// Tells that the tenant refused a token and the request goes out again with another.
+/// Records that the tenant refused a token and the request goes out again with another.
 pub fn another_token(call: &Span) {
     tracing::info!(target: target!(), parent: call, "the tenant refused the token; trying another");
 }
 
-/// Tells that a connection was opened.
+/// Records that a connection was opened.
 pub fn connection_opened(begun: Instant) {
     let elapsed_ms = begun.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(target: target!(), elapsed_ms, "connection opened");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.connections.opened = 1_u64);
 }
 
-/// Tells how long a request waited for its turn, where it did.
+/// Records how long a request waited for its turn, where it did.
 pub fn waited_for_turn(call: &Span, begun: Instant, admitted: bool) {
     /// Less than that is no wait but the way there and back.
     const NOTHING: Duration = Duration::from_millis(1);

@@ -397,7 +397,7 @@ pub(super) fn causes<'a>(
     })
 }
 
-/// Says why the body of an answer broke off.
+/// Returns why the body of an answer broke off.
 pub(crate) fn body_error(error: &hyper::Error) -> TransportError {
     TransportError::Terminated(deepest(error))
 }
@@ -615,12 +615,12 @@ mod tests {
     /// Reads one request without a body; `None` where the client has gone.
     fn read_head(stream: &mut std::net::TcpStream) -> Option<String> {
         use std::io::Read as _;
-        let (mut head, mut octet) = (Vec::new(), [0]);
+        let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
-            if stream.read(&mut octet).ok()? == 0 {
+            if stream.read(&mut byte).ok()? == 0 {
                 return None;
             }
-            head.push(octet[0]);
+            head.push(byte[0]);
         }
         Some(String::from_utf8(head).unwrap().lines().next().unwrap().to_owned())
     }
@@ -660,7 +660,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         tokio::task::yield_now().await;
         let mut way = Vec::new();
-        transport.send(post("/2"), ROOMY, |whereabouts| way.push(whereabouts)).await.unwrap();
+        transport.send(post("/2"), ROOMY, |state| way.push(state)).await.unwrap();
         assert_eq!(
             way,
             [TransmitState::OnConnection, TransmitState::HandedBack, TransmitState::OnConnection]

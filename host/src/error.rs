@@ -22,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Action(#[from] ActionError),
 
-    /// The settings of a tenant do not go together.
+    /// The settings of a tenant conflict, or one of them cannot be used.
     #[error("settings: {0}")]
     Settings(#[from] SettingsError),
 

@@ -33,7 +33,7 @@ const MAX_RETRIES: u32 = 10;
 /// Half of a bucket: a tenant that leaves more to others is better given a plan of its own.
 const MAX_RESERVE_PERCENT: u32 = 50;
 
-/// Tells the guest how long its call may take.
+/// The variable that tells the guest how long its call may take.
 pub(crate) const DEADLINE_VARIABLE: &str = "AUTH0_DEADLINE_MS";
 
 fn in_ms(time: Duration) -> u64 {

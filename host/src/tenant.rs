@@ -189,7 +189,7 @@ impl Tenant {
         &self.0.domain
     }
 
-    /// Tells whether the policy lets an action run, before anybody tries. Rules about requests are not asked: they need
+    /// Checks whether the policy lets an action run, before anybody tries. Rules about requests are not asked: they need
     /// the request.
     ///
     /// # Errors

@@ -46,13 +46,13 @@ pub struct Consent {
 
 /// How long a person has for an answer. Longer than anybody looks at a question, and short enough that one which nobody
 /// sees ends some day.
-const PATIENCE: Duration = Duration::from_secs(600);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The member of the form that has to be ticked. A form of no fields is accepted by some clients without showing it.
 const TICK: &str = "confirm";
 
 impl Consent {
-    /// Tells whether a person has to agree.
+    /// Returns whether a person has to agree.
     pub(super) fn is_needed(self, action: &ActionDescription, input: &Map<String, Value>) -> bool {
         let reads = match action.id.as_str() {
             CUSTOM_REQUEST => input.get("method").and_then(Value::as_str) == Some("GET"),
@@ -95,7 +95,7 @@ impl Consent {
             message: question(domain, action, input)?,
             requested_schema: form()?,
         };
-        match client.create_elicitation_with_timeout(question, Some(PATIENCE)).await {
+        match client.create_elicitation_with_timeout(question, Some(ANSWER_TIMEOUT)).await {
             Ok(answer) => verdict(&action.id, &answer),
             Err(error) => {
                 Err(declined(&action.id, &format!("the client did not answer the question ({error})")))

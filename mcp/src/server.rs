@@ -127,7 +127,7 @@ impl Server {
         self.permissions.check(action).is_ok() && self.tenant.permits(&action.id).is_ok()
     }
 
-    /// Says why no action is left: what would help most comes first.
+    /// Returns why no action is left: what would help most comes first.
     fn why_nothing(&self) -> String {
         let refusals = || self.actions.iter().filter_map(|action| self.permissions.check(action).err());
         let reads_only = refusals().find(|refusal| matches!(refusal, Refusal::ReadOnly { .. }));
@@ -198,7 +198,7 @@ impl Server {
         let warning = match &outcome.undelivered {
             Some(SecretUndelivered { names, .. }) => {
                 let home = (self.drain_secrets)(self.tenant.clone()).await;
-                home.err().map(|whereabouts| elsewhere(names, &whereabouts))
+                home.err().map(|location| elsewhere(names, &location))
             }
             None => None,
         };
@@ -218,14 +218,14 @@ pub(super) struct Ran {
     pub(super) warning: Option<Value>,
 }
 
-/// Tells the person where secrets are that the sink did not take, and the agent that they are: a call that seems to have
+/// Warns the person of where secrets are that the sink did not take, and the agent that they are: a call that seems to have
 /// failed is repeated, which makes one more secret. The place is none of the agent's business: it may be able to read files.
-fn elsewhere(names: &[SecretName], whereabouts: &str) -> Value {
-    eprintln!("warning: {whereabouts}");
+fn elsewhere(names: &[SecretName], location: &str) -> Value {
+    eprintln!("warning: {location}");
     let names: Vec<String> = names.iter().map(SecretName::to_string).collect();
     json!({
         "code": "done-do-not-repeat",
-        "message": "the tenant made a new secret, which is in force; the secret sink did not take it, and whoever runs this \
+        "message": "the tenant made a new secret, which is in force; the secret sink rejected it, and whoever runs this \
                     server was told on its stderr what became of it: do not repeat the call, tell your user",
         "secrets": names,
     })

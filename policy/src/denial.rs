@@ -387,7 +387,7 @@ impl DeniedBy {
             Self::Method => f.write_str("only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
             Self::DotSegment => f.write_str("the path has a dot segment or a backslash"),
             Self::TenantPath => {
-                write!(f, "of the tenant only /api/v2/… and POST {CHANGE_PASSWORD} can be reached")
+                write!(f, "path not allowed; only /api/v2/… and POST {CHANGE_PASSWORD} are")
             }
             Self::MailPath { provider } => {
                 write!(f, "of {provider} only the request that sends an email is allowed")
@@ -451,7 +451,7 @@ impl DeniedBy {
             }
             Self::RequestLimit { limit } => write!(f, "a call may make {limit} requests"),
             Self::SecretHandle => {
-                f.write_str("a handle is not a secret: the request would set one that everybody may know")
+                f.write_str("the body contains a secret handle, not a secret value")
             }
             Self::MailKey(problem) => f.write_str(problem),
             Self::NoSecretSink => {

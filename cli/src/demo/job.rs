@@ -24,7 +24,7 @@ use super::report::{Application, End, Person, Report, State, TenantLog};
 const WELCOME_SUBJECT: &str = "Welcome to {{ friendly_name }}, {{ user.given_name }}";
 /// Body of the welcome mail, in Auth0's Liquid.
 const WELCOME_BODY: &str = include_str!("welcome.liquid");
-/// Says in an account's `app_metadata` that the welcome mail was accepted.
+/// Marks in an account's `app_metadata` that the welcome mail was accepted.
 const WELCOMED: &str = "welcomed_at";
 /// Five days, which is Auth0's own default for the links in its emails; the mail names it.
 const PASSWORD_LINK_SECONDS: u32 = 432_000;
@@ -543,14 +543,14 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Says where a log stands whose newest row is the first of these.
+/// Returns where a log stands whose newest row is the first of these.
 fn newest(rows: &[Value]) -> Result<LogStart, Failure> {
     let Some(row) = rows.first() else { return Ok(LogStart::Empty) };
     let id = text(row, "log_id").ok_or_else(|| Failure::new("list-logs: the newest row has no log_id"))?;
     Ok(LogStart::After(id.to_owned()))
 }
 
-/// Says why a secret that is not fresh is not rotated.
+/// Returns why a secret that is not fresh is not rotated.
 fn reason_to_leave(item: &Value, options: &Options) -> Option<&'static str> {
     if options.own_client_id.is_some() && options.own_client_id.as_deref() == text(item, "client_id") {
         return Some("this job runs as it");
@@ -564,7 +564,7 @@ fn reason_to_leave(item: &Value, options: &Options) -> Option<&'static str> {
     (!options.rotate).then_some("it is overdue (--rotate-secrets rotates it)")
 }
 
-/// Tells of a rotation by the handle of the new secret.
+/// Returns a line about a rotation, with the handle of the new secret.
 fn rotated(application: &Value) -> String {
     let handle = text(application, "client_secret").unwrap_or("?");
     let mut did = format!("rotated; the secret sink has the new one: {handle}");

@@ -73,7 +73,7 @@ fn failure(error: InquireError) -> Failure {
                 disposition: Disposition::RetryLater,
             }
         }
-        InquireError::Custom(problem) => Failure::Usage(format!("the answers do not go together: {problem}")),
+        InquireError::Custom(problem) => Failure::Usage(format!("these values conflict: {problem}")),
         other => Failure::Host(anyhow::Error::new(other).context("the terminal could not be used")),
     }
 }

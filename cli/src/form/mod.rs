@@ -68,7 +68,7 @@ impl Form {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Tells whether an input is one that the schema allows.
+    /// Checks whether an input is one that the schema allows.
     ///
     /// # Errors
     ///

@@ -145,7 +145,7 @@ impl Governor {
     }
 
     /// Waits until a request to the Management API may go; at once with an error where that would take longer than
-    /// `patience`.
+    /// `time_budget`.
     ///
     /// The place in the queue is given back when the future is dropped.
     pub async fn admit(
@@ -153,14 +153,14 @@ impl Governor {
         method: &Method,
         uri: &Uri,
         priority: Priority,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Admission, RateLimited> {
         let lane = Lane { priority, endpoint: Endpoint::of(method, uri) };
         let entered = Instant::now();
-        let until = entered.checked_add(patience);
+        let until = entered.checked_add(time_budget);
         let admission = |tokens| Admission { shared: Arc::clone(&self.0), endpoint: lane.endpoint, tokens };
         // Bound first: the lock must not live on into the waiting.
-        let entry = self.0.pace().enter(lane, patience, entered);
+        let entry = self.0.pace().enter(lane, time_budget, entered);
         let (ticket, wake) = match entry {
             Entry::Goes(tokens) => return Ok(admission(tokens)),
             Entry::TooLong(wait) => return Err(self.0.rate_limited(lane, wait, entered)),

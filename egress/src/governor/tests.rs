@@ -15,8 +15,8 @@ fn headers(limit: u32, remaining: u32) -> HeaderMap {
 }
 
 impl Governor {
-    async fn ask(&self, url: &str, priority: Priority, patience: Duration) -> Result<Admission, RateLimited> {
-        self.admit(&Method::GET, &url.parse().unwrap(), priority, patience).await
+    async fn ask(&self, url: &str, priority: Priority, time_budget: Duration) -> Result<Admission, RateLimited> {
+        self.admit(&Method::GET, &url.parse().unwrap(), priority, time_budget).await
     }
 
     /// Lets a request go and be answered at once, without a word on limits.
@@ -216,9 +216,9 @@ async fn whoever_cannot_wait_any_longer_is_told_when_that_turns_out_and_not_at_t
         let waiting: Vec<_> = (0..100)
             .map(|_| {
                 let governor = governor.clone();
-                let patience = Duration::from_secs(10);
+                let time_budget = Duration::from_secs(10);
                 tokio::spawn(
-                    async move { governor.ask(ROLES, Priority::Interactive, patience).await.map(drop) },
+                    async move { governor.ask(ROLES, Priority::Interactive, time_budget).await.map(drop) },
                 )
             })
             .collect();
@@ -338,7 +338,7 @@ struct Traveller {
     back: u64,
     priority: Priority,
     /// Gives up waiting after so long.
-    patience: u64,
+    time_budget: u64,
     /// Its answer is lost, and with it what it says.
     lost: bool,
 }
@@ -346,9 +346,9 @@ struct Traveller {
 fn travellers() -> impl Strategy<Value = Vec<Traveller>> {
     let one =
         (0_u64..400, 0_u64..900, 0_u64..900, any::<bool>(), 0_u64..20_000, proptest::bool::weighted(0.1));
-    let traveller = one.prop_map(|(after, there, back, background, patience, lost)| {
+    let traveller = one.prop_map(|(after, there, back, background, time_budget, lost)| {
         let priority = if background { Priority::Background } else { Priority::Interactive };
-        Traveller { after, there, back, priority, patience, lost }
+        Traveller { after, there, back, priority, time_budget, lost }
     });
     proptest::collection::vec(traveller, 1..120)
 }
@@ -388,10 +388,10 @@ async fn travel(plan: RatePlan, truth: (f64, f64), all: Vec<Traveller>) -> (Vec<
         tokio::time::sleep(Duration::from_millis(one.after)).await;
         let (governor, truth) = (governor.clone(), Arc::clone(&truth));
         tasks.push(tokio::spawn(async move {
-            let patience = Duration::from_millis(one.patience);
+            let time_budget = Duration::from_millis(one.time_budget);
             // Some give up in the queue, some are told that it would be too long.
-            let asking = governor.ask(ROLES, one.priority, 2 * patience);
-            let admission = tokio::time::timeout(patience, asking).await.ok()?.ok()?;
+            let asking = governor.ask(ROLES, one.priority, 2 * time_budget);
+            let admission = tokio::time::timeout(time_budget, asking).await.ok()?.ok()?;
             let left = Instant::now();
             tokio::time::sleep(Duration::from_millis(one.there)).await;
             let word = truth.lock().unwrap().serve();

@@ -113,7 +113,7 @@ impl Mailer {
         })
     }
 
-    /// Says which name the component asks for, and where that is.
+    /// Returns which name the component asks for, and where that is.
     pub(crate) fn door(&self) -> MailRoute {
         match self {
             #[cfg(feature = "ses")]
@@ -154,7 +154,7 @@ impl Mailer {
     }
 }
 
-/// Says which provider a key or a mailer is for.
+/// Returns which provider a key or a mailer is for.
 pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
         (_, Some(mailer)) => MailAccess::Route(mailer.door()),
@@ -235,7 +235,7 @@ impl Outgoing<'_> {
                 return Ok(synthetic(answer(422, &problem)));
             }
         };
-        let follow = |whereabouts, bytes| match whereabouts {
+        let follow = |state, bytes| match state {
             TransmitState::OnConnection => {
                 entry.sent(bytes);
                 self.egress.count_request();
@@ -245,7 +245,7 @@ impl Outgoing<'_> {
                 self.egress.requests.fetch_sub(1, Ordering::Relaxed);
             }
         };
-        let times = smtp::Times { to_send: self.patience.to_send(), to_answer: self.patience.to_answer() };
+        let times = smtp::Times { to_send: self.budget.to_send(), to_answer: self.budget.to_answer() };
         match smtp.send(&letter, times, follow).await {
             Ok(Delivery::Answered { status, text }) => {
                 let answer = answer(status, &text);

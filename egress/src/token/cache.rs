@@ -129,7 +129,7 @@ impl TokenCache {
     }
 }
 
-/// Says how long an answer of the token endpoint stands: only where asking again at once would be answered the same.
+/// Returns how long an answer of the token endpoint stands: only where asking again at once would be answered the same.
 fn kept_for(error: &TokenError) -> Option<Duration> {
     let TokenError::Refused(refusal) = error else { return None };
     if !matches!(

@@ -168,7 +168,7 @@ impl Policy {
         &self.addresses
     }
 
-    /// Tells whether a request may leave. Asked for each one, whoever built it.
+    /// Checks whether a request may leave. Asked for each one, whoever built it.
     pub fn check_request(
         &self,
         destination: Destination,

@@ -95,7 +95,7 @@ impl fmt::Display for PathPattern {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PathPatternError {
     #[error(
-        "its path must begin with /api/v2/, or be {CHANGE_PASSWORD}: nothing else of a tenant can be reached"
+        "path not allowed; it must begin with /api/v2/, or be {CHANGE_PASSWORD}"
     )]
     Outside,
     #[error("its path has an empty segment (`//`, or a slash at the end), and no request with one leaves")]

@@ -53,7 +53,7 @@ impl Policy {
         Ok(PolicyReport { policy: self.clone(), actions: actions.to_vec(), permitted })
     }
 
-    /// Tells whether a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
+    /// Checks whether a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
     /// can be given, such as that of a mail provider.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 }
 
 impl PolicyReport {
-    /// Tells whether an action may be run.
+    /// Checks whether an action may be run.
     ///
     /// # Errors
     ///
