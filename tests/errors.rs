@@ -77,7 +77,11 @@ async fn a_lack_of_scopes_names_the_scopes_that_would_do() {
         ("create-password-change-ticket", json!({"user_id": id}), &["create:user_tickets"]),
     ] {
         let error = tenant.refused(action, input).await;
-        assert_eq!((&error.code, error.status), (&ErrorCode::InsufficientScope, Some(403)), "{action}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InsufficientScope, Some(403)),
+            "{action}: {error}"
+        );
         assert_eq!(error.error_code.as_deref(), Some("insufficient_scope"));
         for scope in scopes {
             assert!(error.scopes.iter().any(|found| found == scope), "{action}: {:?}", error.scopes);

@@ -105,7 +105,8 @@ struct Run {
 /// Makes 200 calls from 50 callers, and compares what the server counted with what it allows.
 async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
     // The connection is not told the plan: the first answer tells.
-    let (emulator, connection) = tenant(plan, |settings| settings.deadline(AMPLE_DEADLINE).max_retries(0)).await;
+    let (emulator, connection) =
+        tenant(plan, |settings| settings.deadline(AMPLE_DEADLINE).max_retries(0)).await;
     let meter = StallMeter::start();
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {

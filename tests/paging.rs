@@ -77,7 +77,11 @@ async fn the_wall_is_an_error_that_says_how_to_go_on_and_no_request() {
         ("list-connections", json!({"per_page": 100, "page": 10}), "cursor"),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InvalidInput, None),
+            "{action} {input}: {error}"
+        );
         assert!(error.message.contains("1000") && error.message.contains(way), "{action}: {error}");
     }
     assert_eq!(tenant.seen().len(), before);

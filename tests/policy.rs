@@ -411,7 +411,11 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
 fn run_takes_the_policy_from_the_option_or_the_environment() {
     let denied = File::new("run", "[actions]\ndeny = ['list-users']");
     let option = said(&["--emulator", "--policy", denied.path(), "run", "list-users"]);
-    assert_eq!((option.code, option.error()["code"].as_str()), (Some(1), Some("policy-denied")), "{option:?}");
+    assert_eq!(
+        (option.code, option.error()["code"].as_str()),
+        (Some(1), Some("policy-denied")),
+        "{option:?}"
+    );
     let variable =
         run(auth0_host().args(["--emulator", "run", "list-users"]).env("AUTH0_POLICY", denied.path()));
     assert_eq!(variable.code, Some(1), "{variable:?}");

@@ -37,7 +37,11 @@ fn json_of(said: &Said) -> Value {
 
 /// The cursor of an answer.
 fn next(said: &Said) -> &str {
-    said.out.split("next: some(\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("{said:#?}"))
+    said.out
+        .split("next: some(\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_else(|| panic!("{said:#?}"))
 }
 
 /// A JSON text as it stands between the quotes of WAVE.
@@ -106,12 +110,21 @@ async fn list_logs_answers_rows_and_a_cursor_to_go_on_with() {
     let ids: Vec<String> = tenant.control.logs().iter().map(|row| text(row, "log_id").to_owned()).collect();
     let has = |said: &Said, row: usize| said.out.contains(&format!("log-id: some(\"{}\")", ids[row]));
     let said = call(&tenant, &format!("list-logs({{%from: \"{}\", limit: 1}})", ids[0])).await;
-    assert_eq!((said.code, [0, 1, 2].map(|row| has(&said, row))), (Some(0), [false, true, false]), "{said:#?}");
+    assert_eq!(
+        (said.code, [0, 1, 2].map(|row| has(&said, row))),
+        (Some(0), [false, true, false]),
+        "{said:#?}"
+    );
     let said = call(&tenant, &format!("list-logs({{cursor: \"{}\", limit: 1}})", next(&said))).await;
-    assert_eq!((said.code, [0, 1, 2].map(|row| has(&said, row))), (Some(0), [false, false, true]), "{said:#?}");
+    assert_eq!(
+        (said.code, [0, 1, 2].map(|row| has(&said, row))),
+        (Some(0), [false, false, true]),
+        "{said:#?}"
+    );
     let first = call(&tenant, "list-logs({q: \"type:s\", limit: 1})").await;
     let cursor = next(&first);
-    let second = call(&tenant, &format!("list-logs({{q: \"type:s\", limit: 1, cursor: \"{cursor}\"}})")).await;
+    let second =
+        call(&tenant, &format!("list-logs({{q: \"type:s\", limit: 1, cursor: \"{cursor}\"}})")).await;
     assert!(second.out.starts_with("ok(") && second.out != first.out, "{second:#?}");
 }
 
@@ -126,9 +139,13 @@ async fn run_action_takes_and_gives_json() {
     let filter = wave(&json!({"kind": "curated", "text": "get-user"}));
     let list = json_of(&call(&tenant, &format!("list-actions({filter})")).await);
     let user = list["items"].as_array().unwrap().iter().find(|action| action["id"] == "get-user").unwrap();
-    for (member, value) in
-        [("title", "Get a user"), ("kind", "curated"), ("group", "users"), ("effect", "read"), ("stage", "ga")]
-    {
+    for (member, value) in [
+        ("title", "Get a user"),
+        ("kind", "curated"),
+        ("group", "users"),
+        ("effect", "read"),
+        ("stage", "ga"),
+    ] {
         assert_eq!(user[member], value, "{user}");
     }
     assert_eq!(user["scopes"][0]["any_of"][0], "read:users", "{user}");
@@ -212,7 +229,11 @@ async fn an_unusable_setting_is_named_by_the_component() {
         ("AUTH0_CLIENT_SECRET", "canary"),
     ] {
         let said = invoke(&tenant, &[(name, value)], "get-user(\"auth0|x\")").await;
-        assert!(said.out.starts_with("err({disposition: fix-input, code: \"invalid-input\"") && said.out.contains(name), "{said:#?}");
+        assert!(
+            said.out.starts_with("err({disposition: fix-input, code: \"invalid-input\"")
+                && said.out.contains(name),
+            "{said:#?}"
+        );
         assert!(!said.all().contains("canary"), "{said:#?}");
     }
     assert_eq!(tenant.lines(), [""; 0]);

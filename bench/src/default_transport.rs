@@ -76,11 +76,7 @@ impl DefaultTransport {
         Ok(serde_json::from_str(&answer.map_err(|error| anyhow!("{error:?}"))?)?)
     }
 
-    async fn run(
-        &self,
-        action: &str,
-        input: &String,
-    ) -> wasmtime::Result<Result<String, ActionFailure>> {
+    async fn run(&self, action: &str, input: &String) -> wasmtime::Result<Result<String, ActionFailure>> {
         let guest = Guest {
             table: ResourceTable::new(),
             wasi: WasiCtxBuilder::new().envs(&self.environment).build(),

@@ -137,7 +137,9 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
     let paging = match action.pagination {
         Pagination::Offset => Some("`limit` and `cursor`, the first 1000 records"),
         Pagination::Checkpoint => Some("`limit` and `cursor`, without end"),
-        Pagination::OffsetOrCheckpoint => Some("`limit` and `cursor`, without end or the first 1000 records, as the input says"),
+        Pagination::OffsetOrCheckpoint => {
+            Some("`limit` and `cursor`, without end or the first 1000 records, as the input says")
+        }
         _ => None,
     };
     facts.extend(paging.map(|paging| ("Paging", paging.to_owned())));

@@ -222,7 +222,11 @@ mod tests {
             (interrupted(Disposition::RetryLater), "retry-later", "interrupted"),
         ] {
             let error = &failure.json().unwrap()["error"];
-            assert_eq!((&error["disposition"], &error["code"]), (&json!(disposition), &json!(code)), "{failure:?}");
+            assert_eq!(
+                (&error["disposition"], &error["code"]),
+                (&json!(disposition), &json!(code)),
+                "{failure:?}"
+            );
         }
     }
 }

@@ -163,7 +163,7 @@ fn lacking_status(error: CredentialError) -> StatusCode {
 }
 
 /// Makes the answer that the token lacks scopes, as the tenant would word it. The request was not sent.
-pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
+pub(crate) fn insufficient_scope(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
         "statusCode": status.as_u16(),

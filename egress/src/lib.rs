@@ -299,8 +299,7 @@ impl Egress {
         call: &CallContext,
         place: InFlightPermit,
     ) -> Answer {
-        let budget =
-            TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
+        let budget = TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
         if call.count_request() > self.limits.requests {
             let denial = Denial::new(DeniedBy::RequestLimit { limit: self.limits.requests });
             // Not written down one by one: a flood would fill the host's memory instead of the tenant's.
@@ -337,25 +336,22 @@ impl Egress {
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
             let limit = self.limits.request_body_bytes;
-            budget
-                .before_sending(body::collect(body, limit))
-                .await
-                .ok_or(SendError::ConnectionTimeout)??;
+            budget.before_sending(body::collect(body, limit)).await.ok_or(SendError::ConnectionTimeout)??;
             return broker(source, budget, call).await;
         }
         let entry = call.log.open(&head.method, &head.uri);
-        let mut body =
-            match budget.before_sending(body::collect(body, self.limits.request_body_bytes)).await {
-                Some(Ok(body)) => body,
-                Some(Err(error)) => {
-                    entry.failed("body", format!("not sent: its body was refused: {error}"));
-                    return Err(error);
-                }
-                None => {
-                    entry.failed("body", "not sent: its body did not come in time");
-                    return Err(SendError::ConnectionTimeout);
-                }
-            };
+        let mut body = match budget.before_sending(body::collect(body, self.limits.request_body_bytes)).await
+        {
+            Some(Ok(body)) => body,
+            Some(Err(error)) => {
+                entry.failed("body", format!("not sent: its body was refused: {error}"));
+                return Err(error);
+            }
+            None => {
+                entry.failed("body", "not sent: its body did not come in time");
+                return Err(SendError::ConnectionTimeout);
+            }
+        };
         let Parts { method, uri, headers, .. } = &head;
         let own = self.own_application.as_deref();
         let reading = if call.options.read_only { check_reading(destination, method) } else { Ok(()) };
@@ -488,8 +484,11 @@ impl Outgoing<'_> {
         let token = match self.with_scopes(source, token).await {
             Ok(token) => token,
             Err(lacking) => {
-                entry.failed("insufficient-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
-                let answer = synthetic(keyring::forbidden(&lacking));
+                entry.failed(
+                    "insufficient-scope",
+                    format!("not sent: the token lacks {}", lacking.join(", ")),
+                );
+                let answer = synthetic(keyring::insufficient_scope(&lacking));
                 self.call.lacks(lacking);
                 return Ok(answer);
             }

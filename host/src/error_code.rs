@@ -158,7 +158,8 @@ mod tests {
     /// The codes that the contract's text lists, with their dispositions.
     fn listed() -> Vec<(String, String)> {
         let (_, text) = auth0_contract::FILES.iter().find(|(name, _)| *name == "types.wit").unwrap();
-        let list = text.split("Today's, by disposition:").nth(1).unwrap().split("code: string").next().unwrap();
+        let list =
+            text.split("Today's, by disposition:").nth(1).unwrap().split("code: string").next().unwrap();
         let mut listed = Vec::new();
         for line in list.split("/// - `").skip(1) {
             let (disposition, codes) = line.split_once("`: ").unwrap();

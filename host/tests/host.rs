@@ -44,14 +44,7 @@ async fn open(emulator: &Emulator) -> Tenant {
 }
 
 async fn first_user(tenant: &Tenant) -> Value {
-    tenant
-        .run("list-users", json!({"limit": 1}))
-        .await
-        .unwrap()
-        .get("/items/0")
-        .unwrap()
-        .to_value()
-        .unwrap()
+    tenant.run("list-users", json!({"limit": 1})).await.unwrap().get("/items/0").unwrap().to_value().unwrap()
 }
 
 fn kind(error: &Error) -> ErrorCode {

@@ -131,7 +131,10 @@ mod tests {
 
         let host = CallToolResult::from(Refused::from(Error::Timeout { after: Duration::from_secs(1) }));
         let host = host.structured_content.unwrap();
-        assert_eq!((&host["error"]["disposition"], &host["error"]["code"]), (&json!("verify-first"), &json!("host")));
+        assert_eq!(
+            (&host["error"]["disposition"], &host["error"]["code"]),
+            (&json!("verify-first"), &json!("host"))
+        );
 
         let long = Refused::new(ErrorCode::Rejected, "ä".repeat(100_000));
         let long = CallToolResult::from(long).structured_content.unwrap();
@@ -149,7 +152,10 @@ mod tests {
             assert_eq!(with_warning(&value.into(), warning.clone()).as_str(), expected.to_string());
         }
         let Refused(error) = Refused::new(ErrorCode::Unavailable, "no").warning(warning.clone());
-        assert_eq!(error, json!({"disposition": "retry-later", "code": "unavailable", "message": "no", "warning": warning}));
+        assert_eq!(
+            error,
+            json!({"disposition": "retry-later", "code": "unavailable", "message": "no", "warning": warning})
+        );
     }
 
     #[test]

@@ -152,7 +152,11 @@ fn sends_messages(action: &ActionDescription, input: &Map<String, Value>) -> boo
 }
 
 pub(super) fn declined(action: &str, why: &str) -> Refused {
-    Refused::own(OwnCode::Declined, Disposition::GiveUp, format!("`{action}` was not run: {why}; nothing was sent"))
+    Refused::own(
+        OwnCode::Declined,
+        Disposition::GiveUp,
+        format!("`{action}` was not run: {why}; nothing was sent"),
+    )
 }
 
 fn cannot_ask(action: &str) -> Refused {

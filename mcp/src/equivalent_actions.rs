@@ -45,8 +45,11 @@ impl Server {
                         open.push(other.id);
                     }
                 }
-                let equivalent =
-                    |open| EquivalentAction { denied: denied.id.clone(), open, request: format!("{method} {path}") };
+                let equivalent = |open| EquivalentAction {
+                    denied: denied.id.clone(),
+                    open,
+                    request: format!("{method} {path}"),
+                };
                 equivalent_actions.extend(open.into_iter().map(equivalent));
             }
         }

@@ -3,8 +3,8 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
-    ActionDescription, ActionFilter, ActionSummary, CallOptions, Denial, Error, ErrorCode, Host, Json,
-    SecretName, SecretUndelivered, Tenant,
+    ActionDescription, ActionFilter, ActionKind, ActionSummary, CallOptions, Denial, Error, ErrorCode, Host,
+    Json, SecretName, SecretUndelivered, Tenant,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
@@ -137,9 +137,9 @@ impl Server {
         }
     }
 
-    /// Whether there is such a curated action, permitted or not.
-    pub(super) fn has_curated(&self, id: &str) -> bool {
-        self.actions.iter().any(|action| action.id == id && tools::is_curated(action))
+    /// Returns what an action is made of, permitted or not; `None` where there is no such action.
+    pub(super) fn kind_of(&self, id: &str) -> Option<ActionKind> {
+        self.actions.iter().find(|action| action.id == id).map(|action| action.kind)
     }
 
     /// Describes an action that the options offer. What the policy says of it is asked by whoever runs it.

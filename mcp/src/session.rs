@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use auth0_host::{ErrorCode, Json};
+use auth0_host::{ActionKind, ErrorCode, Json};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -22,7 +22,6 @@ use super::{
     own_tools::{Describe, OwnTool, ReadMore, RunAction, Search, read},
     result_buffer::ResultBuffer,
     server::{Ran, Server},
-    tools,
 };
 
 /// The newest revision that is spoken. The next one, 2026-07-28, has neither sessions nor questions from the server: a
@@ -67,13 +66,10 @@ impl Session {
         }
         // A tool that is not offered is refused with the reason. An action that never is a tool is not run as one: a client
         // whose user approves tools by name has shown no such name.
-        if self.server.has_curated(name) {
-            return Ok(self.run(name, arguments, context).await);
-        }
-        let message = if self.server.knows(name) {
-            format!("`{name}` is an action and no tool: run-action runs it")
-        } else {
-            format!("there is no tool `{name}`: tools/list lists those that there are")
+        let message = match self.server.kind_of(name) {
+            Some(ActionKind::Curated) => return Ok(self.run(name, arguments, context).await),
+            Some(_) => format!("`{name}` is an action and no tool: run-action runs it"),
+            None => format!("there is no tool `{name}`: tools/list lists those that there are"),
         };
         Err(ErrorData::invalid_params(message, None))
     }

@@ -6,7 +6,7 @@
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IntoDeserializer as _, value},
+    de::{IntoDeserializer, value},
 };
 
 /// The action that sends any request: its effect and its scopes are those of the request.
@@ -258,7 +258,10 @@ mod tests {
         assert_eq!(summary("stage", json!("deprecated")).unwrap().stage, Stage::Unknown);
         assert_eq!(summary("kind", json!("workflow")).unwrap().kind, ActionKind::Unknown);
         let action = summary("icon", json!("user.svg")).unwrap();
-        assert_eq!((action.effect, action.stage, action.kind), (Effect::Read, Stage::Ga, ActionKind::Curated));
+        assert_eq!(
+            (action.effect, action.stage, action.kind),
+            (Effect::Read, Stage::Ga, ActionKind::Curated)
+        );
         assert_eq!(action.scopes[0].required_for.as_deref(), Some("`x`"));
     }
 

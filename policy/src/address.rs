@@ -247,7 +247,7 @@ pub fn classify(address: IpAddr) -> Option<AddressClass> {
     match address {
         IpAddr::V4(_) => among(&SPECIAL_V4),
         IpAddr::V6(v6) if NAT64.contains(address) => {
-            let [.., a, b, c, d] = v6.bytes();
+            let [.., a, b, c, d] = v6.octets();
             classify(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
         }
         IpAddr::V6(_) => {

@@ -443,16 +443,14 @@ impl DeniedBy {
                 "{} writes the application that this host acts as, and who writes it can take its place",
                 request.shown(reader)
             ),
-            Self::NoCredentials => {
-                f.write_str("no credentials are configured for the tenant, and a guest fetches no tokens by itself")
-            }
+            Self::NoCredentials => f.write_str(
+                "no credentials are configured for the tenant, and a guest fetches no tokens by itself",
+            ),
             Self::MissingScopes { action, scopes } => {
                 write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
             }
             Self::RequestLimit { limit } => write!(f, "a call may make {limit} requests"),
-            Self::SecretHandle => {
-                f.write_str("the body contains a secret handle, not a secret value")
-            }
+            Self::SecretHandle => f.write_str("the body contains a secret handle, not a secret value"),
             Self::MailKey(problem) => f.write_str(problem),
             Self::NoSecretSink => {
                 f.write_str("not sent: it creates a secret, and no secret sink is configured")

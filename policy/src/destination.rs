@@ -303,7 +303,10 @@ mod tests {
         ];
         for (asked, request) in REQUESTS {
             let denied = classify(&production(), request).unwrap_err().to_string();
-            assert!(denied.contains(&format!("through {asked}, and no credentials for {asked} are")), "{denied}");
+            assert!(
+                denied.contains(&format!("through {asked}, and no credentials for {asked} are")),
+                "{denied}"
+            );
             for (held, _) in REQUESTS.into_iter().filter(|(held, _)| held.takes_key()) {
                 let found = classify(&production().mail(MailAccess::Key(held)), request);
                 if held == asked {

@@ -22,7 +22,11 @@ async fn list_user_logs_answers_rows_of_that_user_only() {
     let follow = json!({"user_id": id, "sort": "date:-1", "limit": 2, "cursor": next});
     let rest = tenant.run("list-user-logs", follow).await;
     let paged = json!({"user_id": id, "sort": "date:-1", "page": 1, "per_page": 2});
-    assert_eq!(items(&rest), items(&tenant.run("list-user-logs", paged).await), "Auth0's own paging is taken too");
+    assert_eq!(
+        items(&rest),
+        items(&tenant.run("list-user-logs", paged).await),
+        "Auth0's own paging is taken too"
+    );
     assert!(items(&rest).iter().any(|row| row["type"] == "fp"), "{rest}");
 }
 

@@ -36,7 +36,10 @@ async fn list_applications_shows_no_secret_to_a_token_that_may_not_read_it() {
     let all = tenant.run("list-applications", json!({})).await;
     assert!(items(&all).iter().all(|client| client.get("client_secret").is_none()));
     let error = tenant.refused("list-applications", json!({"fields": ["client_secret"]})).await;
-    assert_eq!((&error.code, error.scopes), (&ErrorCode::InsufficientScope, vec!["read:client_keys".to_owned()]));
+    assert_eq!(
+        (&error.code, error.scopes),
+        (&ErrorCode::InsufficientScope, vec!["read:client_keys".to_owned()])
+    );
 }
 
 #[tokio::test]

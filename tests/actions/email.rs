@@ -266,7 +266,10 @@ async fn without_the_scope_for_the_provider_it_is_an_insufficient_scope() {
     let tenant = OfflineTenant::with(Seed::demo()).await;
     tenant.control.set_scopes(&["read:users"]);
     let error = tenant.refused("send-email", mail()).await;
-    assert_eq!((&error.code, error.scopes), (&ErrorCode::InsufficientScope, vec!["read:email_provider".to_owned()]));
+    assert_eq!(
+        (&error.code, error.scopes),
+        (&ErrorCode::InsufficientScope, vec!["read:email_provider".to_owned()])
+    );
     let id = "auth0|000000000000000000000000";
     tenant.control.set_all_scopes();
     let wide = tenant.connect(|settings| settings).await;

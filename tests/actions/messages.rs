@@ -76,7 +76,11 @@ async fn tickets_that_contradict_themselves_are_refused_before_any_request() {
         ("send-password-reset-email", json!({"email": "a@b.example", "connection": ""})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InvalidInput, None),
+            "{action} {input}: {error}"
+        );
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }

@@ -67,7 +67,11 @@ async fn a_role_that_does_not_exist_is_missing() {
         ("remove-user-roles", json!({"user_id": NOBODY, "role_names": ["Sales"]})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::NotFound, Some(404)),
+            "{action} {input}: {error}"
+        );
     }
 }
 
@@ -161,7 +165,11 @@ async fn a_change_of_roles_without_a_role_is_refused_before_any_request() {
         ("get-role", json!({"role_id": ".."})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InvalidInput, None),
+            "{action} {input}: {error}"
+        );
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }

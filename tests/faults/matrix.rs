@@ -188,7 +188,7 @@ fn found(outcome: &Outcome, step: &Step) -> String {
             text(&result.tree()["stamp_error"], "code").to_owned()
         }
         Ok(_) => End::Done.name(),
-        Err(auth0_host::Error::Action(error)) => End::Error(error.code.clone()).name(),
+        Err(auth0_host::Error::Action(error)) => error.code.to_string(),
         Err(error) => format!("the host failed: {error:?}"),
     }
 }

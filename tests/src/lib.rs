@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
-use auth0_host::{ActionError, ActionKind, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Settings, Tenant};
+use auth0_host::{
+    ActionError, ActionKind, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Settings, Tenant,
+};
 use serde_json::{Value, json};
 
 use self::memory_sink::MemorySink;

@@ -67,12 +67,10 @@ fn unknown(name: &str, form: &Form) -> Failure {
 
 fn failure(error: InquireError) -> Failure {
     match error {
-        InquireError::OperationCanceled | InquireError::OperationInterrupted => {
-            Failure::Interrupted {
-                consequence: "nothing was sent".to_owned(),
-                disposition: Disposition::RetryLater,
-            }
-        }
+        InquireError::OperationCanceled | InquireError::OperationInterrupted => Failure::Interrupted {
+            consequence: "nothing was sent".to_owned(),
+            disposition: Disposition::RetryLater,
+        },
         InquireError::Custom(problem) => Failure::Usage(format!("these values conflict: {problem}")),
         other => Failure::Host(anyhow::Error::new(other).context("the terminal could not be used")),
     }

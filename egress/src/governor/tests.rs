@@ -15,7 +15,12 @@ fn headers(limit: u32, remaining: u32) -> HeaderMap {
 }
 
 impl Governor {
-    async fn ask(&self, url: &str, priority: Priority, time_budget: Duration) -> Result<Admission, RateLimited> {
+    async fn ask(
+        &self,
+        url: &str,
+        priority: Priority,
+        time_budget: Duration,
+    ) -> Result<Admission, RateLimited> {
         self.admit(&Method::GET, &url.parse().unwrap(), priority, time_budget).await
     }
 
@@ -217,9 +222,9 @@ async fn whoever_cannot_wait_any_longer_is_told_when_that_turns_out_and_not_at_t
             .map(|_| {
                 let governor = governor.clone();
                 let time_budget = Duration::from_secs(10);
-                tokio::spawn(
-                    async move { governor.ask(ROLES, Priority::Interactive, time_budget).await.map(drop) },
-                )
+                tokio::spawn(async move {
+                    governor.ask(ROLES, Priority::Interactive, time_budget).await.map(drop)
+                })
             })
             .collect();
         assert_eq!(Governor::settled(&waiting).await, 0);

@@ -56,7 +56,8 @@ pub(super) fn error(error: contract::Error) -> Error {
 }
 
 fn action_error(error: contract::Error) -> Result<ActionError, Error> {
-    let code = error.code.parse().map_err(|problem| broken(format!("the code of its error: {problem}"), None))?;
+    let code =
+        error.code.parse().map_err(|problem| broken(format!("the code of its error: {problem}"), None))?;
     let details = error.details.map(|text| read::<Map<String, Value>>(text, "the details of its error"));
     let mut action = ActionError::new(code, error.message);
     action.disposition = match error.disposition {

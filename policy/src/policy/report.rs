@@ -234,9 +234,8 @@ impl PolicyReport {
             named && action.kind != ActionKind::Operation
         };
         self.actions.iter().filter(denied).any(|action| {
-            let same = |other: &&ActionSummary| {
-                other.kind == ActionKind::Operation && other.effect == action.effect
-            };
+            let same =
+                |other: &&ActionSummary| other.kind == ActionKind::Operation && other.effect == action.effect;
             self.actions.iter().filter(same).any(|other| self.test_action(&other.id).is_ok())
         })
     }
