@@ -54,7 +54,7 @@ const CALL: &[Shape] = &[
     ("call", false, |value| value.as_str().is_some_and(|id| id.len() >= 18 && id.contains('-'))),
     ("caller", true, Value::is_string),
     ("domain", false, |value| value.as_str().is_some_and(|domain| domain.contains('.'))),
-    ("connection", true, Value::is_string),
+    ("tenant", true, Value::is_string),
     ("component", false, |value| value.as_str().is_some_and(|digest| digest.len() == "sha256:".len() + 64)),
     ("action", false, Value::is_string),
     ("decision", false, |value| value == "allowed" || value == "denied"),
@@ -66,7 +66,7 @@ const CALL: &[Shape] = &[
     ("secrets_undelivered", false, Value::is_u64),
 ];
 const OF_AN_ERROR: &[Shape] = &[
-    ("error", false, Value::is_string),
+    ("code", false, Value::is_string),
     ("status", true, Value::is_u64),
     ("error_code", true, Value::is_string),
     ("request_id", true, Value::is_string),
@@ -133,16 +133,16 @@ async fn a_record_says_who_did_what_and_how_it_came_out_and_nothing_of_input_or_
     let records = memory.all();
     records.iter().for_each(check_record);
     let outcomes: Vec<(&Value, &Value, Option<&Value>)> =
-        records.iter().map(|record| (&record["action"], &record["outcome"], record.get("error"))).collect();
+        records.iter().map(|record| (&record["action"], &record["outcome"], record.get("code"))).collect();
     assert_eq!(outcomes[..3].iter().map(|(_, outcome, _)| *outcome).collect::<Vec<_>>(), ["done"; 3]);
-    assert_eq!(outcomes[3], (&json!("get-user"), &json!("error"), Some(&json!("missing"))));
+    assert_eq!(outcomes[3], (&json!("get-user"), &json!("error"), Some(&json!("not-found"))));
     assert_eq!(outcomes[5].2, Some(&json!("invalid-input")));
     assert_eq!(outcomes[6].0, "(invalid)");
     assert_eq!(records.len(), 7);
     let text = serde_json::to_string(&records).unwrap();
     assert!(!text.contains("canary") && !text.contains(PASSWORD) && !text.contains("eyJ"), "{text}");
     let first = &records[0];
-    assert_eq!((&first["caller"], &first["connection"]), (&json!("workflow-7/run-12"), &json!("production")));
+    assert_eq!((&first["caller"], &first["tenant"]), (&json!("workflow-7/run-12"), &json!("production")));
     assert_eq!(first["component"], json!(auth0_tests::host().component().digest));
     let request = &first["requests"][0];
     assert_eq!(
@@ -234,8 +234,11 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
     assert_eq!(ends, [&json!("trap"), &json!("limit"), &Value::Null, &Value::Null, &json!("timeout")]);
     assert!(records[1]["limit"].as_str().unwrap().contains("cpu"), "{:#?}", records[1]);
     let denied = &records[2];
-    assert_eq!((&denied["decision"], &denied["requests"][0]["error"]), (&json!("denied"), &json!("denied")));
-    let rule = "denied: * is neither the tenant nor a mail provider of this connection";
+    assert_eq!(
+        (&denied["decision"], &denied["requests"][0]["error"]),
+        (&json!("denied"), &json!("policy-denied"))
+    );
+    let rule = "denied: * is neither the tenant nor its mail provider";
     assert_eq!((&denied["rule"], &denied["requests"][0]["authority"]), (&json!(rule), &json!("*")));
     assert_eq!(records[3]["requests"][0]["authority"], authority);
     assert_eq!(records[3]["requests"][0]["path"], "/api/v2/users?q&*");
@@ -254,7 +257,7 @@ async fn requests_that_had_no_token_or_no_connection_are_in_the_record_as_not_se
     check_record(&record);
     let request = &record["requests"][0];
     assert_eq!((&request["sent"], &request["error"]), (&json!(false), &json!("no-token")));
-    assert_eq!(record["error"], "unauthenticated");
+    assert_eq!(record["code"], "unauthenticated");
 }
 
 #[derive(Debug)]
@@ -274,7 +277,7 @@ async fn a_sink_that_cannot_keep_a_record_lets_nothing_be_done() {
     let connection = tenant.connect(|settings| settings.audit(Arc::new(Full))).await;
     let error = auth0_tests::refused(&connection, "create-user", newcomer("new@acme.example")).await;
     assert!(
-        error.kind == auth0_host::ErrorKind::PolicyDenied && error.message.contains("no space left"),
+        error.code == auth0_host::ErrorCode::PolicyDenied && error.message.contains("no space left"),
         "{error}"
     );
     assert_eq!(tenant.lines(), [""; 0]);
@@ -293,7 +296,7 @@ async fn connections_of_one_engine_share_a_file() {
     // Closing waits for two seconds and no longer.
     eventually("both have their record", || fs::read_to_string(folder.file()).unwrap().lines().count() == 2)
         .await;
-    let names: Vec<Value> = folder.records().iter().map(|record| record["connection"].clone()).collect();
+    let names: Vec<Value> = folder.records().iter().map(|record| record["tenant"].clone()).collect();
     assert_eq!(names, ["a", "b"]);
 }
 
@@ -370,7 +373,7 @@ async fn a_command_that_is_interrupted_leaves_its_record() {
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         let said: Said =
             tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap().into();
-        assert_eq!((said.code, &said.error()["kind"]), (Some(130), &json!("interrupted")), "{said:#?}");
+        assert_eq!((said.code, &said.error()["code"]), (Some(130), &json!("interrupted")), "{said:#?}");
         let records = folder.records();
         records.iter().for_each(check_record);
         assert_eq!((records.len(), &records[0]["stopped"]), (1, &json!("closed")), "{signal}: {records:#?}");
@@ -381,7 +384,7 @@ async fn a_command_that_is_interrupted_leaves_its_record() {
 async fn an_audit_file_that_cannot_be_written_stops_a_command_before_it_does_anything() {
     let tenant = OfflineTenant::start().await;
     let said = say(on(&tenant, &["--audit", "/no/such/folder/audit", "run", "list-roles"])).await;
-    assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{said:#?}");
+    assert_eq!((said.code, &said.error()["code"]), (Some(2), &json!("usage")), "{said:#?}");
     assert!(said.err.contains("/no/such/folder/audit"), "{said:#?}");
     assert_eq!(tenant.lines(), [""; 0]);
 }

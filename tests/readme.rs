@@ -54,7 +54,7 @@ fn how(command: &str) -> Option<How> {
         ["export", _] => Some(How::Export),
         ["cargo", "xtask", "demo"] => Some(How::Demo),
         ["cargo", "xtask", "test"] => Some(How::Suite),
-        ["auth0-host", "actions" | "describe" | "label" | "policy", ..] => Some(How::Offline),
+        ["auth0-host", "actions" | "describe" | "manifest" | "policy", ..] => Some(How::Offline),
         ["auth0-host", "scopes", ..] => Some(How::Token),
         ["auth0-host", "doctor"] => Some(How::OfflineTenant),
         ["auth0-host", options @ ..] if options.contains(&"run") => {
@@ -440,7 +440,7 @@ fn the_page_on_embedding_lists_each_error_and_each_remedy() {
     let listed = names(&page);
     for (file, name, least) in [
         ("host/src/error.rs", "Error", 10),
-        ("host/src/error.rs", "ErrorKind", 12),
+        ("host/src/error.rs", "ErrorCode", 12),
         ("policy/src/denial.rs", "Remedy", 20),
     ] {
         let source = read(file);

@@ -12,8 +12,8 @@ mod emulator;
 mod exit;
 mod form;
 mod input;
-mod label;
 mod mail;
+mod manifest;
 mod mcp;
 mod policy;
 mod pretty;
@@ -29,7 +29,7 @@ mod version;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
-use auth0_host::Tenant;
+use auth0_host::{Disposition, Tenant};
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use self::exit::{Exit, Failure};
@@ -74,7 +74,8 @@ pub(crate) struct Arguments {
 
 /// In lines of at most 78 letters, so that no terminal breaks them.
 const ENVIRONMENT: &str = "\
-Environment; an option comes before its variable, and an empty one is absent:
+Environment; an option comes before its variable; an empty value
+counts as unset:
   AUTH0_DOMAIN, AUTH0_BASE_URL, AUTH0_PLAN, AUTH0_POLICY, AUTH0_AUDIT,
   AUTH0_SECRET_DIR, AUTH0_SECRET_COMMAND
                          as the options of these names
@@ -87,7 +88,7 @@ Environment; an option comes before its variable, and an empty one is absent:
   AUTH0_CLIENT_SECRET_FILE, AUTH0_PRIVATE_KEY_FILE, AUTH0_TOKEN_FILE
                          files that hold them
   AUTH0_AUDIENCE         audience of tokens
-  AUTH0_CUSTOM_DOMAIN    domain of the links in mails and tickets
+  AUTH0_CUSTOM_DOMAIN    domain of the links in emails and tickets
   AUTH0_DEADLINE_MS      time for a whole call, 1 to 3600000; 30000
   AUTH0_MAX_RETRIES      repetitions of a request, 0 to 10; 2
   AUTH0_EMAIL_PROVIDER, AUTH0_EMAIL_API_KEY
@@ -107,7 +108,7 @@ Exit codes:
   130  stopped by Ctrl-C: the outcome is unknown
 
 Examples:
-  auth0-host --emulator run list-users q='email:mira*' per_page=5
+  auth0-host --emulator run list-users q='email:mira*' limit=5
   auth0-host actions roles
   auth0-host --domain acme.eu.auth0.com doctor";
 
@@ -160,24 +161,24 @@ enum Command {
     Run(run::Run),
     /// List the actions
     Actions(actions::List),
-    /// Say what an action does and what it takes
+    /// Show what an action does and what it takes
     Describe(describe::Describe),
-    /// Tell the least that a token has to be allowed for some actions, and what a token lacks of it
+    /// Compute the minimum token scopes for some actions, and compare a token with them
     Scopes(scopes::Arguments),
-    /// Tell what the component is and does: digest, imports, actions, egress, data, limits
-    Label(label::Arguments),
+    /// Show the component manifest: digest, imports, actions, egress, data, limits
+    Manifest(manifest::Arguments),
     /// Explain a policy file, or test it
     #[command(subcommand)]
     Policy(policy::Command),
     /// Run the main job: joiners, movers and leavers from a CSV file
     Demo(crate::demo::DemoArgs),
-    /// Find out what is wrong with a connection, and what to do about it
+    /// Diagnose a tenant: what is wrong, and what to do about it
     Doctor(doctor::Doctor),
     /// Serve the actions to an agent, as tools of the Model Context Protocol
     Mcp(mcp::Mcp),
     /// Serve an offline tenant until Ctrl-C
     Emulator(emulator::Serve),
-    /// Print a script that teaches a shell to complete this command
+    /// Generate shell completions
     #[command(
         after_help = "Example:\n  auth0-host completions bash > ~/.local/share/bash-completion/completions/auth0-host"
     )]
@@ -255,10 +256,11 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
                 format!("whether `{}` changed anything is unknown; look before trying again", run.action);
             let running = async move { run::run(&globals, run).await };
             let mut result = interruptible(running, ctrl_c(), &opened, &consequence).await;
-            if let Err(Failure::Interrupted { consequence }) = &mut result
+            if let Err(Failure::Interrupted { consequence, disposition }) = &mut result
                 && opened.tenant().is_none_or(|tenant| tenant.stats().requests == 0)
             {
                 "nothing was sent".clone_into(consequence);
+                *disposition = Disposition::RetryLater;
             }
             (with_secrets_home(result, opened.tenant()).await, exit::report_json)
         }
@@ -274,8 +276,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             let planning = async move { scopes::run(&globals, &arguments).await };
             (interruptible(planning, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
-        Command::Label(arguments) => {
-            let reading = async move { label::run(&globals, &arguments).await };
+        Command::Manifest(arguments) => {
+            let reading = async move { manifest::run(&globals, &arguments).await };
             (interruptible(reading, ctrl_c(), &opened, NOTHING).await, exit::report_text)
         }
         Command::Policy(policy::Command::Check(check)) => {
@@ -319,13 +321,16 @@ async fn interruptible(
 ) -> Result<Exit, Failure> {
     let mut task = tokio::spawn(work);
     tokio::select! {
-        done = &mut task => done.unwrap_or_else(|error| Err(Failure::Host(error.into()))),
+        done = &mut task => done.unwrap_or_else(|error| Err(Failure::Afterwards(error.into()))),
         () = signal => {
             opened.close().await;
             task.abort();
             // What was under way is dropped in its own task, and its spans end there.
             let _ = tokio::time::timeout(SHUTDOWN_GRACE, task).await;
-            Err(Failure::Interrupted { consequence: consequence.to_owned() })
+            Err(Failure::Interrupted {
+                consequence: consequence.to_owned(),
+                disposition: Disposition::VerifyFirst,
+            })
         }
     }
 }
@@ -335,11 +340,11 @@ async fn with_secrets_home(
     mut result: Result<Exit, Failure>,
     tenant: Option<&Tenant>,
 ) -> Result<Exit, Failure> {
-    if let (Err(Failure::Interrupted { consequence }), Some(tenant)) = (&mut result, tenant) {
+    if let (Err(Failure::Interrupted { consequence, .. }), Some(tenant)) = (&mut result, tenant) {
         tokio::select! {
             home = secrets::drain_secrets(tenant) => {
-                if let Err(whereabouts) = home {
-                    *consequence = format!("{consequence}; {whereabouts}");
+                if let Err(location) = home {
+                    *consequence = format!("{consequence}; {location}");
                 }
             }
             () = ctrl_c() => {}
@@ -368,7 +373,7 @@ async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, F
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
     let _ = std::fs::remove_dir_all(&passing);
-    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|location| Failure::Afterwards(anyhow::anyhow!(location)))?;
     Ok(Exit::Other(code))
 }
 

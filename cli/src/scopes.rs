@@ -164,7 +164,7 @@ fn page(plan: &ScopePlan, token: Option<&ScopeDiff>, styles: Styles) -> String {
             parts.push("  lacks nothing".to_owned());
         }
         for (what, scopes) in
-            [("only for parts", &token.only_for_parts), ("used by none of them", &token.unused)]
+            [("only for parts", &token.required_for_parts), ("used by none of them", &token.unused)]
         {
             if !scopes.is_empty() {
                 parts.push(format!("  {what}\n{}", wrap(&scopes.join(", "), "      ")));
@@ -175,7 +175,7 @@ fn page(plan: &ScopePlan, token: Option<&ScopeDiff>, styles: Styles) -> String {
     text
 }
 
-/// Says what a scope is there for, and what would do instead for all of it.
+/// Returns what a scope is there for, and what would do instead for all of it.
 fn lines(planned: &PlannedScope, mark: &str) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for reason in &planned.needed_by {

@@ -83,7 +83,7 @@ pub struct AuditRequest {
     pub bytes_sent: u64,
     /// Bytes of the answer's body that were read.
     pub bytes_received: u64,
-    /// What went wrong, as a word: `denied`, `throttled`, `no-token`, `no-scope`, `broken-off`, `connect-timeout`, ….
+    /// What went wrong, as a word: `policy-denied`, `rate-limited`, `no-token`, `insufficient-scope`, `broken-off`, `connect-timeout`, ….
     pub error: Option<&'static str>,
 }
 
@@ -126,12 +126,12 @@ pub struct CallOptions {
 }
 
 impl CallOptions {
-    /// Begins with the connection's deadline, for somebody who waits.
+    /// Begins with the tenant's deadline, for somebody who waits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how long this call may take, at most the connection's deadline, which holds where absent.
+    /// Sets how long this call may take, at most the tenant's deadline, which holds where absent.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -152,7 +152,7 @@ impl CallOptions {
         self
     }
 
-    /// Tells somebody of the call's requests while it runs.
+    /// Has an observer hear of the call's requests while it runs.
     #[must_use]
     pub fn observer(mut self, observer: impl RequestObserver + 'static) -> Self {
         self.observer = Observer::new(observer);
@@ -164,7 +164,7 @@ impl CallOptions {
         self.deadline.unwrap_or(most).min(most)
     }
 
-    /// Leaves secrets that the tenant generates in the result, instead of putting them into the connection's secret
+    /// Leaves secrets that the tenant generates in the result, instead of putting them into the tenant's secret
     /// sink.
     #[must_use]
     pub fn reveal_secrets(mut self) -> Self {
@@ -303,7 +303,7 @@ impl CallContext {
         }
     }
 
-    /// Says what the token has to be allowed.
+    /// Sets what the token has to be allowed.
     pub fn needs(&self, needs: Arc<[ScopeRequirement]>) {
         // A call has one action.
         let _ = self.needs.set(needs);
@@ -341,7 +341,7 @@ impl Default for CallContext {
 }
 
 /// The word for a request that the host's rules refused.
-pub const DENIED: &str = "denied";
+pub const DENIED: &str = "policy-denied";
 
 /// The requests of one call, shared with the requests in flight.
 #[derive(Debug)]
@@ -362,7 +362,7 @@ struct Entry {
     method: String,
     path: String,
     authority: String,
-    /// Whether it was for a place that the connection does not know.
+    /// Whether its destination is neither the tenant nor its mail provider.
     astray: bool,
     started: Instant,
     received: AtomicU64,

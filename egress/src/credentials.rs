@@ -1,8 +1,8 @@
 //! How the host proves to a tenant who it is.
 //!
-//! A proof that is known when the connection is made is a value ([`Credentials`]). One that an engine's vault hands out,
+//! A proof that is known when the tenant is made is a value ([`Credentials`]). One that an engine's vault hands out,
 //! and may replace, is asked for when a token is needed ([`CredentialSource`]). Either way it ends in the host: what
-//! becomes of it is a token in the connection's cache, and no guest sees one or the other.
+//! becomes of it is a token in the tenant's cache, and no guest sees one or the other.
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -158,7 +158,7 @@ pub type CredentialFuture<'a> =
 ///
 /// Asked once for any number of calls that need a token: for the first, shortly before a token's end, and after the
 /// tenant refused a token (401). What it hands out last is what counts, so a secret that was replaced in the vault is
-/// picked up without a new connection. An answer that takes longer than 10 seconds counts as
+/// picked up without opening the tenant anew. An answer that takes longer than 10 seconds counts as
 /// [`CredentialError::unavailable`].
 ///
 /// ```
@@ -215,12 +215,12 @@ enum Kind {
 }
 
 impl CredentialError {
-    /// Says that there is no credential, and asking again will not help: calls end with `unauthenticated`.
+    /// Makes the answer that there is no credential, and asking again will not help: calls end with `unauthenticated`.
     pub fn refused(problem: &'static str) -> Self {
         Self { kind: Kind::Refused, problem }
     }
 
-    /// Says that the vault cannot answer now: calls end with `unavailable`, and may be repeated.
+    /// Makes the answer that the vault cannot answer now: calls end with `unavailable`, and may be repeated.
     pub fn unavailable(problem: &'static str) -> Self {
         Self { kind: Kind::Unavailable, problem }
     }

@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    governor::Throttled,
+    governor::RateLimited,
     mail_provider::{MailProof, MailProvider},
     token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
 use crate::{credentials::CredentialError, secret::Secret};
 
-/// The credentials of one connection.
+/// The credentials of one tenant.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     tenant: Option<TokenSource>,
@@ -31,7 +31,7 @@ pub(crate) struct MailKey {
     pub(crate) key: Secret,
 }
 
-/// A mail that the key cannot be put on.
+/// An email that the key cannot be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unfit(pub &'static str);
 
@@ -73,7 +73,7 @@ impl Keyring {
             MailProof::BodyKey => {
                 // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
                 let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
-                    Unfit("a mail to Mandrill is a JSON object, which the key is a member of")
+                    Unfit("an email to Mandrill is a JSON object, which the key is a member of")
                 })?;
                 // Last, so that the text has grown, and left its copies behind, before the key comes.
                 object.shift_remove("key");
@@ -137,13 +137,13 @@ pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     own_answer(status, &body, refusal.pacing.clone())
 }
 
-/// Tells a guest that asked the token endpoint that the host itself has no credentials.
+/// Makes the token endpoint's answer of a host that has no credentials.
 pub(crate) fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
     own_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
-/// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
+/// Makes the Management API's answer of a host that has no credentials. The request was not sent.
 pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
     let status = lacking_status(error);
     let body = json!({
@@ -162,8 +162,8 @@ fn lacking_status(error: CredentialError) -> StatusCode {
     if error.is_unavailable() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
 }
 
-/// Tells a guest that the token lacks scopes, as the tenant would tell it. The request was not sent.
-pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
+/// Makes the answer that the token lacks scopes, as the tenant would word it. The request was not sent.
+pub(crate) fn insufficient_scope(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
         "statusCode": status.as_u16(),
@@ -174,17 +174,17 @@ pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     own_answer(status, &body, HeaderMap::new())
 }
 
-/// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
-pub(crate) fn throttled(throttled: &Throttled) -> SyntheticResponse {
+/// Makes the answer that a request would have to wait for longer than its call has, as the tenant would word it.
+pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({
         "statusCode": status.as_u16(),
         "error": "Too Many Requests",
-        "message": throttled.message,
+        "message": rate_limited.message,
         "errorCode": "too_many_requests",
     });
     // Whole seconds, as the header has no others.
-    let seconds = u64::try_from(throttled.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let seconds = u64::try_from(rate_limited.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     own_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
 }
 

@@ -1,6 +1,6 @@
 //! The way out of the sandbox.
 //!
-//! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the connection's policy
+//! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the tenant's policy
 //! allow it ([`auth0_policy`]), is it its turn ([`governor`]), what may it carry (`keyring`, [`token`]), and then
 //! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it (`redaction`). Nothing in here
 //! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
@@ -55,7 +55,7 @@ pub use self::{
 use self::{
     body::{AnswerBody, PlacedBody},
     destination::{Destination, Destinations},
-    governor::{Admission, Counts, Governor, Throttled},
+    governor::{Admission, Counts, Governor, RateLimited},
     keyring::{Keyring, SyntheticResponse, Unfit},
     mail::{MailContext, Mailer},
     redaction::{Expected, Pattern},
@@ -102,12 +102,12 @@ const MAX_OWN_ANSWER: usize = 1024 * 1024;
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
-/// Everything that one connection sends goes through one of these.
+/// Everything that one tenant sends goes through one of these.
 #[derive(Debug)]
 pub struct Egress {
     destinations: Destinations,
     policy: Policy,
-    /// The application that the connection acts as.
+    /// The application that the tenant acts as.
     own_application: Option<String>,
     governor: Governor,
     /// For what leaves to the tenant's Authentication API.
@@ -299,16 +299,15 @@ impl Egress {
         call: &CallContext,
         place: InFlightPermit,
     ) -> Answer {
-        let patience =
-            TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
+        let budget = TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
         if call.count_request() > self.limits.requests {
             let denial = Denial::new(DeniedBy::RequestLimit { limit: self.limits.requests });
             // Not written down one by one: a flood would fill the host's memory instead of the tenant's.
             call.denied(denial.or(Remedy::RaiseLimit { limit: "requests" }));
             return Err(SendError::HttpRequestDenied);
         }
-        let place = patience.before_sending(place).await.ok_or(SendError::ConnectionTimeout)?;
-        let answer = self.send_in_place(request, options, patience, call).await?;
+        let place = budget.before_sending(place).await.ok_or(SendError::ConnectionTimeout)?;
+        let answer = self.send_in_place(request, options, budget, call).await?;
         Ok(answer.map(|body| PlacedBody::new(body, place).boxed_unsync()))
     }
 
@@ -316,7 +315,7 @@ impl Egress {
         &self,
         request: Request<HttpBody>,
         options: RequestOptions,
-        patience: TimeBudget,
+        budget: TimeBudget,
         call: &CallContext,
     ) -> Answer {
         let (mut head, body) = request.into_parts();
@@ -337,25 +336,22 @@ impl Egress {
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
             let limit = self.limits.request_body_bytes;
-            patience
-                .before_sending(body::collect(body, limit))
-                .await
-                .ok_or(SendError::ConnectionTimeout)??;
-            return broker(source, patience, call).await;
+            budget.before_sending(body::collect(body, limit)).await.ok_or(SendError::ConnectionTimeout)??;
+            return broker(source, budget, call).await;
         }
         let entry = call.log.open(&head.method, &head.uri);
-        let mut body =
-            match patience.before_sending(body::collect(body, self.limits.request_body_bytes)).await {
-                Some(Ok(body)) => body,
-                Some(Err(error)) => {
-                    entry.failed("body", format!("not sent: its body was refused: {error}"));
-                    return Err(error);
-                }
-                None => {
-                    entry.failed("body", "not sent: its body did not come in time");
-                    return Err(SendError::ConnectionTimeout);
-                }
-            };
+        let mut body = match budget.before_sending(body::collect(body, self.limits.request_body_bytes)).await
+        {
+            Some(Ok(body)) => body,
+            Some(Err(error)) => {
+                entry.failed("body", format!("not sent: its body was refused: {error}"));
+                return Err(error);
+            }
+            None => {
+                entry.failed("body", "not sent: its body did not come in time");
+                return Err(SendError::ConnectionTimeout);
+            }
+        };
         let Parts { method, uri, headers, .. } = &head;
         let own = self.own_application.as_deref();
         let reading = if call.options.read_only { check_reading(destination, method) } else { Ok(()) };
@@ -378,7 +374,7 @@ impl Egress {
         head.headers.remove(header::TRANSFER_ENCODING);
         // Without credentials too: a guest's own would take out to a stranger's account what it has read.
         head.headers.remove(header::AUTHORIZATION);
-        let outgoing = Outgoing { egress: self, options, patience, call, destination };
+        let outgoing = Outgoing { egress: self, options, budget, call, destination };
         match (destination, tenant) {
             (Destination::ManagementApi, Some(source)) => {
                 outgoing.with_token(source, entry, head, &body).await
@@ -407,8 +403,8 @@ fn deny(call: &CallContext, entry: RequestEntry, denial: Denial) -> Answer {
 }
 
 /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
-async fn broker(source: &TokenSource, patience: TimeBudget, call: &CallContext) -> Answer {
-    match patience.for_token(source.token()).await {
+async fn broker(source: &TokenSource, budget: TimeBudget, call: &CallContext) -> Answer {
+    match budget.for_token(source.token()).await {
         Ok(token) => Ok(synthetic(keyring::describe_token(&token))),
         Err(TokenError::NoCredential(error)) => Ok(synthetic(keyring::lacking_oauth(error))),
         Err(TokenError::Refused(refusal)) => Ok(synthetic(keyring::refused_oauth(&refusal))),
@@ -467,7 +463,7 @@ impl TimeBudget {
 struct Outgoing<'a> {
     egress: &'a Egress,
     options: RequestOptions,
-    patience: TimeBudget,
+    budget: TimeBudget,
     call: &'a CallContext,
     destination: Destination,
 }
@@ -481,15 +477,18 @@ impl Outgoing<'_> {
         mut head: Parts,
         body: &Bytes,
     ) -> Answer {
-        let token = match self.patience.for_token(source.token()).await {
+        let token = match self.budget.for_token(source.token()).await {
             Ok(token) => token,
             Err(error) => return self.without_token(&entry, &error),
         };
         let token = match self.with_scopes(source, token).await {
             Ok(token) => token,
             Err(lacking) => {
-                entry.failed("no-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
-                let answer = synthetic(keyring::forbidden(&lacking));
+                entry.failed(
+                    "insufficient-scope",
+                    format!("not sent: the token lacks {}", lacking.join(", ")),
+                );
+                let answer = synthetic(keyring::insufficient_scope(&lacking));
                 self.call.lacks(lacking);
                 return Ok(answer);
             }
@@ -505,7 +504,7 @@ impl Outgoing<'_> {
         // Read to its end, so that the connection can carry the repetition.
         let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
         let entry = self.call.log.open(&head.method, &head.uri);
-        match self.patience.for_token(another).await {
+        match self.budget.for_token(another).await {
             Ok(token) => {
                 authorize(&mut head, &token);
                 self.once(entry, &head, body).await
@@ -526,7 +525,7 @@ impl Outgoing<'_> {
         }
         let Some(wider) = source.wider(&token) else { return Err(lacking) };
         telemetry::another_token(self.call.span());
-        match self.patience.for_token(wider).await {
+        match self.budget.for_token(wider).await {
             Ok(token) => {
                 let lacking = self.call.lacking(&token);
                 if lacking.is_empty() { Ok(token) } else { Err(lacking) }
@@ -536,7 +535,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Says why a request was not sent, in a form that the guest makes a good error of.
+    /// Returns why a request was not sent, in a form that the guest makes a good error of.
     fn without_token(&self, entry: &RequestEntry, error: &TokenError) -> Answer {
         entry.failed("no-token", error.to_string());
         match error {
@@ -555,7 +554,7 @@ impl Outgoing<'_> {
         let expected = self.expected_secrets(head);
         let mut guard = None;
         if expected.as_ref().is_some_and(|expected| expected.makes(body)) {
-            match self.patience.before_sending(self.egress.deliveries.begin()).await {
+            match self.budget.before_sending(self.egress.deliveries.begin()).await {
                 Some(Ok(begun)) => guard = Some(begun),
                 Some(Err(denial)) => return deny(self.call, entry, denial),
                 None => {
@@ -566,9 +565,9 @@ impl Outgoing<'_> {
         }
         let admission = match self.turn(head).await {
             Ok(admission) => admission,
-            Err(throttled) => {
-                entry.failed("throttled", throttled.message.clone());
-                return Ok(synthetic(keyring::throttled(&throttled)));
+            Err(rate_limited) => {
+                entry.failed("rate-limited", rate_limited.message.clone());
+                return Ok(synthetic(keyring::rate_limited(&rate_limited)));
             }
         };
         let mut request = Request::new(Full::new(body.clone()));
@@ -577,7 +576,7 @@ impl Outgoing<'_> {
         *request.headers_mut() = head.headers.clone();
         let connect = self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT);
         let timeouts =
-            Timeouts { connect: connect.min(self.patience.to_send()), answer: self.patience.to_answer() };
+            Timeouts { connect: connect.min(self.budget.to_send()), answer: self.budget.to_answer() };
         let transmission = Transmission {
             transport: self.egress.transport.clone(),
             request,
@@ -610,7 +609,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Tells what is to be taken out of the answer; nothing where the caller wants to see it.
+    /// Returns what is to be taken out of the answer; nothing where the caller wants to see it.
     fn expected_secrets(&self, head: &Parts) -> Option<Expected> {
         if self.destination != Destination::ManagementApi || self.call.options.reveal_secrets {
             return None;
@@ -620,21 +619,21 @@ impl Outgoing<'_> {
 
     /// Waits for the request's turn. Only the tenant has a pace.
     ///
-    /// What is throttled is told to come back after the time that the guest gave it, at the earliest: there is no turn for
+    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no turn for
     /// it before, and a guest would wait and try again in vain.
-    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, Throttled> {
+    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
         let governor = match self.destination {
             Destination::ManagementApi => &self.egress.governor,
             Destination::ChangePassword => &self.egress.authentication,
             Destination::TokenEndpoint | Destination::Mail(_) => return Ok(None),
         };
-        let (priority, patience) = (self.call.options.priority, self.patience.to_send());
+        let (priority, budget) = (self.call.options.priority, self.budget.to_send());
         let begun = Instant::now();
-        let admission = governor.admit(&head.method, &head.uri, priority, patience).await;
+        let admission = governor.admit(&head.method, &head.uri, priority, budget).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
-        admission.map(Some).map_err(|throttled| Throttled {
-            retry_after: throttled.retry_after.max(self.patience.to_answer()),
-            ..throttled
+        admission.map(Some).map_err(|rate_limited| RateLimited {
+            retry_after: rate_limited.retry_after.max(self.budget.to_answer()),
+            ..rate_limited
         })
     }
 }

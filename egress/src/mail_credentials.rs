@@ -130,7 +130,7 @@ impl MailCredentials {
                 if let Some(token) = session_token {
                     printable("the session token for SES", token.expose())?;
                 }
-                label(region).ok_or_else(|| refuse("the region of SES is none of AWS, such as eu-west-1"))
+                label(region).ok_or_else(|| refuse("invalid SES region; expected e.g. eu-west-1"))
             }
             Self::AzureCommunication { connection_string } => AzureAccess::read(connection_string).map(drop),
             Self::Microsoft365 { tenant_id, client_id, client_secret } => {
@@ -250,7 +250,7 @@ pub enum SmtpSecurity {
     PlainLoopback,
 }
 
-/// A server that takes mail over SMTP: the one, and the only one, that the connection's password goes to.
+/// A server that takes mail over SMTP: the one, and the only one, that the tenant's password goes to.
 ///
 /// ```
 /// # use auth0_egress::mail_credentials::{SmtpSecurity, SmtpServer};

@@ -63,7 +63,7 @@ impl Observer {
         Self(Some(Arc::new(observer)))
     }
 
-    /// Tells of a request; the record is made only where somebody listens.
+    /// Reports a request; the record is made only where somebody listens.
     pub(crate) fn begun(&self, record: impl FnOnce() -> RequestRecord) {
         self.tell(record, |observer, record| observer.begun(record));
     }

@@ -2,8 +2,8 @@
 //!
 //! Names and attributes are those of OpenTelemetry's semantic conventions for HTTP clients where there are any. A
 //! request's span carries `url.template` instead of `url.full`, which would hold ids and search terms, and a host only
-//! where it is one of the connection's own. So nothing here carries a text that a component chose; of the engine's there
-//! are the connection's name and the action that was asked for. The library has no exporter and no subscriber: an engine
+//! where it is one of the tenant's own. So nothing here carries a text that a component chose; of the engine's there
+//! are the tenant's name and the action that was asked for. The library has no exporter and no subscriber: an engine
 //! brings its own, and without one each of these lines costs an atomic read.
 //!
 //! Metrics are events with the target `auth0_host::metrics`, in the form that the `MetricsLayer` of
@@ -32,7 +32,7 @@ macro_rules! metrics {
     };
 }
 
-/// Names one call: unique among all hosts, and in the order of the calls of one connection.
+/// Names one call: unique among all hosts, and in the order of the calls of one tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallId {
     series: u64,
@@ -40,20 +40,20 @@ pub struct CallId {
 }
 
 impl CallId {
-    /// Numbers a call of a connection.
+    /// Numbers a call of a tenant.
     pub fn new(series: u64, number: u64) -> Self {
         Self { series, number }
     }
 
-    /// Draws the first half of the ids of one connection.
+    /// Draws the first half of the ids of one tenant.
     pub fn draw_series() -> u64 {
         let mut bytes = [0; 8];
-        // Without randomness ids are unique within the connection only, and no secret depends on them.
+        // Without randomness ids are unique within the tenant only, and no secret depends on them.
         let _ = aws_lc_rs::rand::fill(&mut bytes);
         u64::from_be_bytes(bytes)
     }
 
-    /// Returns its number within its connection.
+    /// Returns its number within its tenant.
     pub fn number(self) -> u64 {
         self.number
     }
@@ -66,7 +66,7 @@ impl fmt::Display for CallId {
 }
 
 /// Begins the span of a call. `action` has been looked at: it is a name that an action can have.
-pub fn call_span(id: CallId, action: &str, domain: &str, connection: Option<&str>) -> Span {
+pub fn call_span(id: CallId, action: &str, domain: &str, tenant: Option<&str>) -> Span {
     tracing::info_span!(
         target: target!(),
         "auth0.call",
@@ -74,7 +74,7 @@ pub fn call_span(id: CallId, action: &str, domain: &str, connection: Option<&str
         otel.status_code = tracing::field::Empty,
         auth0.action = action,
         auth0.call.id = %id,
-        auth0.connection = connection,
+        auth0.tenant = tenant,
         auth0.domain = domain,
         auth0.outcome = tracing::field::Empty,
         error.type = tracing::field::Empty,
@@ -101,7 +101,7 @@ pub fn call_ended(span: &Span, action: &str, outcome: &str, error: Option<&str>,
     );
 }
 
-/// Begins the span of a request, as a child of its call's. `server` is absent where it is none of the connection's.
+/// Begins the span of a request, as a child of its call's. `server` is absent where it is none of the tenant's.
 pub fn request_span(call: &Span, method: &http::Method, uri: &http::Uri, server: Option<&http::Uri>) -> Span {
     tracing::info_span!(
         target: target!(),
@@ -169,26 +169,26 @@ impl RequestEnd<'_> {
     }
 }
 
-/// Tells of a fetch of a token.
+/// Records a fetch of a token.
 pub fn token_fetched(begun: Instant, result: &'static str) {
     let elapsed = begun.elapsed();
     tracing::debug!(target: target!(), result, elapsed_ms = elapsed.as_secs_f64() * 1e3, "token fetch");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.token.fetches = 1_u64, auth0.token.result = result);
 }
 
-/// Tells that the tenant refused a token and the request goes out again with another.
+/// Records that the tenant refused a token and the request goes out again with another.
 pub fn another_token(call: &Span) {
     tracing::info!(target: target!(), parent: call, "the tenant refused the token; trying another");
 }
 
-/// Tells that a connection was opened.
+/// Records that a connection was opened.
 pub fn connection_opened(begun: Instant) {
     let elapsed_ms = begun.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(target: target!(), elapsed_ms, "connection opened");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.connections.opened = 1_u64);
 }
 
-/// Tells how long a request waited for its turn, where it did.
+/// Records how long a request waited for its turn, where it did.
 pub fn waited_for_turn(call: &Span, begun: Instant, admitted: bool) {
     /// Less than that is no wait but the way there and back.
     const NOTHING: Duration = Duration::from_millis(1);
@@ -200,13 +200,13 @@ pub fn waited_for_turn(call: &Span, begun: Instant, admitted: bool) {
     if admitted {
         tracing::debug!(target: target!(), parent: call, waited_ms, "waited for the rate limit");
     } else {
-        tracing::info!(target: target!(), parent: call, waited_ms, "throttled");
+        tracing::info!(target: target!(), parent: call, waited_ms, "rate-limited");
     }
     tracing::event!(
         target: metrics!(),
         Level::TRACE,
-        histogram.auth0.throttle.wait = waited.as_secs_f64(),
-        auth0.throttle.admitted = admitted,
+        histogram.auth0.rate_limit.wait = waited.as_secs_f64(),
+        auth0.rate_limit.admitted = admitted,
     );
 }
 

@@ -1,8 +1,8 @@
-//! One pooled client per connection.
+//! One pooled client per tenant.
 //!
 //! wasmtime's own transport opens a new TCP and TLS connection for each request, trusts only the roots it was built
 //! with, waits 600 s by default and for a TLS handshake without limit. Against an API that is tens of milliseconds
-//! away, the saved handshake is most of the time. A pool is never shared between two connections: what a server may
+//! away, the saved handshake is most of the time. A pool is never shared between two tenants: what a server may
 //! remember of a TLS session, or a proxy of a socket, stays with one tenant and one credential.
 //!
 //! Errors keep the one fact that a workflow engine needs: whether the request was sent. Redirects are not followed.
@@ -64,7 +64,7 @@ const PING_TIMEOUT: Duration = CONNECT_TIMEOUT;
 const STREAM_WINDOW: u32 = 512 * 1024;
 /// The same for all answers of a connection together: the most that HTTP/2 has (RFC 9113, section 6.9.1), so that each
 /// stream's own window is the only one. hyper's 5 MB would be used up by ten answers that a guest does not read, and
-/// every other call of the connection would stand still.
+/// every other call of the tenant would stand still.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// How often a request is put on a connection that closes before it takes the request. The pool passes over
 /// connections that it knows to be closed, so each of these is a race lost by microseconds; a server that closes
@@ -397,7 +397,7 @@ pub(super) fn causes<'a>(
     })
 }
 
-/// Says why the body of an answer broke off.
+/// Returns why the body of an answer broke off.
 pub(crate) fn body_error(error: &hyper::Error) -> TransportError {
     TransportError::Terminated(deepest(error))
 }
@@ -615,12 +615,12 @@ mod tests {
     /// Reads one request without a body; `None` where the client has gone.
     fn read_head(stream: &mut std::net::TcpStream) -> Option<String> {
         use std::io::Read as _;
-        let (mut head, mut octet) = (Vec::new(), [0]);
+        let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
-            if stream.read(&mut octet).ok()? == 0 {
+            if stream.read(&mut byte).ok()? == 0 {
                 return None;
             }
-            head.push(octet[0]);
+            head.push(byte[0]);
         }
         Some(String::from_utf8(head).unwrap().lines().next().unwrap().to_owned())
     }
@@ -660,7 +660,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         tokio::task::yield_now().await;
         let mut way = Vec::new();
-        transport.send(post("/2"), ROOMY, |whereabouts| way.push(whereabouts)).await.unwrap();
+        transport.send(post("/2"), ROOMY, |state| way.push(state)).await.unwrap();
         assert_eq!(
             way,
             [TransmitState::OnConnection, TransmitState::HandedBack, TransmitState::OnConnection]

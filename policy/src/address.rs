@@ -232,7 +232,7 @@ const SPECIAL_V6: [(Network, AddressClass); 14] = [
     (Network::v6(0x3fff, 0, 0, 0, 20), AddressClass::Documentation),
 ];
 
-/// Says what is special about an address; `None` for a public one.
+/// Returns what is special about an address; `None` for a public one.
 pub fn classify(address: IpAddr) -> Option<AddressClass> {
     let mapped = match address {
         IpAddr::V6(address) => address.to_ipv4().map(IpAddr::V4),
@@ -279,13 +279,13 @@ pub struct Prohibited {
 }
 
 impl Prohibited {
-    /// Says what was found.
+    /// Returns what was found.
     pub fn fact(&self) -> String {
         let Self { host, address, class } = self;
         format!("{host} is at {address}, {class}")
     }
 
-    /// Says how to allow it.
+    /// Returns how to allow it.
     pub fn remedy(&self) -> &'static str {
         self.class.remedy()
     }
@@ -304,7 +304,7 @@ impl AddressClass {
 }
 
 impl AddressRules {
-    /// Tells whether a connection may be opened to an address that a host was resolved to, or that it is. A base URL
+    /// Checks whether a connection may be opened to an address that a host was resolved to, or that it is. A base URL
     /// whose host is `localhost` or a loopback address is itself the wish for loopback.
     pub fn check(&self, host: &str, address: IpAddr) -> Result<(), Prohibited> {
         let Some(class) = classify(address) else { return Ok(()) };

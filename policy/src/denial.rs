@@ -382,24 +382,24 @@ impl DeniedBy {
             }
             Self::Origin { origin } => {
                 let origin = origin.as_deref().unwrap_or("a URL without a plain scheme, host and port");
-                write!(f, "{} is neither the tenant nor a mail provider of this connection", chosen(origin))
+                write!(f, "{} is neither the tenant nor its mail provider", chosen(origin))
             }
             Self::Method => f.write_str("only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
             Self::DotSegment => f.write_str("the path has a dot segment or a backslash"),
             Self::TenantPath => {
-                write!(f, "of the tenant only /api/v2/… and POST {CHANGE_PASSWORD} can be reached")
+                write!(f, "path not allowed; only /api/v2/… and POST {CHANGE_PASSWORD} are")
             }
             Self::MailPath { provider } => {
-                write!(f, "of {provider} only the request that sends a mail is allowed")
+                write!(f, "of {provider} only the request that sends an email is allowed")
             }
             Self::MailElsewhere { provider, asked, held } => {
                 let [asked, held] = [asked, held].map(|url| chosen(&url.to_string()));
-                write!(f, "the connection's credentials for {provider} are for {held}, not for {asked}")
+                write!(f, "the tenant's credentials for {provider} are for {held}, not for {asked}")
             }
             Self::MailCredentials { provider, held } => {
                 write!(
                     f,
-                    "the tenant sends its mails through {provider}, and this connection has no credentials for that"
+                    "the tenant sends its emails through {provider}, and no credentials for {provider} are configured"
                 )?;
                 held.map_or(Ok(()), |held| write!(f, ", but for {held}"))
             }
@@ -440,19 +440,17 @@ impl DeniedBy {
             }
             Self::OwnApplication(request) => write!(
                 f,
-                "{} writes the application that this connection acts as, and who writes it can take its place",
+                "{} writes the application that this host acts as, and who writes it can take its place",
                 request.shown(reader)
             ),
-            Self::NoCredentials => {
-                f.write_str("this connection has no credentials, and a guest fetches no tokens by itself")
-            }
+            Self::NoCredentials => f.write_str(
+                "no credentials are configured for the tenant, and a guest fetches no tokens by itself",
+            ),
             Self::MissingScopes { action, scopes } => {
                 write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
             }
             Self::RequestLimit { limit } => write!(f, "a call may make {limit} requests"),
-            Self::SecretHandle => {
-                f.write_str("a handle is not a secret: the request would set one that everybody may know")
-            }
+            Self::SecretHandle => f.write_str("the body contains a secret handle, not a secret value"),
             Self::MailKey(problem) => f.write_str(problem),
             Self::NoSecretSink => {
                 f.write_str("not sent: it creates a secret, and no secret sink is configured")
@@ -467,7 +465,7 @@ impl DeniedBy {
             },
             Self::NoStartTls { server } => write!(
                 f,
-                "{} offers no STARTTLS, and neither a mail nor a password goes there in plain text",
+                "{} offers no STARTTLS, and neither an email nor a password goes there in plain text",
                 chosen(server)
             ),
             Self::Audit { reason } => write!(f, "the audit trail cannot be written: {}", chosen(reason)),
@@ -548,7 +546,7 @@ impl fmt::Display for Remedy {
             }
             Self::FixAudit => f.write_str("fix what it is written to"),
             Self::WriteRequest => f.write_str("write it so"),
-            Self::NameRequest => f.write_str("name a request that a connection can send at all"),
+            Self::NameRequest => f.write_str("name a request that can be sent at all"),
         }
     }
 }
@@ -582,7 +580,7 @@ mod tests {
             ),
             (
                 DeniedBy::Origin { origin: Some("https://mira-olsen.example".to_owned()) },
-                "* is neither the tenant nor a mail provider of this connection",
+                "* is neither the tenant nor its mail provider",
             ),
             (
                 field(FieldProblem::Field("Jane Doe`, against the policy's [fields] `1985".to_owned())),

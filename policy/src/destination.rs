@@ -13,7 +13,7 @@ use crate::{
     policy::CHANGE_PASSWORD,
 };
 
-/// Where requests of one connection may go.
+/// Where requests of one tenant may go.
 #[derive(Clone, Debug)]
 pub struct Destinations {
     tenant: BaseUrl,
@@ -22,8 +22,8 @@ pub struct Destinations {
     mail: MailAccess,
 }
 
-/// The mail provider that a connection has credentials for, and the only one that it reaches: a provider's account may be
-/// anybody's, and a guest's own key in a mail would take out whatever the guest has read.
+/// The mail provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
+/// anybody's, and a guest's own key in an email would take out whatever the guest has read.
 #[derive(Clone, Debug)]
 pub enum MailAccess {
     /// No provider.
@@ -32,14 +32,14 @@ pub enum MailAccess {
     Key(MailProvider),
     /// More than a key.
     Route(MailRoute),
-    /// Not known: what is asked is what a request is for, before there is a connection.
+    /// Not known: what is asked is what a request is for, before there is a tenant.
     Unspecified,
 }
 
-/// Where mails for one provider go.
+/// Where emails for one provider go.
 #[derive(Clone, Debug)]
 pub struct MailRoute {
-    /// Whose mails.
+    /// Whose emails.
     pub provider: MailProvider,
     /// What the component asks for: the provider's own address, or a name that stands for a customer's server.
     pub asked: BaseUrl,
@@ -52,7 +52,7 @@ pub struct MailRoute {
 pub struct Route {
     /// What the request is for.
     pub destination: Destination,
-    /// Where that is, in the one spelling that this connection uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
+    /// Where that is, in the one spelling that this tenant uses. A guest's own spelling (`LOCALHOST`, `host:0443`)
     /// would be another key of the connection pool and another name to the resolver's rules.
     origin: String,
 }
@@ -74,7 +74,7 @@ pub enum Destination {
     ManagementApi,
     /// The tenant's token endpoint: answered by the host where it holds the credentials.
     TokenEndpoint,
-    /// The tenant's request for a password reset mail, which takes no credentials: gets none.
+    /// The tenant's request for a password reset email, which takes no credentials: gets none.
     ChangePassword,
     /// The mail-sending path of a provider: gets that provider's key.
     Mail(MailProvider),
@@ -86,7 +86,7 @@ impl Destinations {
         Self { tenant, mail_override, mail: MailAccess::None }
     }
 
-    /// Lets mails out to the provider that there are credentials for.
+    /// Lets emails out to the provider that there are credentials for.
     pub fn mail(mut self, access: MailAccess) -> Self {
         self.mail = access;
         self
@@ -109,7 +109,7 @@ impl Destinations {
             || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
     }
 
-    /// Tells what a request is for, or why it stays.
+    /// Returns what a request is for, or why it stays.
     pub fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
         // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
@@ -181,7 +181,7 @@ impl Destinations {
         Err(Denial::new(DeniedBy::Origin { origin: Some(origin.to_string()) }))
     }
 
-    /// Lets a mail out where the connection has that provider's key.
+    /// Lets an email out where the tenant has that provider's key.
     fn mail_by_key(&self, provider: MailProvider) -> Result<Destination, Denial> {
         let held = match &self.mail {
             MailAccess::Unspecified => return Ok(Destination::Mail(provider)),
@@ -303,7 +303,10 @@ mod tests {
         ];
         for (asked, request) in REQUESTS {
             let denied = classify(&production(), request).unwrap_err().to_string();
-            assert!(denied.contains(&format!("through {asked}, and this connection has no")), "{denied}");
+            assert!(
+                denied.contains(&format!("through {asked}, and no credentials for {asked} are")),
+                "{denied}"
+            );
             for (held, _) in REQUESTS.into_iter().filter(|(held, _)| held.takes_key()) {
                 let found = classify(&production().mail(MailAccess::Key(held)), request);
                 if held == asked {
@@ -532,7 +535,7 @@ mod tests {
             (
                 &production(),
                 "POST https://smtp.invalid/send",
-                Err("through SMTP, and this connection has no credentials"),
+                Err("through SMTP, and no credentials for SMTP are"),
             ),
             (
                 &production(),

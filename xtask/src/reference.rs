@@ -1,8 +1,8 @@
 //! The pages under `docs/` that nobody writes by hand.
 //!
 //! From the built component come the reference of the curated actions (`docs/actions.md`), that of the operations of the
-//! Management API (`docs/operations-reference/`, a page for each family, since there are hundreds), and the label in
-//! `docs/label.md`. It is asked through the host's command line, as any user can ask it; nothing is read from the sources.
+//! Management API (`docs/operations-reference/`, a page for each family, since there are hundreds), and the manifest in
+//! `docs/manifest.md`. It is asked through the host's command line, as any user can ask it; nothing is read from the sources.
 //! So the pages cannot tell of anything that the built component does not do.
 //!
 //! What the host takes for secrets the component does not know: that page (`docs/secret-fields.md`) comes from the table of
@@ -25,12 +25,12 @@ const COMMAND: &str = "cargo xtask reference";
 /// The folder of the operations' pages; nothing else is in it.
 const OPERATIONS: &str = "docs/operations-reference";
 
-/// The page whose block between these lines is the label.
-const LABEL: &str = "docs/label.md";
-const LABEL_BEGINS: &str = "<!-- Written by `cargo xtask reference`: -->\n```text\n";
-const LABEL_ENDS: &str = "```\n<!-- to here -->";
+/// The page whose block between these lines is the manifest.
+const MANIFEST: &str = "docs/manifest.md";
+const MANIFEST_BEGINS: &str = "<!-- Written by `cargo xtask reference`: -->\n```text\n";
+const MANIFEST_ENDS: &str = "```\n<!-- to here -->";
 
-/// Lines of the label that change with each byte of the component, or with each commit: a page that had them would have to
+/// Lines of the manifest that change with each byte of the component, or with each commit: a page that had them would have to
 /// be written anew whenever anything is built, and would be wrong for whoever builds with another compiler. Who wants
 /// them asks the file at hand.
 const OF_THE_BUILD: [&str; 3] = ["  revision ", "  digest ", "  size "];
@@ -123,9 +123,9 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
         ));
     }
     pages.push(page(&format!("{OPERATIONS}/README.md"), index(&groups)));
-    let found =
-        fs::read_to_string(workspace.root().join(LABEL)).with_context(|| format!("cannot read {LABEL}"))?;
-    pages.push(page(LABEL, labelled(&found, &ask(&["label"])?)?));
+    let found = fs::read_to_string(workspace.root().join(MANIFEST))
+        .with_context(|| format!("cannot read {MANIFEST}"))?;
+    pages.push(page(MANIFEST, with_manifest(&found, &ask(&["manifest"])?)?));
     let secrets =
         auth0_catalog::secret_table(&auth0_catalog::read()?, &auth0_catalog::undocumented_secrets()?);
     pages.push(page("docs/secret-fields.md", secrets));
@@ -165,15 +165,16 @@ fn index(groups: &BTreeMap<&str, usize>) -> String {
     text
 }
 
-/// Put a label into its page.
-fn labelled(page: &str, label: &str) -> Result<String> {
-    let (before, rest) =
-        page.split_once(LABEL_BEGINS).with_context(|| format!("{LABEL} has no place for the label"))?;
+/// Put a manifest into its page.
+fn with_manifest(page: &str, manifest: &str) -> Result<String> {
+    let (before, rest) = page
+        .split_once(MANIFEST_BEGINS)
+        .with_context(|| format!("{MANIFEST} has no place for the manifest"))?;
     let (_, after) =
-        rest.split_once(LABEL_ENDS).with_context(|| format!("the label in {LABEL} does not end"))?;
-    let lines = label.lines().filter(|line| !OF_THE_BUILD.iter().any(|begin| line.starts_with(begin)));
-    let label: String = lines.flat_map(|line| [line, "\n"]).collect();
-    Ok(format!("{before}{LABEL_BEGINS}{label}{LABEL_ENDS}{after}"))
+        rest.split_once(MANIFEST_ENDS).with_context(|| format!("the manifest in {MANIFEST} does not end"))?;
+    let lines = manifest.lines().filter(|line| !OF_THE_BUILD.iter().any(|begin| line.starts_with(begin)));
+    let manifest: String = lines.flat_map(|line| [line, "\n"]).collect();
+    Ok(format!("{before}{MANIFEST_BEGINS}{manifest}{MANIFEST_ENDS}{after}"))
 }
 
 #[cfg(test)]
@@ -181,15 +182,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_is_put_into_its_page_without_what_changes_with_each_build() {
-        let page = format!("# Manifest\n\n{LABEL_BEGINS}old\n{LABEL_ENDS}\n\nmore\n");
-        let label = "auth0-connector\n  version   0.1.0\n  digest    sha256:0\n  size      1 bytes\n";
-        let expected =
-            format!("# Manifest\n\n{LABEL_BEGINS}auth0-connector\n  version   0.1.0\n{LABEL_ENDS}\n\nmore\n");
-        let written = labelled(&page, label).unwrap();
+    fn a_manifest_is_put_into_its_page_without_what_changes_with_each_build() {
+        let page = format!("# Manifest\n\n{MANIFEST_BEGINS}old\n{MANIFEST_ENDS}\n\nmore\n");
+        let manifest = "auth0-connector\n  version   0.1.0\n  digest    sha256:0\n  size      1 bytes\n";
+        let expected = format!(
+            "# Manifest\n\n{MANIFEST_BEGINS}auth0-connector\n  version   0.1.0\n{MANIFEST_ENDS}\n\nmore\n"
+        );
+        let written = with_manifest(&page, manifest).unwrap();
         assert_eq!(written, expected);
-        assert_eq!(labelled(&written, label).unwrap(), expected);
-        assert!(labelled("# Manifest\n", label).is_err());
+        assert_eq!(with_manifest(&written, manifest).unwrap(), expected);
+        assert!(with_manifest("# Manifest\n", manifest).is_err());
     }
 
     #[test]

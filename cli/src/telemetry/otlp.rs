@@ -148,7 +148,7 @@ fn resource() -> Resource {
 /// Gives instruments their units, which a metric that is an event cannot have.
 fn units(instrument: &Instrument) -> Option<Stream> {
     let unit = match instrument.name() {
-        "http.client.request.duration" | "auth0.call.duration" | "auth0.throttle.wait" => "s",
+        "http.client.request.duration" | "auth0.call.duration" | "auth0.rate_limit.wait" => "s",
         "auth0.calls" => "{call}",
         "auth0.token.fetches" => "{fetch}",
         "auth0.connections.opened" => "{connection}",

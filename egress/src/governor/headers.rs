@@ -10,7 +10,7 @@ const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The longest that a refusal is taken at its word; then one request asks again. Some buckets refill once a day, and a
-/// clock that is wrong must not close a connection for longer than a deadline can be.
+/// clock that is wrong must not close a tenant for longer than a deadline can be.
 const LONGEST_CLOSED: Duration = Duration::from_secs(3600);
 /// The longest where only this machine's clock can tell how far a reset is: the cap of Auth0's SDKs.
 const LONGEST_GUESS: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
-//! The pace of a connection: its requests to the Management API leave no faster than the tenant takes them.
+//! The pace of a tenant: requests to its Management API leave no faster than it takes them.
 //!
 //! A 429 costs a round trip, counts against the tenant's own log-ins, and is written to its log. So the host keeps the
-//! tenant's buckets itself, one set for all instances and calls of a connection, and lets a request leave when there is a
+//! tenant's buckets itself, one set for all instances and calls of a tenant, and lets a request leave when there is a
 //! token for it. What a request cannot wait for is told at once, with the time to come back: an engine has a durable timer
 //! for that, and a sandbox that sleeps costs memory.
 //!
@@ -38,8 +38,8 @@ use self::{
 /// than 10 keep none.
 pub const RESERVE_PERCENT: u32 = 10;
 
-/// What a connection may take of the Authentication API: in any minute less than a quarter of the least that Auth0 gives a
-/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset mail now and then; who sends
+/// What a tenant may take of the Authentication API: in any minute less than a quarter of the least that Auth0 gives a
+/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset email now and then; who sends
 /// many has a workflow's time.
 const AUTHENTICATION: CustomRate =
     CustomRate { burst: NonZeroU32::MIN.saturating_add(9), per_minute: NonZeroU32::MIN.saturating_add(59) };
@@ -55,7 +55,7 @@ pub enum Priority {
     Background,
 }
 
-/// Holds a connection to the tenant's rate limits. Clones are the same one.
+/// Keeps the requests of a tenant within its rate limits. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Governor(Arc<Shared>);
 
@@ -64,7 +64,7 @@ struct Shared {
     pace: Mutex<Pace>,
     waits: AtomicU64,
     waited_us: AtomicU64,
-    throttled: AtomicU64,
+    rate_limited: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -76,7 +76,7 @@ pub struct Counts {
     /// How long, all together.
     pub waited: Duration,
     /// Requests that could not wait so long.
-    pub throttled: u64,
+    pub rate_limited: u64,
     /// Answers with status 429.
     pub refused: u64,
 }
@@ -88,7 +88,7 @@ impl std::ops::Add for Counts {
         Self {
             waits: self.waits + other.waits,
             waited: self.waited + other.waited,
-            throttled: self.throttled + other.throttled,
+            rate_limited: self.rate_limited + other.rate_limited,
             refused: self.refused + other.refused,
         }
     }
@@ -96,7 +96,7 @@ impl std::ops::Add for Counts {
 
 /// The request would have to wait for longer than its call has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Throttled {
+pub struct RateLimited {
     /// When to come back.
     pub retry_after: Duration,
     /// Which bucket is empty, in words.
@@ -139,13 +139,13 @@ impl Governor {
             pace: Mutex::new(Pace::new(plan, reserve_percent)),
             waits: AtomicU64::new(0),
             waited_us: AtomicU64::new(0),
-            throttled: AtomicU64::new(0),
+            rate_limited: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }))
     }
 
     /// Waits until a request to the Management API may go; at once with an error where that would take longer than
-    /// `patience`.
+    /// `time_budget`.
     ///
     /// The place in the queue is given back when the future is dropped.
     pub async fn admit(
@@ -153,17 +153,17 @@ impl Governor {
         method: &Method,
         uri: &Uri,
         priority: Priority,
-        patience: Duration,
-    ) -> Result<Admission, Throttled> {
+        time_budget: Duration,
+    ) -> Result<Admission, RateLimited> {
         let lane = Lane { priority, endpoint: Endpoint::of(method, uri) };
         let entered = Instant::now();
-        let until = entered.checked_add(patience);
+        let until = entered.checked_add(time_budget);
         let admission = |tokens| Admission { shared: Arc::clone(&self.0), endpoint: lane.endpoint, tokens };
         // Bound first: the lock must not live on into the waiting.
-        let entry = self.0.pace().enter(lane, patience, entered);
+        let entry = self.0.pace().enter(lane, time_budget, entered);
         let (ticket, wake) = match entry {
             Entry::Goes(tokens) => return Ok(admission(tokens)),
-            Entry::TooLong(wait) => return Err(self.0.throttled(lane, wait, entered)),
+            Entry::TooLong(wait) => return Err(self.0.rate_limited(lane, wait, entered)),
             Entry::Waits(ticket, wake) => (ticket, wake),
         };
         self.0.waits.fetch_add(1, Ordering::Relaxed);
@@ -176,7 +176,7 @@ impl Governor {
                 QueueDecision::Go(tokens) => return Ok(admission(tokens)),
                 QueueDecision::TooLong(wait) => {
                     drop(place);
-                    return Err(self.0.throttled(lane, wait, now));
+                    return Err(self.0.rate_limited(lane, wait, now));
                 }
                 QueueDecision::Wait(alarm) => alarm,
             };
@@ -208,7 +208,7 @@ impl Governor {
         Counts {
             waits: read(&self.0.waits),
             waited: Duration::from_micros(read(&self.0.waited_us)),
-            throttled: read(&self.0.throttled),
+            rate_limited: read(&self.0.rate_limited),
             refused: read(&self.0.refused),
         }
     }
@@ -220,8 +220,8 @@ impl Shared {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn throttled(&self, lane: Lane, wait: Duration, now: Instant) -> Throttled {
-        self.throttled.fetch_add(1, Ordering::Relaxed);
+    fn rate_limited(&self, lane: Lane, wait: Duration, now: Instant) -> RateLimited {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
         let mut pace = self.pace();
         let bucket = pace.describe(lane, now);
         let waiting = pace.waiting();
@@ -231,7 +231,7 @@ impl Shared {
             "not sent: {bucket} is used up and {waiting} requests wait for it; this one's turn would come in \
              {seconds:.1} s, after the call's deadline"
         );
-        Throttled { retry_after: wait, message }
+        RateLimited { retry_after: wait, message }
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) enum QueueDecision {
     TooLong(Duration),
 }
 
-/// The pace of one connection.
+/// The pace of one tenant.
 #[derive(Debug)]
 pub(super) struct Pace {
     plan: RatePlan,
@@ -107,13 +107,13 @@ impl Pace {
     }
 
     /// Lets a request go, or gives it a place where it can wait for so long.
-    pub(super) fn enter(&mut self, lane: Lane, patience: Duration, now: Instant) -> Entry {
+    pub(super) fn enter(&mut self, lane: Lane, time_budget: Duration, now: Instant) -> Entry {
         if self.lanes.is_empty() && self.lacks(lane, now).is_empty() {
             return Entry::Goes(self.take(lane, now));
         }
         let ticket = self.next;
         self.next += 1;
-        if self.expected(lane, ticket, now) > patience {
+        if self.expected(lane, ticket, now) > time_budget {
             return Entry::TooLong(self.wait(lane, ticket, now));
         }
         let wake = Arc::new(Notify::new());
@@ -125,12 +125,12 @@ impl Pace {
         }
     }
 
-    /// Says what a waiting request that can wait for so long is to do now.
+    /// Returns what a waiting request that can wait for so long is to do now.
     pub(super) fn look(
         &mut self,
         lane: Lane,
         ticket: Ticket,
-        patience: Duration,
+        time_budget: Duration,
         now: Instant,
     ) -> QueueDecision {
         self.advance(now);
@@ -138,7 +138,7 @@ impl Pace {
             return QueueDecision::Go(tokens);
         }
         // The plan turned out to be smaller, a refusal came, or the queue was slower than thought.
-        if patience.is_zero() || self.expected(lane, ticket, now) > patience {
+        if time_budget.is_zero() || self.expected(lane, ticket, now) > time_budget {
             return QueueDecision::TooLong(self.wait(lane, ticket, now));
         }
         let heads = self.lanes.get(&lane).is_some_and(|queue| queue.keys().next() == Some(&ticket));
@@ -168,7 +168,7 @@ impl Pace {
         self.wait(lane, ticket, now)
     }
 
-    /// Says how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for it.
+    /// Returns how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for it.
     pub(super) fn wait(&mut self, lane: Lane, ticket: Ticket, now: Instant) -> Duration {
         let ahead = |pace: &Self, name: Name| -> usize {
             let of_bucket =
@@ -360,7 +360,7 @@ impl Pace {
         names
     }
 
-    /// Says when the buckets of a request have tokens for those ahead and for it.
+    /// Returns when the buckets of a request have tokens for those ahead and for it.
     fn tokens_in(&mut self, lane: Lane, ahead: impl Fn(Name) -> usize, now: Instant) -> Duration {
         let waits = self.names(lane.endpoint).map(|name| {
             let floor = self.floor(name, lane.priority);
@@ -411,7 +411,7 @@ impl Pace {
         self.buckets.entry(name).or_insert_with(|| Bucket::new(rate, now))
     }
 
-    /// Says in words which bucket a request waits for the longest.
+    /// Returns in words which bucket a request waits for the longest.
     pub(super) fn describe(&mut self, lane: Lane, now: Instant) -> String {
         let names: Vec<Name> = self.names(lane.endpoint).collect();
         let slowest = names.into_iter().max_by_key(|name| {

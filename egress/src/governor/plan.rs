@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use super::endpoint::Endpoint;
 
-/// The rate limits that a connection begins with: those of the tenant's subscription.
+/// The rate limits that a tenant begins with: those of its subscription.
 ///
 /// The tenant's own word corrects a wrong choice: its answers carry the size of a bucket, and a size that does not fit the
 /// plan is looked up in all published ones. What cannot be told from a size – private clouds and contracts of their own
@@ -50,7 +50,7 @@ pub enum RatePlan {
     PrivateCloud6000,
     /// Private cloud of 10,000 requests per second: 5,000.
     PrivateCloud10000,
-    /// A contract of its own, or a share of the tenant's limits that this connection is to keep to.
+    /// A contract of its own, or a share of the tenant's limits that this host is to keep to.
     Custom(CustomRate),
     /// No pace at all: something else keeps it. A 429 is waited for by the call that gets it, and by no other.
     Unlimited,

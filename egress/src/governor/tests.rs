@@ -15,8 +15,13 @@ fn headers(limit: u32, remaining: u32) -> HeaderMap {
 }
 
 impl Governor {
-    async fn ask(&self, url: &str, priority: Priority, patience: Duration) -> Result<Admission, Throttled> {
-        self.admit(&Method::GET, &url.parse().unwrap(), priority, patience).await
+    async fn ask(
+        &self,
+        url: &str,
+        priority: Priority,
+        time_budget: Duration,
+    ) -> Result<Admission, RateLimited> {
+        self.admit(&Method::GET, &url.parse().unwrap(), priority, time_budget).await
     }
 
     /// Lets a request go and be answered at once, without a word on limits.
@@ -192,8 +197,8 @@ async fn after_a_429_nobody_goes_before_the_bucket_refills() {
     governor.observe(one, StatusCode::TOO_MANY_REQUESTS, &refusal);
     let begun = Instant::now();
     let waiting: Vec<_> = (0..20).map(|_| governor.spawn(ROLES, Priority::Interactive)).collect();
-    let throttled = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(2)).await.unwrap_err();
-    assert!(throttled.retry_after >= Duration::from_secs(3), "{throttled:?}");
+    let rate_limited = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(2)).await.unwrap_err();
+    assert!(rate_limited.retry_after >= Duration::from_secs(3), "{rate_limited:?}");
     for task in waiting {
         assert!(task.await.unwrap() - begun >= Duration::from_secs(3));
     }
@@ -216,10 +221,10 @@ async fn whoever_cannot_wait_any_longer_is_told_when_that_turns_out_and_not_at_t
         let waiting: Vec<_> = (0..100)
             .map(|_| {
                 let governor = governor.clone();
-                let patience = Duration::from_secs(10);
-                tokio::spawn(
-                    async move { governor.ask(ROLES, Priority::Interactive, patience).await.map(drop) },
-                )
+                let time_budget = Duration::from_secs(10);
+                tokio::spawn(async move {
+                    governor.ask(ROLES, Priority::Interactive, time_budget).await.map(drop)
+                })
             })
             .collect();
         assert_eq!(Governor::settled(&waiting).await, 0);
@@ -298,13 +303,13 @@ async fn a_call_that_cannot_wait_is_told_at_once_when_to_come_back() {
     let waiting: Vec<_> = (0..22).map(|_| governor.spawn(ROLES, Priority::Interactive)).collect();
     assert_eq!(Governor::settled(&waiting).await, 2);
     let begun = Instant::now();
-    let throttled = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(10)).await.unwrap_err();
+    let rate_limited = governor.ask(ROLES, Priority::Interactive, Duration::from_secs(10)).await.unwrap_err();
     assert_eq!(begun.elapsed(), Duration::ZERO);
     // 20 wait, and this would be the next: 21 tokens at 2 per second.
-    assert_eq!(seconds(throttled.retry_after), 10.51);
-    assert!(throttled.message.contains("20 requests wait"), "{}", throttled.message);
-    assert_eq!(governor.counts().throttled, 1);
-    tokio::time::sleep(throttled.retry_after).await;
+    assert_eq!(seconds(rate_limited.retry_after), 10.51);
+    assert!(rate_limited.message.contains("20 requests wait"), "{}", rate_limited.message);
+    assert_eq!(governor.counts().rate_limited, 1);
+    tokio::time::sleep(rate_limited.retry_after).await;
     assert!(governor.ask(ROLES, Priority::Interactive, Duration::from_millis(1)).await.is_ok());
 }
 
@@ -338,7 +343,7 @@ struct Traveller {
     back: u64,
     priority: Priority,
     /// Gives up waiting after so long.
-    patience: u64,
+    time_budget: u64,
     /// Its answer is lost, and with it what it says.
     lost: bool,
 }
@@ -346,9 +351,9 @@ struct Traveller {
 fn travellers() -> impl Strategy<Value = Vec<Traveller>> {
     let one =
         (0_u64..400, 0_u64..900, 0_u64..900, any::<bool>(), 0_u64..20_000, proptest::bool::weighted(0.1));
-    let traveller = one.prop_map(|(after, there, back, background, patience, lost)| {
+    let traveller = one.prop_map(|(after, there, back, background, time_budget, lost)| {
         let priority = if background { Priority::Background } else { Priority::Interactive };
-        Traveller { after, there, back, priority, patience, lost }
+        Traveller { after, there, back, priority, time_budget, lost }
     });
     proptest::collection::vec(traveller, 1..120)
 }
@@ -388,10 +393,10 @@ async fn travel(plan: RatePlan, truth: (f64, f64), all: Vec<Traveller>) -> (Vec<
         tokio::time::sleep(Duration::from_millis(one.after)).await;
         let (governor, truth) = (governor.clone(), Arc::clone(&truth));
         tasks.push(tokio::spawn(async move {
-            let patience = Duration::from_millis(one.patience);
+            let time_budget = Duration::from_millis(one.time_budget);
             // Some give up in the queue, some are told that it would be too long.
-            let asking = governor.ask(ROLES, one.priority, 2 * patience);
-            let admission = tokio::time::timeout(patience, asking).await.ok()?.ok()?;
+            let asking = governor.ask(ROLES, one.priority, 2 * time_budget);
+            let admission = tokio::time::timeout(time_budget, asking).await.ok()?.ok()?;
             let left = Instant::now();
             tokio::time::sleep(Duration::from_millis(one.there)).await;
             let word = truth.lock().unwrap().serve();

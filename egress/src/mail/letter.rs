@@ -16,7 +16,7 @@ use lettre::{
 };
 use serde::Deserialize;
 
-/// The headers that Auth0 lets a tenant add to mails over SMTP (Management API, `PATCH /emails/provider`).
+/// The headers that Auth0 lets a tenant add to emails over SMTP (Management API, `PATCH /emails/provider`).
 const OWN_HEADERS: &[&str] = &["X-MC-ViewContentLink", "X-SES-Configuration-Set"];
 
 /// Most recipients: what every server must take (RFC 5321, section 4.5.3.1.8).
@@ -50,7 +50,7 @@ impl Person {
     }
 }
 
-/// A mail as it goes over the wire.
+/// An email as it goes over the wire.
 pub(super) struct Letter {
     pub(super) envelope: Envelope,
     pub(super) text: Vec<u8>,
@@ -61,7 +61,7 @@ pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
     let posted: Posted = serde_json::from_slice(body)
         .map_err(|error| format!("the mail is not in the host's form: {error}"))?;
     if posted.to.len() > MAX_RECIPIENTS {
-        return Err(format!("a mail to {} recipients: at most {MAX_RECIPIENTS}", posted.to.len()));
+        return Err(format!("an email to {} recipients: at most {MAX_RECIPIENTS}", posted.to.len()));
     }
     let from = posted.from.mailbox()?;
     // The sender's domain makes it unique, as RFC 5322 (section 3.6.4) recommends; this machine's name is nobody's

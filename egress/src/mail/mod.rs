@@ -1,7 +1,7 @@
-//! How a mail leaves: with what its provider wants instead of a key.
+//! How an email leaves: with what its provider wants instead of a key.
 //!
 //! All of it comes after policy and over what is really sent, so that a signature vouches for nothing that the host has
-//! not looked at. Where a mail goes is the connection's own setting ([`MailRoute`]): the component posts to the provider's
+//! not looked at. Where an email goes is the tenant's own setting ([`MailRoute`]): the component posts to the provider's
 //! public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
@@ -46,7 +46,7 @@ use crate::{
     settings_error::SettingsError,
 };
 
-/// What a connection puts on a mail, where that is more than a key.
+/// What a tenant puts on an email, where that is more than a key.
 #[derive(Debug)]
 pub(crate) enum Mailer {
     /// Signs for Amazon SES.
@@ -60,7 +60,7 @@ pub(crate) enum Mailer {
     Smtp(Smtp),
 }
 
-/// What a connection gives its mailer.
+/// What a tenant gives its mailer.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "two of the members are for SMTP only"))]
 pub(crate) struct MailContext<'a> {
@@ -74,7 +74,7 @@ pub(crate) struct MailContext<'a> {
 }
 
 impl Mailer {
-    /// Takes a connection's credentials apart: a key, or a mailer.
+    /// Takes a tenant's credentials apart: a key, or a mailer.
     pub(crate) fn open(
         credentials: Option<MailCredentials>,
         around: MailContext<'_>,
@@ -113,7 +113,7 @@ impl Mailer {
         })
     }
 
-    /// Says which name the component asks for, and where that is.
+    /// Returns which name the component asks for, and where that is.
     pub(crate) fn door(&self) -> MailRoute {
         match self {
             #[cfg(feature = "ses")]
@@ -154,7 +154,7 @@ impl Mailer {
     }
 }
 
-/// Says which provider a key or a mailer is for.
+/// Returns which provider a key or a mailer is for.
 pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
         (_, Some(mailer)) => MailAccess::Route(mailer.door()),
@@ -163,7 +163,7 @@ pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAcce
     }
 }
 
-/// Leaves a mail only the headers that say what it is. Others could turn a key to something else: SendGrid acts for
+/// Leaves an email only the headers that say what it is. Others could turn a key to something else: SendGrid acts for
 /// whom `on-behalf-of` names, and AWS and Azure read the parts of a signature from headers.
 pub(super) fn keep_plain_headers(headers: &mut HeaderMap) {
     let plain = [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT];
@@ -180,7 +180,7 @@ fn answer(status: u16, text: &str) -> SyntheticResponse {
     answer
 }
 
-/// Hands the refusal of a provider's token endpoint to a guest that wanted to send a mail. The mail was not sent, and the
+/// Hands the refusal of a provider's token endpoint to a guest that wanted to send an email. The mail was not sent, and the
 /// guest must not think that it may have been, as it does of a provider that answers 5xx.
 pub(super) fn refused(refusal: &Refusal) -> Answer {
     let Refusal { status, code, description, pacing } = refusal;
@@ -197,7 +197,7 @@ pub(super) fn refused(refusal: &Refusal) -> Answer {
 }
 
 impl Outgoing<'_> {
-    /// Sends a mail to a provider that wants more than a key.
+    /// Sends an email to a provider that wants more than a key.
     pub(super) async fn mail(
         &self,
         provider: MailProvider,
@@ -225,7 +225,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Hands a mail to the SMTP server, and answers as a provider over HTTP would.
+    /// Hands an email to the SMTP server, and answers as a provider over HTTP would.
     #[cfg(feature = "smtp")]
     async fn smtp(&self, smtp: &Smtp, entry: RequestEntry, body: &Bytes) -> Answer {
         let letter = match letter::read(body) {
@@ -235,7 +235,7 @@ impl Outgoing<'_> {
                 return Ok(synthetic(answer(422, &problem)));
             }
         };
-        let follow = |whereabouts, bytes| match whereabouts {
+        let follow = |state, bytes| match state {
             TransmitState::OnConnection => {
                 entry.sent(bytes);
                 self.egress.count_request();
@@ -245,7 +245,7 @@ impl Outgoing<'_> {
                 self.egress.requests.fetch_sub(1, Ordering::Relaxed);
             }
         };
-        let times = smtp::Times { to_send: self.patience.to_send(), to_answer: self.patience.to_answer() };
+        let times = smtp::Times { to_send: self.budget.to_send(), to_answer: self.budget.to_answer() };
         match smtp.send(&letter, times, follow).await {
             Ok(Delivery::Answered { status, text }) => {
                 let answer = answer(status, &text);

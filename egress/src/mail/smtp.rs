@@ -4,7 +4,7 @@
 //! whatever goes wrong; from then on a connection that ends without a reply leaves that unknown, and nothing is sent
 //! again. lettre speaks the protocol; the steps are taken one by one here, since its `send` does not tell them apart.
 //!
-//! The server is the connection's setting. TLS is not an option of the server's: one that does not offer STARTTLS gets
+//! The server is the tenant's setting. TLS is not an option of the server's: one that does not offer STARTTLS gets
 //! neither mail nor password, and what it sends in plain text before the handshake is not read after it (RFC 3207,
 //! section 4.2; lettre alone would keep it in its buffer).
 
@@ -47,7 +47,7 @@ const MAX_KEPT: usize = 3;
 /// "Service not available, closing": how a server ends a connection that was kept too long.
 const CLOSING: u16 = 421;
 
-/// A connection's SMTP server.
+/// A tenant's SMTP server.
 pub(crate) struct Smtp {
     server: SmtpServer,
     tls: TlsParameters,
@@ -65,7 +65,7 @@ pub(super) struct Times {
     pub(super) to_answer: Duration,
 }
 
-/// What came of a mail.
+/// What came of an email.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// The server has spoken.
@@ -166,7 +166,7 @@ impl Smtp {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Hands a mail over. `follow` is told, with the size of the text, from when on the server may have it.
+    /// Hands an email over. `follow` is told, with the size of the text, from when on the server may have it.
     pub(super) async fn send(
         &self,
         letter: &Letter,
@@ -288,7 +288,7 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// Names sender and recipients, and asks to send the text. A mail with one recipient that is refused is sent to none:
+/// Names sender and recipients, and asks to send the text. An email with one recipient that is refused is sent to none:
 /// the action has one verdict.
 async fn announce(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Fault> {
     let refused = |error: LettreError| Fault::of(&error, Step::Mail);
@@ -301,7 +301,7 @@ async fn announce(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Resu
 }
 
 /// Trusts what the HTTP transport trusts: the machine's authorities, those that this program was built with where the
-/// machine has none, and the connection's own.
+/// machine has none, and the tenant's own.
 fn tls_parameters(host: &str, ca_pem: Option<&[u8]>) -> Result<TlsParameters, SettingsError> {
     let machine = rustls_native_certs::load_native_certs().certs;
     let store = if machine.is_empty() { CertificateStore::WebpkiRoots } else { CertificateStore::Default };

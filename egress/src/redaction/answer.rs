@@ -26,7 +26,7 @@ pub(super) struct Taken {
 }
 
 impl Expected {
-    /// Whether there is nothing to look for: the octets are text, and none of the names is in them, quoted or not. Most
+    /// Whether there is nothing to look for: the bytes are text, and none of the names is in them, quoted or not. Most
     /// answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object or array
     /// besides: a piece of one may be a secret without its name.
     pub(super) fn cannot_be_in(&self, body: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! Secrets in the tenant's answers, and how they leave them.
 //!
 //! [`rules`] says which answers hold one. Such an answer is read as a whole and each secret replaced by its handle, before
-//! the guest gets any of it ([`answer`]). One that the tenant has made just now goes into the connection's sink; one that
+//! the guest gets any of it ([`answer`]). One that the tenant has made just now goes into the tenant's sink; one that
 //! it merely shows (it can be shown again) is left out and goes nowhere.
 //!
 //! A request that makes a secret runs in a task of its own from the moment that it is on a connection: the call may be

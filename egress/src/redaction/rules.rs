@@ -89,7 +89,7 @@ impl Found {
 
 /// Whether a body may have a word in it, in any spelling of JSON and of forms.
 fn may_say(body: &[u8], word: &str) -> bool {
-    body.iter().any(|octet| matches!(octet, b'\\' | b'%'))
+    body.iter().any(|byte| matches!(byte, b'\\' | b'%'))
         || body.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }
 
@@ -124,7 +124,7 @@ impl Expected {
         self.0.iter().any(|found| found.makes(body))
     }
 
-    /// Says what it makes a secret of.
+    /// Returns what it makes a secret of.
     pub(super) fn subject(&self) -> String {
         let making = self.0.iter().find(|found| !found.made().is_empty() || !found.may_make().is_empty());
         making.map_or_else(String::new, |found| owner(&found.above, &found.id))

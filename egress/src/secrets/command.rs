@@ -127,7 +127,7 @@ impl SecretSink for CommandSink {
     }
 }
 
-/// Tells whether a file is there that the system would run.
+/// Checks whether a file is there that the system would run.
 fn runs(path: &Path) -> Result<(), io::ErrorKind> {
     let with_extension = path.with_extension(std::env::consts::EXE_EXTENSION);
     let found = std::fs::metadata(path).or_else(|_| std::fs::metadata(with_extension));

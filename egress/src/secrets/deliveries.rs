@@ -22,7 +22,7 @@ const PUT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Secrets that wait for the sink. With so many the sink is broken, and no further one is made.
 const MAX_KEPT: usize = 32;
 
-/// The secrets of one connection that are on their way.
+/// The secrets of one tenant that are on their way.
 #[derive(Debug)]
 pub struct Deliveries {
     tenant: String,
@@ -145,7 +145,7 @@ impl Deliveries {
             .collect()
     }
 
-    /// Puts the secrets that wait into a sink: the given one, else the connection's.
+    /// Puts the secrets that wait into a sink: the given one, else the tenant's.
     pub async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), SecretUndelivered> {
         let _turn = self.turn.lock().await;
         let Some(sink) = sink.or(self.sink.as_ref().map(|sink| sink.0.as_ref())) else { return Ok(()) };
@@ -203,7 +203,7 @@ mod tests {
         fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
             Box::pin(async move {
                 if self.broken.load(Ordering::Relaxed) {
-                    return Err(SinkError::engine("the shelf is broken"));
+                    return Err(SinkError::engine("the sink is broken"));
                 }
                 self.taken.lock().unwrap().push((name.id().to_owned(), secret.expose().to_owned()));
                 Ok(())
@@ -211,9 +211,9 @@ mod tests {
         }
     }
 
-    fn with_shelf() -> (Arc<Deliveries>, Arc<MemorySink>) {
-        let shelf = Arc::new(MemorySink::default());
-        (Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))), shelf)
+    fn with_sink() -> (Arc<Deliveries>, Arc<MemorySink>) {
+        let sink = Arc::new(MemorySink::default());
+        (Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&sink))))), sink)
     }
 
     async fn deliver(deliveries: &Deliveries, id: &str, secret: &str) -> Result<(), Arc<SinkError>> {
@@ -224,36 +224,36 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_sink_refuses_is_kept_and_goes_into_it_later() {
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "canary-1").await.unwrap_err();
         deliver(&deliveries, "b", "canary-2").await.unwrap_err();
         let pending = deliveries.pending();
-        assert_eq!((pending.len(), pending[0].problem.as_str()), (2, "the shelf is broken"));
+        assert_eq!((pending.len(), pending[0].problem.as_str()), (2, "the sink is broken"));
         assert!(!format!("{pending:?} {deliveries:?}").contains("canary"));
         assert_eq!(deliveries.retry(None).await.unwrap_err().names.len(), 2);
-        shelf.broken.store(false, Ordering::Relaxed);
+        sink.broken.store(false, Ordering::Relaxed);
         deliveries.retry(None).await.unwrap();
         assert_eq!(deliveries.pending(), []);
-        let taken = shelf.taken.lock().unwrap().clone();
+        let taken = sink.taken.lock().unwrap().clone();
         assert_eq!(taken, [("a".into(), "canary-1".into()), ("b".into(), "canary-2".into())]);
     }
 
     #[tokio::test]
     async fn a_newer_secret_takes_the_place_of_one_that_waits() {
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "old").await.unwrap_err();
-        shelf.broken.store(false, Ordering::Relaxed);
+        sink.broken.store(false, Ordering::Relaxed);
         deliver(&deliveries, "a", "new").await.unwrap();
         deliveries.retry(None).await.unwrap();
-        assert_eq!(*shelf.taken.lock().unwrap(), [("a".into(), "new".into())], "the old one is out of force");
+        assert_eq!(*sink.taken.lock().unwrap(), [("a".into(), "new".into())], "the old one is out of force");
     }
 
     #[tokio::test]
     async fn a_secret_can_go_into_another_sink_than_the_one_that_failed() {
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "s").await.unwrap_err();
         let other = Arc::new(MemorySink::default());
         deliveries.retry(Some(&Arc::clone(&other))).await.unwrap();
@@ -264,8 +264,8 @@ mod tests {
     async fn no_secret_is_made_where_there_is_no_place_for_it() {
         let none = Deliveries::new("acme.eu.auth0.com", None);
         assert_eq!(none.begin().await.unwrap_err().remedy(), Some(&Remedy::SetSecretSink));
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         for number in 0..MAX_KEPT {
             deliver(&deliveries, &number.to_string(), "s").await.unwrap_err();
         }

@@ -2,7 +2,7 @@
 //!
 //! A rotation's answer holds the new secret, and a workflow engine keeps answers: in its history, its logs, its debugger.
 //! So the egress takes the secret out of the answer before the component sees it, puts a handle in its place
-//! ([`SecretName`]), and gives the secret to the connection's [`SecretSink`]. What the sink does not take is kept in
+//! ([`SecretName`]), and gives the secret to the tenant's [`SecretSink`]. What the sink does not take is kept in
 //! memory for another attempt ([`deliveries`]): the tenant has it in force already, and shows it to nobody again.
 
 mod command;
@@ -48,7 +48,7 @@ pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + S
 /// }
 /// ```
 pub trait SecretSink: Send + Sync {
-    /// Tells whether a secret could be put now. Asked before the request is sent that makes one: a sink that fails
+    /// Checks whether a secret could be put now. Asked before the request is sent that makes one: a sink that fails
     /// afterwards leaves an application, say, whose secret nobody has.
     fn ready(&self) -> SinkFuture<'_> {
         Box::pin(async { Ok(()) })
@@ -136,7 +136,7 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    /// Says why an engine's own sink failed. A constant of the program, since a text that is put together at run time may
+    /// Makes the failure of an engine's own sink. A constant of the program, since a text that is put together at run time may
     /// have the secret in it.
     pub fn engine(problem: &'static str) -> Self {
         Self::Engine(problem)

@@ -174,7 +174,7 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_secret_reaches_the_guest_octet_for_octet() {
+async fn an_answer_without_a_secret_reaches_the_guest_byte_for_byte() {
     const BODY: &str = "{ \"users\" : [ { \"user_id\":\"auth0|1\", \"logins_count\": 1.0e2, \"name\":\"M\u{fc}ller\" } ] }\n";
     for (path, body) in [
         ("/api/v2/users", BODY),
@@ -290,7 +290,7 @@ async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
     assert!(call.made.lost().is_some());
 }
 
-/// A server that answers every connection with the same octets.
+/// A server that answers every connection with the same bytes.
 struct Raw(SocketAddr);
 
 impl Raw {
@@ -307,7 +307,7 @@ impl Raw {
         Self(address)
     }
 
-    /// Answers a head, and then an octet of the body every 50 s.
+    /// Answers a head, and then a byte of the body every 50 s.
     async fn dripping(head: &'static str) -> (Self, tokio::sync::oneshot::Receiver<()>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -118,7 +118,7 @@ impl Token {
 }
 
 impl TokenSource {
-    /// Sets up what the credentials of a connection ask for; `None` where there are none.
+    /// Sets up what the credentials of a tenant ask for; `None` where there are none.
     pub(crate) fn new(credentials: Credentials, endpoint: TokenEndpoint, tenant: &Domain) -> Option<Self> {
         let assertion_audience = assertion::audience(tenant);
         Some(match credentials {
@@ -192,7 +192,7 @@ pub fn sensitive(parts: &[&str]) -> Option<HeaderValue> {
     // In one piece from the start: a text that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| text.push_str(part));
-    // `from_maybe_shared` takes any octet above 127; no credential has those.
+    // `from_maybe_shared` takes any byte above 127; no credential has those.
     if !text.is_ascii() {
         return None;
     }
@@ -252,7 +252,7 @@ impl TokenError {
 }
 
 impl Refusal {
-    /// Says it in one sentence.
+    /// Returns it in one sentence.
     pub fn message(&self) -> String {
         let what = match self.status {
             StatusCode::TOO_MANY_REQUESTS => "asks to wait",

@@ -1,4 +1,4 @@
-//! The open calls of a connection, and the moment at which each gets its record.
+//! The open calls of a tenant, and the moment at which each gets its record.
 //!
 //! The record of a call that is dropped is written by a destructor. That is not enough for a host that stops: a guest
 //! that computes keeps its thread, and a process that ends runs no destructors of other threads. So the journal knows
@@ -33,7 +33,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 /// How often it looks whether they have.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-/// What every record of a connection says.
+/// What every record of a tenant says.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) domain: String,
@@ -42,12 +42,12 @@ pub(crate) struct Facts {
     pub(crate) sink: Option<Arc<dyn AuditSink>>,
 }
 
-/// The calls of one connection.
+/// The calls of one tenant.
 #[derive(Debug)]
 pub(crate) struct Journal {
     facts: Arc<Facts>,
     open: Arc<OpenCalls>,
-    /// Whether the connection is closed, and for those who wait for it.
+    /// Whether the tenant is closed, and for those who wait for it.
     closed: watch::Sender<bool>,
 }
 
@@ -90,7 +90,7 @@ impl Journal {
         telemetry::call_span(id, record::action(action), domain, tenant.as_deref())
     }
 
-    /// Tells whether a record could be kept.
+    /// Checks whether a record could be kept.
     pub(crate) fn ready(&self) -> Result<(), AuditUnavailable> {
         self.facts.sink.as_ref().map_or(Ok(()), |sink| sink.ready())
     }
@@ -128,14 +128,14 @@ impl Journal {
 }
 
 impl OpenCall {
-    /// Does the work of the call unless the connection is closed before it is done.
+    /// Does the work of the call unless the tenant is closed before it is done.
     pub(crate) async fn unless_closed<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
-            // The sender is gone with the connection only, which this call holds.
+            // The sender is gone with the tenant only, which this call holds.
             Ok(_) = self.closed.wait_for(|closed| *closed) => Err(Error::Closed),
             result = work => result,
         }

@@ -3,12 +3,12 @@
 use auth0_policy::mail_provider::{MailProof, MailProvider, MailProviderRow};
 use serde::Serialize;
 
-/// A place that can be reached, and nothing besides.
+/// A destination that can be reached, and nothing besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EgressRule {
     /// Whose it is: the tenant, or the kind of mail provider as Auth0 names it.
-    pub place: &'static str,
+    pub destination: &'static str,
     /// Scheme and host, with what the tenant's settings put in.
     pub origins: &'static [&'static str],
     /// Method and path, with what varies in braces.
@@ -19,29 +19,29 @@ pub struct EgressRule {
     pub when: &'static str,
 }
 
-const WITH_CREDENTIALS: &str = "the connection has credentials for this provider";
+const WITH_CREDENTIALS: &str = "credentials for this provider are configured";
 
 const TENANT: [EgressRule; 3] = [
     EgressRule {
-        place: "tenant",
+        destination: "tenant",
         origins: &["https://{tenant}"],
         requests: &["GET|HEAD|POST|PUT|PATCH|DELETE /api/v2/{path}"],
-        credential: "the connection's access token",
+        credential: "the tenant's access token",
         when: "always, within the policy",
     },
     EgressRule {
-        place: "tenant",
+        destination: "tenant",
         origins: &["https://{tenant}"],
         requests: &["POST /dbconnections/change_password"],
         credential: "none",
         when: "always, within the policy",
     },
     EgressRule {
-        place: "tenant",
+        destination: "tenant",
         origins: &["https://{tenant}"],
         requests: &["POST /oauth/token"],
         credential: "the application's, by the host itself; the component is told scope and expiry, never the token",
-        when: "the connection has credentials",
+        when: "credentials are configured",
     },
 ];
 
@@ -53,10 +53,10 @@ pub(super) fn all() -> Vec<EgressRule> {
 fn of_provider(provider: MailProvider) -> EgressRule {
     let MailProviderRow { name, origins, requests, proof, .. } = *provider.row();
     EgressRule {
-        place: name,
+        destination: name,
         origins,
         requests: match provider {
-            MailProvider::Smtp => &["one mail, by the host: the component has no sockets"],
+            MailProvider::Smtp => &["one email, by the host: the component has no sockets"],
             _ => requests,
         },
         credential: match proof {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_label_says_can_be_reached_can_be_and_every_mail_provider_is_on_it() {
+    fn what_the_manifest_says_can_be_reached_can_be_and_every_mail_provider_is_on_it() {
         for reach in &all() {
             for origin in reach.origins {
                 for request in reach.requests {
@@ -116,20 +116,23 @@ mod tests {
                     for method in methods {
                         let request = format!("{method} {}", asked(origin, path));
                         match classify(&request).unwrap_or_else(|| panic!("{request} does not leave")) {
-                            Destination::Mail(provider) => assert_eq!(provider.name(), reach.place),
-                            _ => assert_eq!(reach.place, "tenant", "{request}"),
+                            Destination::Mail(provider) => assert_eq!(provider.name(), reach.destination),
+                            _ => assert_eq!(reach.destination, "tenant", "{request}"),
                         }
                     }
                 }
             }
         }
         for provider in MailProvider::ALL {
-            assert!(all().iter().any(|reach| reach.place == provider.name()), "{provider} is on the label");
+            assert!(
+                all().iter().any(|reach| reach.destination == provider.name()),
+                "{provider} is in the manifest"
+            );
         }
     }
 
     #[test]
-    fn what_the_label_does_not_name_cannot_be_reached() {
+    fn what_the_manifest_does_not_name_cannot_be_reached() {
         for request in [
             "GET https://acme.eu.auth0.com/authorize",
             "POST https://acme.eu.auth0.com/dbconnections/signup",

@@ -18,7 +18,7 @@ pub enum PermittedActions {
 }
 
 impl PermittedActions {
-    /// Tells whether an action may be run.
+    /// Checks whether an action may be run.
     pub fn check(&self, action: &str) -> Result<(), Denial> {
         match self {
             Self::All => Ok(()),

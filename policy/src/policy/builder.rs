@@ -196,9 +196,7 @@ fn mail_rule(name: Option<Located<String>>, read_only: bool) -> Result<MailRule,
         return Ok(MailRule::None);
     }
     if read_only {
-        return Err(
-            name.error("`read_only` and `mail_provider` contradict each other: sending a mail is no reading")
-        );
+        return Err(name.error("`mail_provider` conflicts with `read_only`: leave one of them out"));
     }
     match MailProvider::ALL.into_iter().find(|provider| provider.name() == name.value) {
         Some(provider) => Ok(MailRule::Only(provider)),

@@ -81,7 +81,7 @@ impl Fields {
         self.0.iter().flat_map(inner).collect()
     }
 
-    /// Tells whether a body writes nothing else.
+    /// Checks whether a body writes nothing else.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ pub enum FieldProblem {
 }
 
 impl FieldProblem {
-    /// Says it without the member, which is the guest's own text, and without what the parser quotes.
+    /// Returns it without the member, which is the guest's own text, and without what the parser quotes.
     pub(crate) fn masked(&self) -> String {
         match self {
             Self::Field(_) => Self::Field(MASK.to_owned()),

@@ -33,7 +33,7 @@ pub(super) struct Located<T> {
 }
 
 impl<T> Located<T> {
-    /// Says that code wrote it.
+    /// Marks a value as written in code.
     pub(super) fn in_code(value: T) -> Self {
         Self { value, at: None }
     }

@@ -1,4 +1,4 @@
-//! What a connection may do, beyond what its credentials allow.
+//! What a tenant may do, beyond what its credentials allow.
 //!
 //! The rules about actions are for the engine's users: a denied action ends before an instance is made. The rules about
 //! requests are what protects the tenant: they are asked for each request that leaves, whoever built it, so that
@@ -62,7 +62,7 @@ const REWRITING_HEADERS: [&str; 10] = [
     "forwarded",
 ];
 
-/// What a connection may do: which actions, which requests, which members of their bodies.
+/// What a tenant may do: which actions, which requests, which members of their bodies.
 ///
 /// The default is everything that the credentials allow within the Management API, the request for a password reset
 /// mail, and the sending requests of mail providers.
@@ -168,7 +168,7 @@ impl Policy {
         &self.addresses
     }
 
-    /// Tells whether a request may leave. Asked for each one, whoever built it.
+    /// Checks whether a request may leave. Asked for each one, whoever built it.
     pub fn check_request(
         &self,
         destination: Destination,

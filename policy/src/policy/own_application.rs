@@ -1,8 +1,8 @@
-//! The application that a connection acts as.
+//! The application that a tenant acts as.
 //!
-//! Whoever writes it can take its place: with a secret or a key of one's own choice one fetches the connection's tokens
+//! Whoever writes it can take its place: with a secret or a key of one's own choice one fetches the tenant's tokens
 //! oneself, outside the sandbox and for as long as nobody notices. A component knows the application's id, and
-//! `update:clients` is a scope that rotations of other applications need. So its own one is out of a connection's reach
+//! `update:clients` is a scope that rotations of other applications need. So its own one is out of a tenant's reach
 //! unless the policy names it.
 
 use http::{Method, Uri};
@@ -11,7 +11,7 @@ use super::{ApiMethod, Policy, RequestPath};
 use crate::denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine, shown};
 
 impl Policy {
-    /// Tells whether a request may leave to a tenant that this application acts in.
+    /// Checks whether a request may leave to a tenant that this application acts in.
     pub fn check_own_application(&self, own: Option<&str>, method: &Method, uri: &Uri) -> Result<(), Denial> {
         let known = ApiMethod::read(method)?;
         let Some(own) = own.filter(|_| known != ApiMethod::Get) else { return Ok(()) };

@@ -5,7 +5,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// The one path outside the Management API that an action uses: it asks the tenant to send a password reset mail.
+/// The one path outside the Management API that an action uses: it asks the tenant to send a password reset email.
 pub const CHANGE_PASSWORD: &str = "/dbconnections/change_password";
 
 /// A pattern of paths: `/api/v2/users/{id}/roles`, `/api/v2/logs/**`.
@@ -74,7 +74,7 @@ impl PathPattern {
         !self.open && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
 
-    /// Whether it is the path of the password reset mail.
+    /// Whether it is the path of the password reset email.
     pub(super) fn is_change_password(&self) -> bool {
         self.to_string() == CHANGE_PASSWORD
     }
@@ -94,9 +94,7 @@ impl fmt::Display for PathPattern {
 /// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PathPatternError {
-    #[error(
-        "its path must begin with /api/v2/, or be {CHANGE_PASSWORD}: nothing else of a tenant can be reached"
-    )]
+    #[error("path not allowed; it must begin with /api/v2/, or be {CHANGE_PASSWORD}")]
     Outside,
     #[error("its path has an empty segment (`//`, or a slash at the end), and no request with one leaves")]
     Empty,

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyError};
 use crate::{
-    action::{ActionSummary, CUSTOM_REQUEST, Effect, is_operation},
+    action::{ActionKind, ActionSummary, CUSTOM_REQUEST, Effect},
     base_url::BaseUrl,
     denial::{Denial, DeniedBy, Remedy},
     destination::{Destinations, MailAccess},
@@ -53,7 +53,7 @@ impl Policy {
         Ok(PolicyReport { policy: self.clone(), actions: actions.to_vec(), permitted })
     }
 
-    /// Tells whether a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
+    /// Checks whether a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
     /// can be given, such as that of a mail provider.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Policy {
         let url =
             if target.starts_with('/') { format!("{tenant}{}", encode(target)) } else { encode(target) };
         let uri: Uri = url.parse().map_err(|_| form())?;
-        // What credentials a connection will have is not the policy's.
+        // What credentials a tenant will have is not the policy's.
         let destinations = Destinations::new(tenant, None).mail(MailAccess::Unspecified);
         let route = destinations
             .classify(&method, &uri)
@@ -110,7 +110,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 }
 
 impl PolicyReport {
-    /// Tells whether an action may be run.
+    /// Checks whether an action may be run.
     ///
     /// # Errors
     ///
@@ -200,14 +200,12 @@ impl PolicyReport {
         let mut families: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for action in actions {
             let counts = self.test_action(&action.id).is_ok() == wanted;
-            match action.id.split_once('.') {
-                Some((family, _)) => {
-                    let (some, all) = families.entry(family).or_default();
-                    *some += usize::from(counts);
-                    *all += 1;
-                }
-                None if counts => ids.push(action.id.clone()),
-                None => {}
+            if action.kind == ActionKind::Operation {
+                let (some, all) = families.entry(&action.group).or_default();
+                *some += usize::from(counts);
+                *all += 1;
+            } else if counts {
+                ids.push(action.id.clone());
             }
         }
         let (some, all) = families.values().fold((0, 0), |sum, (some, all)| (sum.0 + some, sum.1 + all));
@@ -233,10 +231,11 @@ impl PolicyReport {
     fn has_ways_round(&self) -> bool {
         let denied = |action: &&ActionSummary| {
             let named = self.policy.actions.deny.iter().any(|rule| rule.value.matches(&action.id));
-            named && !is_operation(&action.id)
+            named && action.kind != ActionKind::Operation
         };
         self.actions.iter().filter(denied).any(|action| {
-            let same = |other: &&ActionSummary| is_operation(&other.id) && other.effect == action.effect;
+            let same =
+                |other: &&ActionSummary| other.kind == ActionKind::Operation && other.effect == action.effect;
             self.actions.iter().filter(same).any(|other| self.test_action(&other.id).is_ok())
         })
     }
@@ -251,7 +250,7 @@ impl PolicyReport {
             None if *read_only => writeln!(f, "  allowed  all that read")?,
             None => writeln!(
                 f,
-                "  allowed  all of the Management API, and the request for a password reset mail"
+                "  allowed  all of the Management API, and the request for a password reset email"
             )?,
             Some(rules) => rules.iter().try_for_each(|rule| writeln!(f, "  allowed  {}", rule.value))?,
         }

@@ -101,7 +101,7 @@ pub(super) enum RequestRuleError {
     Twice { rule: String },
     #[error("`{rule}` is not a rule: {problem}")]
     Path { rule: String, problem: PathPatternError },
-    #[error("`{rule}` is a rule about nothing: the request for a password reset mail is a POST")]
+    #[error("`{rule}`: this rule can never match; the request for a password reset email is a POST")]
     Never { rule: String },
 }
 

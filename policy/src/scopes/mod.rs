@@ -36,7 +36,7 @@ pub struct ScopePlan {
     /// The smallest set that runs them.
     pub scopes: Vec<PlannedScope>,
     /// What only a part of an action needs, and the set does not meet: grant it where that part is used.
-    pub optional: Vec<OptionalNeed>,
+    pub optional: Vec<OptionalScope>,
     /// Actions whose requests the caller chooses, so that their scopes cannot be known.
     pub unknowable: Vec<String>,
     /// Whether no smaller set will do. False only where a component names so many scopes that the search was cut short.
@@ -64,20 +64,19 @@ pub struct Reason {
     /// Scopes that would do instead.
     pub instead: Vec<String>,
     /// The part of the action that needs it, where the rest does without.
-    #[serde(rename = "only_for", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub required_for: Option<String>,
 }
 
 /// What a part of an action needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct OptionalNeed {
+pub struct OptionalScope {
     /// The action.
     pub action: String,
     /// Any one of these scopes will do.
     pub any_of: Vec<String>,
     /// The part that needs one.
-    #[serde(rename = "only_for")]
     pub required_for: String,
 }
 
@@ -90,7 +89,7 @@ pub struct ScopeDiff {
     /// The smallest set that it lacks.
     pub lacking: Vec<PlannedScope>,
     /// Granted scopes that serve only a part of an action.
-    pub only_for_parts: Vec<String>,
+    pub required_for_parts: Vec<String>,
     /// Granted scopes that no action of the plan needs.
     pub unused: Vec<String>,
 }
@@ -154,7 +153,7 @@ impl ScopePlan {
             .iter()
             .filter(|need| !need.is_met_by(&chosen))
             .filter_map(|need| {
-                Some(OptionalNeed {
+                Some(OptionalScope {
                     action: need.action.clone(),
                     any_of: need.any_of.iter().cloned().collect(),
                     required_for: need.required_for.clone()?,
@@ -184,7 +183,7 @@ impl ScopePlan {
             unused: owned(
                 &mut granted.iter().copied().filter(|scope| !used.contains(scope) && !part.contains(scope)),
             ),
-            only_for_parts: owned(&mut part.iter().copied()),
+            required_for_parts: owned(&mut part.iter().copied()),
             granted: owned(&mut granted.iter().copied()),
         }
     }
@@ -302,7 +301,11 @@ mod tests {
         ] {
             let report = plan.compare(granted.iter().copied());
             assert_eq!(scopes(&report.lacking), lacking, "{granted:?}");
-            assert_eq!((report.only_for_parts, report.unused), (owned(parts), owned(unused)), "{granted:?}");
+            assert_eq!(
+                (report.required_for_parts, report.unused),
+                (owned(parts), owned(unused)),
+                "{granted:?}"
+            );
         }
     }
 

@@ -42,10 +42,12 @@ mod export {
         export!(Hostile);
     }
 
-    use bindings::exports::connector::auth0::{actions as wit, types};
+    use bindings::exports::connector::auth0::{actions, types};
     use serde_json::{Value, json};
 
     struct Hostile;
+
+    impl types::Guest for Hostile {}
 
     fn no_such_action(id: &str) -> types::Error {
         types::Error {
@@ -63,19 +65,13 @@ mod export {
 
     fn summary(id: &str) -> Value {
         json!({
-            "id": id,
-            "title": id,
-            "kind": "curated",
-            "group": "attacks",
-            "effect": "read",
-            "stage": "unknown",
-            "scopes": [],
+            "id": id, "title": id, "kind": "curated", "group": "attacks", "effect": "read", "stage": "unknown", "scopes": [],
         })
     }
 
-    impl wit::Guest for Hostile {
+    impl actions::Guest for Hostile {
         fn list_actions(_: String) -> Result<String, types::Error> {
-            let items: Vec<_> = crate::ATTACKS.iter().map(|id| summary(id)).collect();
+            let items: Vec<Value> = crate::ATTACKS.iter().map(|id| summary(id)).collect();
             Ok(json!({ "items": items }).to_string())
         }
 
@@ -83,21 +79,15 @@ mod export {
             if !crate::ATTACKS.contains(&id.as_str()) {
                 return Err(no_such_action(&id));
             }
-            let mut description = summary(&id);
-            if let Some(members) = description.as_object_mut() {
-                for (name, value) in [
-                    ("description", json!("An attack.")),
-                    ("idempotent", json!(true)),
-                    ("requests", json!([])),
-                    ("pagination", json!("none")),
-                    ("handles_personal_data", json!(false)),
-                    ("input_schema", json!({})),
-                    ("output_schema", json!({})),
-                ] {
-                    members.insert(name.to_owned(), value);
-                }
+            let mut action = summary(&id);
+            if let Some(action) = action.as_object_mut() {
+                let rest = json!({
+                    "description": "An attack.", "idempotent": true, "requests": [], "pagination": "none",
+                    "handles_personal_data": false, "input_schema": {}, "output_schema": {},
+                });
+                action.extend(rest.as_object().cloned().unwrap_or_default());
             }
-            Ok(description.to_string())
+            Ok(action.to_string())
         }
 
         fn run_action(id: String, input: String) -> Result<String, types::Error> {

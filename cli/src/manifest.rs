@@ -1,4 +1,4 @@
-//! `label`: what a marketplace, or whoever installs the component, has to know of it.
+//! `manifest`: what a marketplace, or whoever installs the component, has to know of it.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -6,11 +6,11 @@ use auth0_host::Manifest;
 
 use super::{Exit, Failure, Globals, connect, describe::wrap, print, print::Styles};
 
-/// Arguments of `label`.
+/// Arguments of `manifest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Print it as JSON, with each action; docs/label.schema.json is its schema
+    /// Print it as JSON, with each action; docs/manifest.schema.json is its schema
     #[arg(long)]
     json: bool,
 }
@@ -20,23 +20,23 @@ What the component says of itself is asked of the component; where it may go
 and what it may use are this host's rules. No tenant is needed.
 
 Examples:
-  auth0-host label
-  auth0-host label --json
-  auth0-host --component other.wasm label";
+  auth0-host manifest
+  auth0-host manifest --json
+  auth0-host --component other.wasm manifest";
 
-/// Prints the label.
+/// Prints the manifest.
 pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
-    let label = connect::host(globals).await?.manifest().await?;
+    let manifest = connect::host(globals).await?.manifest().await?;
     if arguments.json {
-        print::json(&label)?;
+        print::json(&manifest)?;
     } else {
-        print::stdout(&page(&label, Styles::of_stdout()))?;
+        print::stdout(&page(&manifest, Styles::of_stdout()))?;
     }
     Ok(Exit::Done)
 }
 
-fn page(label: &Manifest, styles: Styles) -> String {
-    let component = &label.component;
+fn page(manifest: &Manifest, styles: Styles) -> String {
+    let component = &manifest.component;
     let unknown = || "not stated".to_owned();
     let mut text =
         format!("{}\n", styles.bold(component.name.as_deref().unwrap_or("a component without a name")));
@@ -49,7 +49,7 @@ fn page(label: &Manifest, styles: Styles) -> String {
         ("size", Some(format!("{} bytes", component.size))),
         (
             "host",
-            Some(format!("auth0-host {}, whose limits and rules of egress these are", label.host_version)),
+            Some(format!("auth0-host {}, whose limits and rules of egress these are", manifest.host_version)),
         ),
     ] {
         // Writing to a String cannot fail.
@@ -64,19 +64,19 @@ fn page(label: &Manifest, styles: Styles) -> String {
     section("Imports: what it can use of the machine", component.imports.clone());
     section("Exports", component.exports.clone());
     section(
-        &format!("Actions: {}", label.actions.len()),
+        &format!("Actions: {}", manifest.actions.len()),
         vec![
-            format!("effect    {}", counts(&label.effects)),
-            format!("stage     {}", counts(&label.stages)),
+            format!("effect    {}", counts(&manifest.effects)),
+            format!("stage     {}", counts(&manifest.stages)),
             format!(
                 "scopes    {} cover every action; `auth0-host scopes` tells how few yours need",
-                label.scopes.len()
+                manifest.scopes.len()
             ),
         ],
     );
-    let reach = label.egress.iter().flat_map(|reach| {
+    let reach = manifest.egress.iter().flat_map(|reach| {
         let requests = reach.requests.join(", ");
-        let first = format!("{:9} {}", reach.place, reach.origins.join(", "));
+        let first = format!("{:9} {}", reach.destination, reach.origins.join(", "));
         [first, format!("          {requests}"), format!("          credential: {}", reach.credential)]
     });
     section("Egress: where it can go, and nowhere else", reach.collect());
@@ -85,18 +85,18 @@ fn page(label: &Manifest, styles: Styles) -> String {
         vec![
             format!(
                 "personal  {} actions read or write what is known of a person",
-                label.data.personal.len()
+                manifest.data.handles_personal_data.len()
             ),
             format!(
                 "secret    {} actions take a secret; {} return one, which the host replaces with a handle",
-                label.data.secret_written.len(),
-                label.data.secret_read.len()
+                manifest.data.secret_written.len(),
+                manifest.data.secret_read.len()
             ),
-            format!("anything  {}: its caller chooses the request", label.data.unknowable.join(", ")),
+            format!("anything  {}: its caller chooses the request", manifest.data.unknowable.join(", ")),
         ],
     );
-    let limits = label.limits.iter().map(|(name, value)| format!("{name:20} {value}"));
-    section("Limits of a call, where the connection does not say otherwise", limits.collect());
+    let limits = manifest.limits.iter().map(|(name, value)| format!("{name:20} {value}"));
+    section("Limits of a call, where the tenant's settings do not say otherwise", limits.collect());
     text.push('\n');
     text += &styles.dim(&wrap("--json names each action with its requests, scopes and secrets", ""));
     text.push('\n');
