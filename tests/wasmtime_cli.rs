@@ -103,7 +103,8 @@ async fn list_logs_answers_rows_and_a_cursor_to_go_on_with() {
         assert_eq!(page.code, Some(0), "{page:#?}");
         assert!(page.out.starts_with("ok({items: [{log-id: some(\""), "{page:#?}");
         assert!(!page.out.contains(&format!("log-id: some(\"{oldest}\")")), "{page:#?}");
-        let next = call(&tenant, &format!("list-logs({{{first}, limit: 1, cursor: {}}})", cursor(&page))).await;
+        let next =
+            call(&tenant, &format!("list-logs({{{first}, limit: 1, cursor: {}}})", cursor(&page))).await;
         assert!(next.out.starts_with("ok({items: [{log-id: some(\""), "{next:#?}");
         assert_ne!(next.out, page.out);
     }

@@ -177,7 +177,7 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
         Stage::Ga => 0,
         Stage::Ea => 1,
         Stage::Beta => 2,
-        Stage::Unstated => 3,
+        Stage::Unknown => 3,
     });
     to.number(match operation.effect {
         Effect::Read => 0,
@@ -186,7 +186,12 @@ fn record(operation: &Operation, pool: &mut Pool) -> Vec<u8> {
         Effect::Delete => 3,
         Effect::Send => 4,
     });
-    let flags = [operation.idempotent, operation.known == Known::Whole, operation.totals, operation.personal];
+    let flags = [
+        operation.idempotent,
+        operation.known == Known::Whole,
+        operation.totals,
+        operation.handles_personal_data,
+    ];
     to.number(flags.iter().enumerate().map(|(bit, set)| usize::from(*set) << bit).sum());
     to.number(match operation.paging {
         Paging::None => 0,

@@ -40,7 +40,7 @@ struct Entry {
     #[serde(default)]
     custom_domain: bool,
     #[serde(default)]
-    personal: bool,
+    handles_personal_data: bool,
     #[serde(default)]
     path: Table,
     #[serde(default)]
@@ -162,7 +162,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
         beyond: entry.beyond,
         totals: entry.totals,
         custom_domain: entry.custom_domain,
-        personal: entry.personal,
+        handles_personal_data: entry.handles_personal_data,
         answer,
         secrets,
         path_members,
@@ -208,7 +208,7 @@ fn stage(text: &str) -> Result<Stage, String> {
         "GA" => Stage::Ga,
         "EA" => Stage::Ea,
         "beta" => Stage::Beta,
-        "unstated" => Stage::Unstated,
+        "unknown" => Stage::Unknown,
         other => return Err(format!("`stage = \"{other}\"` is none")),
     })
 }

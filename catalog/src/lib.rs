@@ -42,7 +42,7 @@ pub enum Stage {
     /// Beta.
     Beta,
     /// The documentation does not say.
-    Unstated,
+    Unknown,
 }
 
 /// What an operation does to the tenant.
@@ -174,7 +174,7 @@ pub struct Operation {
     /// Whether it takes the header `auth0-custom-domain`.
     pub custom_domain: bool,
     /// Whether it reads or writes what is known of a person.
-    pub personal: bool,
+    pub handles_personal_data: bool,
     /// What it answers.
     pub answer: Answer,
     /// Secrets in what it answers.

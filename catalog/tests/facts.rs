@@ -98,7 +98,7 @@ fn names_stages_statuses_and_paging_are_those_of_the_facts() {
             Stage::Ga => "GA",
             Stage::Ea => "EA",
             Stage::Beta => "beta",
-            Stage::Unstated => "unstated",
+            Stage::Unknown => "unstated",
         };
         assert_eq!(stage, fact.stage, "{name}");
         assert_eq!(operation.success, fact.success, "{name}");

@@ -118,9 +118,8 @@ impl CuratedAction for ListLogs {
         let request = Request::api(Method::Get, &ApiPath::of(&["logs"]));
         let beyond = || BEYOND.to_owned();
         let list = list(&Self::ABOUT, "logs", &beyond);
-        let from_row = from.is_some() || take.is_some();
         let on_from_row = cursor.as_deref().is_some_and(|cursor| !list.is_numbered(cursor));
-        if !from_row && !on_from_row {
+        if from.is_none() && take.is_none() && !on_from_row {
             let way = match (Part { limit, cursor, page, per_page, ..Part::default() }).way(&list)? {
                 // Where nothing says otherwise: the search, newest first.
                 Way::Checkpoint { take, .. } => Way::Offset { first: 0, limit: take, totals: false },
@@ -131,14 +130,18 @@ impl CuratedAction for ListLogs {
             return list.read(client, &request, way);
         }
         let search = q.is_some() || sort.is_some() || fields.is_some() || include_fields.is_some();
-        let mixed = (from_row && cursor.is_some()) || (take.is_some() && limit.is_some());
-        if search || mixed || page.is_some() || per_page.is_some() {
+        if search || page.is_some() || per_page.is_some() {
             return Err(Error::invalid(
                 "a mixture of a search and rows from one on refused: give `from` (or the `next` of such a page as \
                  `cursor`) and `limit`, without `q`, `sort`, `fields`, `page` and `per_page`, which Auth0 would ignore",
             ));
         }
-        match (Part { from: from.or(cursor), take: take.or(limit), ..Part::default() }).way(&list)? {
+        if take.is_some() && limit.is_some() {
+            return Err(Error::invalid("`take` beside `limit` refused: give one of them"));
+        }
+        // `next` goes on where the first page began with `from`.
+        let part = Part { from: cursor.or(from), take: take.or(limit), ..Part::default() };
+        match part.way(&list)? {
             Way::Checkpoint { from, take } => list_by_checkpoint(client, from, take, request),
             way => list.read(client, &request, way),
         }

@@ -1,5 +1,5 @@
 //! Which part of a list a curated action is asked for: by `limit` and `cursor`, or by Auth0's own paging members, which
-//! stay accepted where an action had them.
+//! stay accepted where an action had them. `cursor` goes on in either style.
 
 use crate::core::error::Error;
 use crate::input::input;
@@ -15,9 +15,9 @@ input! {
         pub(crate) limit: Option<u32>,
         /// Where to go on: `next` of the previous page.
         pub(crate) cursor: Option<String>,
-        /// Auth0's own paging: page, from 0. Excludes limit and cursor.
+        /// Auth0's own paging: page, from 0. Excludes all other paging but per_page.
         pub(crate) page: Option<u32>,
-        /// Auth0's own paging: page size, 0 to 100; 50 by default. Excludes limit and cursor.
+        /// Auth0's own paging: page size, 0 to 100; 50 by default. Excludes limit.
         #[schemars(range(max = 100))]
         pub(crate) per_page: Option<u32>,
         /// Whether to answer the total number; true by default.
@@ -34,9 +34,9 @@ input! {
         pub(crate) limit: Option<u32>,
         /// Where to go on: `next` of the previous page.
         pub(crate) cursor: Option<String>,
-        /// Auth0's own paging: the cursor. Excludes limit and cursor.
+        /// Auth0's own paging: the cursor.
         pub(crate) from: Option<String>,
-        /// Auth0's own paging: page size, 1 to 100. Excludes limit and cursor.
+        /// Auth0's own paging: page size, 1 to 100. Excludes limit.
         #[schemars(range(min = 1, max = 100))]
         pub(crate) take: Option<u32>,
     }
@@ -53,14 +53,14 @@ input! {
         pub(crate) cursor: Option<String>,
         /// Auth0's own paging: page, from 0. Reaches 1000 records; excludes all other paging but per_page.
         pub(crate) page: Option<u32>,
-        /// Auth0's own paging: page size, 0 to 100; 50 by default. Excludes limit, cursor, from and take.
+        /// Auth0's own paging: page size, 0 to 100; 50 by default. Excludes limit, from and take.
         #[schemars(range(max = 100))]
         pub(crate) per_page: Option<u32>,
-        /// Whether to answer the total number, which a checkpoint has none of. Excludes limit, cursor, from and take.
+        /// Whether to answer the total number, which a checkpoint has none of. Excludes limit, from and take.
         pub(crate) include_totals: Option<bool>,
-        /// Auth0's own paging: the cursor. Excludes all other paging but take.
+        /// Auth0's own paging: the cursor. Excludes page and per_page.
         pub(crate) from: Option<String>,
-        /// Auth0's own paging: page size of the checkpoint, 1 to 100. Excludes all other paging but from.
+        /// Auth0's own paging: page size of the checkpoint, 1 to 100. Excludes page, per_page and limit.
         #[schemars(range(min = 1, max = 100))]
         pub(crate) take: Option<u32>,
     }
@@ -73,34 +73,42 @@ impl Part {
     /// `invalid-input` for a mixture, a size that is not allowed, and a cursor that is none of this list.
     pub(crate) fn way(self, list: &List<'_>) -> Result<Way, Error> {
         let Self { limit, cursor, page, per_page, include_totals, from, take } = self;
-        let common = limit.is_some() || cursor.is_some();
-        let numbered = page.is_some() || per_page.is_some();
-        let checkpoint = from.is_some() || take.is_some();
+        let sizes = [limit, per_page, take].into_iter().flatten().count();
+        // `next` goes on whatever the first page was asked for by: a reader adds it to the same input.
+        let numbered = page.is_some() || (cursor.is_none() && per_page.is_some());
+        let checkpoint = from.is_some() || (cursor.is_none() && take.is_some());
         // Of a list that pages by number only, the total can be had with `limit` and `cursor` too.
-        let by_number = numbered || (include_totals == Some(true) && list.paging == Paging::Either);
-        if u8::from(common) + u8::from(by_number) + u8::from(checkpoint) > 1 {
+        let totalled = include_totals == Some(true) && list.paging == Paging::Either && cursor.is_none();
+        let mixed = sizes > 1
+            || (page.is_some() && (cursor.is_some() || from.is_some() || limit.is_some()))
+            || ((numbered || totalled) && (checkpoint || limit.is_some()));
+        if mixed {
             return Err(Error::invalid(
                 "a mixture of paging styles refused: give `limit` and `cursor`, or one of Auth0's own styles alone \
                  (`page`, `per_page` and `include_totals`, or `from` and `take`)",
             ));
         }
+        for (name, text) in [("cursor", &cursor), ("from", &from)] {
+            if text.as_deref() == Some("") {
+                return Err(Error::invalid(format!(
+                    "an empty `{name}` refused: leave it out to begin at the start"
+                )));
+            }
+        }
         let totals = list.totals && include_totals != Some(false);
-        if by_number {
+        if numbered || totalled {
             let (page, size) = (number(page.unwrap_or(0)), size("per_page", 0, per_page)?);
-            let first = page.saturating_mul(size);
-            return Ok(Way::Offset { first, limit: size, totals });
+            return Ok(Way::Offset { first: page.saturating_mul(size), limit: size, totals });
         }
-        if from.as_deref() == Some("") {
-            return Err(Error::invalid("an empty `from` refused: leave it out to begin at the start"));
+        let limit = match (per_page, take) {
+            (Some(_), _) => size("per_page", 1, per_page)?,
+            (_, Some(_)) => size("take", 1, take)?,
+            _ => size("limit", 1, limit)?,
+        };
+        if checkpoint && cursor.is_none() {
+            return Ok(Way::Checkpoint { from, take: limit });
         }
-        if cursor.as_deref() == Some("") {
-            return Err(Error::invalid("an empty `cursor` refused: leave it out to begin at the start"));
-        }
-        if checkpoint {
-            return Ok(Way::Checkpoint { from, take: size("take", 1, take)? });
-        }
-        let way = list.way(Some(size("limit", 1, limit)?), cursor)?;
-        Ok(match way {
+        Ok(match list.way(Some(limit), cursor)? {
             Way::Offset { first, limit, .. } => Way::Offset { first, limit, totals },
             way => way,
         })

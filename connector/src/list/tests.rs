@@ -129,6 +129,29 @@ fn one_page_shape_serves_every_curated_list_and_auth0_s_own_members_stay() {
 }
 
 #[test]
+fn a_cursor_is_added_to_the_input_that_the_first_page_was_asked_for_by() {
+    for (action, input, path) in [
+        ("list-users", json!({"per_page": 2, "cursor": "2"}), "users?page=1&per_page=2&include_totals=true"),
+        (
+            "list-applications",
+            json!({"from": "a", "take": 2, "cursor": "b"}),
+            "clients?is_global=false&from=b&take=2",
+        ),
+        (
+            "list-applications",
+            json!({"per_page": 2, "include_totals": true, "cursor": "offset:2"}),
+            "clients?is_global=false&page=1&per_page=2&include_totals=true",
+        ),
+        ("list-logs", json!({"from": "1", "limit": 2, "cursor": "3"}), "logs?from=3&take=2"),
+        ("list-applications", json!({"from": "a", "limit": 2}), "clients?is_global=false&from=a&take=2"),
+    ] {
+        let (result, seen) = list(action, input.clone(), json!([]));
+        result.unwrap();
+        assert_eq!(seen, format!("/api/v2/{path}"), "{action} {input}");
+    }
+}
+
+#[test]
 fn paging_styles_do_not_mix_and_sizes_are_checked_before_anything_is_sent() {
     for (action, input, told) in [
         ("list-users", json!({"limit": 5, "page": 0}), "a mixture of paging styles refused"),
@@ -154,7 +177,6 @@ fn paging_styles_do_not_mix_and_sizes_are_checked_before_anything_is_sent() {
             json!({"include_totals": true, "take": 5}),
             "a mixture of paging styles refused",
         ),
-        ("list-applications", json!({"from": "x", "limit": 5}), "a mixture of paging styles refused"),
         ("list-applications", json!({"from": ""}), "an empty `from` refused"),
         ("list-applications", json!({"page": 20}), "leave `page` out and read on by `cursor`"),
         (
@@ -167,11 +189,9 @@ fn paging_styles_do_not_mix_and_sizes_are_checked_before_anything_is_sent() {
             json!({"q": "type:s", "cursor": "9"}),
             "a mixture of a search and rows from one on refused",
         ),
-        (
-            "list-logs",
-            json!({"from": "9", "cursor": "9"}),
-            "a mixture of a search and rows from one on refused",
-        ),
+        ("list-logs", json!({"from": "9", "take": 1, "limit": 1}), "`take` beside `limit` refused"),
+        ("list-users", json!({"page": 1, "cursor": "50"}), "a mixture of paging styles refused"),
+        ("list-users", json!({"limit": 1, "per_page": 1}), "a mixture of paging styles refused"),
     ] {
         let (result, seen) = list(action, input.clone(), json!([]));
         let error = result.unwrap_err();

@@ -46,7 +46,7 @@ fn the_component_carries_what_the_files_say() {
         );
         let flags = [read.idempotent, read.whole, read.totals, read.handles_personal_data];
         let whole = written.known == files::Known::Whole;
-        let expected = [written.idempotent, whole, written.totals, written.personal];
+        let expected = [written.idempotent, whole, written.totals, written.handles_personal_data];
         assert_eq!(flags, expected, "{}", read.name);
         assert_eq!(
             format!("{:?} {:?}", read.stage, read.effect),
