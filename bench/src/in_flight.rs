@@ -22,7 +22,7 @@ pub(crate) const CHILD: &str = "in-flight";
 /// Answers that come this late are not there while memory is read.
 const DELAY: &str = r#"{"path_prefix": "/api/v2/users/", "kind": {"delay": {"ms": 60000}}}"#;
 /// How long it may take until the tenant has the requests of all calls.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize, Serialize)]
 struct Task {
@@ -77,7 +77,7 @@ pub(crate) async fn child() -> Result<()> {
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(PATIENCE, all_there)
+    tokio::time::timeout(ARRIVAL_TIMEOUT, all_there)
         .await
         .context("the tenant did not get all requests in time")??;
     ensure!(tasks.try_join_next().is_none(), "a call ended early");

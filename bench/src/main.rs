@@ -34,9 +34,9 @@ Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE]
 struct Plan {
     /// Calls of each caller, one after the other.
     latency_calls: usize,
-    /// Turns of each caller, and how long a turn is.
-    throughput_turns: usize,
-    throughput_turn_ms: u64,
+    /// Rounds of each caller, and how long a round is.
+    throughput_rounds: usize,
+    throughput_round_ms: u64,
     instances: usize,
     cold_starts: usize,
     cached_starts: usize,
@@ -48,8 +48,8 @@ impl Plan {
     /// What the issue asks for, and samples enough that two runs on a quiet machine differ by some percent.
     const FULL: Self = Self {
         latency_calls: 2000,
-        throughput_turns: 10,
-        throughput_turn_ms: 500,
+        throughput_rounds: 10,
+        throughput_round_ms: 500,
         instances: 5000,
         cold_starts: 5,
         cached_starts: 31,
@@ -58,8 +58,8 @@ impl Plan {
     };
     const QUICK: Self = Self {
         latency_calls: 20,
-        throughput_turns: 1,
-        throughput_turn_ms: 50,
+        throughput_rounds: 1,
+        throughput_round_ms: 50,
         instances: 50,
         cold_starts: 1,
         cached_starts: 3,
@@ -156,7 +156,7 @@ async fn all(tenant: &BenchTenant, plan: Plan) -> Result<Report> {
     let (latency_p50_us, latency_p99_us) = latency::measure(&callers, plan.latency_calls).await?;
     say("32 callers at once");
     let throughput_rps =
-        throughput::measure(&callers, plan.throughput_turns, plan.throughput_turn_ms).await?;
+        throughput::measure(&callers, plan.throughput_rounds, plan.throughput_round_ms).await?;
     say("connections and tokens");
     let traffic = traffic::measure(tenant, callers.host(), plan.traffic_calls).await?;
     Ok(Report {

@@ -20,7 +20,7 @@ pub(super) const MAX_TEMPLATE_BYTES: usize = 4 * 102_400;
 /// 1 MiB (a test runs it in half of that).
 pub(super) const MAX_DEPTH: u32 = 100;
 
-/// Most nodes rendered, loop turns taken, and values and filters evaluated. A mail with 100 rows of ten values takes
+/// Most nodes rendered, loop iterations, and values and filters evaluated. A mail with 100 rows of ten values takes
 /// about 4000; 200 000 take 20 to 60 ms as WebAssembly.
 const MAX_STEPS: u32 = 200_000;
 
@@ -48,7 +48,7 @@ pub enum Bound {
     Template,
     /// Nesting of blocks and of values.
     Depth,
-    /// Nodes, loop turns, values and filters.
+    /// Nodes, loop iterations, values and filters.
     Steps,
     /// Bytes of rendered text.
     Output,
@@ -66,7 +66,7 @@ impl fmt::Display for Bound {
             Self::Template => write!(f, "the template is longer than {MAX_TEMPLATE_BYTES} bytes"),
             Self::Depth => write!(f, "nested deeper than {MAX_DEPTH} levels"),
             Self::Steps => {
-                write!(f, "rendering takes more than {MAX_STEPS} steps (loop turns, values, filters)")
+                write!(f, "rendering takes more than {MAX_STEPS} steps (loop iterations, values, filters)")
             }
             Self::Output => write!(f, "the rendered text is longer than {MAX_OUTPUT_BYTES} bytes"),
             Self::Value => write!(f, "a value is longer than {MAX_VALUE_BYTES} bytes"),
@@ -93,7 +93,7 @@ impl Budget {
         }
     }
 
-    /// Pays for one node, loop turn, value or filter.
+    /// Pays for one node, loop iteration, value or filter.
     pub(super) fn step(&self) -> Result<(), Fault> {
         let left = self.steps.get().checked_sub(1).ok_or(Fault::Bound(Bound::Steps))?;
         self.steps.set(left);
