@@ -234,7 +234,10 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
     assert_eq!(ends, [&json!("trap"), &json!("limit"), &Value::Null, &Value::Null, &json!("timeout")]);
     assert!(records[1]["limit"].as_str().unwrap().contains("cpu"), "{:#?}", records[1]);
     let denied = &records[2];
-    assert_eq!((&denied["decision"], &denied["requests"][0]["error"]), (&json!("denied"), &json!("policy-denied")));
+    assert_eq!(
+        (&denied["decision"], &denied["requests"][0]["error"]),
+        (&json!("denied"), &json!("policy-denied"))
+    );
     let rule = "denied: * is neither the tenant nor its mail provider";
     assert_eq!((&denied["rule"], &denied["requests"][0]["authority"]), (&json!(rule), &json!("*")));
     assert_eq!(records[3]["requests"][0]["authority"], authority);

@@ -192,7 +192,7 @@ pub struct CallContext {
     /// Requests that were asked for so far.
     requests: AtomicU64,
     /// Places for requests under way: each holds a body, its own or its answer's, in the host's memory.
-    places: Arc<Semaphore>,
+    in_flight: Arc<Semaphore>,
     /// Why the last refused request was refused.
     denial: Mutex<Option<Denial>>,
     /// What the token has to be allowed for the action, where that is known.
@@ -230,7 +230,7 @@ impl CallContext {
             log: RequestLog { observer: options.observer.clone(), ..RequestLog::default() },
             options,
             requests: AtomicU64::new(0),
-            places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            in_flight: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
             needs: OnceLock::new(),
             begun: AtomicBool::new(false),
@@ -275,10 +275,10 @@ impl CallContext {
     /// requests must not wait for one behind those that it reads later.
     pub fn place(&self) -> InFlightPermit {
         // Without a budget: a task that has used its own up would not get in line.
-        let mut waiting = Box::pin(unconstrained(Arc::clone(&self.places).acquire_owned()));
+        let mut waiting = Box::pin(unconstrained(Arc::clone(&self.in_flight).acquire_owned()));
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             // The semaphore is never closed.
-            Poll::Ready(place) => Box::pin(std::future::ready(place.ok())),
+            Poll::Ready(permit) => Box::pin(std::future::ready(permit.ok())),
             Poll::Pending => Box::pin(async { waiting.await.ok() }),
         }
     }
@@ -363,7 +363,7 @@ struct Entry {
     path: String,
     authority: String,
     /// Whether its destination is neither the tenant nor its mail provider.
-    astray: bool,
+    unknown_destination: bool,
     started: Instant,
     received: AtomicU64,
     state: Mutex<State>,
@@ -407,13 +407,13 @@ impl RequestLog {
         self.enter(method, uri, true)
     }
 
-    fn enter(&self, method: &http::Method, uri: &http::Uri, astray: bool) -> RequestEntry {
-        let span = telemetry::request_span(&self.span, method, uri, (!astray).then_some(uri));
+    fn enter(&self, method: &http::Method, uri: &http::Uri, unknown_destination: bool) -> RequestEntry {
+        let span = telemetry::request_span(&self.span, method, uri, (!unknown_destination).then_some(uri));
         let entry = Arc::new(Entry {
             method: cut(method.to_string(), LONGEST_METHOD),
             path: cut(path_without_values(uri), LONGEST_PATH),
             authority: cut(uri.authority().map(host_and_port).unwrap_or_default(), LONGEST_AUTHORITY),
-            astray,
+            unknown_destination,
             started: Instant::now(),
             received: AtomicU64::new(0),
             state: Mutex::default(),
@@ -472,7 +472,11 @@ impl Entry {
         AuditRequest {
             path: private_path::path(&record.path),
             method: telemetry::known_method(&record.method).to_owned(),
-            authority: if self.astray { private_path::MASK.to_owned() } else { record.authority },
+            authority: if self.unknown_destination {
+                private_path::MASK.to_owned()
+            } else {
+                record.authority
+            },
             status: record.status,
             sent: record.sent,
             start: self.started.saturating_duration_since(begun),
@@ -529,7 +533,7 @@ impl Drop for RequestEntry {
             received: entry.received.load(Ordering::Relaxed),
             elapsed,
         }
-        .tell(&self.span);
+        .record(&self.span);
         drop(state);
         self.observer.ended(|| entry.record());
     }

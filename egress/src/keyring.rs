@@ -33,7 +33,7 @@ pub(crate) struct MailKey {
 
 /// A mail that the key cannot be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unfit(pub &'static str);
+pub(crate) struct MailKeyError(pub &'static str);
 
 /// A small answer that the host gives itself.
 pub(crate) type SyntheticResponse = Response<Bytes>;
@@ -57,7 +57,7 @@ impl Keyring {
         provider: MailProvider,
         headers: &mut HeaderMap,
         body: &mut Bytes,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), MailKeyError> {
         let Some(MailKey { key, .. }) = self.mail.as_ref().filter(|mail| mail.provider == provider) else {
             return Ok(());
         };
@@ -73,7 +73,7 @@ impl Keyring {
             MailProof::BodyKey => {
                 // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
                 let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
-                    Unfit("a mail to Mandrill is a JSON object, which the key is a member of")
+                    MailKeyError("a mail to Mandrill is a JSON object, which the key is a member of")
                 })?;
                 // Last, so that the text has grown, and left its copies behind, before the key comes.
                 object.shift_remove("key");
@@ -84,7 +84,7 @@ impl Keyring {
                 if let Some(Value::String(copy)) = object.get_mut("key") {
                     copy.zeroize();
                 }
-                written.map_err(|_| Unfit("the mail could not be written with its key"))?;
+                written.map_err(|_| MailKeyError("the mail could not be written with its key"))?;
                 *body = Bytes::from_owner(text);
                 None
             }
@@ -108,13 +108,13 @@ pub(crate) fn describe_token(token: &Token) -> SyntheticResponse {
         answer.insert("expires_in".to_owned(), seconds.into());
     }
     answer.insert("token_type".to_owned(), "Bearer".into());
-    own_answer(StatusCode::OK, &Value::Object(answer), HeaderMap::new())
+    json_answer(StatusCode::OK, &Value::Object(answer), HeaderMap::new())
 }
 
 /// Hands the token endpoint's refusal to a guest that asked the token endpoint, in OAuth's form.
 pub(crate) fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
     let body = json!({"error": refusal.code, "error_description": refusal.description});
-    own_answer(refusal.status, &body, refusal.pacing.clone())
+    json_answer(refusal.status, &body, refusal.pacing.clone())
 }
 
 /// Hands the token endpoint's refusal to a guest that asked the Management API, in that API's form.
@@ -134,13 +134,13 @@ pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
         "error": status.canonical_reason().unwrap_or_default(),
         "message": refusal.message(),
     });
-    own_answer(status, &body, refusal.pacing.clone())
+    json_answer(status, &body, refusal.pacing.clone())
 }
 
 /// Tells a guest that asked the token endpoint that the host itself has no credentials.
 pub(crate) fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
-    own_answer(lacking_status(error), &body, HeaderMap::new())
+    json_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
 /// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
@@ -151,7 +151,7 @@ pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
         "error": status.canonical_reason().unwrap_or_default(),
         "message": lacking(error),
     });
-    own_answer(status, &body, HeaderMap::new())
+    json_answer(status, &body, HeaderMap::new())
 }
 
 fn lacking(error: CredentialError) -> String {
@@ -171,7 +171,7 @@ pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
         "message": format!("Insufficient scope, expected any of: {}", lacking.join(",")),
         "errorCode": "insufficient_scope",
     });
-    own_answer(status, &body, HeaderMap::new())
+    json_answer(status, &body, HeaderMap::new())
 }
 
 /// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
@@ -185,10 +185,10 @@ pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     });
     // Whole seconds, as the header has no others.
     let seconds = u64::try_from(rate_limited.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-    own_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
+    json_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
 }
 
-fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> SyntheticResponse {
+fn json_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> SyntheticResponse {
     let body = Bytes::from(body.to_string());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, body.len().into());

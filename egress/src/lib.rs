@@ -53,10 +53,10 @@ pub use self::{
     send_error::{RequestOptions, SendError},
 };
 use self::{
-    body::{AnswerBody, PlacedBody},
+    body::{AnswerBody, InFlightBody},
     destination::{Destination, Destinations},
     governor::{Admission, Counts, Governor, RateLimited},
-    keyring::{Keyring, SyntheticResponse, Unfit},
+    keyring::{Keyring, MailKeyError, SyntheticResponse},
     mail::{MailContext, Mailer},
     redaction::{Expected, Pattern},
     resolver::Resolver,
@@ -96,9 +96,9 @@ pub fn secrets_brought_in_by(requests: &[ApiRequest]) -> impl Iterator<Item = &'
 }
 
 /// How long the host waits for an answer to a question of its own, as for a token.
-const OWN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest of them is a tenant's discovery document, some 4 KB.
-const MAX_OWN_ANSWER: usize = 1024 * 1024;
+const MAX_ASK_ANSWER: usize = 1024 * 1024;
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
@@ -169,14 +169,14 @@ impl Egress {
             transport: transport.clone(),
         };
         let source = TokenSource::new(credentials, endpoint, &domain);
-        let around = MailContext {
+        let context = MailContext {
             transport: &transport,
             resolver: &resolver,
             stand_in: email_base_url.as_ref(),
             ca_pem: ca_pem.as_deref(),
             tenant: &domain,
         };
-        let (mail_key, mailer) = Mailer::open(email_credentials, around)?;
+        let (mail_key, mailer) = Mailer::open(email_credentials, context)?;
         let access = mail::access(mail_key.as_ref(), mailer.as_ref());
         let rules = Rules { policy, limits, governor: Governor::new(rate_plan, rate_headroom) };
         let destinations = Destinations::new(tenant, email_base_url).mail(access);
@@ -238,11 +238,6 @@ impl Egress {
         self.governor.counts() + self.authentication.counts()
     }
 
-    #[cfg(feature = "smtp")]
-    fn count_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Counts the tokens fetched so far.
     pub fn tokens_fetched(&self) -> u64 {
         self.keyring.tenant().map_or(0, TokenSource::fetched)
@@ -275,10 +270,9 @@ impl Egress {
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
-        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: OWN_ANSWER_TIMEOUT };
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: ASK_TIMEOUT };
         let (head, body) = self.transport.send(request, timeouts, |_| ()).await?.into_parts();
-        let body =
-            tokio::time::timeout(OWN_ANSWER_TIMEOUT, Limited::new(body, MAX_OWN_ANSWER).collect()).await;
+        let body = tokio::time::timeout(ASK_TIMEOUT, Limited::new(body, MAX_ASK_ANSWER).collect()).await;
         match body {
             Ok(Ok(body)) => Ok((head, body.to_bytes())),
             Ok(Err(error)) => Err(TransportError::Terminated(error.to_string())),
@@ -297,26 +291,25 @@ impl Egress {
         request: Request<HttpBody>,
         options: RequestOptions,
         call: &CallContext,
-        place: InFlightPermit,
+        permit: InFlightPermit,
     ) -> Answer {
-        let patience =
-            TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
+        let budget = TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
         if call.count_request() > self.limits.requests {
             let denial = Denial::new(DeniedBy::RequestLimit { limit: self.limits.requests });
             // Not written down one by one: a flood would fill the host's memory instead of the tenant's.
             call.denied(denial.or(Remedy::RaiseLimit { limit: "requests" }));
             return Err(SendError::HttpRequestDenied);
         }
-        let place = patience.before_sending(place).await.ok_or(SendError::ConnectionTimeout)?;
-        let answer = self.send_in_place(request, options, patience, call).await?;
-        Ok(answer.map(|body| PlacedBody::new(body, place).boxed_unsync()))
+        let permit = budget.before_sending(permit).await.ok_or(SendError::ConnectionTimeout)?;
+        let answer = self.send_in_flight(request, options, budget, call).await?;
+        Ok(answer.map(|body| InFlightBody::new(body, permit).boxed_unsync()))
     }
 
-    async fn send_in_place(
+    async fn send_in_flight(
         &self,
         request: Request<HttpBody>,
         options: RequestOptions,
-        patience: TimeBudget,
+        budget: TimeBudget,
         call: &CallContext,
     ) -> Answer {
         let (mut head, body) = request.into_parts();
@@ -337,25 +330,22 @@ impl Egress {
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
             let limit = self.limits.request_body_bytes;
-            patience
-                .before_sending(body::collect(body, limit))
-                .await
-                .ok_or(SendError::ConnectionTimeout)??;
-            return broker(source, patience, call).await;
+            budget.before_sending(body::collect(body, limit)).await.ok_or(SendError::ConnectionTimeout)??;
+            return broker(source, budget, call).await;
         }
         let entry = call.log.open(&head.method, &head.uri);
-        let mut body =
-            match patience.before_sending(body::collect(body, self.limits.request_body_bytes)).await {
-                Some(Ok(body)) => body,
-                Some(Err(error)) => {
-                    entry.failed("body", format!("not sent: its body was refused: {error}"));
-                    return Err(error);
-                }
-                None => {
-                    entry.failed("body", "not sent: its body did not come in time");
-                    return Err(SendError::ConnectionTimeout);
-                }
-            };
+        let mut body = match budget.before_sending(body::collect(body, self.limits.request_body_bytes)).await
+        {
+            Some(Ok(body)) => body,
+            Some(Err(error)) => {
+                entry.failed("body", format!("not sent: its body was refused: {error}"));
+                return Err(error);
+            }
+            None => {
+                entry.failed("body", "not sent: its body did not come in time");
+                return Err(SendError::ConnectionTimeout);
+            }
+        };
         let Parts { method, uri, headers, .. } = &head;
         let own = self.own_application.as_deref();
         let reading = if call.options.read_only { check_reading(destination, method) } else { Ok(()) };
@@ -378,14 +368,14 @@ impl Egress {
         head.headers.remove(header::TRANSFER_ENCODING);
         // Without credentials too: a guest's own would take out to a stranger's account what it has read.
         head.headers.remove(header::AUTHORIZATION);
-        let outgoing = Outgoing { egress: self, options, patience, call, destination };
+        let outgoing = Outgoing { egress: self, options, budget, call, destination };
         match (destination, tenant) {
             (Destination::ManagementApi, Some(source)) => {
                 outgoing.with_token(source, entry, head, &body).await
             }
             (Destination::Mail(provider), _) => {
                 mail::keep_plain_headers(&mut head.headers);
-                if let Err(Unfit(problem)) =
+                if let Err(MailKeyError(problem)) =
                     self.keyring.apply_mail_key(provider, &mut head.headers, &mut body)
                 {
                     return deny(call, entry, Denial::new(DeniedBy::MailKey(problem)).or(Remedy::SendObject));
@@ -407,8 +397,8 @@ fn deny(call: &CallContext, entry: RequestEntry, denial: Denial) -> Answer {
 }
 
 /// Answers a guest that asks for a token: it learns what the token may do and how long, and never has it.
-async fn broker(source: &TokenSource, patience: TimeBudget, call: &CallContext) -> Answer {
-    match patience.for_token(source.token()).await {
+async fn broker(source: &TokenSource, budget: TimeBudget, call: &CallContext) -> Answer {
+    match budget.for_token(source.token()).await {
         Ok(token) => Ok(synthetic(keyring::describe_token(&token))),
         Err(TokenError::NoCredential(error)) => Ok(synthetic(keyring::lacking_oauth(error))),
         Err(TokenError::Refused(refusal)) => Ok(synthetic(keyring::refused_oauth(&refusal))),
@@ -467,7 +457,7 @@ impl TimeBudget {
 struct Outgoing<'a> {
     egress: &'a Egress,
     options: RequestOptions,
-    patience: TimeBudget,
+    budget: TimeBudget,
     call: &'a CallContext,
     destination: Destination,
 }
@@ -481,14 +471,17 @@ impl Outgoing<'_> {
         mut head: Parts,
         body: &Bytes,
     ) -> Answer {
-        let token = match self.patience.for_token(source.token()).await {
+        let token = match self.budget.for_token(source.token()).await {
             Ok(token) => token,
             Err(error) => return self.without_token(&entry, &error),
         };
         let token = match self.with_scopes(source, token).await {
             Ok(token) => token,
             Err(lacking) => {
-                entry.failed("insufficient-scope", format!("not sent: the token lacks {}", lacking.join(", ")));
+                entry.failed(
+                    "insufficient-scope",
+                    format!("not sent: the token lacks {}", lacking.join(", ")),
+                );
                 let answer = synthetic(keyring::forbidden(&lacking));
                 self.call.lacks(lacking);
                 return Ok(answer);
@@ -505,7 +498,7 @@ impl Outgoing<'_> {
         // Read to its end, so that the connection can carry the repetition.
         let _ = Limited::new(answer.into_body(), MAX_REFUSAL_BODY).collect().await;
         let entry = self.call.log.open(&head.method, &head.uri);
-        match self.patience.for_token(another).await {
+        match self.budget.for_token(another).await {
             Ok(token) => {
                 authorize(&mut head, &token);
                 self.once(entry, &head, body).await
@@ -526,7 +519,7 @@ impl Outgoing<'_> {
         }
         let Some(wider) = source.wider(&token) else { return Err(lacking) };
         telemetry::another_token(self.call.span());
-        match self.patience.for_token(wider).await {
+        match self.budget.for_token(wider).await {
             Ok(token) => {
                 let lacking = self.call.lacking(&token);
                 if lacking.is_empty() { Ok(token) } else { Err(lacking) }
@@ -555,7 +548,7 @@ impl Outgoing<'_> {
         let expected = self.expected_secrets(head);
         let mut guard = None;
         if expected.as_ref().is_some_and(|expected| expected.makes(body)) {
-            match self.patience.before_sending(self.egress.deliveries.begin()).await {
+            match self.budget.before_sending(self.egress.deliveries.begin()).await {
                 Some(Ok(begun)) => guard = Some(begun),
                 Some(Err(denial)) => return deny(self.call, entry, denial),
                 None => {
@@ -564,7 +557,7 @@ impl Outgoing<'_> {
                 }
             }
         }
-        let admission = match self.turn(head).await {
+        let admission = match self.admission(head).await {
             Ok(admission) => admission,
             Err(rate_limited) => {
                 entry.failed("rate-limited", rate_limited.message.clone());
@@ -577,7 +570,7 @@ impl Outgoing<'_> {
         *request.headers_mut() = head.headers.clone();
         let connect = self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT);
         let timeouts =
-            Timeouts { connect: connect.min(self.patience.to_send()), answer: self.patience.to_answer() };
+            Timeouts { connect: connect.min(self.budget.to_send()), answer: self.budget.to_answer() };
         let transmission = Transmission {
             transport: self.egress.transport.clone(),
             request,
@@ -586,8 +579,8 @@ impl Outgoing<'_> {
             requests: Arc::clone(&self.egress.requests),
         };
         let answer = match (expected, guard) {
-            (Some(expected), Some(guard)) => self.keep(transmission, expected, guard).await,
-            (expected, _) => self.pass(transmission, expected).await,
+            (Some(expected), Some(guard)) => self.send_and_deliver(transmission, expected, guard).await,
+            (expected, _) => self.send_and_hide(transmission, expected).await,
         }?;
         if let Some(admission) = admission {
             self.egress.governor.observe(admission, answer.status(), answer.headers());
@@ -596,7 +589,7 @@ impl Outgoing<'_> {
     }
 
     /// Sends a request that makes no secret, and leaves secrets out of the answer that it shows.
-    async fn pass(&self, transmission: Transmission, expected: Option<Expected>) -> Answer {
+    async fn send_and_hide(&self, transmission: Transmission, expected: Option<Expected>) -> Answer {
         let (response, entry) = transmission.send(&AtomicBool::default()).await.map_err(|error| {
             keep_denial(self.call, &error);
             error.to_send_error()
@@ -622,18 +615,18 @@ impl Outgoing<'_> {
     ///
     /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no turn for
     /// it before, and a guest would wait and try again in vain.
-    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
+    async fn admission(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
         let governor = match self.destination {
             Destination::ManagementApi => &self.egress.governor,
             Destination::ChangePassword => &self.egress.authentication,
             Destination::TokenEndpoint | Destination::Mail(_) => return Ok(None),
         };
-        let (priority, patience) = (self.call.options.priority, self.patience.to_send());
+        let (priority, max_wait) = (self.call.options.priority, self.budget.to_send());
         let begun = Instant::now();
-        let admission = governor.admit(&head.method, &head.uri, priority, patience).await;
+        let admission = governor.admit(&head.method, &head.uri, priority, max_wait).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
         admission.map(Some).map_err(|rate_limited| RateLimited {
-            retry_after: rate_limited.retry_after.max(self.patience.to_answer()),
+            retry_after: rate_limited.retry_after.max(self.budget.to_answer()),
             ..rate_limited
         })
     }

@@ -65,23 +65,23 @@ impl Observer {
 
     /// Tells of a request; the record is made only where somebody listens.
     pub(crate) fn begun(&self, record: impl FnOnce() -> RequestRecord) {
-        self.tell(record, |observer, record| observer.begun(record));
+        self.notify(record, |observer, record| observer.begun(record));
     }
 
     /// As [`Observer::begun`], of its end.
     pub(crate) fn ended(&self, record: impl FnOnce() -> RequestRecord) {
-        self.tell(record, |observer, record| observer.ended(record));
+        self.notify(record, |observer, record| observer.ended(record));
     }
 
-    fn tell(
+    fn notify(
         &self,
         record: impl FnOnce() -> RequestRecord,
-        tell: impl FnOnce(&dyn RequestObserver, &RequestRecord),
+        call: impl FnOnce(&dyn RequestObserver, &RequestRecord),
     ) {
         if let Some(observer) = &self.0 {
             let record = record();
             // An engine's mistake must not end the call, nor the process from a destructor.
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**observer, &record)));
+            let _ = catch_unwind(AssertUnwindSafe(|| call(&**observer, &record)));
         }
     }
 }

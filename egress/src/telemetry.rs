@@ -137,7 +137,7 @@ pub(crate) struct RequestEnd<'a> {
 
 impl RequestEnd<'_> {
     /// Ends its span, and counts it where it was sent.
-    pub(crate) fn tell(&self, span: &Span) {
+    pub(crate) fn record(&self, span: &Span) {
         // As the conventions want it: the status of an answer that is an error is its type.
         let status = self.status.filter(|status| *status >= 400).map(|status| status.to_string());
         let error = self.error.or(status.as_deref());

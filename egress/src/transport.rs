@@ -615,12 +615,12 @@ mod tests {
     /// Reads one request without a body; `None` where the client has gone.
     fn read_head(stream: &mut std::net::TcpStream) -> Option<String> {
         use std::io::Read as _;
-        let (mut head, mut octet) = (Vec::new(), [0]);
+        let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
-            if stream.read(&mut octet).ok()? == 0 {
+            if stream.read(&mut byte).ok()? == 0 {
                 return None;
             }
-            head.push(octet[0]);
+            head.push(byte[0]);
         }
         Some(String::from_utf8(head).unwrap().lines().next().unwrap().to_owned())
     }

@@ -443,9 +443,9 @@ impl DeniedBy {
                 "{} writes the application that this host acts as, and who writes it can take its place",
                 request.shown(reader)
             ),
-            Self::NoCredentials => {
-                f.write_str("no credentials are configured for the tenant, and a guest fetches no tokens by itself")
-            }
+            Self::NoCredentials => f.write_str(
+                "no credentials are configured for the tenant, and a guest fetches no tokens by itself",
+            ),
             Self::MissingScopes { action, scopes } => {
                 write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
             }

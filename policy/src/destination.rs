@@ -101,11 +101,11 @@ impl Destinations {
     /// so is the region of SES.
     pub fn has(&self, uri: &Uri) -> bool {
         let Some(origin) = BaseUrl::origin_of(uri) else { return false };
-        let door = match &self.mail {
-            MailAccess::Route(door) => Some(&door.asked),
+        let route = match &self.mail {
+            MailAccess::Route(route) => Some(&route.asked),
             MailAccess::None | MailAccess::Key(_) | MailAccess::Unspecified => None,
         };
-        [Some(&self.tenant), self.mail_override.as_ref(), door].contains(&Some(&origin))
+        [Some(&self.tenant), self.mail_override.as_ref(), route].contains(&Some(&origin))
             || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
     }
 
@@ -151,7 +151,7 @@ impl Destinations {
                 MailProvider::of_path(path).filter(|provider| *provider != MailProvider::Smtp)
         {
             return match &self.mail {
-                MailAccess::Route(door) if door.provider == provider => Ok(Destination::Mail(provider)),
+                MailAccess::Route(route) if route.provider == provider => Ok(Destination::Mail(provider)),
                 _ => self.mail_by_key(provider),
             };
         }
@@ -171,8 +171,8 @@ impl Destinations {
                 return Err(Denial::new(DeniedBy::MailPath { provider }));
             }
             return match &self.mail {
-                MailAccess::Route(door) if door.provider == provider => {
-                    let (asked, held) = (origin.clone(), door.asked.clone());
+                MailAccess::Route(route) if route.provider == provider => {
+                    let (asked, held) = (origin.clone(), route.asked.clone());
                     Err(Denial::new(DeniedBy::MailElsewhere { provider, asked, held }))
                 }
                 _ => self.mail_by_key(provider),
@@ -188,7 +188,7 @@ impl Destinations {
             MailAccess::Key(held) if *held == provider => return Ok(Destination::Mail(provider)),
             MailAccess::None => None,
             MailAccess::Key(held) => Some(*held),
-            MailAccess::Route(door) => Some(door.provider),
+            MailAccess::Route(route) => Some(route.provider),
         };
         Err(Denial::new(DeniedBy::MailCredentials { provider, held })
             .or(Remedy::SetMailCredentials { provider }))
@@ -303,7 +303,10 @@ mod tests {
         ];
         for (asked, request) in REQUESTS {
             let denied = classify(&production(), request).unwrap_err().to_string();
-            assert!(denied.contains(&format!("through {asked}, and no credentials for {asked} are")), "{denied}");
+            assert!(
+                denied.contains(&format!("through {asked}, and no credentials for {asked} are")),
+                "{denied}"
+            );
             for (held, _) in REQUESTS.into_iter().filter(|(held, _)| held.takes_key()) {
                 let found = classify(&production().mail(MailAccess::Key(held)), request);
                 if held == asked {
@@ -443,9 +446,9 @@ mod tests {
         assert_eq!(classify(&same_root, request), Ok(Destination::ManagementApi));
     }
 
-    fn door(provider: MailProvider, asked: &str, upstream: &str) -> Destinations {
-        let door = MailRoute { provider, asked: asked.parse().unwrap(), upstream: upstream.to_owned() };
-        production().mail(MailAccess::Route(door))
+    fn route(provider: MailProvider, asked: &str, upstream: &str) -> Destinations {
+        let route = MailRoute { provider, asked: asked.parse().unwrap(), upstream: upstream.to_owned() };
+        production().mail(MailAccess::Route(route))
     }
 
     fn goes(destinations: &Destinations, request: &str) -> Result<String, String> {
@@ -460,12 +463,12 @@ mod tests {
     #[test]
     fn mails_of_signed_providers_go_where_the_connection_says() {
         let ses = "https://email.eu-west-1.amazonaws.com";
-        let ses = door(MailProvider::Ses, ses, ses);
+        let ses = route(MailProvider::Ses, ses, ses);
         let azure = "https://azure-communication-services.invalid";
-        let azure = door(MailProvider::Azure, azure, "https://acme.communication.azure.com");
+        let azure = route(MailProvider::Azure, azure, "https://acme.communication.azure.com");
         let graph = "https://graph.microsoft.com";
-        let graph = door(MailProvider::Microsoft365, graph, graph);
-        let smtp = door(MailProvider::Smtp, "https://smtp.invalid", "smtp://smtp.acme.com:587");
+        let graph = route(MailProvider::Microsoft365, graph, graph);
+        let smtp = route(MailProvider::Smtp, "https://smtp.invalid", "smtp://smtp.acme.com:587");
         for (destinations, request, expected) in [
             (
                 &ses,

@@ -123,8 +123,8 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
         ));
     }
     pages.push(page(&format!("{OPERATIONS}/README.md"), index(&groups)));
-    let found =
-        fs::read_to_string(workspace.root().join(MANIFEST)).with_context(|| format!("cannot read {MANIFEST}"))?;
+    let found = fs::read_to_string(workspace.root().join(MANIFEST))
+        .with_context(|| format!("cannot read {MANIFEST}"))?;
     pages.push(page(MANIFEST, with_manifest(&found, &ask(&["manifest"])?)?));
     let secrets =
         auth0_catalog::secret_table(&auth0_catalog::read()?, &auth0_catalog::undocumented_secrets()?);
@@ -167,8 +167,9 @@ fn index(groups: &BTreeMap<&str, usize>) -> String {
 
 /// Put a manifest into its page.
 fn with_manifest(page: &str, manifest: &str) -> Result<String> {
-    let (before, rest) =
-        page.split_once(MANIFEST_BEGINS).with_context(|| format!("{MANIFEST} has no place for the manifest"))?;
+    let (before, rest) = page
+        .split_once(MANIFEST_BEGINS)
+        .with_context(|| format!("{MANIFEST} has no place for the manifest"))?;
     let (_, after) =
         rest.split_once(MANIFEST_ENDS).with_context(|| format!("the manifest in {MANIFEST} does not end"))?;
     let lines = manifest.lines().filter(|line| !OF_THE_BUILD.iter().any(|begin| line.starts_with(begin)));
@@ -184,8 +185,9 @@ mod tests {
     fn a_manifest_is_put_into_its_page_without_what_changes_with_each_build() {
         let page = format!("# Manifest\n\n{MANIFEST_BEGINS}old\n{MANIFEST_ENDS}\n\nmore\n");
         let manifest = "auth0-connector\n  version   0.1.0\n  digest    sha256:0\n  size      1 bytes\n";
-        let expected =
-            format!("# Manifest\n\n{MANIFEST_BEGINS}auth0-connector\n  version   0.1.0\n{MANIFEST_ENDS}\n\nmore\n");
+        let expected = format!(
+            "# Manifest\n\n{MANIFEST_BEGINS}auth0-connector\n  version   0.1.0\n{MANIFEST_ENDS}\n\nmore\n"
+        );
         let written = with_manifest(&page, manifest).unwrap();
         assert_eq!(written, expected);
         assert_eq!(with_manifest(&written, manifest).unwrap(), expected);

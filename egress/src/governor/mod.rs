@@ -29,8 +29,8 @@ use tokio::time::Instant;
 pub use self::plan::{CustomRate, RatePlan, UnknownRatePlan};
 use self::{
     endpoint::Endpoint,
-    headers::Word,
-    pace::{Entry, Lane, Pace, QueueDecision, Ticket, Tokens},
+    headers::LimitReport,
+    pace::{Admittance, Lane, Pace, QueueDecision, Ticket, Tokens},
 };
 
 /// The part of each bucket that is left to others where nothing else is said: the tenant's log-in Actions and back ends
@@ -145,7 +145,7 @@ impl Governor {
     }
 
     /// Waits until a request to the Management API may go; at once with an error where that would take longer than
-    /// `patience`.
+    /// `max_wait`.
     ///
     /// The place in the queue is given back when the future is dropped.
     pub async fn admit(
@@ -153,29 +153,29 @@ impl Governor {
         method: &Method,
         uri: &Uri,
         priority: Priority,
-        patience: Duration,
+        max_wait: Duration,
     ) -> Result<Admission, RateLimited> {
         let lane = Lane { priority, endpoint: Endpoint::of(method, uri) };
         let entered = Instant::now();
-        let until = entered.checked_add(patience);
+        let until = entered.checked_add(max_wait);
         let admission = |tokens| Admission { shared: Arc::clone(&self.0), endpoint: lane.endpoint, tokens };
         // Bound first: the lock must not live on into the waiting.
-        let entry = self.0.pace().enter(lane, patience, entered);
+        let entry = self.0.pace().enter(lane, max_wait, entered);
         let (ticket, wake) = match entry {
-            Entry::Goes(tokens) => return Ok(admission(tokens)),
-            Entry::TooLong(wait) => return Err(self.0.rate_limited(lane, wait, entered)),
-            Entry::Waits(ticket, wake) => (ticket, wake),
+            Admittance::Goes(tokens) => return Ok(admission(tokens)),
+            Admittance::TooLong(wait) => return Err(self.0.rate_limited(lane, wait, entered)),
+            Admittance::Waits(ticket, wake) => (ticket, wake),
         };
         self.0.waits.fetch_add(1, Ordering::Relaxed);
-        let place = QueueTicket { shared: &self.0, lane, ticket, entered };
+        let queued = QueueTicket { shared: &self.0, lane, ticket, entered };
         loop {
             let now = Instant::now();
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-            let turn = self.0.pace().look(lane, ticket, left, now);
-            let alarm = match turn {
+            let decision = self.0.pace().look(lane, ticket, left, now);
+            let alarm = match decision {
                 QueueDecision::Go(tokens) => return Ok(admission(tokens)),
                 QueueDecision::TooLong(wait) => {
-                    drop(place);
+                    drop(queued);
                     return Err(self.0.rate_limited(lane, wait, now));
                 }
                 QueueDecision::Wait(alarm) => alarm,
@@ -190,11 +190,11 @@ impl Governor {
 
     /// Learns from an answer.
     pub fn observe(&self, admission: Admission, status: StatusCode, headers: &HeaderMap) {
-        let word = Word::of(status, headers);
-        if word.refused.is_some() {
+        let report = LimitReport::of(status, headers);
+        if report.refused.is_some() {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
         }
-        admission.answered(word);
+        admission.answered(report);
     }
 
     /// The plan that is kept to by now.
@@ -236,11 +236,11 @@ impl Shared {
 }
 
 impl Admission {
-    fn answered(mut self, word: Word) {
+    fn answered(mut self, report: LimitReport) {
         let tokens = std::mem::take(&mut self.tokens);
         let now = Instant::now();
         let mut pace = self.shared.pace();
-        pace.answered(self.endpoint, &tokens, word, now);
+        pace.answered(self.endpoint, &tokens, report, now);
     }
 }
 

@@ -5,9 +5,9 @@
 //! public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
-#[cfg(feature = "smtp")]
-mod letter;
 mod microsoft365;
+#[cfg(feature = "smtp")]
+mod mime;
 #[cfg(feature = "ses")]
 mod ses;
 #[cfg(feature = "smtp")]
@@ -29,13 +29,10 @@ use super::{
     transport::Transport,
 };
 #[cfg(feature = "smtp")]
-use std::sync::atomic::Ordering;
-
-#[cfg(feature = "smtp")]
 use super::{
     denial::{Denial, DeniedBy, Remedy},
     mail_provider::SMTP_STAND_IN,
-    transport::TransmitState,
+    transmission::record_state,
 };
 use crate::{
     base_url::BaseUrl,
@@ -77,7 +74,7 @@ impl Mailer {
     /// Takes a tenant's credentials apart: a key, or a mailer.
     pub(crate) fn open(
         credentials: Option<MailCredentials>,
-        around: MailContext<'_>,
+        context: MailContext<'_>,
     ) -> Result<(Option<MailKey>, Option<Self>), SettingsError> {
         Ok(match credentials {
             None => (None, None),
@@ -94,13 +91,13 @@ impl Mailer {
                 (None, Some(Self::Azure(Box::new(signer))))
             }
             Some(MailCredentials::Microsoft365 { tenant_id, client_id, client_secret }) => {
-                let endpoint = microsoft365::endpoint(&tenant_id, &around)?;
+                let endpoint = microsoft365::endpoint(&tenant_id, &context)?;
                 let credentials = Credentials::client_secret(client_id, client_secret);
-                (None, TokenSource::new(credentials, endpoint, around.tenant).map(Self::Microsoft365))
+                (None, TokenSource::new(credentials, endpoint, context.tenant).map(Self::Microsoft365))
             }
             #[cfg(feature = "smtp")]
             Some(MailCredentials::Smtp(server)) => {
-                (None, Some(Self::Smtp(Smtp::new(server, around.ca_pem, around.resolver.clone())?)))
+                (None, Some(Self::Smtp(Smtp::new(server, context.ca_pem, context.resolver.clone())?)))
             }
             #[cfg(not(feature = "ses"))]
             Some(MailCredentials::Ses { .. }) => {
@@ -114,7 +111,7 @@ impl Mailer {
     }
 
     /// Says which name the component asks for, and where that is.
-    pub(crate) fn door(&self) -> MailRoute {
+    pub(crate) fn route(&self) -> MailRoute {
         match self {
             #[cfg(feature = "ses")]
             Self::Ses(signer) => {
@@ -157,7 +154,7 @@ impl Mailer {
 /// Says which provider a key or a mailer is for.
 pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
-        (_, Some(mailer)) => MailAccess::Route(mailer.door()),
+        (_, Some(mailer)) => MailAccess::Route(mailer.route()),
         (Some(key), None) => MailAccess::Key(key.provider),
         (None, None) => MailAccess::None,
     }
@@ -228,25 +225,17 @@ impl Outgoing<'_> {
     /// Hands a mail to the SMTP server, and answers as a provider over HTTP would.
     #[cfg(feature = "smtp")]
     async fn smtp(&self, smtp: &Smtp, entry: RequestEntry, body: &Bytes) -> Answer {
-        let letter = match letter::read(body) {
-            Ok(letter) => letter,
+        let message = match mime::read(body) {
+            Ok(message) => message,
             Err(problem) => {
                 entry.failed("body", format!("not sent: {problem}"));
                 return Ok(synthetic(answer(422, &problem)));
             }
         };
-        let follow = |whereabouts, bytes| match whereabouts {
-            TransmitState::OnConnection => {
-                entry.sent(bytes);
-                self.egress.count_request();
-            }
-            TransmitState::HandedBack => {
-                entry.handed_back();
-                self.egress.requests.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        let times = smtp::Times { to_send: self.patience.to_send(), to_answer: self.patience.to_answer() };
-        match smtp.send(&letter, times, follow).await {
+        let follow = |state, bytes| record_state(state, bytes, &entry, &self.egress.requests);
+        let timeouts =
+            smtp::SmtpTimeouts { to_send: self.budget.to_send(), to_answer: self.budget.to_answer() };
+        match smtp.send(&message, timeouts, follow).await {
             Ok(Delivery::Answered { status, text }) => {
                 let answer = answer(status, &text);
                 entry.answered(answer.status());

@@ -20,13 +20,13 @@ use crate::{
 const NAMES: [&str; 4] = ["id", "kid", "name", "header"];
 
 /// An answer without its secrets, and those that are new.
-pub(super) struct Taken {
+pub(super) struct Extracted {
     pub(super) clean: Bytes,
     pub(super) made: Vec<(SecretName, Secret)>,
 }
 
 impl Expected {
-    /// Whether there is nothing to look for: the octets are text, and none of the names is in them, quoted or not. Most
+    /// Whether there is nothing to look for: the bytes are text, and none of the names is in them, quoted or not. Most
     /// answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object or array
     /// besides: a piece of one may be a secret without its name.
     pub(super) fn cannot_be_in(&self, body: &[u8]) -> bool {
@@ -43,7 +43,7 @@ impl Expected {
 
     /// Takes the secrets out of the answer to a request that made some. `None` where the body is not what the tenant
     /// answers: no JSON, only a piece of it, or without the secret that must be in it.
-    pub(super) fn take(&self, body: &[u8], deliveries: &Deliveries) -> Option<Taken> {
+    pub(super) fn take(&self, body: &[u8], deliveries: &Deliveries) -> Option<Extracted> {
         let (mut answer, numbers) = document::read(body)?;
         let object = answer.as_object_mut()?;
         let (mut made, mut handles) = (Vec::new(), Vec::new());
@@ -65,7 +65,7 @@ impl Expected {
         if made.is_empty() && self.0.iter().any(|found| !found.made().is_empty()) {
             return None;
         }
-        Some(Taken { clean: self.mask(answer, &numbers, deliveries, &handles), made })
+        Some(Extracted { clean: self.mask(answer, &numbers, deliveries, &handles), made })
     }
 
     /// Takes the secrets out of an answer that shows them. `None` as in [`Expected::take`].
@@ -84,7 +84,7 @@ impl Expected {
         handles: &[String],
     ) -> Bytes {
         for found in &self.0 {
-            let mut mask = Mask { found, deliveries, handles, numbers, id: None, place: Vec::new() };
+            let mut mask = Mask { found, deliveries, handles, numbers, id: None, path: Vec::new() };
             mask.within(&mut answer, &Progress::new(found.members()));
         }
         Bytes::from(numbers.write(&answer))
@@ -118,7 +118,7 @@ struct Mask<'a> {
     /// The id of the thing that is gone through; the outermost object that has one is the thing.
     id: Option<String>,
     /// The way from the thing, or from the answer where no thing is met.
-    place: Vec<String>,
+    path: Vec<String>,
 }
 
 impl Mask<'_> {
@@ -127,20 +127,20 @@ impl Mask<'_> {
             Value::Array(items) => {
                 for (number, item) in items.iter_mut().enumerate() {
                     if item.is_object() || item.is_array() {
-                        self.place.push(label(item, number));
+                        self.path.push(label(item, number));
                         self.within(item, progress);
-                        self.place.pop();
+                        self.path.pop();
                     }
                 }
             }
             Value::Object(object) => {
                 let own = if self.id.is_none() { self.found.id_in(object) } else { None };
-                let before = own.is_some().then(|| std::mem::take(&mut self.place));
+                let before = own.is_some().then(|| std::mem::take(&mut self.path));
                 if own.is_some() {
                     self.id = own;
                 }
                 for (name, value) in object {
-                    self.place.push(name.clone());
+                    self.path.push(name.clone());
                     if !progress.ends_in(name, value) {
                         if value.is_object() || value.is_array() {
                             self.within(value, &progress.below(name));
@@ -148,10 +148,10 @@ impl Mask<'_> {
                     } else if !is_empty(value) && !is_any(value, self.handles) {
                         drop(replace(value, &self.name(), self.numbers));
                     }
-                    self.place.pop();
+                    self.path.pop();
                 }
                 if let Some(before) = before {
-                    (self.id, self.place) = (None, before);
+                    (self.id, self.path) = (None, before);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -160,7 +160,7 @@ impl Mask<'_> {
 
     fn name(&self) -> SecretName {
         let id = self.id.as_deref().unwrap_or(&self.found.id);
-        self.deliveries.name(&self.found.above, id, &self.place)
+        self.deliveries.name(&self.found.above, id, &self.path)
     }
 }
 

@@ -207,7 +207,7 @@ impl Sending {
 
 impl Outgoing<'_> {
     /// Sends a request that makes a secret, and answers when the sink has the secret or has refused it.
-    pub(super) async fn keep(
+    pub(super) async fn send_and_deliver(
         &self,
         mut transmission: Transmission,
         expected: Expected,

@@ -27,7 +27,7 @@ const MAX_KEPT: usize = 32;
 pub struct Deliveries {
     tenant: String,
     sink: Option<Sink>,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    serial: Arc<tokio::sync::Mutex<()>>,
     kept: Mutex<Vec<Kept>>,
 }
 
@@ -42,7 +42,7 @@ struct Kept {
 #[derive(Debug)]
 pub struct DeliveryGuard {
     sink: Sink,
-    _alone: OwnedMutexGuard<()>,
+    _serial: OwnedMutexGuard<()>,
 }
 
 /// A secret that the sink does not have yet.
@@ -74,7 +74,7 @@ fn list(names: &[SecretName]) -> String {
 impl Deliveries {
     /// Begins with none.
     pub fn new(tenant: impl Into<String>, sink: Option<Sink>) -> Arc<Self> {
-        Arc::new(Self { tenant: tenant.into(), sink, turn: Arc::default(), kept: Mutex::default() })
+        Arc::new(Self { tenant: tenant.into(), sink, serial: Arc::default(), kept: Mutex::default() })
     }
 
     /// Names a secret of this tenant.
@@ -86,7 +86,7 @@ impl Deliveries {
     pub async fn begin(&self) -> Result<DeliveryGuard, Denial> {
         let denied = |rule, remedy| Denial::new(rule).or(remedy);
         let sink = self.sink.as_ref().ok_or_else(|| denied(DeniedBy::NoSecretSink, Remedy::SetSecretSink))?;
-        let alone = Arc::clone(&self.turn).lock_owned().await;
+        let serial = Arc::clone(&self.serial).lock_owned().await;
         let count = self.lock().len();
         if count >= MAX_KEPT {
             return Err(denied(DeniedBy::SecretsWaiting { count }, Remedy::RetrySecrets));
@@ -95,7 +95,7 @@ impl Deliveries {
         ready.map_err(|error| {
             denied(DeniedBy::SecretSink { problem: in_full(&error) }, Remedy::FixSecretSink)
         })?;
-        Ok(DeliveryGuard { sink: sink.clone(), _alone: alone })
+        Ok(DeliveryGuard { sink: sink.clone(), _serial: serial })
     }
 
     /// Puts a new secret into the sink, and keeps it where that fails.
@@ -103,7 +103,7 @@ impl Deliveries {
         &self,
         name: SecretName,
         secret: Secret,
-        turn: &DeliveryGuard,
+        guard: &DeliveryGuard,
     ) -> Result<(), Arc<SinkError>> {
         {
             let mut kept = self.lock();
@@ -112,7 +112,7 @@ impl Deliveries {
             let problem = "the sink was given it and has not answered".to_owned();
             kept.push(Kept { name: name.clone(), secret: secret.clone(), problem });
         }
-        self.put(turn.sink.0.as_ref(), &name, &secret).await
+        self.put(guard.sink.0.as_ref(), &name, &secret).await
     }
 
     async fn put(
@@ -147,7 +147,7 @@ impl Deliveries {
 
     /// Puts the secrets that wait into a sink: the given one, else the tenant's.
     pub async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), SecretUndelivered> {
-        let _turn = self.turn.lock().await;
+        let _guard = self.serial.lock().await;
         let Some(sink) = sink.or(self.sink.as_ref().map(|sink| sink.0.as_ref())) else { return Ok(()) };
         let waiting: Vec<(SecretName, Secret)> =
             self.lock().iter().map(|kept| (kept.name.clone(), kept.secret.clone())).collect();
@@ -165,7 +165,7 @@ impl Deliveries {
 
     /// Waits until no secret is under way.
     pub async fn settled(&self) {
-        drop(self.turn.lock().await);
+        drop(self.serial.lock().await);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -203,7 +203,7 @@ mod tests {
         fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
             Box::pin(async move {
                 if self.broken.load(Ordering::Relaxed) {
-                    return Err(SinkError::engine("the shelf is broken"));
+                    return Err(SinkError::engine("the sink is broken"));
                 }
                 self.taken.lock().unwrap().push((name.id().to_owned(), secret.expose().to_owned()));
                 Ok(())
@@ -211,49 +211,49 @@ mod tests {
         }
     }
 
-    fn with_shelf() -> (Arc<Deliveries>, Arc<MemorySink>) {
-        let shelf = Arc::new(MemorySink::default());
-        (Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))), shelf)
+    fn with_sink() -> (Arc<Deliveries>, Arc<MemorySink>) {
+        let sink = Arc::new(MemorySink::default());
+        (Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&sink))))), sink)
     }
 
     async fn deliver(deliveries: &Deliveries, id: &str, secret: &str) -> Result<(), Arc<SinkError>> {
-        let turn = deliveries.begin().await.unwrap();
+        let guard = deliveries.begin().await.unwrap();
         let name = deliveries.name(&["clients"], id, &["client_secret"]);
-        deliveries.deliver(name, Secret::new(secret), &turn).await
+        deliveries.deliver(name, Secret::new(secret), &guard).await
     }
 
     #[tokio::test]
     async fn what_the_sink_refuses_is_kept_and_goes_into_it_later() {
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "canary-1").await.unwrap_err();
         deliver(&deliveries, "b", "canary-2").await.unwrap_err();
         let pending = deliveries.pending();
-        assert_eq!((pending.len(), pending[0].problem.as_str()), (2, "the shelf is broken"));
+        assert_eq!((pending.len(), pending[0].problem.as_str()), (2, "the sink is broken"));
         assert!(!format!("{pending:?} {deliveries:?}").contains("canary"));
         assert_eq!(deliveries.retry(None).await.unwrap_err().names.len(), 2);
-        shelf.broken.store(false, Ordering::Relaxed);
+        sink.broken.store(false, Ordering::Relaxed);
         deliveries.retry(None).await.unwrap();
         assert_eq!(deliveries.pending(), []);
-        let taken = shelf.taken.lock().unwrap().clone();
+        let taken = sink.taken.lock().unwrap().clone();
         assert_eq!(taken, [("a".into(), "canary-1".into()), ("b".into(), "canary-2".into())]);
     }
 
     #[tokio::test]
     async fn a_newer_secret_takes_the_place_of_one_that_waits() {
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "old").await.unwrap_err();
-        shelf.broken.store(false, Ordering::Relaxed);
+        sink.broken.store(false, Ordering::Relaxed);
         deliver(&deliveries, "a", "new").await.unwrap();
         deliveries.retry(None).await.unwrap();
-        assert_eq!(*shelf.taken.lock().unwrap(), [("a".into(), "new".into())], "the old one is out of force");
+        assert_eq!(*sink.taken.lock().unwrap(), [("a".into(), "new".into())], "the old one is out of force");
     }
 
     #[tokio::test]
     async fn a_secret_can_go_into_another_sink_than_the_one_that_failed() {
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         deliver(&deliveries, "a", "s").await.unwrap_err();
         let other = Arc::new(MemorySink::default());
         deliveries.retry(Some(&Arc::clone(&other))).await.unwrap();
@@ -264,8 +264,8 @@ mod tests {
     async fn no_secret_is_made_where_there_is_no_place_for_it() {
         let none = Deliveries::new("acme.eu.auth0.com", None);
         assert_eq!(none.begin().await.unwrap_err().remedy(), Some(&Remedy::SetSecretSink));
-        let (deliveries, shelf) = with_shelf();
-        shelf.broken.store(true, Ordering::Relaxed);
+        let (deliveries, sink) = with_sink();
+        sink.broken.store(true, Ordering::Relaxed);
         for number in 0..MAX_KEPT {
             deliver(&deliveries, &number.to_string(), "s").await.unwrap_err();
         }
@@ -277,13 +277,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_sink_that_panics_does_not_take_the_secret_with_it() {
-        struct Grenade;
-        impl SecretSink for Grenade {
+        struct PanickingSink;
+        impl SecretSink for PanickingSink {
             fn put<'a>(&'a self, _: &'a SecretName, _: &'a Secret) -> SinkFuture<'a> {
-                Box::pin(async { panic!("it went off") })
+                Box::pin(async { panic!("the sink panics") })
             }
         }
-        let deliveries = Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Grenade))));
+        let deliveries = Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(PanickingSink))));
         let task = Arc::clone(&deliveries);
         tokio::spawn(async move { deliver(&task, "a", "s").await }).await.unwrap_err();
         assert_eq!(deliveries.pending().len(), 1);

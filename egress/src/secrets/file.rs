@@ -26,13 +26,13 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct FileSink {
     folder: PathBuf,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    serial: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FileSink {
     /// Names the folder. It is made where it is not there; one that is there must be open to its owner only.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), turn: Arc::default() }
+        Self { folder: folder.into(), serial: Arc::default() }
     }
 
     /// Does blocking work beside the runtime's threads: a disk may be slow. The turn is the work's own, since nothing
@@ -41,10 +41,10 @@ impl FileSink {
         &self,
         work: impl FnOnce() -> Result<(), SinkError> + Send + 'static,
     ) -> Result<(), SinkError> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let serial = Arc::clone(&self.serial).lock_owned().await;
         let working = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop(serial);
             done
         });
         working.await.unwrap_or(Err(SinkError::Engine("the runtime was shut down")))

@@ -26,7 +26,7 @@ pub struct SecretName {
 /// What all handles begin with.
 pub const SCHEME: &str = "auth0-secret://";
 
-/// Longest part of a name, as a file system takes it: 255 octets, less what a sink may add.
+/// Longest part of a name, as a file system takes it: 255 bytes, less what a sink may add.
 const LONGEST_PART: usize = 200;
 
 impl SecretName {

@@ -117,7 +117,7 @@ impl TokenEndpoint {
     fn form(&self, client_id: &str, proof: &str, value: &Secret) -> Bytes {
         let (resource, wanted) = &self.resource;
         let value = value.expose();
-        // An octet takes three at most; the names and the grant take less than the rest. A text that grows leaves
+        // A byte takes three at most; the names and the grant take less than the rest. A text that grows leaves
         // copies behind.
         let room = 3 * (client_id.len() + value.len() + wanted.len()) + 256;
         let mut form = form_urlencoded::Serializer::new(String::with_capacity(room));

@@ -192,7 +192,7 @@ pub fn sensitive(parts: &[&str]) -> Option<HeaderValue> {
     // In one piece from the start: a text that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| text.push_str(part));
-    // `from_maybe_shared` takes any octet above 127; no credential has those.
+    // `from_maybe_shared` takes any byte above 127; no credential has those.
     if !text.is_ascii() {
         return None;
     }

@@ -19,23 +19,23 @@ pub(super) fn without_secret(text: &str, secret: &Secret) -> String {
     }
     // A form has `+` for a space.
     let spaced = |text: &[u8]| -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(text.iter().map(|&octet| if octet == b'+' { b' ' } else { octet }).collect())
+        Zeroizing::new(text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect())
     };
     let needle = spaced(secret.as_bytes());
     let cut = Zeroizing::new(text.replace(secret, "[secret]"));
-    let mut octets = Zeroizing::new(cut.as_bytes().to_vec());
+    let mut bytes = Zeroizing::new(cut.as_bytes().to_vec());
     loop {
-        let plain = spaced(&octets);
+        let plain = spaced(&bytes);
         let holds = |needle: &[u8]| plain.windows(needle.len()).any(|window| window == needle);
         if PROOFS.iter().any(|name| holds(name)) || holds(&needle) {
             return "[withheld: it repeats the request, and that holds the secret]".to_owned();
         }
-        let decoded = Zeroizing::new(percent_decode(&octets));
+        let decoded = Zeroizing::new(percent_decode(&bytes));
         // Decoding only ever shortens, so this ends.
-        if decoded.len() == octets.len() {
+        if decoded.len() == bytes.len() {
             return cut.as_str().to_owned();
         }
-        octets = decoded;
+        bytes = decoded;
     }
 }
 

@@ -124,7 +124,10 @@ mod tests {
             }
         }
         for provider in MailProvider::ALL {
-            assert!(all().iter().any(|reach| reach.place == provider.name()), "{provider} is in the manifest");
+            assert!(
+                all().iter().any(|reach| reach.place == provider.name()),
+                "{provider} is in the manifest"
+            );
         }
     }
 

@@ -22,7 +22,7 @@ impl Policy {
             reading.len() >= begin.len()
                 && begin.iter().zip(reading).all(|(own, text)| own.eq_ignore_ascii_case(text))
         };
-        let mut readings = path.readings.iter().chain(&path.suspicions);
+        let mut readings = path.readings.iter().chain(&path.backslash_readings);
         let Some(reading) = readings.find(|reading| is_own(reading)) else { return Ok(()) };
         let mut rules = self.requests.allow.iter().flatten();
         let named = rules.any(|rule| {

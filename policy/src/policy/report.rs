@@ -138,7 +138,7 @@ impl PolicyReport {
                     .to_owned(),
             );
         }
-        if self.has_ways_round() {
+        if self.has_bypasses() {
             warnings.push(
                 "a rule about an action is a rule about its name: an operation of the API that is allowed, such as \
                  `users.delete`, may send the request of an action that is denied, such as `delete-user`; a rule about \
@@ -230,7 +230,7 @@ impl PolicyReport {
 
     /// Whether an action is denied by name while operations of the same effect may be run: one of them may send the same
     /// request.
-    fn has_ways_round(&self) -> bool {
+    fn has_bypasses(&self) -> bool {
         let denied = |action: &&ActionSummary| {
             let named = self.policy.actions.deny.iter().any(|rule| rule.value.matches(&action.id));
             named && !is_operation(&action.id)

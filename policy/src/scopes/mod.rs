@@ -302,7 +302,11 @@ mod tests {
         ] {
             let report = plan.compare(granted.iter().copied());
             assert_eq!(scopes(&report.lacking), lacking, "{granted:?}");
-            assert_eq!((report.required_for_parts, report.unused), (owned(parts), owned(unused)), "{granted:?}");
+            assert_eq!(
+                (report.required_for_parts, report.unused),
+                (owned(parts), owned(unused)),
+                "{granted:?}"
+            );
         }
     }
 

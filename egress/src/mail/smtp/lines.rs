@@ -33,7 +33,7 @@ impl AsyncRead for LineByLine {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let there = ready!(Pin::new(&mut self.0).poll_fill_buf(cx))?;
-        let line = there.iter().position(|octet| *octet == b'\n').map_or(there.len(), |end| end + 1);
+        let line = there.iter().position(|byte| *byte == b'\n').map_or(there.len(), |end| end + 1);
         let taken = line.min(into.remaining());
         into.put_slice(there.get(..taken).unwrap_or_default());
         Pin::new(&mut self.0).consume(taken);
@@ -42,8 +42,8 @@ impl AsyncRead for LineByLine {
 }
 
 impl AsyncWrite for LineByLine {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, octets)
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

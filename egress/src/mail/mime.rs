@@ -24,9 +24,9 @@ const MAX_RECIPIENTS: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Posted {
-    from: Person,
-    to: Vec<Person>,
+struct PostedEmail {
+    from: NamedAddress,
+    to: Vec<NamedAddress>,
     subject: String,
     html: String,
     #[serde(default)]
@@ -35,12 +35,12 @@ struct Posted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Person {
+struct NamedAddress {
     email: String,
     name: Option<String>,
 }
 
-impl Person {
+impl NamedAddress {
     fn mailbox(self) -> Result<Mailbox, String> {
         let name = self.name.map(|name| one_line("a name", name)).transpose()?;
         // ASCII only: SMTPUTF8 is spoken by few servers, and domains have Punycode.
@@ -51,14 +51,14 @@ impl Person {
 }
 
 /// A mail as it goes over the wire.
-pub(super) struct Letter {
+pub(super) struct MimeMessage {
     pub(super) envelope: Envelope,
     pub(super) text: Vec<u8>,
 }
 
 /// Reads what the component has posted.
-pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
-    let posted: Posted = serde_json::from_slice(body)
+pub(super) fn read(body: &[u8]) -> Result<MimeMessage, String> {
+    let posted: PostedEmail = serde_json::from_slice(body)
         .map_err(|error| format!("the mail is not in the host's form: {error}"))?;
     if posted.to.len() > MAX_RECIPIENTS {
         return Err(format!("a mail to {} recipients: at most {MAX_RECIPIENTS}", posted.to.len()));
@@ -71,8 +71,8 @@ pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
         .from(from)
         .subject(one_line("the subject", posted.subject)?)
         .message_id(Some(message_id));
-    for person in posted.to {
-        message = message.to(person.mailbox()?);
+    for address in posted.to {
+        message = message.to(address.mailbox()?);
     }
     for (name, value) in posted.headers {
         let known = OWN_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(&name));
@@ -83,7 +83,7 @@ pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
     let message = message
         .singlepart(SinglePart::html(posted.html))
         .map_err(|error| format!("the mail cannot be put together: {error}"))?;
-    Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
+    Ok(MimeMessage { envelope: message.envelope().clone(), text: message.formatted() })
 }
 
 fn one_line(what: &str, text: String) -> Result<String, String> {
@@ -116,14 +116,14 @@ mod tests {
     }
 
     fn text(posted: &Value) -> Result<String, String> {
-        read(posted.to_string().as_bytes()).map(|letter| String::from_utf8(letter.text).unwrap())
+        read(posted.to_string().as_bytes()).map(|message| String::from_utf8(message.text).unwrap())
     }
 
     #[test]
     fn a_mail_becomes_mime_in_seven_bits() {
-        let letter = read(posted().to_string().as_bytes()).unwrap();
-        assert_eq!(letter.envelope.from().unwrap().to_string(), "people@acme.example");
-        assert_eq!(letter.envelope.to().len(), 1);
+        let message = read(posted().to_string().as_bytes()).unwrap();
+        assert_eq!(message.envelope.from().unwrap().to_string(), "people@acme.example");
+        assert_eq!(message.envelope.to().len(), 1);
         let text = text(&posted()).unwrap();
         assert!(text.is_ascii(), "{text}");
         let (head, _) = text.split_once("\r\n\r\n").unwrap();
