@@ -102,7 +102,7 @@ impl Resident {
             .context("resident memory is read from /proc/self/smaps_rollup, which Linux has")?;
         let kib = |name: &str| -> Result<u64> {
             let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-            Ok(line.context("the kernel does not tell")?.trim().trim_end_matches(" kB").parse()?)
+            Ok(line.context("the kernel does not report it")?.trim().trim_end_matches(" kB").parse()?)
         };
         Ok(Self { pss: kib("Pss:")?, rss: kib("Rss:")? })
     }

@@ -1,9 +1,9 @@
 //! Measures what the sandbox costs.
 //!
 //! Four callers ask the same server for the same user: a native client with the host's own transport, a warm instance,
-//! a fresh instance for each call, and the same component on a transport such as wasmtime's default. They take turns, so
-//! that what else happens on the machine happens to all of them. The server is the offline tenant, in a process of its
-//! own, over TLS.
+//! a fresh instance for each call, and the same component on a transport such as wasmtime's default. They take turns,
+//! so that what else happens on the machine happens to all of them. The server is the offline tenant, in a process of
+//! its own, over TLS.
 
 mod callers;
 mod default_transport;
@@ -25,9 +25,9 @@ const USAGE: &str = "\
 Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE]
 
   --json          Print one JSON object instead of a table
-  --quick         Few samples: shows that everything works, not how fast it is
-  --workers N     Threads that the callers run on; one for each processor where absent
-  --program FILE  The auth0-host to measure; the one beside this program where absent";
+  --quick         Take few samples, to check that everything works
+  --workers N     Threads for the callers; default: one per processor
+  --program FILE  The auth0-host to measure; default: the one beside this program";
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// What the issue asks for, and samples enough that two runs on a quiet machine differ by some percent.
+    /// Enough samples that two runs on a quiet machine differ by some percent.
     const FULL: Self = Self {
         latency_calls: 2000,
         throughput_rounds: 10,
@@ -121,7 +121,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
             "--program" => program = Some(words.next().context("--program needs a file")?.into()),
             in_flight::CHILD => return Ok(Task::InFlight),
             "--help" | "-h" => return Ok(Task::Help),
-            other => bail!("`{other}` is not known\n\n{USAGE}"),
+            other => bail!("unknown option `{other}`\n\n{USAGE}"),
         }
     }
     let program = program.map_or_else(beside, Ok)?;
@@ -129,7 +129,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
 }
 
 fn beside() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("this program does not know where it is")?;
+    let own = std::env::current_exe().context("this program cannot find its own path")?;
     Ok(own.with_file_name(format!("auth0-host{}", std::env::consts::EXE_SUFFIX)))
 }
 

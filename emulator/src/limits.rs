@@ -1,7 +1,7 @@
 //! Rate limits per plan: token buckets with Auth0's sizes and headers.
 //!
-//! The tenant-wide bucket of the Management API is checked first, then the bucket of the endpoint. Figures: facts sheet,
-//! section 3, which quotes Auth0's published tables.
+//! The tenant-wide bucket of the Management API is checked first, then the bucket of the endpoint. Figures: facts
+//! sheet, section 3, which quotes Auth0's published tables.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -148,7 +148,7 @@ impl Limits {
         }
     }
 
-    /// Whether an empty bucket is worth a log row: the first of each minute is.
+    /// Returns whether an empty bucket is worth a log row: the first of each minute is.
     pub(crate) fn worth_reporting(&mut self) -> bool {
         let quiet = self.reported.is_some_and(|at| at.elapsed().as_secs() < 60);
         if !quiet {

@@ -28,9 +28,9 @@ pub enum Fault {
         /// The name as written.
         filter: String,
     },
-    /// `include` or `layout`: an ad-hoc mail has no other files.
+    /// `include` or `layout`: an ad-hoc email has no other files.
     #[error(
-        "tag `{tag}` reads another template, and a mail sent by an action has none; put the text into the body itself"
+        "tag `{tag}` reads another template, and an email sent by an action has none; put the text into the body itself"
     )]
     NoFiles {
         /// `include` or `layout`.
@@ -68,7 +68,7 @@ pub enum Fault {
         /// What it needs.
         rule: &'static str,
     },
-    /// Rendering would take more than one mail may take.
+    /// Rendering would take more than one email may take.
     #[error("{0}")]
     Bound(Bound),
 }

@@ -79,7 +79,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
                 }
                 NodeKind::Case(case) => {
                     let value = match self.filtered(&case.value).map_err(at)? {
-                        // Behind `when` they stand for what is empty or blank, behind `case` for the text that they are.
+                        // Behind `when` they stand for what is empty or blank, behind `case` for the text that they
+                        // are.
                         Value::Empty | Value::Blank => Value::from(String::new()),
                         value => value,
                     };
