@@ -1,10 +1,10 @@
-//! The way out of the sandbox.
+//! The egress: the only way out of the sandbox.
 //!
 //! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the tenant's policy
-//! allow it ([`auth0_policy`]), is it its turn ([`governor`]), what may it carry (`keyring`, [`token`]), and then
-//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it (`redaction`). Nothing in here
-//! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
-//! included.
+//! allow it ([`auth0_policy`]), does the rate limit allow it now ([`governor`]), what may it carry (`keyring`,
+//! [`token`]), and then out ([`transport`]). Of the answer, the guest does not get the secrets that are in it
+//! (`redaction`). Nothing in here knows what an action is: the rules hold for whatever a component builds, its own
+//! mistakes and those of a hostile one included.
 #![deny(missing_docs)]
 
 mod body;
@@ -44,7 +44,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full, Limited};
 
 use auth0_policy::{
-    action, address, base_url, denial, destination, domain, mail_provider, policy, private_path, scopes,
+    action, address, base_url, bounded_text, denial, destination, domain, mail_provider, policy,
+    private_path, scopes,
 };
 
 pub use self::{
@@ -75,13 +76,13 @@ use crate::{
     secrets::deliveries::Deliveries,
 };
 
-/// Names the secrets in the answers of an operation of the Management API.
+/// Returns the names of the secrets in the answers of an operation of the Management API.
 pub fn secrets_in_answers_of(request: &ApiRequest) -> Vec<String> {
     redaction::named(&request.method, &request.path)
 }
 
-/// Knows the secrets in the input of an action that sends these requests, or one to a path of the caller's choice, and what
-/// is a secret everywhere.
+/// Returns what is a secret in the input of an action that sends these requests, or one to a path of the caller's
+/// choice, with what is a secret everywhere.
 pub fn secrets_in_inputs_of(requests: &[ApiRequest], path: &str) -> Progress {
     let path = path.split('?').next().unwrap_or_default();
     // A custom request may leave the beginning out.
@@ -90,7 +91,7 @@ pub fn secrets_in_inputs_of(requests: &[ApiRequest], path: &str) -> Progress {
     Progress::new(secrets_brought_in_by(requests).chain(below))
 }
 
-/// Lists those that are known of the requests themselves.
+/// Returns those that are known of the requests themselves.
 pub fn secrets_brought_in_by(requests: &[ApiRequest]) -> impl Iterator<Item = &'static Pattern> {
     requests.iter().flat_map(|request| redaction::brought_in(&request.method, &request.path))
 }
@@ -134,7 +135,7 @@ struct Rules {
 pub type Answer = Result<Response<HttpBody>, SendError>;
 
 impl Egress {
-    /// Opens the way out of one tenant. Nothing is sent yet.
+    /// Opens the egress of one tenant. Nothing is sent yet.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl Egress {
         Ok(egress)
     }
 
-    /// Puts a way out together. What may leave is decided when it is made, and not by a call that may be forgotten.
+    /// Builds an egress. What may leave is decided when it is made, and not by a call that may be forgotten.
     fn new(
         destinations: Destinations,
         keyring: Keyring,
@@ -213,7 +214,7 @@ impl Egress {
         }
     }
 
-    /// Returns the way of the secrets that the tenant makes.
+    /// Returns the deliveries of new secrets to the sink.
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
     }
@@ -223,17 +224,17 @@ impl Egress {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The pace that is kept.
+    /// Returns the governor, which keeps the tenant's rate limits.
     pub fn governor(&self) -> &Governor {
         &self.governor
     }
 
-    /// Looks names up as the transport does.
+    /// Returns the resolver that the transport uses.
     pub fn resolver(&self) -> &Resolver {
         self.transport.resolver()
     }
 
-    /// What keeping the pace has cost so far.
+    /// Returns what keeping the rate limits has cost so far.
     pub fn pace_counts(&self) -> Counts {
         self.governor.counts() + self.authentication.counts()
     }
@@ -258,12 +259,24 @@ impl Egress {
         self.keyring.tenant().is_some()
     }
 
-    /// Asks the tenant something of the host's own: a path, with or without a token.
+    /// Asks the tenant a question of the host's own: a `GET` of a path, with or without a token.
+    ///
+    /// It passes neither policy nor rate limit, which is safe for three reasons. No guest can call it: a component
+    /// reaches the egress through [`Egress::send_at`] only. It can only read, and only at the tenant itself. And the
+    /// path is a constant of the program that begins with a slash, so that nothing from outside can choose it, or turn
+    /// it into another host.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] where no answer came, or one of more than 1 MB.
     pub async fn ask(
         &self,
-        path: &str,
+        path: &'static str,
         authorization: Option<HeaderValue>,
     ) -> Result<(http::response::Parts, Bytes), TransportError> {
+        if !path.starts_with('/') {
+            return Err(TransportError::Connect(format!("`{path}` is not a path")));
+        }
         let mut request = Request::new(Full::default());
         let url = format!("{}{path}", self.destinations.tenant());
         *request.uri_mut() = url.parse().map_err(|_| TransportError::Connect(format!("no URL: {url}")))?;
@@ -285,7 +298,7 @@ impl Egress {
         self.limits.requests
     }
 
-    /// Sends one request of a guest when it has its place.
+    /// Sends one request of a guest when it has its permit.
     pub async fn send_at(
         &self,
         request: Request<HttpBody>,
@@ -342,7 +355,7 @@ impl Egress {
                 return Err(error);
             }
             None => {
-                entry.failed("body", "not sent: its body did not come in time");
+                entry.failed("body", "not sent: its body did not arrive in time");
                 return Err(SendError::ConnectionTimeout);
             }
         };
@@ -409,8 +422,9 @@ async fn broker(source: &TokenSource, budget: TimeBudget, call: &CallContext) ->
 
 /// The time that a guest gives to one request.
 ///
-/// The guest's own clock runs from before ours, and when it ends the guest can only say "sent, no answer". So what comes
-/// before sending ends a little earlier than the whole: the host, which knows that nothing was sent, speaks first.
+/// The guest's own clock runs from before ours, and when it ends the guest can only say "sent, no answer". So what
+/// comes before sending ends a little earlier than the whole: the host, which knows that nothing was sent, speaks
+/// first.
 #[derive(Clone, Copy, Debug)]
 struct TimeBudget {
     begun: Instant,
@@ -529,7 +543,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Says why a request was not sent, in a form that the guest makes a good error of.
+    /// Answers why a request was not sent, in a form that the guest makes a good error of.
     fn without_token(&self, entry: &RequestEntry, error: &TokenError) -> Answer {
         entry.failed("no-token", error.to_string());
         match error {
@@ -543,7 +557,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Sends as it is when it is its turn, and writes down where it got to.
+    /// Sends as it is when the rate limit allows, and writes down where it got to.
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
         let expected = self.expected_secrets(head);
         let mut guard = None;
@@ -603,7 +617,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Tells what is to be taken out of the answer; nothing where the caller wants to see it.
+    /// Returns what is to be taken out of the answer; nothing where the caller wants to see it.
     fn expected_secrets(&self, head: &Parts) -> Option<Expected> {
         if self.destination != Destination::ManagementApi || self.call.options.reveal_secrets {
             return None;
@@ -611,10 +625,10 @@ impl Outgoing<'_> {
         Expected::of(&head.method, head.uri.path())
     }
 
-    /// Waits for the request's turn. Only the tenant has a pace.
+    /// Waits until the rate limit lets the request go. Only the tenant has one.
     ///
-    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no turn for
-    /// it before, and a guest would wait and try again in vain.
+    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no
+    /// turn for it before, and a guest would wait and try again in vain.
     async fn admission(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
         let governor = match self.destination {
             Destination::ManagementApi => &self.egress.governor,

@@ -1,8 +1,8 @@
 //! One request on a connection, and what is written down of it.
 //!
-//! There is one way to put a guest's request on a connection, whoever waits for the answer, and one to write down where it is
-//! ([`record_state`]), over HTTP and over SMTP: the record is `sent` from the moment that the server may see the request, and
-//! is not where the connection gave the request back unwritten.
+//! There is one way to put a guest's request on a connection, whoever waits for the answer, and one to write down where
+//! it is ([`record_state`]), over HTTP and over SMTP: the record is `sent` from the moment that the server may see the
+//! request, and is not where the connection gave the request back unwritten.
 
 use std::sync::{
     Arc,
@@ -54,8 +54,8 @@ impl Transmission {
     }
 }
 
-/// Writes down where a request is now: in its own record, and in the tenant's count of requests. `bytes` is the size of its
-/// body.
+/// Writes down where a request is now: in its own record, and in the tenant's count of requests. `bytes` is the size of
+/// its body.
 pub(crate) fn record_state(state: TransmitState, bytes: usize, entry: &RequestEntry, requests: &AtomicU64) {
     match state {
         TransmitState::OnConnection => {
