@@ -140,8 +140,8 @@ impl ApiRequest {
     }
 }
 
-/// Tells an operation of the Management API, as it is, from an action that was made for one purpose: the ids of operations
-/// have dots.
+/// Returns whether an action is an operation of the Management API as it is, and not one made for a purpose: the ids of
+/// operations have dots.
 pub fn is_operation(id: &str) -> bool {
     id.contains('.')
 }

@@ -17,13 +17,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Destinations {
     tenant: BaseUrl,
-    /// Stands in for all mail providers.
+    /// Stands in for all email providers.
     mail_override: Option<BaseUrl>,
     mail: MailAccess,
 }
 
-/// The mail provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
-/// anybody's, and a guest's own key in a mail would take out whatever the guest has read.
+/// The email provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
+/// anybody's, and a guest's own key in an email would take out whatever the guest has read.
 #[derive(Clone, Debug)]
 pub enum MailAccess {
     /// No provider.
@@ -36,10 +36,10 @@ pub enum MailAccess {
     Unspecified,
 }
 
-/// Where mails for one provider go.
+/// Where emails for one provider go.
 #[derive(Clone, Debug)]
 pub struct MailRoute {
-    /// Whose mails.
+    /// Whose emails.
     pub provider: MailProvider,
     /// What the component asks for: the provider's own address, or a name that stands for a customer's server.
     pub asked: BaseUrl,
@@ -74,19 +74,19 @@ pub enum Destination {
     ManagementApi,
     /// The tenant's token endpoint: answered by the host where it holds the credentials.
     TokenEndpoint,
-    /// The tenant's request for a password reset mail, which takes no credentials: gets none.
+    /// The tenant's request for a password reset email, which takes no credentials: gets none.
     ChangePassword,
     /// The mail-sending path of a provider: gets that provider's key.
     Mail(MailProvider),
 }
 
 impl Destinations {
-    /// Lets requests out to a tenant, and none to a mail provider.
+    /// Lets requests out to a tenant, and none to an email provider.
     pub fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
         Self { tenant, mail_override, mail: MailAccess::None }
     }
 
-    /// Lets mails out to the provider that there are credentials for.
+    /// Lets emails out to the provider that there are credentials for.
     pub fn mail(mut self, access: MailAccess) -> Self {
         self.mail = access;
         self
@@ -97,8 +97,8 @@ impl Destinations {
         &self.tenant
     }
 
-    /// Whether a URL is at the tenant or at a mail provider. The host of any other one is text that a component chose, and
-    /// so is the region of SES.
+    /// Returns whether a URL is at the tenant or at an email provider. The host of any other one is text that a
+    /// component chose, and so is the region of SES.
     pub fn has(&self, uri: &Uri) -> bool {
         let Some(origin) = BaseUrl::origin_of(uri) else { return false };
         let route = match &self.mail {
@@ -109,7 +109,7 @@ impl Destinations {
             || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
     }
 
-    /// Tells what a request is for, or why it stays.
+    /// Returns what a request is for, or why it is refused.
     pub fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
         // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
@@ -181,7 +181,7 @@ impl Destinations {
         Err(Denial::new(DeniedBy::Origin { origin: Some(origin.to_string()) }))
     }
 
-    /// Lets a mail out where the tenant has that provider's key.
+    /// Lets an email out where the tenant has that provider's key.
     fn mail_by_key(&self, provider: MailProvider) -> Result<Destination, Denial> {
         let held = match &self.mail {
             MailAccess::Unspecified => return Ok(Destination::Mail(provider)),
@@ -483,12 +483,12 @@ mod tests {
             (
                 &ses,
                 "POST https://email.eu-west-1.amazonaws.com/v2/email/identities",
-                Err("only the request that"),
+                Err("only the one that sends an email"),
             ),
             (
                 &ses,
                 "GET https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
-                Err("only the request that"),
+                Err("only the one that sends an email"),
             ),
             (
                 &ses,
@@ -503,7 +503,7 @@ mod tests {
             (
                 &azure,
                 "POST https://azure-communication-services.invalid/emails/operations",
-                Err("only the request"),
+                Err("only the one that sends an email"),
             ),
             (
                 &azure,
@@ -518,19 +518,27 @@ mod tests {
             (
                 &graph,
                 "POST https://graph.microsoft.com/v1.0/users/a/messages/b/sendMail",
-                Err("only the request"),
+                Err("only the one that sends an email"),
             ),
-            (&graph, "GET https://graph.microsoft.com/v1.0/users", Err("only the request")),
-            (&graph, "POST https://graph.microsoft.com/v1.0/users/a%2Fb/sendMail", Err("only the request")),
-            (&graph, "POST https://graph.microsoft.com/beta/users/a/sendMail", Err("only the request")),
+            (&graph, "GET https://graph.microsoft.com/v1.0/users", Err("only the one that sends an email")),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/v1.0/users/a%2Fb/sendMail",
+                Err("only the one that sends an email"),
+            ),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/beta/users/a/sendMail",
+                Err("only the one that sends an email"),
+            ),
             (&smtp, "POST https://smtp.invalid/send", Ok("smtp://smtp.acme.com:587/send")),
             (&smtp, "POST https://smtp.invalid:25/send", Err("neither the tenant nor")),
             (&smtp, "POST https://smtp.acme.com:587/send", Err("neither the tenant nor")),
-            (&smtp, "POST https://smtp.invalid/other", Err("only the request")),
+            (&smtp, "POST https://smtp.invalid/other", Err("only the one that sends an email")),
             (
                 &smtp,
                 "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
-                Err("has no credentials for that, but for SMTP"),
+                Err("; those for SMTP are"),
             ),
             (
                 &production(),

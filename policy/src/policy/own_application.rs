@@ -11,7 +11,7 @@ use super::{ApiMethod, Policy, RequestPath};
 use crate::denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine, shown};
 
 impl Policy {
-    /// Tells whether a request may leave to a tenant that this application acts in.
+    /// Checks that a request may leave to a tenant in which this application acts.
     pub fn check_own_application(&self, own: Option<&str>, method: &Method, uri: &Uri) -> Result<(), Denial> {
         let known = ApiMethod::read(method)?;
         let Some(own) = own.filter(|_| known != ApiMethod::Get) else { return Ok(()) };
