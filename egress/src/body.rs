@@ -61,7 +61,7 @@ pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
     Ok(answer)
 }
 
-/// An answer's body that keeps the request's place among those under way until it is read to its end or dropped. What
+/// An answer's body that keeps the request's permit until it is read to its end or dropped. What
 /// nobody reads waits in the host's memory, so it counts as long as it is there.
 pub(crate) struct InFlightBody {
     inner: HttpBody,

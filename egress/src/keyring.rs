@@ -24,14 +24,14 @@ pub(crate) struct Keyring {
     mail: Option<MailKey>,
 }
 
-/// A mail provider's key, with whose it is.
+/// An email provider's key, with whose it is.
 #[derive(Debug)]
 pub(crate) struct MailKey {
     pub(crate) provider: MailProvider,
     pub(crate) key: Secret,
 }
 
-/// A mail that the key cannot be put on.
+/// An email that the key cannot be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MailKeyError(pub &'static str);
 
@@ -48,7 +48,7 @@ impl Keyring {
         self.tenant.as_ref()
     }
 
-    /// Puts the mail provider's key where that provider wants it; no other provider gets it.
+    /// Puts the email provider's key where that provider wants it; no other provider gets it.
     ///
     /// Sources: SendGrid and Resend take a bearer token, SparkPost the bare key, Mailgun basic authentication as user
     /// `api`, Mandrill a member of the JSON body (their API references).
@@ -73,7 +73,9 @@ impl Keyring {
             MailProof::BodyKey => {
                 // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
                 let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
-                    MailKeyError("a mail to Mandrill is a JSON object, which the key is a member of")
+                    MailKeyError(
+                        "the body of an email to Mandrill must be a JSON object, to which the key is added",
+                    )
                 })?;
                 // Last, so that the text has grown, and left its copies behind, before the key comes.
                 object.shift_remove("key");
@@ -84,7 +86,7 @@ impl Keyring {
                 if let Some(Value::String(copy)) = object.get_mut("key") {
                     copy.zeroize();
                 }
-                written.map_err(|_| MailKeyError("the mail could not be written with its key"))?;
+                written.map_err(|_| MailKeyError("the email could not be written with its key"))?;
                 *body = Bytes::from_owner(text);
                 None
             }
@@ -120,9 +122,9 @@ pub(crate) fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
 /// Hands the token endpoint's refusal to a guest that asked the Management API, in that API's form.
 ///
 /// The status keeps what the guest's rules for repeating need: a full bucket stays 429 with its pacing headers, a
-/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about the
-/// credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a scope
-/// that is lacking.
+/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about
+/// the credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a
+/// scope that is lacking.
 pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     let status = match refusal.status {
         status @ StatusCode::TOO_MANY_REQUESTS => status,
@@ -137,13 +139,13 @@ pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     json_answer(status, &body, refusal.pacing.clone())
 }
 
-/// Tells a guest that asked the token endpoint that the host itself has no credentials.
+/// Answers a guest that asked the token endpoint: the host itself has no credentials.
 pub(crate) fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
     json_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
-/// Tells a guest that asked the Management API that the host itself has no credentials. The request was not sent.
+/// Answers a guest that asked the Management API: the host itself has no credentials. The request was not sent.
 pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
     let status = lacking_status(error);
     let body = json!({
@@ -162,7 +164,7 @@ fn lacking_status(error: CredentialError) -> StatusCode {
     if error.is_unavailable() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
 }
 
-/// Tells a guest that the token lacks scopes, as the tenant would tell it. The request was not sent.
+/// Answers as the tenant does where a token lacks scopes. The request was not sent.
 pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
@@ -174,7 +176,7 @@ pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     json_answer(status, &body, HeaderMap::new())
 }
 
-/// Tells a guest that its request would have to wait for longer than its call has, as the tenant would tell it.
+/// Answers as the tenant does where a request comes too early: it would have to wait for longer than its call has.
 pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({

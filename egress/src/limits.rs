@@ -16,7 +16,7 @@ impl Default for RequestLimits {
         Self {
             // The longest curated action, find-stale-secrets, asks once for each application of a list.
             requests: 1000,
-            // Auth0 takes 1 MB at most; the rest is room for a mail with its recipients.
+            // Auth0 takes 1 MB at most; the rest is room for an email with its recipients.
             request_body_bytes: 1_100_000,
             // What the connector reads at most, and an error of its own beyond that.
             response_body_bytes: 10_000_000,

@@ -1,4 +1,4 @@
-//! What the host tells of itself through `tracing`: spans, events and metrics.
+//! What the host reports through `tracing`: spans, events and metrics.
 //!
 //! Names and attributes are those of OpenTelemetry's semantic conventions for HTTP clients where there are any. A
 //! request's span carries `url.template` instead of `url.full`, which would hold ids and search terms, and a host only
@@ -169,26 +169,26 @@ impl RequestEnd<'_> {
     }
 }
 
-/// Tells of a fetch of a token.
+/// Reports a fetch of a token.
 pub fn token_fetched(begun: Instant, result: &'static str) {
     let elapsed = begun.elapsed();
     tracing::debug!(target: target!(), result, elapsed_ms = elapsed.as_secs_f64() * 1e3, "token fetch");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.token.fetches = 1_u64, auth0.token.result = result);
 }
 
-/// Tells that the tenant refused a token and the request goes out again with another.
+/// Reports that the tenant refused a token and the request is sent again with another.
 pub fn another_token(call: &Span) {
     tracing::info!(target: target!(), parent: call, "the tenant refused the token; trying another");
 }
 
-/// Tells that a connection was opened.
+/// Reports that a connection was opened.
 pub fn connection_opened(begun: Instant) {
     let elapsed_ms = begun.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(target: target!(), elapsed_ms, "connection opened");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.connections.opened = 1_u64);
 }
 
-/// Tells how long a request waited for its turn, where it did.
+/// Reports how long a request waited for the rate limit, where it did.
 pub fn waited_for_turn(call: &Span, begun: Instant, admitted: bool) {
     /// Less than that is no wait but the way there and back.
     const NOTHING: Duration = Duration::from_millis(1);

@@ -73,7 +73,7 @@ impl Bucket {
         self.level = self.level.min(self.cap());
     }
 
-    /// Tells whether a token can be taken that leaves `floor` tokens.
+    /// Returns whether a token can be taken that leaves `floor` tokens.
     pub(super) fn has(&mut self, floor: f64, now: Instant) -> bool {
         self.refill(now);
         let open = self.closed_until.is_none_or(|until| now >= until);
@@ -141,7 +141,7 @@ impl Bucket {
         self.closed_until = Some(self.closed_until.map_or(until, |earlier| earlier.max(until)));
     }
 
-    /// Says how long it takes until `ahead` tokens and one more have come above the floor.
+    /// Returns how long it takes until `ahead` tokens and one more have come above the floor.
     pub(super) fn wait(&self, ahead: f64, floor: f64, now: Instant) -> Duration {
         let refilled = self.rate.map_or(Duration::ZERO, |rate| {
             let missing = (ahead + 1.0 + floor - self.level).max(0.0);
@@ -152,7 +152,7 @@ impl Bucket {
         refilled.max(self.opens_in(now))
     }
 
-    /// Says how long a refusal still closes it.
+    /// Returns how long a refusal still closes it.
     pub(super) fn opens_in(&self, now: Instant) -> Duration {
         self.closed_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }

@@ -1,4 +1,4 @@
-//! What an answer says of the tenant's limits.
+//! What an answer's headers report of the tenant's limits.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The longest wait that is taken over from a 429; after it one request asks again. Some buckets refill once a day, and a
-/// clock that is wrong must not close a tenant for longer than a deadline can be.
+/// The longest wait that is taken over from a 429; after it one request asks again. Some buckets refill once a day, and
+/// a clock that is wrong must not close a tenant for longer than a deadline can be.
 const LONGEST_CLOSED: Duration = Duration::from_secs(3600);
 /// The longest where only this machine's clock can tell how far a reset is: the cap of Auth0's SDKs.
 const LONGEST_GUESS: Duration = Duration::from_secs(60);
@@ -48,8 +48,8 @@ impl LimitReport {
     }
 }
 
-/// Reads when to come back. `Retry-After` needs no clock; a reset is compared with the tenant's own `Date`, and only where
-/// there is none with the clock of this machine.
+/// Reads when to come back. `Retry-After` needs no clock; a reset is compared with the tenant's own `Date`, and only
+/// where there is none with the clock of this machine.
 fn wait(headers: &HeaderMap, now: SystemTime) -> Duration {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |text: &str| rfc2822::parse(text).ok().map(|date| date.timestamp().as_second());

@@ -2,11 +2,11 @@
 //!
 //! A 429 costs a round trip, counts against the tenant's own log-ins, and is written to its log. So the host keeps the
 //! tenant's buckets itself, one set for all instances and calls of a tenant, and lets a request leave when there is a
-//! token for it. What a request cannot wait for is told at once, with the time to come back: an engine has a durable timer
-//! for that, and a sandbox that sleeps costs memory.
+//! token for it. A request that cannot wait so long is refused at once, with the time to come back: an engine has a
+//! durable timer for that, and a sandbox that sleeps costs memory.
 //!
-//! The state (`pace`) knows no clock and no lock, so that it can be tested by simulation, and so that a store which many
-//! hosts share can take its place. A lock is held for some map operations and never over a wait.
+//! The state (`pace`) knows no clock and no lock, so that it can be tested by simulation, and so that a store which
+//! many hosts share can take its place. A lock is held for some map operations and never over a wait.
 
 mod bucket;
 mod endpoint;
@@ -34,13 +34,13 @@ use self::{
 };
 
 /// The part of each bucket that is left to others where nothing else is said: the tenant's log-in Actions and back ends
-/// draw from the same buckets, and a tenth lets them through while a bulk job runs. Whole tokens only, so buckets of less
-/// than 10 keep none.
+/// draw from the same buckets, and a tenth lets them through while a bulk job runs. Whole tokens only, so buckets of
+/// less than 10 keep none.
 pub const RESERVE_PERCENT: u32 = 10;
 
 /// What a tenant may take of the Authentication API: in any minute less than a quarter of the least that Auth0 gives a
-/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset mail now and then; who sends
-/// many has a workflow's time.
+/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset email now and then; who
+/// sends many has a workflow's time.
 const AUTHENTICATION: CustomRate =
     CustomRate { burst: NonZeroU32::MIN.saturating_add(9), per_minute: NonZeroU32::MIN.saturating_add(59) };
 
@@ -111,7 +111,7 @@ pub struct Admission {
     tokens: Tokens,
 }
 
-/// A place in the queue; given back when its request is given up.
+/// A position in the queue; given back when its request is given up.
 struct QueueTicket<'a> {
     shared: &'a Shared,
     lane: Lane,
@@ -126,8 +126,8 @@ impl Default for Governor {
 }
 
 impl Governor {
-    /// Paces what goes to the tenant's Authentication API, whose limits are others and shared with every log-in. The same
-    /// for all plans: no header of that API tells one. Nothing where something else keeps the pace.
+    /// Paces what goes to the tenant's Authentication API, whose limits are others and shared with every log-in. The
+    /// same for all plans: no header of that API tells one. Nothing where something else keeps the pace.
     pub fn of_authentication(plan: RatePlan) -> Self {
         let plan = if plan == RatePlan::Unlimited { plan } else { RatePlan::Custom(AUTHENTICATION) };
         Self::new(plan, 0)
@@ -147,7 +147,7 @@ impl Governor {
     /// Waits until a request to the Management API may go; at once with an error where that would take longer than
     /// `max_wait`.
     ///
-    /// The place in the queue is given back when the future is dropped.
+    /// The position in the queue is given back when the future is dropped.
     pub async fn admit(
         &self,
         method: &Method,
@@ -181,7 +181,7 @@ impl Governor {
                 QueueDecision::Wait(alarm) => alarm,
             };
             match [alarm, until].into_iter().flatten().min() {
-                // Late or told to: either way it is time to look.
+                // Late or woken: either way it is time to look.
                 Some(alarm) => drop(tokio::time::timeout_at(alarm, wake.notified()).await),
                 None => wake.notified().await,
             }
@@ -228,7 +228,7 @@ impl Shared {
         // In tenths: more would be untrue of a queue.
         let seconds = wait.as_secs_f64();
         let message = format!(
-            "not sent: {bucket} is used up and {waiting} requests wait for it; this one's turn would come in \
+            "not sent: {bucket} is used up and {waiting} requests wait for it; this one could be sent in \
              {seconds:.1} s, after the call's deadline"
         );
         RateLimited { retry_after: wait, message }

@@ -1,8 +1,8 @@
-//! Who may go, in which order: buckets and queues, without a clock or a lock of their own.
+//! Which request may go next: buckets and queues, without a clock or a lock of their own.
 //!
-//! A request needs a token of each bucket that counts it. Requests with the same needs and the same priority wait in one
-//! lane, first in, first out. Over all lanes the oldest goes first as far as its buckets allow: one that lacks a token of a
-//! bucket holds back those behind it that need that bucket too, and no others – a full mailbox of template changes
+//! A request needs a token of each bucket that counts it. Requests with the same needs and the same priority wait in
+//! one lane, first in, first out. Over all lanes the oldest goes first as far as its buckets allow: one that lacks a
+//! token of a bucket holds back those behind it that need that bucket too, and no others – a queue of template changes
 //! does not hold up a reading of users.
 
 use std::{
@@ -40,7 +40,7 @@ pub(super) struct Lane {
     pub(super) endpoint: Option<Endpoint>,
 }
 
-/// A place in a lane, in the order of arrival.
+/// A position in a lane, in the order of arrival.
 pub(super) type Ticket = u64;
 
 /// The tokens of one request.
@@ -66,9 +66,9 @@ pub(super) enum Admittance {
 #[derive(Debug)]
 pub(super) enum QueueDecision {
     Go(Tokens),
-    /// Look again when told to, or then.
+    /// Look again when woken, or then.
     Wait(Option<Instant>),
-    /// Give up: the turn comes too late, after so long.
+    /// Give up: it could go only after so long, which is too late.
     TooLong(Duration),
 }
 
@@ -106,7 +106,7 @@ impl Pace {
         self.plan
     }
 
-    /// Lets a request go, or gives it a place where it can wait for so long.
+    /// Lets a request go, or queues it where it can wait for so long.
     pub(super) fn enter(&mut self, lane: Lane, max_wait: Duration, now: Instant) -> Admittance {
         if self.lanes.is_empty() && self.lacks(lane, now).is_empty() {
             return Admittance::Goes(self.take(lane, now));
@@ -125,7 +125,7 @@ impl Pace {
         }
     }
 
-    /// Says what a waiting request that can wait for so long is to do now.
+    /// Returns what a waiting request is to do now that can wait for so long.
     pub(super) fn look(
         &mut self,
         lane: Lane,
@@ -142,12 +142,12 @@ impl Pace {
             return QueueDecision::TooLong(self.wait(lane, ticket, now));
         }
         let heads = self.lanes.get(&lane).is_some_and(|queue| queue.keys().next() == Some(&ticket));
-        // Only the first of a lane keeps time; the others are told when they are the first.
+        // Only the first of a lane keeps time; the others are woken when they are the first.
         let alarm = heads.then(|| now.checked_add(self.tokens_in(lane, |_| 0, now)));
         QueueDecision::Wait(alarm.flatten())
     }
 
-    /// Gives up a place in the queue, or tokens that were not fetched.
+    /// Leaves the queue, or gives tokens back that were not fetched.
     pub(super) fn leave(&mut self, lane: Lane, ticket: Ticket, now: Instant) {
         if let Some(tokens) = self.granted.remove(&ticket) {
             for (name, mark) in tokens.0 {
@@ -168,7 +168,8 @@ impl Pace {
         self.wait(lane, ticket, now)
     }
 
-    /// Says how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for it.
+    /// Returns how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for
+    /// it.
     pub(super) fn wait(&mut self, lane: Lane, ticket: Ticket, now: Instant) -> Duration {
         let ahead = |pace: &Self, name: BucketKey| -> usize {
             let of_bucket =
@@ -260,7 +261,7 @@ impl Pace {
         self.wake_all();
     }
 
-    /// Takes another plan where the size of a bucket tells one.
+    /// Takes another plan where the size of a bucket shows one.
     fn recognize(&mut self, endpoint: Option<Endpoint>, limit: f64, now: Instant) {
         if std::mem::take(&mut self.silent) {
             self.set_rates(now);
@@ -307,7 +308,7 @@ impl Pace {
         self.lanes.values().flat_map(BTreeMap::values).for_each(|wake| wake.notify_one());
     }
 
-    /// Grants as many turns as there are tokens for.
+    /// Lets as many requests go as there are tokens for.
     fn advance(&mut self, now: Instant) {
         while let Some((ticket, lane)) = self.next_to_go(now) {
             let tokens = self.take(lane, now);
@@ -337,7 +338,7 @@ impl Pace {
         None
     }
 
-    /// Takes a place out of its lane, and tells whoever is the first now.
+    /// Takes a position out of its lane, and wakes the first one now.
     fn dequeue(&mut self, lane: Lane, ticket: Ticket) -> Option<Arc<Notify>> {
         let queue = self.lanes.get_mut(&lane)?;
         let wake = queue.remove(&ticket);
@@ -366,7 +367,7 @@ impl Pace {
         names
     }
 
-    /// Says when the buckets of a request have tokens for those ahead and for it.
+    /// Returns when the buckets of a request have tokens for those ahead and for it.
     fn tokens_in(&mut self, lane: Lane, ahead: impl Fn(BucketKey) -> usize, now: Instant) -> Duration {
         let waits = self.names(lane.endpoint).map(|name| {
             let floor = self.floor(name, lane.priority);
@@ -376,7 +377,8 @@ impl Pace {
         waits.max().unwrap_or_default()
     }
 
-    /// The whole tokens that a request must leave in a bucket. Of small buckets that is none: a reserve must not starve.
+    /// The whole tokens that a request must leave in a bucket. Of small buckets that is none: a reserve must not
+    /// starve.
     fn floor(&self, name: BucketKey, priority: Priority) -> f64 {
         let burst = self
             .buckets
@@ -417,7 +419,7 @@ impl Pace {
         self.buckets.entry(name).or_insert_with(|| Bucket::new(rate, now))
     }
 
-    /// Says in words which bucket a request waits for the longest.
+    /// Describes the bucket that a request waits for the longest.
     pub(super) fn describe(&mut self, lane: Lane, now: Instant) -> String {
         let names: Vec<BucketKey> = self.names(lane.endpoint).collect();
         let slowest = names.into_iter().max_by_key(|name| {

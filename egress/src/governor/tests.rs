@@ -26,7 +26,7 @@ impl Governor {
         begun.elapsed()
     }
 
-    /// Lets whoever can run do so, and tells how many of the tasks are done.
+    /// Lets whoever can run do so, and returns how many of the tasks are done.
     async fn settled<T>(tasks: &[tokio::task::JoinHandle<T>]) -> usize {
         for _ in 0..1000 {
             tokio::task::yield_now().await;

@@ -5,7 +5,7 @@
 use super::MailContext;
 use crate::{settings_error::SettingsError, token::TokenEndpoint};
 
-/// Where mails go.
+/// Where emails go.
 pub(super) const GRAPH: &str = "graph.microsoft.com";
 /// Where tokens come from.
 const ENTRA_ID: &str = "https://login.microsoftonline.com";

@@ -16,7 +16,7 @@ use lettre::{
 };
 use serde::Deserialize;
 
-/// The headers that Auth0 lets a tenant add to mails over SMTP (Management API, `PATCH /emails/provider`).
+/// The headers that Auth0 lets a tenant add to emails over SMTP (Management API, `PATCH /emails/provider`).
 const OWN_HEADERS: &[&str] = &["X-MC-ViewContentLink", "X-SES-Configuration-Set"];
 
 /// Most recipients: what every server must take (RFC 5321, section 4.5.3.1.8).
@@ -45,12 +45,12 @@ impl NamedAddress {
         let name = self.name.map(|name| one_line("a name", name)).transpose()?;
         // ASCII only: SMTPUTF8 is spoken by few servers, and domains have Punycode.
         let address = self.email.parse::<Address>().ok().filter(|_| self.email.is_ascii());
-        let address = address.ok_or("an address is not one, or is not ASCII")?;
+        let address = address.ok_or("an email address is invalid, or is not ASCII")?;
         Ok(Mailbox::new(name, address))
     }
 }
 
-/// A mail as it goes over the wire.
+/// An email as it goes over the wire.
 pub(super) struct MimeMessage {
     pub(super) envelope: Envelope,
     pub(super) text: Vec<u8>,
@@ -59,9 +59,12 @@ pub(super) struct MimeMessage {
 /// Reads what the component has posted.
 pub(super) fn read(body: &[u8]) -> Result<MimeMessage, String> {
     let posted: PostedEmail = serde_json::from_slice(body)
-        .map_err(|error| format!("the mail is not in the host's form: {error}"))?;
+        .map_err(|error| format!("the email is not in the form that the host expects: {error}"))?;
     if posted.to.len() > MAX_RECIPIENTS {
-        return Err(format!("a mail to {} recipients: at most {MAX_RECIPIENTS}", posted.to.len()));
+        return Err(format!(
+            "an email to {} recipients: at most {MAX_RECIPIENTS} are allowed",
+            posted.to.len()
+        ));
     }
     let from = posted.from.mailbox()?;
     // The sender's domain makes it unique, as RFC 5322 (section 3.6.4) recommends; this machine's name is nobody's
@@ -76,13 +79,14 @@ pub(super) fn read(body: &[u8]) -> Result<MimeMessage, String> {
     }
     for (name, value) in posted.headers {
         let known = OWN_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(&name));
-        let known = known.ok_or_else(|| format!("a header other than {}", OWN_HEADERS.join(" and ")))?;
+        let known =
+            known.ok_or_else(|| format!("header not allowed; only {} are", OWN_HEADERS.join(" and ")))?;
         let name = HeaderName::new_from_ascii((*known).to_owned()).map_err(|error| error.to_string())?;
         message = message.raw_header(HeaderValue::new(name, one_line("a header", value)?));
     }
     let message = message
         .singlepart(SinglePart::html(posted.html))
-        .map_err(|error| format!("the mail cannot be put together: {error}"))?;
+        .map_err(|error| format!("the email cannot be composed: {error}"))?;
     Ok(MimeMessage { envelope: message.envelope().clone(), text: message.formatted() })
 }
 
@@ -97,7 +101,7 @@ fn one_line(what: &str, text: String) -> Result<String, String> {
 
 fn unique() -> Result<String, String> {
     let mut random = [0; 16];
-    SystemRandom::new().fill(&mut random).map_err(|_| "there is no randomness".to_owned())?;
+    SystemRandom::new().fill(&mut random).map_err(|_| "no random numbers are available".to_owned())?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
@@ -153,19 +157,19 @@ mod tests {
             (with("/subject", json!("x\r\nBcc: eve@evil.example")), "the subject has control characters"),
             (with("/subject", json!("x\u{2028}y")), "the subject has control characters"),
             (with("/from/name", json!("x\r\nBcc: eve@evil.example")), "a name has control characters"),
-            (with("/from/email", json!("a@b.example>\r\nRCPT TO:<eve@evil.example")), "an address"),
-            (with("/to/0/email", json!("a@b.example\r\nRCPT TO:<eve@evil.example>")), "an address"),
-            (with("/to/0/email", json!("a@b.example> SIZE=1")), "an address"),
-            (with("/to/0/email", json!("ünï@b.example")), "an address"),
-            (with("/to", json!([])), "put together"),
+            (with("/from/email", json!("a@b.example>\r\nRCPT TO:<eve@evil.example")), "an email address"),
+            (with("/to/0/email", json!("a@b.example\r\nRCPT TO:<eve@evil.example>")), "an email address"),
+            (with("/to/0/email", json!("a@b.example> SIZE=1")), "an email address"),
+            (with("/to/0/email", json!("ünï@b.example")), "an email address"),
+            (with("/to", json!([])), "cannot be composed"),
             (with("/to", json!(vec![json!({"email": "a@b.example"}); 101])), "at most 100"),
             (
                 with("/headers", json!({"X-SES-Configuration-Set": "x\r\nBcc: eve@evil.example"})),
                 "a header has",
             ),
-            (with("/headers", json!({"Bcc": "eve@evil.example"})), "a header other than"),
-            (with("/headers", json!({"Sender": "eve@evil.example"})), "a header other than"),
-            (json!({"from": {"email": "a@b.example"}, "raw": "x"}), "not in the host's form"),
+            (with("/headers", json!({"Bcc": "eve@evil.example"})), "header not allowed"),
+            (with("/headers", json!({"Sender": "eve@evil.example"})), "header not allowed"),
+            (json!({"from": {"email": "a@b.example"}, "raw": "x"}), "not in the form that"),
         ] {
             let problem = text(&posted).unwrap_err();
             assert!(problem.contains(hint) && !problem.contains("evil"), "{posted}: {problem}");

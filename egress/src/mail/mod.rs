@@ -1,8 +1,8 @@
-//! How a mail leaves: with what its provider wants instead of a key.
+//! How an email leaves: with what its provider wants instead of a key.
 //!
 //! All of it comes after policy and over what is really sent, so that a signature vouches for nothing that the host has
-//! not looked at. Where a mail goes is the tenant's own setting ([`MailRoute`]): the component posts to the provider's
-//! public address or, where that is a customer's own server, to a name that stands for it.
+//! not looked at. Where an email goes is the tenant's own setting ([`MailRoute`]): the component posts to the
+//! provider's public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
 mod microsoft365;
@@ -43,7 +43,7 @@ use crate::{
     settings_error::SettingsError,
 };
 
-/// What a tenant puts on a mail, where that is more than a key.
+/// What a tenant puts on an email, where that is more than a key.
 #[derive(Debug)]
 pub(crate) enum Mailer {
     /// Signs for Amazon SES.
@@ -110,7 +110,7 @@ impl Mailer {
         })
     }
 
-    /// Says which name the component asks for, and where that is.
+    /// Returns the name that the component asks for, and where that is.
     pub(crate) fn route(&self) -> MailRoute {
         match self {
             #[cfg(feature = "ses")]
@@ -151,7 +151,7 @@ impl Mailer {
     }
 }
 
-/// Says which provider a key or a mailer is for.
+/// Returns the provider that a key or a mailer is for.
 pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
         (_, Some(mailer)) => MailAccess::Route(mailer.route()),
@@ -160,7 +160,7 @@ pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAcce
     }
 }
 
-/// Leaves a mail only the headers that say what it is. Others could turn a key to something else: SendGrid acts for
+/// Leaves an email only the headers that say what it is. Others could turn a key to something else: SendGrid acts for
 /// whom `on-behalf-of` names, and AWS and Azure read the parts of a signature from headers.
 pub(super) fn keep_plain_headers(headers: &mut HeaderMap) {
     let plain = [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT];
@@ -177,8 +177,8 @@ fn answer(status: u16, text: &str) -> SyntheticResponse {
     answer
 }
 
-/// Hands the refusal of a provider's token endpoint to a guest that wanted to send a mail. The mail was not sent, and the
-/// guest must not think that it may have been, as it does of a provider that answers 5xx.
+/// Hands the refusal of a provider's token endpoint to a guest that wanted to send an email. The email was not sent,
+/// and the guest must not think that it may have been, as it does of a provider that answers 5xx.
 pub(super) fn refused(refusal: &Refusal) -> Answer {
     let Refusal { status, code, description, pacing } = refusal;
     let said = |did: &str| format!("Microsoft Entra ID {did} ({}): {code}: {description}", status.as_u16());
@@ -194,7 +194,7 @@ pub(super) fn refused(refusal: &Refusal) -> Answer {
 }
 
 impl Outgoing<'_> {
-    /// Sends a mail to a provider that wants more than a key.
+    /// Sends an email to a provider that wants more than a key.
     pub(super) async fn mail(
         &self,
         provider: MailProvider,
@@ -222,7 +222,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Hands a mail to the SMTP server, and answers as a provider over HTTP would.
+    /// Hands an email to the SMTP server, and answers as a provider over HTTP would.
     #[cfg(feature = "smtp")]
     async fn smtp(&self, smtp: &Smtp, entry: RequestEntry, body: &Bytes) -> Answer {
         let message = match mime::read(body) {

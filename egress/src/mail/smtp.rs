@@ -1,11 +1,11 @@
 //! Mail over SMTP.
 //!
-//! What matters to a workflow is one fact: may the server have the mail? Until the text begins to go out it has not,
+//! What matters to a workflow is one fact: may the server have the email? Until the text begins to go out it has not,
 //! whatever goes wrong; from then on a connection that ends without a reply leaves that unknown, and nothing is sent
 //! again. lettre speaks the protocol; the steps are taken one by one here, since its `send` does not tell them apart.
 //!
 //! The server is the tenant's setting. TLS is not an option of the server's: one that does not offer STARTTLS gets
-//! neither mail nor password, and what it sends in plain text before the handshake is not read after it (RFC 3207,
+//! neither email nor password, and what it sends in plain text before the handshake is not read after it (RFC 3207,
 //! section 4.2; lettre alone would keep it in its buffer).
 
 use std::{
@@ -39,8 +39,8 @@ use self::lines::LineByLine;
 
 mod lines;
 
-/// How long a connection is kept for the next mail. Servers give 5 minutes (RFC 5321, section 4.5.3.2.7); the large ones
-/// less: Amazon SES closes after 10 s. One that closes first costs nothing but a new connection.
+/// How long a connection is kept for the next email. Servers give 5 minutes (RFC 5321, section 4.5.3.2.7); the large
+/// ones less: Amazon SES closes after 10 s. One that closes first costs nothing but a new connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(9);
 /// Idle connections that are kept. Providers allow few at once from one account (Gmail 15, Exchange Online 3).
 const MAX_IDLE: usize = 3;
@@ -65,7 +65,7 @@ pub(super) struct SmtpTimeouts {
     pub(super) to_answer: Duration,
 }
 
-/// What came of a mail.
+/// What came of an email.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// The server has spoken.
@@ -81,7 +81,7 @@ pub(super) enum Delivery {
 
 /// Why a step did not go well.
 enum StepError {
-    /// The server said no: the mail is not taken.
+    /// The server refused: the email is not taken.
     Refused {
         code: u16,
         text: String,
@@ -120,7 +120,7 @@ impl StepError {
         Self::Lost(TransportError::Connect(error.to_string()))
     }
 
-    /// Whether it may be because the connection was kept for too long.
+    /// Returns whether it may be because the connection was kept for too long.
     fn is_stale(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Refused { code: CLOSING, .. })
     }
@@ -148,7 +148,7 @@ fn status(code: u16, step: Step) -> u16 {
 }
 
 impl Smtp {
-    /// Makes the server's client; it connects with the first mail.
+    /// Makes the server's client; it connects with the first email.
     pub(super) fn new(
         server: SmtpServer,
         ca_pem: Option<&[u8]>,
@@ -166,7 +166,7 @@ impl Smtp {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Hands a mail over. `follow` is told, with the size of the text, from when on the server may have it.
+    /// Hands a mail over. `follow` is called, with the size of the text, when the server may have it from then on.
     pub(super) async fn send(
         &self,
         message: &MimeMessage,
@@ -288,7 +288,7 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// Names sender and recipients, and asks to send the text. A mail with one recipient that is refused is sent to none:
+/// Names sender and recipients, and asks to send the text. An email with one recipient that is refused is sent to none:
 /// the action has one verdict.
 async fn send_envelope(connection: &mut AsyncSmtpConnection, message: &MimeMessage) -> Result<(), StepError> {
     let refused = |error: LettreError| StepError::of(&error, Step::Mail);

@@ -26,9 +26,9 @@ pub(super) struct Extracted {
 }
 
 impl Expected {
-    /// Whether there is nothing to look for: the bytes are text, and none of the names is in them, quoted or not. Most
-    /// answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object or array
-    /// besides: a piece of one may be a secret without its name.
+    /// Returns whether there is nothing to look for: the bytes are text, and none of the names is in them, quoted or
+    /// not. Most answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object
+    /// or array besides: a piece of one may be a secret without its name.
     pub(super) fn cannot_be_in(&self, body: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(body) else { return false };
         let trimmed = text.trim_ascii();
@@ -99,7 +99,7 @@ impl Found {
     }
 }
 
-/// Whether a text has the name of a secret in it.
+/// Returns whether a text has the name of a secret in it.
 fn says(text: &str, secret: &Pattern) -> bool {
     // Without a name of its own it is somewhere below one; without any it is everywhere.
     let name = match secret.last {
@@ -174,7 +174,7 @@ fn label(item: &Value, number: usize) -> String {
     NAMES.into_iter().find_map(text).map_or_else(|| number.to_string(), str::to_owned)
 }
 
-/// Whether a value is none: absent, a flag, or empty.
+/// Returns whether a value is none: absent, a flag, or empty.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => true,
@@ -197,8 +197,8 @@ fn replace(value: &mut Value, name: &SecretName, numbers: &Numbers<'_>) -> Secre
     }
 }
 
-/// Whether a body sets a secret to a handle: a workflow that writes back what it read. Everybody may know a handle. What
-/// stands in metadata is the workflow's own affair.
+/// Returns whether a body sets a secret to a handle: a workflow that writes back what it read. Everybody may know a
+/// handle. What stands in metadata is the workflow's own affair.
 pub(crate) fn writes_handle(path: &str, body: &[u8]) -> bool {
     fn is_handle(value: &Value) -> bool {
         match value {

@@ -87,7 +87,7 @@ impl Found {
     }
 }
 
-/// Whether a body may have a word in it, in any spelling of JSON and of forms.
+/// Returns whether a body may have a word in it, in any spelling of JSON and of forms.
 fn may_say(body: &[u8], word: &str) -> bool {
     body.iter().any(|byte| matches!(byte, b'\\' | b'%'))
         || body.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
@@ -100,7 +100,8 @@ impl Expected {
     /// Looks for the rules of a request to the Management API.
     ///
     /// Where a reading of the path is no operation's, it is held to names that are secrets everywhere too: Auth0 adds
-    /// operations faster than this table. What a write makes cannot be told there from what it shows, and so goes nowhere.
+    /// operations faster than this table. What a write makes cannot be told there from what it shows, and so goes
+    /// nowhere.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         let mut found = Vec::new();
         let known = each_reading(path, &mut |segments| find(method.as_str(), segments, &mut found));
@@ -114,17 +115,17 @@ impl Expected {
         (!found.is_empty()).then_some(Self(found))
     }
 
-    /// Whether it is known of an operation that its answer holds secrets, and so that it is JSON.
+    /// Returns whether it is known of an operation that its answer holds secrets, and so that it is JSON.
     pub(super) fn documented(&self) -> bool {
         self.0.iter().any(|found| found.known.is_some_and(|known| known.documented))
     }
 
-    /// Whether the request makes a secret.
+    /// Returns whether the request makes a secret.
     pub(crate) fn makes(&self, body: &[u8]) -> bool {
         self.0.iter().any(|found| found.makes(body))
     }
 
-    /// Says what it makes a secret of.
+    /// Returns what the secret belongs to that it makes.
     pub(super) fn subject(&self) -> String {
         let making = self.0.iter().find(|found| !found.made().is_empty() || !found.may_make().is_empty());
         making.map_or_else(String::new, |found| owner(&found.above, &found.id))
@@ -152,8 +153,8 @@ pub(crate) fn named(method: &str, path: &str) -> Vec<String> {
     names
 }
 
-/// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere. Parameters of
-/// the path stand in braces.
+/// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere.
+/// Parameters of the path stand in braces.
 pub(crate) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
     if !["POST", "PUT", "PATCH"].contains(&method) {
         return Vec::new();
@@ -164,7 +165,7 @@ pub(crate) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
     known.flat_map(|known| known.members).collect()
 }
 
-/// Shows each reading of a path below `/api/v2`, and tells whether all were known.
+/// Shows each reading of a path below `/api/v2`, and returns whether all were known.
 fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
     let mut below = |segments: &[&str]| match segments {
         [api, version, segments @ ..]
@@ -185,7 +186,7 @@ fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
     known
 }
 
-/// Adds the secrets of the operations that a request may be, and tells whether it may be one at all.
+/// Adds the secrets of the operations that a request may be, and returns whether it may be one at all.
 fn find(method: &str, segments: &[&str], found: &mut Vec<Found>) -> bool {
     let key = (method, segments.len());
     let begin = OPERATIONS.partition_point(|operation| (operation.method, operation.path.len()) < key);

@@ -1,8 +1,9 @@
-//! The way of a connection's new secrets into its sink.
+//! The delivery of a tenant's new secrets to its sink.
 //!
-//! From the moment that a request may make a secret until the sink has it, one turn is held: two rotations of the same
+//! From the moment that a request may make a secret until the sink has it, one lock is held: two rotations of the same
 //! application never overtake each other, so an older secret cannot end up over a newer one. A secret is written down
-//! here before the sink is asked, and struck out when the sink has it; a sink that fails, hangs or panics leaves it here.
+//! here before the sink is asked, and struck out when the sink has it; a sink that fails, hangs or panics leaves it
+//! here.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -82,7 +83,7 @@ impl Deliveries {
         SecretName::new(&self.tenant, above, id, member)
     }
 
-    /// Waits for the turn of a request that makes a secret. Without a sink that is ready there is none.
+    /// Waits until a request that makes a secret may be sent: one at a time, and only with a sink that is ready.
     pub async fn begin(&self) -> Result<DeliveryGuard, Denial> {
         let denied = |rule, remedy| Denial::new(rule).or(remedy);
         let sink = self.sink.as_ref().ok_or_else(|| denied(DeniedBy::NoSecretSink, Remedy::SetSecretSink))?;
@@ -109,7 +110,7 @@ impl Deliveries {
             let mut kept = self.lock();
             // What waits under this name was replaced by this one.
             kept.retain(|other| other.name != name);
-            let problem = "the sink was given it and has not answered".to_owned();
+            let problem = "the sink has not answered yet".to_owned();
             kept.push(Kept { name: name.clone(), secret: secret.clone(), problem });
         }
         self.put(guard.sink.0.as_ref(), &name, &secret).await

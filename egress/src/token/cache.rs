@@ -1,9 +1,9 @@
 //! Tokens of one tenant: fetched once for any number of callers, renewed before they expire.
 //!
 //! The fetch runs in a task of its own. A caller who waits for it may be stopped at any moment; the others who wait
-//! must not lose their token by that. A refusal reaches everyone who waited, and for a while everyone who comes later: the
-//! token endpoint has a limit of its own, which the tenant's log-ins share, and a component that is refused a token can ask
-//! for one as often as it likes.
+//! must not lose their token by that. A refusal reaches everyone who waited, and for a while everyone who comes later:
+//! the token endpoint has a limit of its own, which the tenant's log-ins share, and a component that is refused a token
+//! can ask for one as often as it likes.
 
 use std::{
     fmt,
@@ -129,7 +129,7 @@ impl TokenCache {
     }
 }
 
-/// Says how long an answer of the token endpoint stands: only where asking again at once would be answered the same.
+/// Returns how long an answer of the token endpoint stands: only where asking again at once would be answered the same.
 fn kept_for(error: &TokenError) -> Option<Duration> {
     let TokenError::Refused(refusal) = error else { return None };
     if !matches!(
