@@ -27,7 +27,7 @@ use crate::{
 /// assert_eq!(denial.remedy(), Some(&Remedy::AllowWriting));
 /// assert_eq!(
 ///     denial.to_string(),
-///     "DELETE /api/v2/users/auth0%7C1 may write, and the policy is read-only; to allow it, set `read_only` to false"
+///     "DELETE /api/v2/users/auth0|1 may write, and the policy is read-only; to allow it, set `read_only` to false"
 /// );
 /// # Ok::<(), auth0_policy::policy::PolicyError>(())
 /// ```
