@@ -66,7 +66,7 @@ const CALL: &[Shape] = &[
     ("secrets_undelivered", false, Value::is_u64),
 ];
 const OF_AN_ERROR: &[Shape] = &[
-    ("error", false, Value::is_string),
+    ("code", false, Value::is_string),
     ("status", true, Value::is_u64),
     ("error_code", true, Value::is_string),
     ("request_id", true, Value::is_string),
@@ -133,9 +133,9 @@ async fn a_record_says_who_did_what_and_how_it_came_out_and_nothing_of_input_or_
     let records = memory.all();
     records.iter().for_each(check_record);
     let outcomes: Vec<(&Value, &Value, Option<&Value>)> =
-        records.iter().map(|record| (&record["action"], &record["outcome"], record.get("error"))).collect();
+        records.iter().map(|record| (&record["action"], &record["outcome"], record.get("code"))).collect();
     assert_eq!(outcomes[..3].iter().map(|(_, outcome, _)| *outcome).collect::<Vec<_>>(), ["done"; 3]);
-    assert_eq!(outcomes[3], (&json!("get-user"), &json!("error"), Some(&json!("missing"))));
+    assert_eq!(outcomes[3], (&json!("get-user"), &json!("error"), Some(&json!("not-found"))));
     assert_eq!(outcomes[5].2, Some(&json!("invalid-input")));
     assert_eq!(outcomes[6].0, "(invalid)");
     assert_eq!(records.len(), 7);
@@ -257,7 +257,7 @@ async fn requests_that_had_no_token_or_no_connection_are_in_the_record_as_not_se
     check_record(&record);
     let request = &record["requests"][0];
     assert_eq!((&request["sent"], &request["error"]), (&json!(false), &json!("no-token")));
-    assert_eq!(record["error"], "unauthenticated");
+    assert_eq!(record["code"], "unauthenticated");
 }
 
 #[derive(Debug)]
@@ -277,7 +277,7 @@ async fn a_sink_that_cannot_keep_a_record_lets_nothing_be_done() {
     let connection = tenant.connect(|settings| settings.audit(Arc::new(Full))).await;
     let error = auth0_tests::refused(&connection, "create-user", newcomer("new@acme.example")).await;
     assert!(
-        error.kind == auth0_host::ErrorKind::PolicyDenied && error.message.contains("no space left"),
+        error.code == auth0_host::ErrorCode::PolicyDenied && error.message.contains("no space left"),
         "{error}"
     );
     assert_eq!(tenant.lines(), [""; 0]);
@@ -373,7 +373,7 @@ async fn a_command_that_is_interrupted_leaves_its_record() {
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         let said: Said =
             tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap().into();
-        assert_eq!((said.code, &said.error()["kind"]), (Some(130), &json!("interrupted")), "{said:#?}");
+        assert_eq!((said.code, &said.error()["code"]), (Some(130), &json!("interrupted")), "{said:#?}");
         let records = folder.records();
         records.iter().for_each(check_record);
         assert_eq!((records.len(), &records[0]["stopped"]), (1, &json!("closed")), "{signal}: {records:#?}");
@@ -384,7 +384,7 @@ async fn a_command_that_is_interrupted_leaves_its_record() {
 async fn an_audit_file_that_cannot_be_written_stops_a_command_before_it_does_anything() {
     let tenant = OfflineTenant::start().await;
     let said = say(on(&tenant, &["--audit", "/no/such/folder/audit", "run", "list-roles"])).await;
-    assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{said:#?}");
+    assert_eq!((said.code, &said.error()["code"]), (Some(2), &json!("usage")), "{said:#?}");
     assert!(said.err.contains("/no/such/folder/audit"), "{said:#?}");
     assert_eq!(tenant.lines(), [""; 0]);
 }

@@ -40,7 +40,7 @@ fn actions(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
     let own = tenant.emulator.client_id();
     vec![
         ("test-connection", json!({})),
-        ("list-users", json!({"per_page": 2})),
+        ("list-users", json!({"limit": 2})),
         ("list-applications", json!({})),
         ("get-application", json!({"client_id": own})),
         ("rotate-client-secret", json!({"client_id": tenant.application("Acme Billing")})),

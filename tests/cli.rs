@@ -79,8 +79,8 @@ async fn an_error_of_the_action_is_json_on_stderr_and_exit_code_1() {
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
     let error = said.error();
     assert_eq!(
-        (&error["kind"], &error["status"], &error["error_code"]),
-        (&json!("missing"), &json!(404), &json!("inexistent_user"))
+        (&error["code"], &error["status"], &error["error_code"]),
+        (&json!("not-found"), &json!(404), &json!("inexistent_user"))
     );
     assert!(error["message"].is_string() && error["request_id"].is_string(), "{error}");
     tenant.control.set_scopes(&["read:roles"]);
@@ -121,7 +121,7 @@ async fn the_secret_can_come_from_a_file() {
     let tenant = OfflineTenant::start().await;
     let folder = Folder::new("secret");
     let file = folder.file("secret", &format!("{}\n", tenant.emulator.client_secret()));
-    let mut command = on(&tenant, &["--client-secret-file", &file, "run", "list-roles", "per_page=1"]);
+    let mut command = on(&tenant, &["--client-secret-file", &file, "run", "list-roles", "limit=1"]);
     command.env_remove("AUTH0_CLIENT_SECRET");
     let said = say(command).await;
     assert_eq!(said.code, Some(0), "{said:#?}");
@@ -139,7 +139,7 @@ async fn a_secret_file_that_others_can_read_is_refused_and_nothing_is_sent() {
         let mut command = on(&tenant, &[option, &file, "run", "list-roles"]);
         command.env_remove("AUTH0_CLIENT_SECRET");
         let said = say(command).await;
-        assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{said:#?}");
+        assert_eq!((said.code, &said.error()["code"]), (Some(2), &json!("usage")), "{said:#?}");
         assert!(said.err.contains("chmod 600") && said.err.contains(option), "{said:#?}");
         assert!(!said.all().contains(tenant.emulator.client_secret()));
     }
@@ -154,13 +154,13 @@ async fn a_token_and_a_private_key_can_come_from_files_too() {
     let mut command = on(&tenant, &["--token-file", &token, "run", "list-roles"]);
     command.env_remove("AUTH0_CLIENT_SECRET");
     let said = say(command).await;
-    assert_eq!((said.code, &said.error()["kind"]), (Some(1), &json!("unauthenticated")), "{said:#?}");
+    assert_eq!((said.code, &said.error()["code"]), (Some(1), &json!("unauthenticated")), "{said:#?}");
     assert_eq!(tenant.only().header("authorization"), Some("[masked]"), "the token was sent");
     let pem = folder.file("key.pem", &auth0_tests::keys::Pair::generate().private_pem());
     let mut command = on(&tenant, &["run", "list-roles"]);
     command.env_remove("AUTH0_CLIENT_SECRET").env("AUTH0_PRIVATE_KEY_FILE", &pem);
     let said = say(command).await;
-    assert_eq!(said.error()["kind"], "unauthenticated", "no key is registered: {said:#?}");
+    assert_eq!(said.error()["code"], "unauthenticated", "no key is registered: {said:#?}");
     let requests = tenant.control.requests();
     let form = requests.last().unwrap().body.clone().unwrap();
     assert!(form.get("client_assertion").is_some(), "{form}");
@@ -217,7 +217,7 @@ fn a_host_that_cannot_do_its_part_is_exit_code_3() {
     for file in [junk.as_str(), module.as_str(), "/no/such/file.wasm", "/dev/null"] {
         let said = said(&["--emulator", "--component", file, "run", "list-users"]);
         assert_eq!(said.code, Some(3), "{file}: {said:#?}");
-        assert_eq!(said.error()["kind"], "host", "{file}");
+        assert_eq!(said.error()["code"], "host", "{file}");
     }
 }
 
@@ -226,7 +226,7 @@ fn an_address_where_nothing_listens_is_unreachable_and_not_a_crash() {
     let mut command = auth0_host();
     command.args(["--domain", "acme.auth0.com", "--base-url", "http://127.0.0.1:1", "run", "list-users"]);
     let said = run(command.env("AUTH0_TOKEN", "a.b.c").env("AUTH0_MAX_RETRIES", "0"));
-    assert_eq!((said.code, &said.error()["kind"]), (Some(1), &json!("unreachable")), "{said:#?}");
+    assert_eq!((said.code, &said.error()["code"]), (Some(1), &json!("unreachable")), "{said:#?}");
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn an_input_of_50_megabytes_is_refused_and_not_sent() {
     let file = folder.file("large.json", &input.to_string());
     let said = say(on(&tenant, &["run", "create-user", "--input", &format!("@{file}")])).await;
     assert!(said.err.len() < 5_000, "the input is not printed back");
-    assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{}", said.err);
+    assert_eq!((said.code, &said.error()["code"]), (Some(2), &json!("usage")), "{}", said.err);
     assert!(said.err.contains("more than 4000000 bytes"), "{}", said.err);
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -350,7 +350,7 @@ fn the_offline_tenant_tells_how_to_reach_it_serves_and_ends_cleanly() {
     for signal in ["-INT", "-TERM"] {
         let server = Server::start(&[]);
         assert_eq!(server.text("audience"), format!("https://{}/api/v2/", server.text("domain")));
-        let said = server.client(&["run", "list-users", "per_page=1", "include_totals=true"]);
+        let said = server.client(&["run", "list-users", "limit=1", "include_totals=true"]);
         assert_eq!((said.code, &said.json()["total"]), (Some(0), &json!(12)), "{said:#?}");
         let url = server.text("base_url").to_owned();
         assert_eq!(server.end(signal), Some(0), "{signal}");
@@ -366,10 +366,10 @@ fn the_offline_tenant_speaks_tls_with_an_authority_that_can_be_given_on() {
     let ca = folder.file("ca.pem", "");
     let server = Server::start(&["--tls", "--ca-out", &ca]);
     assert!(server.text("base_url").starts_with("https://localhost:"));
-    let said = server.client(&["--ca-cert", &ca, "run", "list-roles", "per_page=1"]);
+    let said = server.client(&["--ca-cert", &ca, "run", "list-roles", "limit=1"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
-    let said = server.client(&["run", "list-roles", "per_page=1"]);
-    assert_eq!((said.code, &said.error()["kind"]), (Some(1), &json!("unreachable")), "{said:#?}");
+    let said = server.client(&["run", "list-roles", "limit=1"]);
+    assert_eq!((said.code, &said.error()["code"]), (Some(1), &json!("unreachable")), "{said:#?}");
     assert_eq!(server.end("-INT"), Some(0));
 }
 

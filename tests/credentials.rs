@@ -90,7 +90,7 @@ async fn a_token_request_that_is_lost_leaves_a_write_unsent_and_says_so() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).at("/oauth/token"));
     let error = tenant.refused("create-user", newcomer("new@acme.example")).await;
-    assert_eq!(error.kind, auth0_host::ErrorKind::Unreachable, "{error}");
+    assert_eq!(error.code, auth0_host::ErrorCode::Unreachable, "{error}");
     assert_eq!(tenant.lines(), [""; 0]);
 }
 
@@ -159,6 +159,6 @@ async fn over_tls_the_certificate_is_checked_and_the_given_authority_trusted() {
     assert!(versions.iter().all(|version| version == "HTTP/2.0"), "{versions:?}");
     let doubting = host().tenant(settings(&emulator).max_retries(0)).await.unwrap();
     let error = auth0_tests::refused(&doubting, "create-user", newcomer("new@acme.example")).await;
-    assert_eq!(error.kind, auth0_host::ErrorKind::Unreachable, "{error}");
+    assert_eq!(error.code, auth0_host::ErrorCode::Unreachable, "{error}");
     assert_eq!(emulator.control().user_by_email("new@acme.example"), None);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{ApiKeyProvider, CallOptions, Credentials, Error, ErrorKind, Host, Settings};
+use auth0_host::{ApiKeyProvider, CallOptions, Credentials, Error, ErrorCode, Host, Settings};
 use auth0_tests::{OfflineTenant, at_its_deadline, encoded, line, newcomer, refused};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,7 +27,7 @@ async fn a_wrong_secret_is_unauthenticated_and_no_request_is_made() {
         .connect(|settings| settings.credentials(Credentials::client_secret(id, "canary-secret")))
         .await;
     let error = refused(&wrong, "get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Unauthenticated, Some(401)));
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -40,7 +40,7 @@ async fn an_application_without_a_grant_is_told_apart_from_a_wrong_secret() {
     let ungranted =
         tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, secret))).await;
     let error = refused(&ungranted, "get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!(error.kind, ErrorKind::Unauthenticated, "{error}");
+    assert_eq!(error.code, ErrorCode::Unauthenticated, "{error}");
     assert!(error.message.contains("(403)"), "the tenant's own status is told: {error}");
     assert!(error.message.contains("client-grant"), "the tenant says what to do: {error}");
 }
@@ -51,7 +51,7 @@ async fn an_expired_token_that_cannot_be_renewed_is_unauthenticated() {
     tenant.control.inject(Fault::new(FaultKind::ExpiredToken));
     let fixed = tenant.connect(|settings| settings.credentials(Credentials::token("a.b.c"))).await;
     let error = refused(&fixed, "get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Unauthenticated, Some(401)));
     assert_eq!(tenant.seen().len(), 1);
 }
 
@@ -60,7 +60,7 @@ async fn a_missing_credential_is_unauthenticated() {
     let tenant = OfflineTenant::start().await;
     let bare = tenant.connect(|settings| settings.credentials(Credentials::none())).await;
     let error = refused(&bare, "get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Unauthenticated, Some(401)));
 }
 
 #[tokio::test]
@@ -77,7 +77,11 @@ async fn a_lack_of_scopes_names_the_scopes_that_would_do() {
         ("create-password-change-ticket", json!({"user_id": id}), &["create:user_tickets"]),
     ] {
         let error = tenant.refused(action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Forbidden, Some(403)), "{action}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InsufficientScope, Some(403)),
+            "{action}: {error}"
+        );
         assert_eq!(error.error_code.as_deref(), Some("insufficient_scope"));
         for scope in scopes {
             assert!(error.scopes.iter().any(|found| found == scope), "{action}: {:?}", error.scopes);
@@ -100,7 +104,7 @@ async fn a_plan_that_lacks_the_feature_is_forbidden_without_scopes() {
         .at("/api/v2/users"),
     );
     let error = tenant.refused("list-user-sessions", json!({"user_id": "auth0|x"})).await;
-    assert_eq!((error.kind, error.scopes.len()), (ErrorKind::Forbidden, 0));
+    assert_eq!((&error.code, error.scopes.len()), (&ErrorCode::Forbidden, 0));
     assert_eq!(error.error_code.as_deref(), Some("insufficient_entitlement"));
 }
 
@@ -118,13 +122,13 @@ async fn a_429_beyond_the_deadline_is_throttled_with_the_time_to_wait() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(3600), None)).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, Some(429)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::RateLimited, Some(429)));
     assert_eq!(error.retry_after_ms, Some(3_600_000));
     assert_eq!(tenant.seen().len(), 1, "waiting for longer than the deadline is the engine's to do");
     tenant.control.clear_faults();
     tenant.control.reset_counters();
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!(error.kind, ErrorKind::RateLimited);
+    assert_eq!(error.code, ErrorCode::RateLimited);
     assert_eq!(tenant.seen().len(), 0, "the connection has been told: nobody asks again before that");
     let another = tenant.connect(|settings| settings).await;
     tenant.control.inject(Fault::new(throttle(None, Some(600))).at("/api/v2/"));
@@ -138,7 +142,7 @@ async fn a_tenant_that_stays_throttled_is_asked_three_times() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(0), None)).at("/api/v2/"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!(error.kind, ErrorKind::RateLimited);
+    assert_eq!(error.code, ErrorCode::RateLimited);
     assert_eq!(tenant.seen().len(), 3);
     let once = tenant.connect(|settings| settings.max_retries(0)).await;
     tenant.control.reset_counters();
@@ -151,7 +155,7 @@ async fn a_throttled_token_endpoint_is_throttled_and_nothing_was_changed() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(throttle(Some(3600), None)).at("/oauth/token"));
     let error = tenant.refused("create-user", newcomer(NEW)).await;
-    assert_eq!((error.kind, error.retry_after_ms), (ErrorKind::RateLimited, Some(3_600_000)), "{error}");
+    assert_eq!((&error.code, error.retry_after_ms), (&ErrorCode::RateLimited, Some(3_600_000)), "{error}");
     assert_eq!(tenant.lines(), [""; 0]);
 }
 
@@ -167,7 +171,7 @@ async fn a_5xx_is_repeated_for_reads_and_deletes_and_never_for_post_and_patch() 
         let tenant = OfflineTenant::tuned(Seed::demo(), |settings| settings.max_retries(1)).await;
         tenant.control.inject(Fault::new(status(503)).at("/api/v2/"));
         let error = tenant.refused(action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Unavailable, Some(503)), "{action}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::Unavailable, Some(503)), "{action}: {error}");
         assert_eq!(tenant.seen().len(), requests, "{action}");
     }
 }
@@ -187,7 +191,7 @@ async fn a_create_whose_answer_is_lost_is_unknown_and_not_repeated() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("POST", "/api/v2/users"));
     let error = tenant.refused("create-user", newcomer(NEW)).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::OutcomeUnknown, None), "{error}");
+    assert_eq!((&error.code, error.status), (&ErrorCode::OutcomeUnknown, None), "{error}");
     assert_eq!(line(&tenant.only()), "POST /api/v2/users");
     assert!(tenant.control.user_by_email(NEW).is_some(), "it had happened, which nobody could know");
 }
@@ -206,7 +210,7 @@ async fn a_write_behind_a_gateway_that_gave_up_is_unknown() {
             .on("POST", "/api/v2/users"),
         );
         let error = tenant.refused("create-user", newcomer(NEW)).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::OutcomeUnknown, Some(code)), "{error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::OutcomeUnknown, Some(code)), "{error}");
         assert_eq!(tenant.seen().len(), 1);
         assert!(tenant.control.user_by_email(NEW).is_some());
     }
@@ -218,7 +222,7 @@ async fn a_write_whose_answer_is_cut_or_no_json_is_unknown() {
         let tenant = OfflineTenant::start().await;
         tenant.control.inject(Fault::new(kind.clone()).on("POST", "/api/v2/users"));
         let error = tenant.refused("create-user", newcomer(NEW)).await;
-        assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{kind:?}: {error}");
+        assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{kind:?}: {error}");
         assert_eq!(tenant.seen().len(), 1, "{kind:?}");
     }
 }
@@ -229,7 +233,7 @@ async fn a_patch_whose_answer_is_lost_is_unknown() {
     let id = tenant.user("mira.olsen@acme.example");
     tenant.control.inject(Fault::new(FaultKind::ResetAfterReadUnprocessed).on("PATCH", "/api/v2/users"));
     let error = tenant.refused("block-user", json!({"user_id": id})).await;
-    assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
+    assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{error}");
     assert_eq!(tenant.lines(), [format!("PATCH /api/v2/users/{}", encoded(&id))]);
     assert_eq!(tenant.stored(&id).get("blocked"), None, "it had not happened, which nobody could know");
 }
@@ -256,7 +260,7 @@ async fn a_read_that_is_lost_each_time_is_unreachable() {
     let tenant = OfflineTenant::start().await;
     tenant.control.inject(Fault::new(FaultKind::ResetAfterRead).on("GET", "/api/v2/users"));
     let error = tenant.refused("get-user", json!({"user_id": "auth0|x"})).await;
-    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+    assert_eq!(error.code, ErrorCode::Unreachable, "{error}");
     assert_eq!(tenant.seen().len(), 3);
 }
 
@@ -268,7 +272,7 @@ async fn an_address_where_nothing_listens_is_unreachable_for_writes_too() {
         .await;
     for (action, input) in [("get-user", json!({"user_id": "auth0|x"})), ("create-user", newcomer(NEW))] {
         let error = refused(&nowhere, action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Unreachable, None), "{action}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::Unreachable, None), "{action}: {error}");
     }
     let token = tenant
         .connect(|settings| {
@@ -279,15 +283,15 @@ async fn an_address_where_nothing_listens_is_unreachable_for_writes_too() {
         })
         .await;
     let error = refused(&token, "create-user", newcomer(NEW)).await;
-    assert_eq!(error.kind, ErrorKind::Unreachable, "nothing was sent: {error}");
+    assert_eq!(error.code, ErrorCode::Unreachable, "nothing was sent: {error}");
 }
 
 #[tokio::test]
 async fn a_tenant_that_does_not_answer_in_time_ends_at_the_deadline() {
     let id = "auth0|507f1f77bcf86cd799439011";
     for (action, input, kind) in [
-        ("get-user", json!({"user_id": id}), ErrorKind::Unreachable),
-        ("create-user", newcomer(NEW), ErrorKind::OutcomeUnknown),
+        ("get-user", json!({"user_id": id}), ErrorCode::Unreachable),
+        ("create-user", newcomer(NEW), ErrorCode::OutcomeUnknown),
     ] {
         let (tenant, outcome) = at_its_deadline(|| async {
             let tenant = OfflineTenant::start().await;
@@ -298,7 +302,7 @@ async fn a_tenant_that_does_not_answer_in_time_ends_at_the_deadline() {
         })
         .await;
         let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
-        assert_eq!(error.kind, kind, "{action}: {error}");
+        assert_eq!(error.code, kind, "{action}: {error}");
         assert_eq!(tenant.seen().len(), 1, "{action}: past its deadline nothing is repeated");
     }
 }
@@ -317,22 +321,22 @@ async fn an_answer_that_is_no_json_is_other_for_a_read() {
     tenant.control.inject(Fault::new(FaultKind::Malformed).at("/api/v2/"));
     let id = tenant.user("mira.olsen@acme.example");
     let error = tenant.refused("get-user", json!({"user_id": id})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Other, Some(200)), "{error}");
+    assert_eq!((&error.code, error.status), (&ErrorCode::UnexpectedAnswer, Some(200)), "{error}");
 }
 
 #[tokio::test]
 async fn an_error_page_of_a_proxy_is_told_by_its_status() {
     let tenant = OfflineTenant::start().await;
     for (code, kind) in [
-        (400, ErrorKind::Rejected),
-        (404, ErrorKind::NotFound),
-        (409, ErrorKind::Conflict),
-        (413, ErrorKind::InvalidInput),
-        (414, ErrorKind::InvalidInput),
-        (418, ErrorKind::Rejected),
-        (302, ErrorKind::Other),
-        (500, ErrorKind::OutcomeUnknown),
-        (503, ErrorKind::Unavailable),
+        (400, ErrorCode::Rejected),
+        (404, ErrorCode::NotFound),
+        (409, ErrorCode::Conflict),
+        (413, ErrorCode::InvalidInput),
+        (414, ErrorCode::InvalidInput),
+        (418, ErrorCode::Rejected),
+        (302, ErrorCode::UnexpectedAnswer),
+        (500, ErrorCode::OutcomeUnknown),
+        (503, ErrorCode::Unavailable),
     ] {
         tenant.control.clear_faults();
         let body = Some("<html>nope</html>".to_owned());
@@ -341,7 +345,7 @@ async fn an_error_page_of_a_proxy_is_told_by_its_status() {
                 .on("POST", "/api/v2/users"),
         );
         let error = tenant.refused("create-user", newcomer(NEW)).await;
-        assert_eq!((error.kind, error.status), (kind, Some(code)), "{error}");
+        assert_eq!((&error.code, error.status), (&kind, Some(code)), "{error}");
     }
 }
 
@@ -377,7 +381,7 @@ async fn a_redirect_is_not_followed() {
         })
         .await;
     let error = refused(&through, "list-users", json!({})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Other, Some(307)), "{error}");
+    assert_eq!((&error.code, error.status), (&ErrorCode::UnexpectedAnswer, Some(307)), "{error}");
     assert_eq!(tenant.lines(), [""; 0], "the token did not go where a redirect pointed");
 }
 
@@ -409,7 +413,7 @@ async fn a_destination_that_policy_does_not_allow_is_denied_and_nothing_leaves()
     let outcome = connection.call("send-email", input).await;
     let error = outcome.result.unwrap_err();
     let Error::Action(error) = error else { panic!("not the action's error: {error:?}") };
-    assert_eq!((error.kind, error.status), (ErrorKind::PolicyDenied, None), "{error}");
+    assert_eq!((&error.code, error.status), (&ErrorCode::PolicyDenied, None), "{error}");
     let record = outcome.requests.last().unwrap();
     assert!(record.authority.starts_with("api.resent.com") && record.status.is_none(), "{record:?}");
     assert!(record.error.as_ref().unwrap().contains("denied"), "{record:?}");

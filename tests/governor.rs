@@ -7,14 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Emulator, Plan, Seed};
-use auth0_host::{CallOptions, Error, ErrorKind, RatePlan, Settings, Tenant};
+use auth0_host::{CallOptions, Error, ErrorCode, RatePlan, Settings, Tenant};
 use auth0_tests::{eventually, host, settings};
 use serde_json::json;
 
 const CALLERS: usize = 50;
 const CALLS: usize = 200;
 /// Far more than the 100 s that 200 calls take at 2 per second.
-const PATIENCE: Duration = Duration::from_secs(600);
+const AMPLE_DEADLINE: Duration = Duration::from_secs(600);
 
 async fn tenant(plan: Plan, tune: impl FnOnce(Settings) -> Settings) -> (Emulator, Tenant) {
     let emulator = Emulator::builder().seed(Seed::demo()).plan(plan).start().await.unwrap();
@@ -105,7 +105,8 @@ struct Run {
 /// Makes 200 calls from 50 callers, and compares what the server counted with what it allows.
 async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
     // The connection is not told the plan: the first answer tells.
-    let (emulator, connection) = tenant(plan, |settings| settings.deadline(PATIENCE).max_retries(0)).await;
+    let (emulator, connection) =
+        tenant(plan, |settings| settings.deadline(AMPLE_DEADLINE).max_retries(0)).await;
     let meter = StallMeter::start();
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
@@ -115,7 +116,7 @@ async fn run(plan: Plan, burst: f64, per_second: f64) -> Run {
                     match connection.run("list-roles", json!({})).await {
                         Ok(_) => {}
                         // Counted below, where the tenant saw it.
-                        Err(Error::Action(error)) if error.kind == ErrorKind::RateLimited => {}
+                        Err(Error::Action(error)) if error.code == ErrorCode::RateLimited => {}
                         Err(error) => panic!("{error:?}"),
                     }
                 }
@@ -193,7 +194,7 @@ async fn a_tenant_s_first_answer_tells_its_plan() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_cannot_wait_ends_at_once_and_says_when_to_come_back() {
-    let plan = |settings: Settings| settings.rate_plan(RatePlan::Free).deadline(PATIENCE);
+    let plan = |settings: Settings| settings.rate_plan(RatePlan::Free).deadline(AMPLE_DEADLINE);
     let (emulator, connection) = tenant(Plan::Free, plan).await;
     // Fifty and more wait, 25 s in all; then somebody comes who has 15 s. Even 5 s later there are too many before it.
     let waiting: Vec<_> = (0..60)
@@ -205,8 +206,8 @@ async fn a_call_that_cannot_wait_ends_at_once_and_says_when_to_come_back() {
     eventually("they wait", || connection.stats().rate_waits >= 50).await;
     let options = CallOptions::new().deadline(Duration::from_secs(15));
     let outcome = connection.call_with("create-role", json!({"name": "Auditor"}), options).await;
-    let Err(Error::Action(error)) = outcome.result else { panic!("throttled") };
-    assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, Some(429)));
+    let Err(Error::Action(error)) = outcome.result else { panic!("rate-limited") };
+    assert_eq!((&error.code, error.status), (&ErrorCode::RateLimited, Some(429)));
     assert!(error.message.contains("requests wait for it"), "{}", error.message);
     // Not before its own deadline: it has been told that its turn comes later.
     let after = error.retry_after_ms.unwrap();

@@ -16,7 +16,7 @@ use auth0_tests::{DATABASE, OfflineTenant, PASSWORD};
 use serde_json::{Value, json};
 
 /// How long to wait for a word on the screen before the test is given up. Nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 const BACKSPACE: &str = "\x7f";
 const CTRL_C: &str = "\x03";
@@ -87,7 +87,7 @@ impl Session {
                 return self;
             }
             assert!(
-                !ended && begun.elapsed() < PATIENCE,
+                !ended && begun.elapsed() < SESSION_TIMEOUT,
                 "no `{wanted}` after the first {} bytes of {screen}",
                 self.read
             );
@@ -192,7 +192,7 @@ async fn what_a_policy_refuses_is_not_asked_for() {
     let arguments = ["--policy", "examples/policy.toml", "run", "delete-user", "--interactive"];
     let (code, screen, _) = Session::start(&tenant, "denied", &arguments).end();
     assert_eq!(code, Some(1), "{screen}");
-    assert!(screen.contains(r#""kind":"denied""#) && !screen.contains("user_id:"), "{screen}");
+    assert!(screen.contains(r#""code":"policy-denied""#) && !screen.contains("user_id:"), "{screen}");
     assert!(tenant.control.requests().is_empty());
 }
 
@@ -203,7 +203,7 @@ fn without_a_terminal_it_is_refused_with_what_to_do() {
         (&["--emulator", "run", "get-user", "--interactive", "--input", "-"], "stdin"),
     ] {
         let said = run(auth0_host().args(arguments));
-        assert_eq!((said.code, &said.error()["kind"]), (Some(2), &json!("usage")), "{said:#?}");
+        assert_eq!((said.code, &said.error()["code"]), (Some(2), &json!("usage")), "{said:#?}");
         assert!(said.err.contains(hint), "{said:#?}");
     }
 }

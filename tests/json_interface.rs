@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use auth0_emulator::Seed;
-use auth0_host::{Effect, Error, ErrorKind, Json};
+use auth0_host::{Effect, Error, ErrorCode, Json};
 use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, curated, host, program};
 use serde_json::{Map, Value, json};
 
@@ -39,7 +39,7 @@ const ACTIONS: [&str; 46] = [
     "create-role",
     "update-role",
     "delete-role",
-    "get-user-roles",
+    "list-user-roles",
     "assign-user-roles",
     "remove-user-roles",
     "list-role-users",
@@ -191,8 +191,8 @@ async fn unknown_missing_and_mistyped_properties_are_refused_by_name_before_any_
         let refuse = async |input: Map<String, Value>, name: &str| {
             let error = tenant.refused(id, Value::Object(input.clone())).await;
             assert_eq!(
-                (error.kind, error.status),
-                (ErrorKind::InvalidInput, None),
+                (&error.code, error.status),
+                (&ErrorCode::InvalidInput, None),
                 "{id} {input:?}: {error}"
             );
             assert!(error.message.contains(name), "{id}: `{name}` is not named: {error}");
@@ -212,7 +212,7 @@ async fn unknown_missing_and_mistyped_properties_are_refused_by_name_before_any_
             let mut wrong = least.clone();
             wrong.insert(name.clone(), mistyped(property));
             let error = tenant.refused(id, Value::Object(wrong)).await;
-            assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{id} {name}: {error}");
+            assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{id} {name}: {error}");
         }
     }
     assert_eq!(tenant.lines(), [""; 0]);
@@ -262,7 +262,7 @@ async fn nested_properties_are_closed_too() {
         ),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{input}: {error}");
         assert!(error.message.contains(&format!("`{name}`")), "{error}");
         assert!(!error.message.contains(PASSWORD), "{error}");
     }
@@ -274,14 +274,14 @@ async fn an_action_that_does_not_exist_is_missing_with_a_hint() {
     let tenant = OfflineTenant::start().await;
     for asked in ["getUser", "get_user", "user.get", "Get-User"] {
         let error = tenant.refused(asked, json!({})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, None));
+        assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, None));
         assert!(error.message.contains("get-user"), "{asked}: {error}");
     }
     for asked in ["", "..", "quux", "run-action"] {
-        assert_eq!(tenant.refused(asked, json!({})).await.kind, ErrorKind::NotFound, "{asked}");
+        assert_eq!(tenant.refused(asked, json!({})).await.code, ErrorCode::NotFound, "{asked}");
     }
     let Err(Error::Action(error)) = host().describe("getUser").await else { panic!("described") };
-    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert_eq!(error.code, ErrorCode::NotFound);
     assert_eq!(tenant.lines(), [""; 0]);
 }
 
@@ -291,7 +291,7 @@ async fn an_input_that_is_no_object_is_refused() {
     for input in [json!(null), json!([]), json!("x"), json!(1), json!(true), json!([{"user_id": "auth0|x"}])]
     {
         let error = tenant.refused("get-user", input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{input}: {error}");
     }
 }
 

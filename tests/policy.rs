@@ -1,6 +1,6 @@
 //! What a policy refuses does not reach the tenant, by whichever action it is tried; what it allows works.
 
-use auth0_host::{Effect, Error, ErrorKind, Host, Policy};
+use auth0_host::{Effect, Error, ErrorCode, Host, Policy};
 use auth0_tests::program::{Said, auth0_host, hostile, root, run};
 use auth0_tests::{DATABASE, OfflineTenant, Tree as _, encoded, host, refused, settings};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ async fn a_denied_action_ends_before_it_begins() {
     ] {
         let outcome = tenant.connection.call(action, json!({"user_id": user})).await;
         let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
-        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{action}");
+        assert_eq!(error.code, ErrorCode::PolicyDenied, "{action}");
         assert!(error.message.contains(hint), "{action}: {}", error.message);
         assert!(outcome.requests.is_empty(), "{action}");
     }
@@ -72,7 +72,7 @@ async fn a_custom_request_is_held_to_the_rules_about_requests_and_bodies() {
     ] {
         let error = tenant.refused("custom-request", input.clone()).await;
         assert!(
-            matches!(error.kind, ErrorKind::PolicyDenied | ErrorKind::InvalidInput),
+            matches!(error.code, ErrorCode::PolicyDenied | ErrorCode::InvalidInput),
             "{input}: {error:?}"
         );
     }
@@ -92,7 +92,7 @@ async fn a_curated_action_is_held_to_the_same_and_the_error_says_what_to_change(
     let changes = json!({"user_id": user, "changes": {"nickname": "t"}});
     let outcome = tenant.connection.call("update-user", changes).await;
     let Err(Error::Action(error)) = outcome.result else { panic!("{:?}", outcome.result) };
-    assert_eq!(error.kind, ErrorKind::PolicyDenied);
+    assert_eq!(error.code, ErrorCode::PolicyDenied);
     for part in ["writes `nickname`", "[fields] `PATCH /api/v2/users/{id}` (line 2)", "which allows blocked"]
     {
         assert!(error.message.contains(part), "{part}: {}", error.message);
@@ -113,7 +113,7 @@ async fn a_read_only_connection_reads_and_writes_nothing() {
     for action in host().actions().await.unwrap() {
         if action.effect != Effect::Read && action.id != "custom-request" {
             let error = tenant.refused(&action.id, json!({})).await;
-            assert_eq!(error.kind, ErrorKind::PolicyDenied, "{}", action.id);
+            assert_eq!(error.code, ErrorCode::PolicyDenied, "{}", action.id);
             denied += 1;
         }
     }
@@ -121,7 +121,7 @@ async fn a_read_only_connection_reads_and_writes_nothing() {
     let path = format!("/api/v2/users/{user}");
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         let error = tenant.refused("custom-request", custom(method, &path, Value::Null)).await;
-        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{method}");
+        assert_eq!(error.code, ErrorCode::PolicyDenied, "{method}");
         assert!(error.message.contains("read-only"), "{method}: {}", error.message);
     }
     assert_eq!(tenant.seen().len(), 0);
@@ -145,7 +145,7 @@ async fn no_mail_leaves_where_none_is_allowed_or_another_provider_is() {
         match result {
             Ok(_) => assert_eq!(sent, 1, "{text}"),
             Err(Error::Action(error)) => {
-                assert_eq!((error.kind, sent), (ErrorKind::PolicyDenied, 0), "{text}")
+                assert_eq!((&error.code, sent), (&ErrorCode::PolicyDenied, 0), "{text}")
             }
             Err(error) => panic!("{text}: {error}"),
         }
@@ -178,7 +178,7 @@ async fn the_example_does_what_it_says() {
         ("get-user", json!({"user_id": user})),
         ("list-users", json!({})),
         ("find-users-by-email", json!({"email": PERSON})),
-        ("get-user-roles", json!({"user_id": user})),
+        ("list-user-roles", json!({"user_id": user})),
         ("get-user-blocks", json!({"user_id": user})),
         ("list-user-sessions", json!({"user_id": user})),
         ("list-roles", json!({})),
@@ -203,8 +203,8 @@ async fn the_example_does_what_it_says() {
         ("block-user", json!({"user_id": "auth0|the-break-glass-account"})),
     ] {
         assert_eq!(
-            tenant.refused(action, input.clone()).await.kind,
-            ErrorKind::PolicyDenied,
+            tenant.refused(action, input.clone()).await.code,
+            ErrorCode::PolicyDenied,
             "{action} {input}"
         );
     }
@@ -242,7 +242,7 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
     ] {
         let connection = tenant.connect(|settings| settings.base_url(url.parse().unwrap())).await;
         let error = refused(&connection, "get-user", user.clone()).await;
-        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{url}: {error:?}");
+        assert_eq!(error.code, ErrorCode::PolicyDenied, "{url}: {error:?}");
         assert!(error.message.contains(class), "{url}: {}", error.message);
         assert_eq!(connection.stats().connections_opened, 0, "{url}");
     }
@@ -411,13 +411,17 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
 fn run_takes_the_policy_from_the_option_or_the_environment() {
     let denied = File::new("run", "[actions]\ndeny = ['list-users']");
     let option = said(&["--emulator", "--policy", denied.path(), "run", "list-users"]);
-    assert_eq!((option.code, option.error()["kind"].as_str()), (Some(1), Some("denied")), "{option:?}");
+    assert_eq!(
+        (option.code, option.error()["code"].as_str()),
+        (Some(1), Some("policy-denied")),
+        "{option:?}"
+    );
     let variable =
         run(auth0_host().args(["--emulator", "run", "list-users"]).env("AUTH0_POLICY", denied.path()));
     assert_eq!(variable.code, Some(1), "{variable:?}");
     let bad = File::new("unknown", "[actions]\ndeny = ['destroy-*']");
     let refusal = said(&["--emulator", "--policy", bad.path(), "run", "list-users"]);
-    assert_eq!((refusal.code, refusal.error()["kind"].as_str()), (Some(2), Some("usage")), "{refusal:?}");
+    assert_eq!((refusal.code, refusal.error()["code"].as_str()), (Some(2), Some("usage")), "{refusal:?}");
     let missing = said(&["--emulator", "--policy", "/no/such/file", "run", "list-users"]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
 }

@@ -1,6 +1,6 @@
 //! An application that proves itself by signatures (`private_key_jwt`) instead of a secret, with real keys.
 
-use auth0_host::{Credentials, ErrorKind, Policy, PrivateKey, SigningAlgorithm};
+use auth0_host::{Credentials, ErrorCode, Policy, PrivateKey, SigningAlgorithm};
 use auth0_tests::{OfflineTenant, Tree as _, keys::Pair, refused, text};
 use serde_json::json;
 
@@ -69,7 +69,7 @@ async fn a_key_that_is_not_the_application_s_is_unauthenticated_and_shows_nothin
         let credentials = Credentials::private_key(id, wrong);
         let connection = tenant.connect(|settings| settings.credentials(credentials)).await;
         let error = refused(&connection, "list-roles", json!({})).await;
-        assert_eq!(error.kind, ErrorKind::Unauthenticated, "{why}: {error}");
+        assert_eq!(error.code, ErrorCode::Unauthenticated, "{why}: {error}");
         assert!(!format!("{error:?} {connection:?}").contains("eyJ"), "{why}: an assertion in {error:?}");
     }
 }

@@ -46,7 +46,7 @@ fn inputs(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
         ("create-role", json!({"name": "Auditor"})),
         ("update-role", json!({"role_id": role, "description": "x"})),
         ("delete-role", json!({"role_id": role})),
-        ("get-user-roles", one()),
+        ("list-user-roles", one()),
         ("assign-user-roles", json!({"user_id": user, "role_names": ["Sales"]})),
         ("remove-user-roles", json!({"user_id": user, "role_names": ["Engineer"]})),
         ("list-role-users", json!({"role_id": role, "take": 1})),

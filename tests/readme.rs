@@ -439,7 +439,7 @@ fn the_page_on_embedding_lists_each_error_and_each_remedy() {
     let listed = names(&page);
     for (file, name, least) in [
         ("host/src/error.rs", "Error", 10),
-        ("host/src/error.rs", "ErrorKind", 12),
+        ("host/src/error.rs", "ErrorCode", 12),
         ("policy/src/denial.rs", "Remedy", 20),
     ] {
         let source = read(file);

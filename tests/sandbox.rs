@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    AuditFile, AuditSink, BusyScope, CallOptions, Error, ErrorKind, Host, HostBuilder, InstancePolicy, Limit,
+    AuditFile, AuditSink, BusyScope, CallOptions, Error, ErrorCode, Host, HostBuilder, InstancePolicy, Limit,
     Limits, Settings, Tenant,
 };
 use auth0_tests::{Tree as _, eventually, program, settings};
@@ -492,7 +492,7 @@ async fn an_instance_that_nobody_calls_is_gone_at_its_age() {
 async fn the_host_s_errors_do_not_pass_for_the_action_s() {
     let arena = Arena::new().await;
     let error = arena.attack("no-such-attack", json!({})).await;
-    assert!(matches!(&error, Error::Action(error) if error.kind == ErrorKind::NotFound), "{error:?}");
+    assert!(matches!(&error, Error::Action(error) if error.code == ErrorCode::NotFound), "{error:?}");
     let error = arena.attack("spin", json!({})).await;
     assert!(error.to_string().contains("limit `cpu`"), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use auth0_host::{ActionFilter, ErrorKind, ScopePlan};
+use auth0_host::{ActionFilter, ErrorCode, ScopePlan};
 use auth0_tests::program::{Said, auth0_host, root, run};
 use auth0_tests::{OfflineTenant, host, lines, newcomer};
 use serde_json::{Value, json};
@@ -40,22 +40,22 @@ fn file(name: &str, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_call_whose_scope_is_lacking_is_forbidden_with_the_scope_and_nothing_is_sent() {
+async fn a_call_whose_scope_is_lacking_is_refused_with_the_scope_and_nothing_is_sent() {
     let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:users", "update:users"]);
     let error = tenant.refused("create-user", newcomer("new@acme.example")).await;
     assert_eq!(
-        (error.kind, error.scopes.as_slice()),
-        (ErrorKind::Forbidden, &["create:users".to_owned()][..])
+        (&error.code, error.scopes.as_slice()),
+        (&ErrorCode::InsufficientScope, &["create:users".to_owned()][..])
     );
     assert_eq!((error.status, error.error_code.as_deref()), (Some(403), Some("insufficient_scope")));
     assert!(error.message.contains("nothing was sent"), "{error}");
     let id = tenant.user("mira.olsen@acme.example");
-    let error = tenant.refused("get-user-roles", json!({"user_id": id})).await;
+    let error = tenant.refused("list-user-roles", json!({"user_id": id})).await;
     assert_eq!(error.scopes, ["read:role_members", "read:roles"]);
     assert_eq!(tenant.lines(), [""; 0], "neither action sent anything");
     assert_eq!(tenant.token_requests(), 1, "and one token was enough to know");
-    let outcome = tenant.connection.call("get-user-roles", json!({"user_id": id})).await;
+    let outcome = tenant.connection.call("list-user-roles", json!({"user_id": id})).await;
     let request = outcome.requests.first().expect("it is written down");
     assert!(
         !request.sent && request.error.as_deref().unwrap().contains("lacks read:role_members"),
@@ -78,7 +78,7 @@ async fn a_connection_learns_its_token_s_scopes_and_one_without_credentials_says
     assert_eq!(opaque.granted_scopes().await.unwrap(), None);
     // What says nothing is not checked: the tenant decides.
     let refused = auth0_tests::refused(&opaque, "list-users", json!({})).await;
-    assert_eq!(refused.kind, ErrorKind::Unauthenticated);
+    assert_eq!(refused.code, ErrorCode::Unauthenticated);
     assert_eq!(lines(&tenant.seen()), ["GET /api/v2/users"]);
 }
 
@@ -155,7 +155,7 @@ async fn least_privilege_is_found_in_an_audit_file_and_the_printed_grant_is_enou
     let pair = format!("user_id={id}");
     for arguments in [
         &["--audit", &audit, "run", "get-user", &pair][..],
-        &["--audit", &audit, "run", "get-user-roles", &pair],
+        &["--audit", &audit, "run", "list-user-roles", &pair],
         &["--audit", &audit, "run", "no-such-action"],
     ] {
         say(on(&tenant, arguments)).await;
@@ -163,14 +163,14 @@ async fn least_privilege_is_found_in_an_audit_file_and_the_printed_grant_is_enou
     let said = say(on(&tenant, &["scopes", "--workflow", &audit, "--json"])).await;
     let _ = std::fs::remove_file(&audit);
     let found = said.json();
-    assert_eq!(found["plan"]["actions"], json!(["get-user", "get-user-roles"]));
+    assert_eq!(found["plan"]["actions"], json!(["get-user", "list-user-roles"]));
     let scopes = names(&found["grant"]["body"]["scope"]);
     assert!(!scopes.is_empty() && scopes.iter().all(|scope| scope.starts_with("read:")), "{found}");
     assert_eq!(found["grant"]["body"]["audience"], tenant.emulator.audience());
     tenant.control.set_scopes(&scopes);
     let narrow = tenant.connect(|settings| settings).await;
     narrow.run("get-user", json!({"user_id": id})).await.unwrap();
-    narrow.run("get-user-roles", json!({"user_id": id})).await.unwrap();
+    narrow.run("list-user-roles", json!({"user_id": id})).await.unwrap();
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn the_manifest_has_its_documented_form_and_tells_what_the_component_is() {
     let counted: u64 =
         manifest["effects"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(counted, 46 + 471);
-    let personal = names(&manifest["data"]["personal"]);
+    let personal = names(&manifest["data"]["handles_personal_data"]);
     assert!(personal.contains(&"get-user") && !personal.contains(&"list-roles"), "{personal:?}");
     assert!(names(&manifest["data"]["secret_written"]).contains(&"create-user"));
     let read = names(&manifest["data"]["secret_read"]);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use auth0_host::{CallOptions, Credentials, ErrorKind, Host, Settings, Tenant};
+use auth0_host::{CallOptions, Credentials, ErrorCode, Host, Settings, Tenant};
 use auth0_tests::memory_sink::MemorySink;
 use auth0_tests::{OfflineTenant, Tree as _, host, program, text, told};
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ fn handle(path: &str) -> String {
 #[tokio::test]
 async fn a_new_recovery_code_is_in_the_sink_and_the_result_has_its_handle() {
     let tenant = OfflineTenant::start().await;
-    let users = tenant.run("list-users", json!({"per_page": 1})).await;
+    let users = tenant.run("list-users", json!({"limit": 1})).await;
     let id = text(&auth0_tests::items(&users)[0], "user_id").to_owned();
     let outcome = tenant.connection.call("users.regenerateRecoveryCode", json!({"id": id})).await;
     let all = tenant.shelf.all();
@@ -120,12 +120,12 @@ async fn a_new_recovery_code_is_in_the_sink_and_the_result_has_its_handle() {
 #[tokio::test]
 async fn without_a_sink_no_recovery_code_is_made() {
     let tenant = OfflineTenant::start().await;
-    let user = tenant.run("list-users", json!({"per_page": 1})).await;
+    let user = tenant.run("list-users", json!({"limit": 1})).await;
     let id = text(&auth0_tests::items(&user)[0], "user_id").to_owned();
     let settings = auth0_tests::settings(&tenant.emulator);
     let connection = host().tenant(settings).await.unwrap();
     let error = auth0_tests::refused(&connection, "users.regenerateRecoveryCode", json!({"id": id})).await;
-    assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
+    assert_eq!(error.code, ErrorCode::PolicyDenied, "{error}");
     assert!(error.to_string().contains("secret_sink"), "{error}");
     assert!(tenant.lines().iter().all(|line| !line.starts_with("POST")), "{:?}", tenant.lines());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth0_emulator::{Fault, FaultKind};
 use auth0_host::{
-    CallOptions, Error, ErrorKind, FileSink, Outcome, Secret, SecretName, SecretSink, SinkError, SinkFuture,
+    CallOptions, Error, ErrorCode, FileSink, Outcome, Secret, SecretName, SecretSink, SinkError, SinkFuture,
 };
 use auth0_tests::program::{Said, auth0_host, run};
 use auth0_tests::{OfflineTenant, Tree as _, at_its_deadline, eventually, items, text, told};
@@ -105,7 +105,7 @@ async fn a_handle_cannot_be_written_back_as_a_secret() {
     let path = format!("/api/v2/clients/{id}");
     let error =
         tenant.refused("custom-request", json!({"method": "PATCH", "path": path, "body": body})).await;
-    assert_eq!((error.kind, in_force(&tenant, &id)), (ErrorKind::PolicyDenied, before), "{error}");
+    assert_eq!((&error.code, in_force(&tenant, &id)), (&ErrorCode::PolicyDenied, before), "{error}");
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_rotation_whose_answer_comes_too_late_is_unknown_and_its_secret_safe()
     })
     .await;
     let Err(Error::Action(error)) = outcome.result else { panic!("{outcome:?}") };
-    assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
+    assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{error}");
     tenant.connection.flush_secrets().await;
     assert_eq!(tenant.shelf.all(), [in_force(&tenant, &tenant.application(APPLICATION))]);
 }
@@ -203,7 +203,7 @@ async fn a_call_that_ends_before_its_sink_names_the_secret() {
     assert!(matches!(*undelivered.source, SinkError::UnderWay), "{undelivered}");
     let result = outcome.result;
     assert!(
-        matches!(&result, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown),
+        matches!(&result, Err(Error::Action(error)) if error.code == ErrorCode::OutcomeUnknown),
         "{result:?}"
     );
     connection.flush_secrets().await;
@@ -290,7 +290,7 @@ async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
     let secret = in_force(&tenant, &id);
     let shelved = tenant.shelf.all() == [secret.clone()];
     let pending = tenant.connection.pending_secrets().len() == 1;
-    let is_unknown = |result: &Result<_, Error>| matches!(result, Err(Error::Action(error)) if error.kind == ErrorKind::OutcomeUnknown);
+    let is_unknown = |result: &Result<_, Error>| matches!(result, Err(Error::Action(error)) if error.code == ErrorCode::OutcomeUnknown);
     let good = match (ends, &outcome.result) {
         (Ends::Delivered, Ok(_)) => {
             let waits = outcome.undelivered.is_some();
@@ -310,7 +310,7 @@ async fn without_a_sink_a_rotation_is_denied_and_the_old_secret_stays() {
     let id = tenant.application(APPLICATION);
     let before = in_force(&tenant, &id);
     let said = rotate(&tenant, &id, &[], &[]).await;
-    assert_eq!((said.code, &said.error()["kind"]), (Some(1), &json!("denied")), "{said:#?}");
+    assert_eq!((said.code, &said.error()["code"]), (Some(1), &json!("policy-denied")), "{said:#?}");
     assert!(said.err.contains("--secret-dir") && said.err.contains("--reveal"), "{said:#?}");
     assert_eq!(in_force(&tenant, &id), before);
     let said = rotate(&tenant, &id, &["--reveal"], &[]).await;
@@ -349,7 +349,7 @@ async fn at_a_shell_a_secret_that_the_sink_refuses_is_in_the_state_folder_and_th
     let said = rotate(&tenant, &id, &[], &environment).await;
     let secret = in_force(&tenant, &id);
     assert_eq!(
-        (said.code, said.out.as_str(), &said.error()["kind"]),
+        (said.code, said.out.as_str(), &said.error()["code"]),
         (Some(3), "", &json!("host")),
         "{said:#?}"
     );
@@ -379,7 +379,7 @@ async fn ctrl_c_during_a_rotation_waits_for_the_secret() {
     let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupted.unwrap().success());
     let said: Said = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap().into();
-    assert_eq!((said.code, &said.error()["kind"]), (Some(130), &json!("interrupted")), "{said:#?}");
+    assert_eq!((said.code, &said.error()["code"]), (Some(130), &json!("interrupted")), "{said:#?}");
     assert_eq!(folder.secret("", &tenant, &id), Some(in_force(&tenant, &id)), "{said:#?}");
 }
 

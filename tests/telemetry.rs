@@ -237,7 +237,7 @@ async fn an_error_is_on_the_spans_of_call_and_request() {
     let (spans, services) = collector.spans();
     assert_eq!(
         (spans["get-user"]["error.type"].as_str(), services),
-        ("missing", vec!["auth0-host".to_owned()])
+        ("not-found", vec!["auth0-host".to_owned()])
     );
     assert_eq!(spans["GET /api/v2/users/{id}"]["error.type"], "404");
     assert!(collector.metrics().is_empty(), "traces alone were asked for");
@@ -246,7 +246,7 @@ async fn an_error_is_on_the_spans_of_call_and_request() {
 #[tokio::test]
 async fn a_collector_that_is_not_there_changes_neither_result_nor_exit_code() {
     let tenant = OfflineTenant::start().await;
-    let mut command = on(&tenant, &["run", "list-roles", "per_page=1"]);
+    let mut command = on(&tenant, &["run", "list-roles", "limit=1"]);
     let said = say({
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
         command
@@ -263,7 +263,7 @@ async fn a_collector_that_never_answers_does_not_keep_a_command_from_ending() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (accepted, held) = std::sync::mpsc::channel();
     thread::spawn(move || listener.incoming().try_for_each(|stream| accepted.send(stream)));
-    let mut command = on(&tenant, &["run", "list-roles", "per_page=1"]);
+    let mut command = on(&tenant, &["run", "list-roles", "limit=1"]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
     // Twenty times what the command waits.
     let said = tokio::time::timeout(Duration::from_secs(60), say(command)).await.unwrap();

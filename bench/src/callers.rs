@@ -1,7 +1,7 @@
 //! The four ways to ask for a user.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use auth0_host::{Error, ErrorKind, Host, InstancePolicy, Tenant, bench::NativeClient};
+use auth0_host::{Error, ErrorCode, Host, InstancePolicy, Tenant, bench::NativeClient};
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
@@ -112,7 +112,7 @@ impl Callers {
     pub(crate) async fn refused(&self, way: Way) -> Result<()> {
         let connection = if way == Way::Warm { &self.warm } else { &self.fresh };
         match connection.run("get-user", json!({"id": self.user})).await {
-            Err(Error::Action(error)) if error.kind == ErrorKind::InvalidInput => Ok(()),
+            Err(Error::Action(error)) if error.code == ErrorCode::InvalidInput => Ok(()),
             other => bail!("{way:?} answered {other:?} for an invalid input"),
         }
     }

@@ -105,7 +105,7 @@ impl Control {
 
 /// Returns the id of some user.
 pub(crate) async fn any_user(connection: &Tenant) -> Result<String> {
-    let list = connection.run("list-users", serde_json::json!({"per_page": 1})).await?;
+    let list = connection.run("list-users", serde_json::json!({"limit": 1})).await?;
     Ok(list.get("/items/0/user_id").context("the tenant has no users")?.deserialize()?)
 }
 

@@ -1,6 +1,6 @@
 //! `actions`: what there is, read from the component itself.
 
-use auth0_host::{ActionFilter, ActionSummary, Effect, Stage, is_operation};
+use auth0_host::{ActionFilter, ActionKind, ActionSummary, Effect, Stage};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ pub(crate) struct List {
     /// Only those that do this to the tenant
     #[arg(long, value_parser = ["read", "create", "update", "delete", "send"])]
     effect: Option<String>,
-    /// Only those that are as ready as this: generally available, early access, beta, or not stated
-    #[arg(long, value_parser = ["ga", "ea", "beta", "unstated"])]
+    /// Only those that are as ready as this: generally available, early access, beta, or unknown
+    #[arg(long, value_parser = ["ga", "ea", "beta", "unknown"])]
     stage: Option<String>,
     /// Only those for which this scope plays a part, such as read:users
     #[arg(long)]
@@ -57,11 +57,12 @@ pub(crate) async fn list(globals: &Globals, arguments: &List) -> Result<Exit, Fa
     filter.scope.clone_from(&arguments.scope);
     filter.effect = named::<Effect>(arguments.effect.as_deref());
     filter.stage = named::<Stage>(arguments.stage.as_deref());
-    let mut actions = host.find_actions(&filter).await?;
-    actions.retain(|action| match is_operation(&action.id) {
-        true => !arguments.curated,
-        false => !arguments.operations,
-    });
+    filter.kind = match (arguments.curated, arguments.operations) {
+        (true, _) => Some(ActionKind::Curated),
+        (_, true) => Some(ActionKind::Operation),
+        (false, false) => None,
+    };
+    let actions = host.find_actions(&filter).await?;
     if arguments.json {
         print::json(&actions)?;
     } else if actions.is_empty() {

@@ -30,7 +30,7 @@ pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
     Ok(builder.code_cache(cache).concurrent_calls(CALLS).build_async().await?)
 }
 
-/// Says where compiled code is kept: a shell starts the program for each call, so it is kept unless that is switched
+/// Returns where compiled code is kept: a shell starts the program for each call, so it is kept unless that is switched
 /// off.
 fn code_cache(globals: &Globals, variable: Option<&OsStr>) -> CodeCache {
     match variable.filter(|value| !value.is_empty()) {
@@ -82,7 +82,7 @@ impl Target {
         Ok(Self { tenant, emulator })
     }
 
-    /// Says what the demo should know of the tenant.
+    /// Returns what the demo should know of the tenant.
     pub(crate) fn demo_tenant(&self) -> crate::demo::DemoTenant {
         match &self.emulator {
             Some(emulator) => crate::demo::DemoTenant {

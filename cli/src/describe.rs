@@ -64,7 +64,7 @@ pub(crate) async fn describe(globals: &Globals, arguments: &Describe) -> Result<
     Ok(Exit::Done)
 }
 
-/// Says what an action does to the tenant, and whether it may be done again.
+/// Returns what an action does to the tenant, and whether it may be done again.
 pub(crate) fn effect(action: &ActionDescription) -> String {
     let does = match action.effect {
         Effect::Read => "reads only",
@@ -131,13 +131,15 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
             Stage::Ga => "generally available".to_owned(),
             Stage::Ea => "early access: a tenant without it answers forbidden".to_owned(),
             Stage::Beta => "beta: it may change or go".to_owned(),
-            Stage::Unknown => "not stated by Auth0".to_owned(),
+            Stage::Unknown => "unknown: Auth0 does not state it".to_owned(),
         },
     ));
     let paging = match action.pagination {
-        Pagination::Offset => Some("by page, up to the 1000th record"),
-        Pagination::Checkpoint => Some("by cursor, without end"),
-        Pagination::OffsetOrCheckpoint => Some("by cursor without end, or by page up to the 1000th record"),
+        Pagination::Offset => Some("`limit` and `cursor`, the first 1000 records"),
+        Pagination::Checkpoint => Some("`limit` and `cursor`, without end"),
+        Pagination::OffsetOrCheckpoint => {
+            Some("`limit` and `cursor`, without end or the first 1000 records, as the input says")
+        }
         _ => None,
     };
     facts.extend(paging.map(|paging| ("Paging", paging.to_owned())));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{ActionError, Error, ErrorKind};
+use auth0_host::{ActionError, Disposition, Error, ErrorCode};
 use serde_json::{Value, json};
 
 use super::remedy;
@@ -44,12 +44,16 @@ pub(crate) enum Failure {
     Usage(String),
     /// The library failed, or the action answered an error. Boxed, since it is large and results carry it about.
     Call(Box<Error>),
-    /// Anything else on this machine.
+    /// Something else on this machine, before anything was done.
     Host(anyhow::Error),
+    /// Something on this machine when the work was done, or had begun: its result or its secrets are not where they belong.
+    Afterwards(anyhow::Error),
     /// Ctrl-C.
     Interrupted {
         /// What that means for what was running.
         consequence: String,
+        /// What the caller can do about it.
+        disposition: Disposition,
     },
     /// Whoever read the output has gone. Not worth a word.
     BrokenPipe,
@@ -68,21 +72,21 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Call(error) => match &**error {
                 Error::Settings(_) => Exit::Usage,
-                Error::Action(error) if error.kind == ErrorKind::InvalidInput => Exit::Usage,
+                Error::Action(error) if error.code == ErrorCode::InvalidInput => Exit::Usage,
                 Error::Action(_) => Exit::Action,
                 _ => Exit::Host,
             },
-            Self::Host(_) => Exit::Host,
+            Self::Host(_) | Self::Afterwards(_) => Exit::Host,
             Self::Interrupted { .. } => Exit::Interrupted,
             Self::BrokenPipe => Exit::Done,
         }
     }
 
-    /// Returns the object that `run` prints. Kinds that no action answers are `usage`, `host` and `interrupted`.
+    /// Returns the object that `run` prints. Codes that no action answers are `usage`, `host` and `interrupted`.
     fn json(&self) -> Option<Value> {
-        let own = |kind: &str| json!({"kind": kind, "message": self.message()});
+        let own = |disposition: Disposition, code: &str| json!({"disposition": disposition, "code": code, "message": self.message()});
         let error = match self {
-            Self::Usage(_) => own("usage"),
+            Self::Usage(_) => own(Disposition::FixInput, "usage"),
             Self::Call(error) => match &**error {
                 Error::Action(error) => {
                     let mut error = error.clone();
@@ -91,11 +95,12 @@ impl Failure {
                     }
                     json!(error)
                 }
-                Error::Settings(_) => own("usage"),
-                _ => own("host"),
+                Error::Settings(_) => own(Disposition::FixInput, "usage"),
+                error => own(error.disposition(), "host"),
             },
-            Self::Host(_) => own("host"),
-            Self::Interrupted { .. } => own("interrupted"),
+            Self::Host(_) => own(Disposition::GiveUp, "host"),
+            Self::Afterwards(_) => own(Disposition::VerifyFirst, "host"),
+            Self::Interrupted { disposition, .. } => own(*disposition, "interrupted"),
             Self::BrokenPipe => return None,
         };
         Some(json!({"error": error}))
@@ -106,13 +111,13 @@ impl Failure {
         match self {
             Self::Usage(message) => message.clone(),
             Self::Call(error) => match &**error {
-                Error::Action(ActionError { kind, denial: Some(denial), .. }) => {
-                    format!("{kind}: {}", remedy::sentence(denial))
+                Error::Action(ActionError { code, denial: Some(denial), .. }) => {
+                    format!("{code}: {}", remedy::sentence(denial))
                 }
                 error => chain(error),
             },
-            Self::Host(error) => format!("{error:#}"),
-            Self::Interrupted { consequence } => format!("interrupted: {consequence}"),
+            Self::Host(error) | Self::Afterwards(error) => format!("{error:#}"),
+            Self::Interrupted { consequence, .. } => format!("interrupted: {consequence}"),
             Self::BrokenPipe => String::new(),
         }
     }
@@ -161,14 +166,18 @@ pub(crate) fn report_text(failure: &Failure) {
 mod tests {
     use super::*;
 
+    fn interrupted(disposition: Disposition) -> Failure {
+        Failure::Interrupted { consequence: String::new(), disposition }
+    }
+
     #[test]
     fn exit_codes_tell_apart_who_must_act() {
-        let action = |kind| Failure::from(Error::Action(ActionError::new(kind, "…")));
+        let action = |code| Failure::from(Error::Action(ActionError::new(code, "…")));
         for (failure, expected) in [
-            (action(ErrorKind::NotFound), Exit::Action),
-            (action(ErrorKind::OutcomeUnknown), Exit::Action),
-            (action(ErrorKind::PolicyDenied), Exit::Action),
-            (action(ErrorKind::InvalidInput), Exit::Usage),
+            (action(ErrorCode::NotFound), Exit::Action),
+            (action(ErrorCode::OutcomeUnknown), Exit::Action),
+            (action(ErrorCode::PolicyDenied), Exit::Action),
+            (action(ErrorCode::InvalidInput), Exit::Usage),
             (Failure::Usage(String::new()), Exit::Usage),
             (
                 Failure::from(Error::from(
@@ -181,7 +190,8 @@ mod tests {
             ),
             (Failure::from(Error::Timeout { after: std::time::Duration::ZERO }), Exit::Host),
             (Failure::Host(anyhow::anyhow!("…")), Exit::Host),
-            (Failure::Interrupted { consequence: String::new() }, Exit::Interrupted),
+            (Failure::Afterwards(anyhow::anyhow!("…")), Exit::Host),
+            (interrupted(Disposition::VerifyFirst), Exit::Interrupted),
             (Failure::BrokenPipe, Exit::Done),
         ] {
             assert_eq!(failure.exit(), expected, "{failure:?}");
@@ -190,13 +200,33 @@ mod tests {
 
     #[test]
     fn an_error_of_an_action_is_printed_with_what_is_known_and_nothing_else() {
-        let mut error = ActionError::new(ErrorKind::NotFound, "no such user");
+        let mut error = ActionError::new(ErrorCode::NotFound, "no such user");
         error.status = Some(404);
         error.error_code = Some("inexistent_user".into());
         let json = Failure::from(Error::Action(error)).json().unwrap();
         let expected = json!({"error": {
-            "kind": "missing", "message": "no such user", "status": 404, "error_code": "inexistent_user",
+            "disposition": "fix-input", "code": "not-found", "message": "no such user", "status": 404,
+            "error_code": "inexistent_user",
         }});
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn errors_of_the_program_have_a_code_and_a_disposition_too() {
+        for (failure, disposition, code) in [
+            (Failure::Usage(String::new()), "fix-input", "usage"),
+            (Failure::Host(anyhow::anyhow!("…")), "give-up", "host"),
+            (Failure::Afterwards(anyhow::anyhow!("…")), "verify-first", "host"),
+            (Failure::from(Error::Timeout { after: std::time::Duration::ZERO }), "verify-first", "host"),
+            (interrupted(Disposition::VerifyFirst), "verify-first", "interrupted"),
+            (interrupted(Disposition::RetryLater), "retry-later", "interrupted"),
+        ] {
+            let error = &failure.json().unwrap()["error"];
+            assert_eq!(
+                (&error["disposition"], &error["code"]),
+                (&json!(disposition), &json!(code)),
+                "{failure:?}"
+            );
+        }
     }
 }

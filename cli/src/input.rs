@@ -115,7 +115,7 @@ fn is_number_or_switch(value: &Json) -> bool {
     value.as_str().starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | 't' | 'f'))
 }
 
-/// Splits `key=value`. A value that is JSON is taken as JSON, anything else as a string: `per_page=5` is a number,
+/// Splits `key=value`. A value that is JSON is taken as JSON, anything else as a string: `limit=5` is a number,
 /// `q=email:*` is text, and `name='"5"'` is the text `5`. Where an action takes text alone, `name=5` is text as well.
 fn pair(text: &str) -> Result<(String, Json), Failure> {
     let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_value_is_json_where_it_can_be_and_text_otherwise() {
         for (text, key, value) in [
-            ("per_page=5", "per_page", json!(5)),
+            ("limit=5", "limit", json!(5)),
             ("include_totals=true", "include_totals", json!(true)),
             ("x=null", "x", json!(null)),
             ("q=email:*@acme.com", "q", json!("email:*@acme.com")),

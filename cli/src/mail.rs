@@ -6,7 +6,7 @@ use auth0_host::{MailCredentials, Policy, Secret, SmtpSecurity, SmtpServer};
 
 use super::{Failure, secret_file};
 
-/// Says whose key [`KEY`] is.
+/// The variable that names whose key [`KEY`] is.
 const PROVIDER: &str = "AUTH0_EMAIL_PROVIDER";
 const KEY: &str = "AUTH0_EMAIL_API_KEY";
 

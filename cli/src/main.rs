@@ -29,7 +29,7 @@ mod version;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
-use auth0_host::Tenant;
+use auth0_host::{Disposition, Tenant};
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use self::exit::{Exit, Failure};
@@ -108,7 +108,7 @@ Exit codes:
   130  stopped by Ctrl-C: the outcome is unknown
 
 Examples:
-  auth0-host --emulator run list-users q='email:mira*' per_page=5
+  auth0-host --emulator run list-users q='email:mira*' limit=5
   auth0-host actions roles
   auth0-host --domain acme.eu.auth0.com doctor";
 
@@ -256,10 +256,11 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
                 format!("whether `{}` changed anything is unknown; look before trying again", run.action);
             let running = async move { run::run(&globals, run).await };
             let mut result = interruptible(running, ctrl_c(), &opened, &consequence).await;
-            if let Err(Failure::Interrupted { consequence }) = &mut result
+            if let Err(Failure::Interrupted { consequence, disposition }) = &mut result
                 && opened.tenant().is_none_or(|tenant| tenant.stats().requests == 0)
             {
                 "nothing was sent".clone_into(consequence);
+                *disposition = Disposition::RetryLater;
             }
             (with_secrets_home(result, opened.tenant()).await, exit::report_json)
         }
@@ -320,13 +321,16 @@ async fn interruptible(
 ) -> Result<Exit, Failure> {
     let mut task = tokio::spawn(work);
     tokio::select! {
-        done = &mut task => done.unwrap_or_else(|error| Err(Failure::Host(error.into()))),
+        done = &mut task => done.unwrap_or_else(|error| Err(Failure::Afterwards(error.into()))),
         () = signal => {
             opened.close().await;
             task.abort();
             // What was under way is dropped in its own task, and its spans end there.
             let _ = tokio::time::timeout(SHUTDOWN_GRACE, task).await;
-            Err(Failure::Interrupted { consequence: consequence.to_owned() })
+            Err(Failure::Interrupted {
+                consequence: consequence.to_owned(),
+                disposition: Disposition::VerifyFirst,
+            })
         }
     }
 }
@@ -336,11 +340,11 @@ async fn with_secrets_home(
     mut result: Result<Exit, Failure>,
     tenant: Option<&Tenant>,
 ) -> Result<Exit, Failure> {
-    if let (Err(Failure::Interrupted { consequence }), Some(tenant)) = (&mut result, tenant) {
+    if let (Err(Failure::Interrupted { consequence, .. }), Some(tenant)) = (&mut result, tenant) {
         tokio::select! {
             home = secrets::drain_secrets(tenant) => {
-                if let Err(whereabouts) = home {
-                    *consequence = format!("{consequence}; {whereabouts}");
+                if let Err(location) = home {
+                    *consequence = format!("{consequence}; {location}");
                 }
             }
             () = ctrl_c() => {}
@@ -369,7 +373,7 @@ async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, F
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
     let _ = std::fs::remove_dir_all(&passing);
-    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|location| Failure::Afterwards(anyhow::anyhow!(location)))?;
     Ok(Exit::Other(code))
 }
 

@@ -76,7 +76,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
     );
     let reach = manifest.egress.iter().flat_map(|reach| {
         let requests = reach.requests.join(", ");
-        let first = format!("{:9} {}", reach.place, reach.origins.join(", "));
+        let first = format!("{:9} {}", reach.destination, reach.origins.join(", "));
         [first, format!("          {requests}"), format!("          credential: {}", reach.credential)]
     });
     section("Egress: where it can go, and nowhere else", reach.collect());
@@ -85,7 +85,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
         vec![
             format!(
                 "personal  {} actions read or write what is known of a person",
-                manifest.data.personal.len()
+                manifest.data.handles_personal_data.len()
             ),
             format!(
                 "secret    {} actions take a secret; {} return one, which the host replaces with a handle",
@@ -96,7 +96,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
         ],
     );
     let limits = manifest.limits.iter().map(|(name, value)| format!("{name:20} {value}"));
-    section("Limits of a call, where the tenant does not say otherwise", limits.collect());
+    section("Limits of a call, where the tenant's settings do not say otherwise", limits.collect());
     text.push('\n');
     text += &styles.dim(&wrap("--json names each action with its requests, scopes and secrets", ""));
     text.push('\n');

@@ -70,7 +70,7 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
         OpenError::Host(error) => error.into(),
         error => Failure::Usage(error.to_string()),
     })?);
-    warn_of_detours(&server).await?;
+    warn_of_equivalent_actions(&server).await?;
     let served = match arguments.http {
         None => serve_stdio(server, stop).await,
         Some(address) => serve_http(server, address, token, stop).await,
@@ -79,18 +79,18 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
     tenant.close().await;
     let home = secrets::drain_secrets(&tenant).await;
     target.close().await;
-    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|location| Failure::Afterwards(anyhow::anyhow!(location)))?;
     served.map_err(Failure::Host)?;
     Ok(Exit::Done)
 }
 
-/// Tells whoever denied an action what else does the same.
-async fn warn_of_detours(server: &Server) -> Result<(), Failure> {
+/// Warns whoever denied an action of what else does the same.
+async fn warn_of_equivalent_actions(server: &Server) -> Result<(), Failure> {
     /// More lines are not read, and one is reason enough to look at the options.
     const MOST: usize = 5;
     let equivalent_actions = server.equivalent_actions().await?;
-    for detour in equivalent_actions.iter().take(MOST) {
-        eprintln!("warning: {detour}");
+    for equivalent in equivalent_actions.iter().take(MOST) {
+        eprintln!("warning: {equivalent}");
     }
     if !equivalent_actions.is_empty() {
         let more = equivalent_actions.len().saturating_sub(MOST);

@@ -23,7 +23,7 @@ pub(crate) fn result(result: &Json) -> Result<(), Failure> {
 fn unwritten(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
-        _ => Failure::Host(anyhow::Error::new(error).context("stdout could not be written")),
+        _ => Failure::Afterwards(anyhow::Error::new(error).context("stdout could not be written")),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use auth0_host::{ActionDescription, ScopeRequirement, is_operation};
+use auth0_host::{ActionDescription, ActionKind, ScopeRequirement};
 use serde_json::Value;
 
 use super::{
@@ -23,9 +23,9 @@ pub(super) fn page(actions: &[ActionDescription]) -> String {
             let gap = if page.is_empty() { "" } else { "\n" };
             // Writing to a String cannot fail.
             let _ = write!(page, "{gap}## {group}\n\n| action | effect | |\n|---|---|---|\n");
-            for ActionDescription { id, effect, title, .. } in actions.iter().filter(|member| {
-                member.group == group && is_operation(&member.id) == is_operation(&action.id)
-            }) {
+            for ActionDescription { id, effect, title, .. } in
+                actions.iter().filter(|member| member.group == group && member.kind == action.kind)
+            {
                 let _ = writeln!(page, "| [{id}](#{}) | {effect} | {} |", anchor(id), cell(title));
             }
         }
@@ -46,18 +46,18 @@ fn section(page: &mut String, action: &ActionDescription) {
     }
     members(page, "Input", &action.input_schema);
     // What an operation answers is Auth0's own and open; only what a curated action makes of it is ours to tell.
-    if !is_operation(&action.id) {
+    if action.kind == ActionKind::Curated {
         members(page, "Output", &action.output_schema);
     }
 }
 
-/// Says what a token has to be allowed, in words.
+/// Returns what a token has to be allowed, in words.
 pub(super) fn scopes(needs: &[ScopeRequirement], notation: Notation) -> String {
     let need = |need: &ScopeRequirement| {
         let names: Vec<String> =
             need.any_of.iter().map(|scope| notation.value(&Value::from(scope.as_str()))).collect();
-        let only_for = need.required_for.as_ref().map(|part| format!(" (only for {part})"));
-        format!("{}{}", names.join(" or "), only_for.unwrap_or_default())
+        let part = need.required_for.as_ref().map(|part| format!(" (only for {part})"));
+        format!("{}{}", names.join(" or "), part.unwrap_or_default())
     };
     match needs {
         [] => "none".to_owned(),
@@ -96,10 +96,11 @@ mod tests {
     #[test]
     fn a_page_tells_groups_actions_requests_scopes_and_the_members_of_input_and_output() {
         let action: ActionDescription = serde_json::from_value(json!({
-            "id": "get-user", "title": "Get a user", "group": "users", "effect": "read", "idempotent": true,
-            "description": "Gets one user.", "stage": "ga", "pagination": "whole", "personal": true,
+            "id": "get-user", "title": "Get a user", "kind": "curated", "group": "users", "effect": "read",
+            "idempotent": true, "description": "Gets one user.", "stage": "ga", "pagination": "none",
+            "handles_personal_data": true,
             "requests": [{"method": "GET", "path": "/api/v2/users/{id}"}],
-            "scopes": [{"any_of": ["read:users", "read:x"]}, {"any_of": ["read:y"], "only_for": "`y`"}],
+            "scopes": [{"any_of": ["read:users", "read:x"]}, {"any_of": ["read:y"], "required_for": "`y`"}],
             "input_schema": {
                 "type": "object", "required": ["user_id"],
                 "properties": {

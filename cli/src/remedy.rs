@@ -2,7 +2,7 @@
 
 use auth0_host::{Denial, Remedy};
 
-/// Says what was refused, and how to allow it at a shell.
+/// Returns what was refused, and how to allow it at a shell.
 pub(crate) fn sentence(denial: &Denial) -> String {
     match denial.remedy() {
         Some(remedy) => format!("{}; to allow it, {}", denial.rule(), words(remedy)),

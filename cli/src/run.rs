@@ -28,17 +28,19 @@ pub(crate) struct Run {
 
 const EXAMPLES: &str = "\
 The result is printed as indented JSON on stdout, an error as one line of JSON on stderr:
-  {\"error\":{\"kind\":\"missing\",\"message\":\"…\",\"status\":404,\"error_code\":\"inexistent_user\"}}
-Kinds that no action answers: usage (exit code 2), host (3), interrupted (130).
+  {\"error\":{\"disposition\":\"fix-input\",\"code\":\"not-found\",\"message\":\"…\",\"status\":404}}
+Scripts branch on the disposition: fix-input, fix-access, retry-later,
+verify-first or give-up. Codes that no action answers: usage (exit code 2),
+host (3), interrupted (130).
 
 Examples:
   auth0-host run get-user user_id='auth0|507f1f77'
-  auth0-host run list-users q='email:*@acme.com' per_page=5 include_totals=true
+  auth0-host run list-users q='email:*@acme.com' limit=5
   auth0-host run update-user user_id='auth0|507f1f77' changes='{\"blocked\": true}'
   auth0-host run create-user --input @user.json
   jq -n '{name: \"auditor\"}' | auth0-host run create-role --input -
-  auth0-host run create-user tenant=Username-Password-Authentication --interactive
-  auth0-host --emulator -v run test-tenant";
+  auth0-host run create-user connection=Username-Password-Authentication --interactive
+  auth0-host --emulator -v run test-connection";
 
 impl Run {
     /// Returns the words of the command line that are neither the action nor its input, as they were given.
@@ -91,12 +93,12 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     }
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;
-    home.map_err(|whereabouts| Failure::Host(anyhow::anyhow!(whereabouts)))?;
+    home.map_err(|location| Failure::Afterwards(anyhow::anyhow!(location)))?;
     print::result(&outcome.result?)?;
     Ok(Exit::Done)
 }
 
-/// Says what a request was in one line.
+/// Returns what a request was in one line.
 fn line(request: &RequestRecord) -> String {
     let milliseconds = request.elapsed.as_secs_f64() * 1e3;
     let end = match (request.status, &request.error) {
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn a_mistyped_action_is_answered_by_the_nearest_names() {
         let all =
-            ["get-user", "get-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
+            ["get-user", "list-user-roles", "list-users", "create-user", "get-log", "rotate-client-secret"];
         let near = |name| nearest(name, all.into_iter());
         assert_eq!(near("get-usr").first(), Some(&"get-user"));
         assert_eq!(near("get_user").first(), Some(&"get-user"));

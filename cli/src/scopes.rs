@@ -175,7 +175,7 @@ fn page(plan: &ScopePlan, token: Option<&ScopeDiff>, styles: Styles) -> String {
     text
 }
 
-/// Says what a scope is there for, and what would do instead for all of it.
+/// Returns what a scope is there for, and what would do instead for all of it.
 fn lines(planned: &PlannedScope, mark: &str) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for reason in &planned.needed_by {

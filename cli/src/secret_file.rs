@@ -57,7 +57,7 @@ fn refused(option: &str, path: &Path, problem: &str) -> Failure {
     Failure::Usage(format!("{option}: {} {problem}", path.display()))
 }
 
-/// Says to whom a file is open who should not read or write it, and what mends that.
+/// Returns to whom a file is open who should not read or write it, and what mends that.
 #[cfg(unix)]
 fn exposed(file: &Metadata, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
@@ -96,7 +96,7 @@ fn is_foreign(owner: u32, own: Option<u32>) -> bool {
     owner != ROOT && own.is_some_and(|own| own != owner)
 }
 
-/// Tells who beside its owner can read or write a file.
+/// Returns who beside its owner can read or write a file.
 ///
 /// One exception: a file of root that our group may read and nobody else. That is how Kubernetes (`fsGroup`) and systemd
 /// (`LoadCredential=`) hand a secret to a process that is not root; the process cannot make it stricter.

@@ -90,7 +90,7 @@ fn parse_command(text: &str) -> Result<CommandSink, Failure> {
 ///
 /// # Errors
 ///
-/// Says where the secrets are, where that is not the sink.
+/// Returns where the secrets are, where that is not the sink.
 pub(crate) async fn drain_secrets(tenant: &Tenant) -> Result<(), String> {
     tenant.flush_secrets().await;
     for pause in PAUSES {
@@ -114,7 +114,7 @@ pub(crate) async fn drain_secrets(tenant: &Tenant) -> Result<(), String> {
     }
     match tenant.retry_secrets_with(&sink).await {
         Ok(()) => Err(format!(
-            "a new secret is in force, and the secret sink did not take it ({problem}): it is in {files}; put it where it \
+            "a new secret is in force, and the secret sink rejected it ({problem}): it is in {files}; put it where it \
              belongs and delete the file"
         )),
         Err(_) => Err(format!(

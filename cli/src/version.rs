@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 const FEATURES: [(&str, bool); 3] =
     [("smtp", cfg!(feature = "smtp")), ("ses", cfg!(feature = "ses")), ("otlp", cfg!(feature = "otlp"))];
 
-/// Says `0.1.0 (smtp, ses)`, and the version alone where no feature is in.
+/// Returns `0.1.0 (smtp, ses)`, and the version alone where no feature is in.
 pub(crate) fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| with(&FEATURES));
     &VERSION

@@ -23,7 +23,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn a_result_is_json_on_stdout_and_nothing_is_on_stderr() {
-    let (code, stdout, stderr) = run(&["--emulator", "run", "list-users", "per_page=1"]);
+    let (code, stdout, stderr) = run(&["--emulator", "run", "list-users", "limit=1"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap()["items"].as_array().unwrap().len(), 1);
 }
@@ -63,7 +63,7 @@ fn compiled_code_is_kept_for_the_next_start_unless_that_is_switched_off() {
 #[test]
 fn an_error_is_one_line_of_json_on_stderr_and_the_code_says_whose_it_is() {
     for (arguments, code, kind) in [
-        (&["--emulator", "run", "get-user", "user_id=auth0|nobody"][..], 1, "missing"),
+        (&["--emulator", "run", "get-user", "user_id=auth0|nobody"][..], 1, "not-found"),
         (&["--emulator", "run", "get-user"], 2, "invalid-input"),
         (&["--emulator", "run", "get-usr"], 2, "usage"),
         (&["--emulator", "run", "get-user", "user_id"], 2, "usage"),
@@ -79,7 +79,7 @@ fn an_error_is_one_line_of_json_on_stderr_and_the_code_says_whose_it_is() {
         let (found, stdout, stderr) = run(arguments);
         assert_eq!((found, stdout.as_str()), (Some(code), ""), "{arguments:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        assert_eq!(serde_json::from_str::<Value>(&stderr).unwrap()["error"]["kind"], kind, "{stderr}");
+        assert_eq!(serde_json::from_str::<Value>(&stderr).unwrap()["error"]["code"], kind, "{stderr}");
     }
 }
 
@@ -98,9 +98,9 @@ fn verbose_tells_each_request_and_no_secret() {
 #[test]
 fn an_input_can_come_from_stdin() {
     use std::io::Write as _;
-    let mut command = auth0_host(&["--emulator", "run", "list-users", "--input", "-", "per_page=1"]);
+    let mut command = auth0_host(&["--emulator", "run", "list-users", "--input", "-", "limit=1"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"{\"per_page\": 3, \"include_totals\": true}").unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"limit\": 3, \"include_totals\": true}").unwrap();
     let output = child.wait_with_output().unwrap();
     let page: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(page["items"].as_array().unwrap().len(), 1, "a pair goes over the input");
@@ -188,7 +188,7 @@ fn ctrl_c_ends_a_run_with_130_and_says_that_its_outcome_is_unknown() {
     let output = child.wait_with_output().unwrap();
     drop(connection);
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-    assert_eq!((output.status.code(), &error["error"]["kind"]), (Some(130), &json!("interrupted")));
+    assert_eq!((output.status.code(), &error["error"]["code"]), (Some(130), &json!("interrupted")));
     assert!(error["error"]["message"].as_str().unwrap().contains("create-role"));
 }
 

@@ -489,7 +489,7 @@ async fn a_guest_that_is_refused_a_token_again_and_again_costs_the_token_endpoin
 #[tokio::test]
 async fn a_guest_cannot_burn_the_limit_of_the_authentication_api_and_the_management_api_is_not_held_up() {
     /// With so little time the turns to come are too late.
-    const PATIENCE: Duration = Duration::from_millis(900);
+    const TIME_BUDGET: Duration = Duration::from_millis(900);
     let tenant = Server::tenant().await;
     let egress = tenant.egress_with(Some(fixed("t")), plain(), false);
     let mut calls = tokio::task::JoinSet::new();
@@ -497,14 +497,14 @@ async fn a_guest_cannot_burn_the_limit_of_the_authentication_api_and_the_managem
     for _ in 0..20 {
         let reset = request(Method::POST, &tenant.url("/dbconnections/change_password"), "{}");
         let egress = Arc::clone(&egress);
-        calls.spawn(async move { egress.send(reset, within(PATIENCE), &CallContext::default()).await });
+        calls.spawn(async move { egress.send(reset, within(TIME_BUDGET), &CallContext::default()).await });
     }
     let answers = calls.join_all().await;
     // Where the machine stood still meanwhile, one more for each second that went by, and one whose turn came too late.
     let elapsed = begun.elapsed();
     let allowed = 10 + usize::try_from(elapsed.as_secs()).unwrap();
     let late = answers.iter().filter(|answer| answer.is_err()).count();
-    assert!(late == 0 || elapsed >= PATIENCE, "{answers:?}");
+    assert!(late == 0 || elapsed >= TIME_BUDGET, "{answers:?}");
     let refused = answers.iter().flatten().filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS);
     let refused =
         refused.inspect(|answer| assert!(answer.headers().contains_key(header::RETRY_AFTER))).count();
@@ -647,10 +647,10 @@ fn what_comes_before_sending_ends_before_the_guest_s_own_clock_does() {
     for (whole, margin) in
         [(30_000, 1_500), (3_000, 150), (1_000, 100), (300, 100), (100, 50), (1, 1), (0, 0)]
     {
-        let patience = TimeBudget::begin(Duration::from_millis(whole));
+        let budget = TimeBudget::begin(Duration::from_millis(whole));
         let bound = Duration::from_millis(whole - margin);
-        assert!(patience.to_send() <= bound.max(patience.whole / 2), "{whole}");
-        assert!(patience.to_send() <= patience.to_answer(), "{whole}");
+        assert!(budget.to_send() <= bound.max(budget.whole / 2), "{whole}");
+        assert!(budget.to_send() <= budget.to_answer(), "{whole}");
     }
 }
 

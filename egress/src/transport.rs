@@ -660,7 +660,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         tokio::task::yield_now().await;
         let mut way = Vec::new();
-        transport.send(post("/2"), ROOMY, |whereabouts| way.push(whereabouts)).await.unwrap();
+        transport.send(post("/2"), ROOMY, |state| way.push(state)).await.unwrap();
         assert_eq!(
             way,
             [TransmitState::OnConnection, TransmitState::HandedBack, TransmitState::OnConnection]

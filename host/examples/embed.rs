@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Settings::new(demo.domain().parse()?).base_url(demo.base_url().parse()?).credentials(secret),
     };
     let tenant = Host::new()?.tenant(settings).await?;
-    let users = tenant.run("list-users", serde_json::json!({"per_page": 2})).await?;
+    let users = tenant.run("list-users", serde_json::json!({"limit": 2})).await?;
     println!("{users}");
     Ok(())
 }

@@ -128,7 +128,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .priority(Priority::Background)
         .deadline(Duration::from_secs(10))
         .observer(feed.clone());
-    let input = json!({"per_page": 2, "fields": ["email"]});
+    let input = json!({"limit": 2, "fields": ["email"]});
     let outcome = acme.call_with("list-users", input, options).await;
     feed.show(format!("acme: {} request(s), {}", outcome.requests.len(), outcome.result?));
 

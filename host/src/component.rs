@@ -14,7 +14,7 @@ use crate::error::Error;
 pub(crate) const MAX_COMPONENT_BYTES: usize = 20 * 1024 * 1024;
 
 /// What the host links. A component that wants more is refused when it is loaded, not when it first calls.
-pub(crate) const OFFERED_IMPORTS: [&str; 10] = [
+pub(crate) const OFFERED_IMPORTS: [&str; 9] = [
     "wasi:http/types",
     "wasi:http/outgoing-handler",
     "wasi:io/error",
@@ -24,8 +24,6 @@ pub(crate) const OFFERED_IMPORTS: [&str; 10] = [
     "wasi:clocks/wall-clock",
     "wasi:random/random",
     "wasi:cli/environment",
-    // Types only; a component may import its own.
-    "auth0:management/types",
 ];
 
 /// What is known of the component without running it.

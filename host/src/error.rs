@@ -1,17 +1,18 @@
 //! How a call can fail.
 //!
-//! Two families that an engine treats differently: the action answered an error (branch on its kind), or the host
+//! Two families that an engine treats differently: the action answered an error (branch on its disposition), or the host
 //! could not run it (tell an operator).
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 pub use auth0_egress::settings_error::SettingsError;
 
-use crate::{
-    denial::Denial, engine_error::EngineError, json::JsonError, limits::Limit, secrets::SecretUndelivered,
+pub use crate::{
+    action_error::ActionError,
+    disposition::Disposition,
+    error_code::{ErrorCode, InvalidErrorCode},
 };
+use crate::{engine_error::EngineError, json::JsonError, limits::Limit, secrets::SecretUndelivered};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Action(#[from] ActionError),
 
-    /// The settings of a tenant do not go together.
+    /// The settings of a tenant conflict, or one of them cannot be used.
     #[error("settings: {0}")]
     Settings(#[from] SettingsError),
 
@@ -121,139 +122,24 @@ impl fmt::Display for BusyScope {
     }
 }
 
-/// What an action answered instead of a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{kind}: {message}")]
-#[non_exhaustive]
-pub struct ActionError {
-    /// What to branch on.
-    pub kind: ErrorKind,
-    /// What was refused or failed, and how to do it right, in words. Not for branching.
-    pub message: String,
-    /// HTTP status of the answer, where there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// Auth0's `errorCode`, where the answer had one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error_code: Option<Box<str>>,
-    /// Auth0's request id, to quote to Auth0's support.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<Box<str>>,
-    /// Of `forbidden`: the scopes that would do, any one of those that the tenant names; all of those that the host names
-    /// before anything is sent. Empty where the refusal is not about scopes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub scopes: Vec<String>,
-    /// Of `throttled`: how long to wait before the call can succeed, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_ms: Option<u64>,
-    /// Where the host refused it: by which rule, and what would allow it, for programs that have words of their own.
-    #[serde(skip)]
-    pub denial: Option<Box<Denial>>,
-}
-
-impl ActionError {
-    /// Makes an error that says nothing but its kind and a sentence.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            status: None,
-            error_code: None,
-            request_id: None,
-            scopes: Vec::new(),
-            retry_after_ms: None,
-            denial: None,
-        }
-    }
-
-    /// Makes the error of what the host refused.
-    pub(crate) fn denied(denial: Denial) -> Self {
-        let message = denial.to_string();
-        Self { denial: Some(Box::new(denial)), ..Self::new(ErrorKind::PolicyDenied, message) }
-    }
-}
-
-/// The stable kinds of errors: the cases of the contract's `error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The input was refused, by the component or by the tenant's schema.
-    InvalidInput,
-    /// No credential, or one that the tenant does not accept.
-    Unauthenticated,
-    /// The credential lacks a scope, or the tenant's plan lacks the feature.
-    Forbidden,
-    /// What the input names does not exist.
-    #[serde(rename = "missing")]
-    NotFound,
-    /// It exists already, or is in a state that excludes the change.
-    Conflict,
-    /// The rate limit is used up.
-    #[serde(rename = "throttled")]
-    RateLimited,
-    /// Understood and refused for a reason of business.
-    Rejected,
-    /// The tenant cannot serve now; nothing is known to have changed.
-    Unavailable,
-    /// A write was sent and its answer was lost: look before trying again.
-    OutcomeUnknown,
-    /// No answer, and nothing was changed.
-    Unreachable,
-    /// The host's policy refused the request; it did not leave the host.
-    #[serde(rename = "denied")]
-    PolicyDenied,
-    /// Anything else.
-    Other,
-}
-
-impl ErrorKind {
-    /// Returns the name that the contract gives it: `outcome-unknown`.
-    pub fn as_str(self) -> &'static str {
+impl Error {
+    /// Returns what a caller can do about it, for the host's own errors too: what was stopped on its way is
+    /// [`Disposition::VerifyFirst`], since its requests may have been served.
+    pub fn disposition(&self) -> Disposition {
         match self {
-            Self::InvalidInput => "invalid-input",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "missing",
-            Self::Conflict => "conflict",
-            Self::RateLimited => "throttled",
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::OutcomeUnknown => "outcome-unknown",
-            Self::Unreachable => "unreachable",
-            Self::PolicyDenied => "denied",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn serde_and_display_name_a_kind_alike() {
-        for kind in [
-            ErrorKind::InvalidInput,
-            ErrorKind::Unauthenticated,
-            ErrorKind::Forbidden,
-            ErrorKind::NotFound,
-            ErrorKind::Conflict,
-            ErrorKind::RateLimited,
-            ErrorKind::Rejected,
-            ErrorKind::Unavailable,
-            ErrorKind::OutcomeUnknown,
-            ErrorKind::Unreachable,
-            ErrorKind::PolicyDenied,
-            ErrorKind::Other,
-        ] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
+            Self::Action(error) => error.disposition,
+            Self::Settings(_) => Disposition::FixInput,
+            Self::Busy { .. } | Self::Instantiation(_) => Disposition::RetryLater,
+            // A secret that the sink did not take is in force: whatever made it was done.
+            Self::Trap(_)
+            | Self::Limit { .. }
+            | Self::Timeout { .. }
+            | Self::Closed
+            | Self::Contract { .. }
+            | Self::SecretUndelivered(_) => Disposition::VerifyFirst,
+            Self::ComponentFile { .. } | Self::InvalidComponent { .. } | Self::Engine(_) => {
+                Disposition::GiveUp
+            }
         }
     }
 }

@@ -140,7 +140,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Error::Action`] with kind `missing` where there is no such action.
+    /// [`Error::Action`] with the code `not-found` where there is no such action.
     pub async fn describe(&self, action: &str) -> Result<ActionDescription, Error> {
         self.0.runtime.describe(action).await
     }

@@ -18,7 +18,7 @@
 //!     .credentials(Credentials::client_secret(offline.client_id(), offline.client_secret()));
 //! let host = Host::builder().build_async().await?; // once per process
 //! let tenant = host.tenant(settings).await?; // once per tenant
-//! let users = tenant.run("list-users", json!({"per_page": 2})).await?;
+//! let users = tenant.run("list-users", json!({"limit": 2})).await?;
 //! let first: String = users.get("/items/0/email").ok_or("no user")?.deserialize()?;
 //! assert!(first.contains('@'));
 //! # Ok(())
@@ -36,24 +36,26 @@
 //!
 //! # Errors
 //!
-//! An error that the action answered is [`Error::Action`]: branch on its [`ErrorKind`]. The other errors are the
-//! host's own.
+//! An error that the action answered is [`Error::Action`]: branch on its [`Disposition`], and on its [`ErrorCode`] where
+//! that says more. The other errors are the host's own; [`Error::disposition`] has an answer for each.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 mod action;
+mod action_error;
 mod audit;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
-mod bindings;
 #[cfg(test)]
 mod canary;
 mod code_cache;
 mod component;
+mod disposition;
 mod doctor;
 mod engine_error;
 mod error;
+mod error_code;
 mod host;
 mod json;
 mod limits;
@@ -71,8 +73,8 @@ use auth0_egress::{
 use auth0_policy::{base_url, denial, domain, policy, scopes};
 
 pub use action::{
-    ActionDescription, ActionFilter, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect, Pagination,
-    ScopeRequirement, Stage, is_operation,
+    ActionDescription, ActionFilter, ActionKind, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect,
+    Pagination, ScopeRequirement, Stage,
 };
 pub use audit::{
     AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
@@ -93,7 +95,7 @@ pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use egress::request_observer::RequestObserver;
 pub use engine_error::EngineError;
-pub use error::{ActionError, BusyScope, Error, ErrorKind, SettingsError};
+pub use error::{ActionError, BusyScope, Disposition, Error, ErrorCode, InvalidErrorCode, SettingsError};
 pub use host::{Host, HostBuilder};
 pub use json::{Json, JsonError, JsonView};
 pub use limits::{Limit, Limits};

@@ -1,6 +1,6 @@
 //! What one call may use.
 //!
-//! Each limit has a default that honest work of the connector stays well below, so that a host need not think of them;
+//! Each limit has a default that normal use stays well below, so that a host need not think of them;
 //! what a call goes past ends that call and nothing else. Two clocks are kept, since each is blind to what the other sees:
 //! a guest that computes does not yield to a timer, and a guest that waits uses no processor.
 

@@ -19,10 +19,11 @@ use std::{
     time::Duration,
 };
 
+use auth0_contract::wasmtime::{Plugin, PluginPre};
 use tokio::sync::OnceCell;
 use wasmtime::{
     Engine, Store, StoreContextMut, Trap,
-    component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceTableError},
+    component::{HasData, Linker, Resource, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
     cli::{WasiCli, WasiCliView as _},
@@ -49,12 +50,11 @@ use self::{
 pub(crate) use self::{guest::Guest, http::GuestHttp, instances::Reuse};
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary, ScopeRequirement},
-    bindings::{self, Runner, RunnerPre},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
     code_cache::{CodeCache, CodeReport},
     component::{self, ComponentInfo},
     engine_error::EngineError,
-    error::{ActionError, Error, ErrorKind},
+    error::{ActionError, Error, ErrorCode},
     json::Json,
     limits::Limit,
 };
@@ -70,7 +70,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The component, compiled and linked.
 pub(crate) struct Runtime {
-    pre: RunnerPre<Guest>,
+    pre: PluginPre<Guest>,
     alive: Alive,
     tenants: AtomicU64,
     /// What each action needs, asked once.
@@ -118,8 +118,8 @@ impl Runtime {
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|source| invalid("an import has another shape than this host offers", source))?;
-        let pre = RunnerPre::new(pre)
-            .map_err(|source| invalid("it does not export `auth0:management/actions@0.1.0`", source))?;
+        let pre = PluginPre::new(pre)
+            .map_err(|source| invalid("it does not export `connector:auth0/actions@0.2.0`", source))?;
         Ok((
             Self { pre, alive: Alive::new(instances), tenants: AtomicU64::new(0), needs: OnceCell::new() },
             info,
@@ -155,7 +155,7 @@ impl Runtime {
     ) -> Result<Json, Error> {
         if input.as_str().len() > MAX_INPUT_BYTES {
             return Err(Error::Action(ActionError::new(
-                ErrorKind::InvalidInput,
+                ErrorCode::InvalidInput,
                 format!(
                     "an input of {} bytes refused: the tenant takes bodies of at most 1 MB, an action at most {} MB",
                     input.as_str().len(),
@@ -173,30 +173,30 @@ impl Runtime {
             }
             None => self.instance(wait, guest).await?,
         };
-        let Instance { store, runner, .. } = &mut instance;
-        let answer = runner
-            .auth0_management_actions()
-            .call_run_action(store, action, &input)
-            .await
-            .map_err(stopped)?;
+        let Instance { store, plugin, .. } = &mut instance;
+        let answer =
+            plugin.connector_auth0_actions().call_run_action(store, action, &input).await.map_err(stopped)?;
         let result = match answer {
-            Ok(text) => Ok(convert::json(text, "the result of the action")?),
-            Err(error) => Err(action_error(error)),
+            Ok(text) => convert::json(text, "the result of the action"),
+            Err(error) => Err(convert::error(error)),
         };
         // An instance that broke the contract is thrown away, like one that was stopped.
-        self.alive.keep(reuse, instance);
+        if !matches!(result, Err(Error::Contract { .. })) {
+            self.alive.keep(reuse, instance);
+        }
         result
     }
 
     /// Lists the actions.
     pub(crate) async fn list(&self, filter: &ActionFilter) -> Result<Vec<ActionSummary>, Error> {
-        let filter = convert::filter(filter);
+        let filter = convert::filter(filter)?;
         let list = self
-            .ask(async |runner, store| {
-                runner.auth0_management_actions().call_list_actions(store, Some(&filter)).await
+            .ask(async |plugin, store| {
+                plugin.connector_auth0_actions().call_list_actions(store, &filter).await
             })
-            .await?;
-        Ok(list.into_iter().map(convert::summary).collect())
+            .await?
+            .map_err(convert::error)?;
+        convert::list(list)
     }
 
     /// Returns what a token has to be allowed for an action. The component is asked once; `None` where it lists no such
@@ -213,22 +213,22 @@ impl Runtime {
     /// Describes an action.
     pub(crate) async fn describe(&self, action: &str) -> Result<ActionDescription, Error> {
         let found = self
-            .ask(async |runner, store| {
-                runner.auth0_management_actions().call_describe_action(store, action).await
+            .ask(async |plugin, store| {
+                plugin.connector_auth0_actions().call_describe_action(store, action).await
             })
             .await?
-            .map_err(action_error)?;
+            .map_err(convert::error)?;
         convert::description(found)
     }
 
     /// Asks the component something that needs no tenant.
     async fn ask<T>(
         &self,
-        question: impl AsyncFnOnce(&Runner, &mut Store<Guest>) -> wasmtime::Result<T>,
+        question: impl AsyncFnOnce(&Plugin, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, Error> {
         let asking = async {
             let mut instance = self.instance(QUESTION_TIMEOUT, Guest::sealed).await?;
-            question(&instance.runner, &mut instance.store).await.map_err(stopped)
+            question(&instance.plugin, &mut instance.store).await.map_err(stopped)
         };
         tokio::time::timeout(QUESTION_TIMEOUT, asking)
             .await
@@ -245,15 +245,15 @@ impl Runtime {
     async fn instance(&self, wait: Duration, guest: impl FnOnce() -> Guest) -> Result<Instance, Error> {
         let slot = self.alive.slot(wait).await?;
         let mut store = guest().into_store(self.pre.engine());
-        let runner = self.pre.instantiate_async(&mut store).await.map_err(|error| match limit(&error) {
+        let plugin = self.pre.instantiate_async(&mut store).await.map_err(|error| match limit(&error) {
             Some(limit) => Error::Limit { limit },
             None => Error::Instantiation(EngineError::new(error)),
         })?;
-        Ok(Instance::new(store, runner, slot))
+        Ok(Instance::new(store, plugin, slot))
     }
 }
 
-/// Says why a guest was stopped.
+/// Returns why a guest was stopped.
 fn stopped(error: wasmtime::Error) -> Error {
     match limit(&error) {
         Some(limit) => Error::Limit { limit },
@@ -293,7 +293,6 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let options = wasi_http::LinkOptions::default();
     wasi_http::http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), Guest::http)?;
     bound_request_parts(l)?;
-    bindings::auth0::management::types::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     Ok(linker)
 }
 
@@ -334,37 +333,6 @@ struct Tables;
 
 impl HasData for Tables {
     type Data<'a> = &'a mut ResourceTable;
-}
-
-fn action_error(error: bindings::ActionFailure) -> Error {
-    use bindings::ActionFailure as Case;
-
-    let (kind, problem, scopes, retry_after_ms) = match error {
-        Case::InvalidInput(problem) => (ErrorKind::InvalidInput, problem, Vec::new(), None),
-        Case::Unauthenticated(problem) => (ErrorKind::Unauthenticated, problem, Vec::new(), None),
-        Case::Forbidden(missing) => (ErrorKind::Forbidden, missing.problem, missing.scopes, None),
-        Case::Missing(problem) => (ErrorKind::NotFound, problem, Vec::new(), None),
-        Case::Conflict(problem) => (ErrorKind::Conflict, problem, Vec::new(), None),
-        Case::Throttled(throttling) => {
-            (ErrorKind::RateLimited, throttling.problem, Vec::new(), throttling.retry_after_ms)
-        }
-        Case::Rejected(problem) => (ErrorKind::Rejected, problem, Vec::new(), None),
-        Case::Unavailable(problem) => (ErrorKind::Unavailable, problem, Vec::new(), None),
-        Case::OutcomeUnknown(problem) => (ErrorKind::OutcomeUnknown, problem, Vec::new(), None),
-        Case::Unreachable(problem) => (ErrorKind::Unreachable, problem, Vec::new(), None),
-        Case::Denied(problem) => (ErrorKind::PolicyDenied, problem, Vec::new(), None),
-        Case::Other(problem) => (ErrorKind::Other, problem, Vec::new(), None),
-    };
-    Error::Action(ActionError {
-        kind,
-        message: problem.message,
-        status: problem.status,
-        error_code: problem.error_code.map(String::into_boxed_str),
-        request_id: problem.request_id.map(String::into_boxed_str),
-        scopes,
-        retry_after_ms,
-        denial: None,
-    })
 }
 
 /// Shares the runtime between a host and its tenants.

@@ -44,7 +44,7 @@ const WHOLE: [&str; 3] = ["skey", "otp", "pin"];
 /// Schemas may refer to themselves.
 const DEPTH: usize = 6;
 
-/// Tells whether a member of this name holds a secret, by the names that Auth0's API gives them. What a text is about
+/// Returns whether a member of this name holds a secret, by the names that Auth0's API gives them. What a text is about
 /// and does not hold, such as `token_endpoint_auth_method`, is none.
 pub fn is_secret_name(name: &str) -> bool {
     let name: String = name
@@ -82,7 +82,7 @@ impl ActionDescription {
         found
     }
 
-    /// Tells whether a member of the input is a parameter of a request's path: it names the thing that is acted on.
+    /// Returns whether a member of the input is a parameter of a request's path: it names the thing that is acted on.
     pub fn is_in_path(&self, name: &str) -> bool {
         let parameter = format!("{{{name}}}");
         self.requests.iter().any(|request| request.path.split('/').any(|segment| segment == parameter))

@@ -33,7 +33,7 @@ const MAX_RETRIES: u32 = 10;
 /// Half of a bucket: a tenant that leaves more to others is better given a plan of its own.
 const MAX_RESERVE_PERCENT: u32 = 50;
 
-/// Tells the guest how long its call may take.
+/// The variable that tells the guest how long its call may take.
 pub(crate) const DEADLINE_VARIABLE: &str = "AUTH0_DEADLINE_MS";
 
 fn in_ms(time: Duration) -> u64 {
@@ -165,14 +165,14 @@ impl Settings {
         self
     }
 
-    /// Names the custom domain that links in mails and tickets are made for.
+    /// Names the custom domain that links in emails and tickets are made for.
     #[must_use]
     pub fn custom_domain(mut self, domain: Domain) -> Self {
         self.custom_domain = Some(domain);
         self
     }
 
-    /// Names the application in whose name password reset mails are sent. Where absent it is the one of the client
+    /// Names the application in whose name password reset emails are sent. Where absent it is the one of the client
     /// secret or private key.
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {

@@ -26,7 +26,7 @@ use crate::{
     egress::{
         Egress, governor::RatePlan, limits::RequestLimits, settings::EgressSettings, token::TokenError,
     },
-    error::{ActionError, BusyScope, Error, ErrorKind},
+    error::{ActionError, BusyScope, Error, ErrorCode},
     json::Json,
     limits::Limits,
     outcome::Outcome,
@@ -48,7 +48,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// use std::time::Duration;
 ///
 /// use auth0_emulator::{Emulator, Seed};
-/// use auth0_host::{CallOptions, Credentials, Error, ErrorKind, Host, Settings};
+/// use auth0_host::{CallOptions, Credentials, Error, ErrorCode, Host, Settings};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -61,7 +61,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// let options = CallOptions::new().deadline(Duration::from_secs(20)).caller("execution 4711").read_only();
 /// let outcome = tenant.call_with("get-user", json!({"user_id": "auth0|000000000000000000000000"}), options).await;
 /// match outcome.result {
-///     Err(Error::Action(error)) => assert_eq!(error.kind, ErrorKind::NotFound),
+///     Err(Error::Action(error)) => assert_eq!(error.code, ErrorCode::NotFound),
 ///     other => panic!("{other:?}"),
 /// }
 /// assert_eq!(outcome.requests.len(), 1);
@@ -189,7 +189,7 @@ impl Tenant {
         &self.0.domain
     }
 
-    /// Tells whether the policy lets an action run, before anybody tries. Rules about requests are not asked: they need
+    /// Checks whether the policy lets an action run, before anybody tries. Rules about requests are not asked: they need
     /// the request.
     ///
     /// # Errors
@@ -344,16 +344,16 @@ impl Tenant {
     /// [`Error::Action`]: `unauthenticated` where there are no credentials or the tenant refuses them, `unreachable` where
     /// the token endpoint cannot be asked.
     pub async fn granted_scopes(&self) -> Result<Option<Vec<String>>, Error> {
-        let failed = |kind, message: String| Error::Action(ActionError::new(kind, message));
+        let failed = |code, message: String| Error::Action(ActionError::new(code, message));
         let token = self.0.egress.token().await.ok_or_else(|| {
-            failed(ErrorKind::Unauthenticated, "no credentials are configured for the tenant".to_owned())
+            failed(ErrorCode::Unauthenticated, "no credentials are configured for the tenant".to_owned())
         })?;
         let token = token.map_err(|error| {
-            let kind = match &error {
-                TokenError::NoCredential(_) | TokenError::Refused(_) => ErrorKind::Unauthenticated,
-                TokenError::NotReached(_) | TokenError::Late => ErrorKind::Unreachable,
+            let code = match &error {
+                TokenError::NoCredential(_) | TokenError::Refused(_) => ErrorCode::Unauthenticated,
+                TokenError::NotReached(_) | TokenError::Late => ErrorCode::Unreachable,
             };
-            failed(kind, error.to_string())
+            failed(code, error.to_string())
         })?;
         Ok(token.scope().map(|text| text.split_ascii_whitespace().map(str::to_owned).collect()))
     }

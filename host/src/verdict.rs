@@ -6,7 +6,7 @@
 use crate::{
     call::CallFacts,
     denial::{Denial, DeniedBy, Remedy},
-    error::{ActionError, Error, ErrorKind},
+    error::{ActionError, Error, ErrorCode},
     json::Json,
 };
 
@@ -17,19 +17,20 @@ pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFac
         // It may be in force, whatever the guest made of the answer. The host's own failures leave that open as they are.
         (Ok(_), Some(subject)) => Err(lost(subject).into()),
         (Err(Error::Action(error)), Some(subject)) => {
-            let ActionError { kind, message, denial, .. } = lost(subject);
-            Err(ActionError { kind, message, denial, retry_after_ms: None, ..error }.into())
+            let ActionError { status, error_code, request_id, .. } = error;
+            Err(ActionError { status, error_code, request_id, ..lost(subject) }.into())
         }
         // The request was not sent for want of them.
         (Err(Error::Action(error)), None) if !lacking.is_empty() => {
             let (action, scopes) = (action.to_owned(), lacking.clone());
             let remedy = Remedy::WidenGrant { action: action.clone(), scopes: scopes.clone() };
             let denial = Denial::new(DeniedBy::MissingScopes { action, scopes: scopes.clone() }).or(remedy);
-            let kind = ErrorKind::Forbidden;
-            let message = denial.to_string();
-            Err(ActionError { kind, message, scopes, denial: Some(Box::new(denial)), ..error }.into())
+            let ActionError { status, error_code, request_id, .. } = error;
+            let known = ActionError::new(ErrorCode::InsufficientScope, denial.to_string());
+            let denial = Some(Box::new(denial));
+            Err(ActionError { status, error_code, request_id, scopes, denial, ..known }.into())
         }
-        (Err(Error::Action(error)), None) if error.kind == ErrorKind::PolicyDenied => Err(match denial {
+        (Err(Error::Action(error)), None) if error.code == ErrorCode::PolicyDenied => Err(match denial {
             Some(denial) => {
                 ActionError { message: denial.to_string(), denial: Some(Box::new(denial.clone())), ..error }
             }
@@ -42,7 +43,7 @@ pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFac
 
 fn lost(subject: &str) -> ActionError {
     ActionError::new(
-        ErrorKind::OutcomeUnknown,
+        ErrorCode::OutcomeUnknown,
         format!(
             "a new secret of `{subject}` may be in force, and is in no secret sink: the tenant's answer was lost or could \
              not be read; have another made in its place, as by rotating the secret again"
@@ -54,8 +55,8 @@ fn lost(subject: &str) -> ActionError {
 mod tests {
     use super::*;
 
-    fn answered(kind: ErrorKind) -> Result<Json, Error> {
-        let mut error = ActionError::new(kind, "the guest's words");
+    fn answered(code: ErrorCode) -> Result<Json, Error> {
+        let mut error = ActionError::new(code, "the guest's words");
         error.status = Some(403);
         Err(error.into())
     }
@@ -76,14 +77,14 @@ mod tests {
     fn what_the_host_does_not_know_better_stays_as_the_guest_said_it() {
         let facts = CallFacts::default();
         assert_eq!(verdict("get-user", Ok(Json::null()), &facts).unwrap(), Json::null());
-        assert_eq!(told(answered(ErrorKind::PolicyDenied), &facts).message, "the guest's words");
-        assert_eq!(told(answered(ErrorKind::NotFound), &denied()).message, "the guest's words");
+        assert_eq!(told(answered(ErrorCode::PolicyDenied), &facts).message, "the guest's words");
+        assert_eq!(told(answered(ErrorCode::NotFound), &denied()).message, "the guest's words");
         assert_eq!(verdict("get-user", Ok(Json::null()), &denied()).unwrap(), Json::null());
     }
 
     #[test]
     fn a_denial_is_the_host_s_with_its_rule() {
-        let error = told(answered(ErrorKind::PolicyDenied), &denied());
+        let error = told(answered(ErrorCode::PolicyDenied), &denied());
         assert_eq!(error.denial.unwrap().rule(), &DeniedBy::NoMail);
         assert_eq!((error.message.as_str(), error.status), ("the policy allows no email", Some(403)));
     }
@@ -91,10 +92,10 @@ mod tests {
     #[test]
     fn scopes_that_are_lacking_are_told_with_the_grant_that_would_do() {
         let facts = CallFacts { lacking: vec!["read:users".to_owned()], ..denied() };
-        let error = told(answered(ErrorKind::Other), &facts);
+        let error = told(answered(ErrorCode::UnexpectedAnswer), &facts);
         assert_eq!(
-            (error.kind, error.scopes.as_slice()),
-            (ErrorKind::Forbidden, &["read:users".to_owned()][..])
+            (error.code, error.scopes.as_slice()),
+            (ErrorCode::InsufficientScope, &["read:users".to_owned()][..])
         );
         assert!(matches!(error.denial.unwrap().remedy(), Some(Remedy::WidenGrant { .. })));
     }
@@ -103,9 +104,9 @@ mod tests {
     fn a_secret_that_nobody_has_is_told_before_anything_else() {
         let lost = Some("clients/abc".to_owned());
         let facts = CallFacts { lost_secret: lost, lacking: vec!["read:users".to_owned()], ..denied() };
-        for answer in [Ok(Json::null()), answered(ErrorKind::RateLimited)] {
+        for answer in [Ok(Json::null()), answered(ErrorCode::RateLimited)] {
             let error = told(answer, &facts);
-            assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
+            assert_eq!(error.code, ErrorCode::OutcomeUnknown);
             assert!(error.message.contains("of `clients/abc` may be in force"), "{error}");
         }
         let stopped = Err(Error::Timeout { after: std::time::Duration::ZERO });

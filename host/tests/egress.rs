@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use auth0_host::{Credentials, Error, ErrorKind, Host, Outcome, Settings};
+use auth0_host::{Credentials, Error, ErrorCode, Host, Outcome, Settings};
 use serde_json::json;
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
@@ -88,9 +88,9 @@ async fn create_role(scheme: &str, credentials: fn() -> Credentials, by: Duratio
     attempt().await
 }
 
-fn kind(outcome: &Outcome) -> ErrorKind {
+fn kind(outcome: &Outcome) -> ErrorCode {
     match &outcome.result {
-        Err(Error::Action(error)) => error.kind,
+        Err(Error::Action(error)) => error.code.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -99,7 +99,7 @@ fn kind(outcome: &Outcome) -> ErrorKind {
 async fn a_create_that_waited_for_a_silent_token_endpoint_is_unreachable_not_unknown() {
     let (server, outcome) =
         create_role("http", || Credentials::client_secret("id", "secret"), NOT_SENT).await;
-    assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{:?}", outcome.result);
+    assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{:?}", outcome.result);
     assert!(server.saw("POST /oauth/token") && !server.saw("/api/v2/roles"));
     assert!(!outcome.requests.is_empty());
     assert!(outcome.requests.iter().all(|request| !request.sent), "{:?}", outcome.requests);
@@ -108,7 +108,7 @@ async fn a_create_that_waited_for_a_silent_token_endpoint_is_unreachable_not_unk
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_whose_handshake_is_never_answered_is_unreachable_not_unknown() {
     let (server, outcome) = create_role("https", || Credentials::token("canary"), NOT_SENT).await;
-    assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{:?}", outcome.result);
+    assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{:?}", outcome.result);
     assert_eq!(server.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake came");
     assert!(!server.saw("canary"));
     assert!(outcome.requests.iter().all(|request| !request.sent), "{:?}", outcome.requests);
@@ -117,7 +117,7 @@ async fn a_create_whose_handshake_is_never_answered_is_unreachable_not_unknown()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_was_sent_and_never_answered_is_unknown_and_sent_once() {
     let (server, outcome) = create_role("http", || Credentials::token("token"), ANY).await;
-    assert_eq!(kind(&outcome), ErrorKind::OutcomeUnknown, "{:?}", outcome.result);
+    assert_eq!(kind(&outcome), ErrorCode::OutcomeUnknown, "{:?}", outcome.result);
     let seen = String::from_utf8_lossy(&server.read.lock().unwrap()).matches("POST /api/v2/roles").count();
     assert_eq!(seen, 1);
     let told: Vec<_> =

@@ -17,7 +17,7 @@ use std::{
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    CallOptions, CodeCache, CodeOrigin, Credentials, Error, ErrorKind, Host, InstancePolicy, Limits, Policy,
+    CallOptions, CodeCache, CodeOrigin, Credentials, Error, ErrorCode, Host, InstancePolicy, Limits, Policy,
     Settings, Tenant,
 };
 use serde_json::{Value, json};
@@ -44,19 +44,12 @@ async fn open(emulator: &Emulator) -> Tenant {
 }
 
 async fn first_user(tenant: &Tenant) -> Value {
-    tenant
-        .run("list-users", json!({"per_page": 1}))
-        .await
-        .unwrap()
-        .get("/items/0")
-        .unwrap()
-        .to_value()
-        .unwrap()
+    tenant.run("list-users", json!({"limit": 1})).await.unwrap().get("/items/0").unwrap().to_value().unwrap()
 }
 
-fn kind(error: &Error) -> ErrorKind {
+fn kind(error: &Error) -> ErrorCode {
     match error {
-        Error::Action(error) => error.kind,
+        Error::Action(error) => error.code.clone(),
         other => panic!("the host failed: {other:?}"),
     }
 }
@@ -117,7 +110,7 @@ async fn wrong_credentials_are_unauthenticated_with_the_endpoint_s_own_words() {
     let tenant = host().tenant(settings(&emulator).credentials(wrong)).await.unwrap();
     for action in ["list-users", "test-connection"] {
         let error = tenant.run(action, json!({})).await.unwrap_err();
-        assert_eq!(kind(&error), ErrorKind::Unauthenticated, "{action}: {error}");
+        assert_eq!(kind(&error), ErrorCode::Unauthenticated, "{action}: {error}");
         assert!(error.to_string().contains("access_denied"), "{action}: {error}");
         assert!(!format!("{error:?} {tenant:?}").contains("canary"));
     }
@@ -141,7 +134,7 @@ async fn a_call_that_is_given_up_is_reported_with_what_it_had_sent() {
             outcome = create().await;
         }
     }
-    assert_eq!(kind(&outcome.result.unwrap_err()), ErrorKind::OutcomeUnknown);
+    assert_eq!(kind(&outcome.result.unwrap_err()), ErrorCode::OutcomeUnknown);
     assert_eq!(outcome.requests.len(), 1);
     assert!(
         outcome.requests[0].status.is_none() && outcome.requests[0].error.is_some(),
@@ -175,7 +168,7 @@ async fn the_component_s_own_schemas_describe_every_action() {
         let description = host.describe(&action.id).await.unwrap();
         assert_eq!(description.input_schema["type"], "object", "{}", action.id);
     }
-    assert_eq!(kind(&host.describe("nonsense").await.unwrap_err()), ErrorKind::NotFound);
+    assert_eq!(kind(&host.describe("nonsense").await.unwrap_err()), ErrorCode::NotFound);
 }
 
 /// Opens a tenant whose policy is about actions, so that the component is asked for them, beside a task that counts how
@@ -223,7 +216,7 @@ fn a_component_that_wants_more_than_is_offered_is_refused_by_the_name_of_it() {
     }
     let empty = wat::parse_str("(component)").unwrap();
     let error = Host::with_component(empty).build().unwrap_err();
-    assert!(error.to_string().contains("auth0:management/actions@0.1.0"), "{error}");
+    assert!(error.to_string().contains("connector:auth0/actions@0.2.0"), "{error}");
     let error = Host::with_component_file("/no/such/file").build().unwrap_err();
     assert!(matches!(error, Error::ComponentFile { .. }));
 }
@@ -249,6 +242,6 @@ fn the_component_imports_nothing_but_what_the_design_lists() {
     let host = host();
     let info = host.component();
     assert!(info.digest.starts_with("sha256:") && info.size > 0);
-    assert!(info.exports.iter().any(|export| export == "auth0:management/actions@0.1.0"));
+    assert!(info.exports.iter().any(|export| export == "connector:auth0/actions@0.2.0"));
     assert!(info.imports.iter().all(|import| import.starts_with("wasi:")), "{:?}", info.imports);
 }

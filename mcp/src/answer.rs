@@ -3,17 +3,17 @@
 //! What an action refused or failed at is a result that says so, with the error for programs and for the model: a client
 //! shows its user a JSON-RPC error, if at all, and the model learns nothing from it. Only misuse of the protocol is one.
 
-use auth0_host::{Error, ErrorKind, Json};
+use auth0_host::{ActionError, Disposition, Error, ErrorCode, Json};
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
-/// A call that ended without a result, told to the agent: `{"error": {"kind", "message", …}}`.
+/// A call that ended without a result, told to the agent: `{"error": {"disposition", "code", "message", …}}`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Refused(Value);
 
-/// Kinds that no action answers.
+/// Codes that no action answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OwnKind {
+pub(super) enum OwnCode {
     /// A person was asked, and did not agree.
     Declined,
     /// The host failed, not the action.
@@ -21,18 +21,18 @@ pub(super) enum OwnKind {
 }
 
 impl Refused {
-    /// Makes one of a kind that actions answer too.
-    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(json!({"kind": kind, "message": message.into()}))
+    /// Makes one of a code that actions answer too.
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(json!(ActionError::new(code, message)))
     }
 
-    /// Makes one of a kind that only this server has.
-    pub(super) fn own(kind: OwnKind, message: impl Into<String>) -> Self {
-        let kind = match kind {
-            OwnKind::Declined => "declined",
-            OwnKind::Host => "host",
+    /// Makes one of a code that only this server has.
+    pub(super) fn own(code: OwnCode, disposition: Disposition, message: impl Into<String>) -> Self {
+        let code = match code {
+            OwnCode::Declined => "declined",
+            OwnCode::Host => "host",
         };
-        Self(json!({"kind": kind, "message": message.into()}))
+        Self(json!({"disposition": disposition, "code": code, "message": message.into()}))
     }
 
     /// Adds what is to be known beside the error.
@@ -51,7 +51,7 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
             Error::Action(error) => Self(json!(error)),
-            error => Self::own(OwnKind::Host, chain(&error)),
+            error => Self::own(OwnCode::Host, error.disposition(), chain(&error)),
         }
     }
 }
@@ -114,16 +114,15 @@ pub(super) fn done(result: Json) -> CallToolResult {
 mod tests {
     use std::time::Duration;
 
-    use auth0_host::ActionError;
-
     use super::*;
 
     #[test]
     fn an_error_is_for_programs_and_for_the_model() {
-        let mut error = ActionError::new(ErrorKind::Forbidden, "the token lacks a scope");
+        let mut error = ActionError::new(ErrorCode::InsufficientScope, "the token lacks a scope");
         error.scopes = vec!["read:users".to_owned()];
         let expected = json!({"error": {
-            "kind": "forbidden", "message": "the token lacks a scope", "scopes": ["read:users"],
+            "disposition": "fix-access", "code": "insufficient-scope", "message": "the token lacks a scope",
+            "scopes": ["read:users"],
         }});
         let result = CallToolResult::from(Refused::from(Error::Action(error)));
         assert_eq!(result.is_error, Some(true));
@@ -131,16 +130,20 @@ mod tests {
         assert_eq!(result.content[0].as_text().unwrap().text, expected.to_string());
 
         let host = CallToolResult::from(Refused::from(Error::Timeout { after: Duration::from_secs(1) }));
-        assert_eq!(host.structured_content.unwrap()["error"]["kind"], "host");
+        let host = host.structured_content.unwrap();
+        assert_eq!(
+            (&host["error"]["disposition"], &host["error"]["code"]),
+            (&json!("verify-first"), &json!("host"))
+        );
 
-        let long = Refused::new(ErrorKind::Rejected, "ä".repeat(100_000));
+        let long = Refused::new(ErrorCode::Rejected, "ä".repeat(100_000));
         let long = CallToolResult::from(long).structured_content.unwrap();
         assert_eq!(long["error"]["message"].as_str().unwrap().chars().count(), 2_001);
     }
 
     #[test]
     fn a_warning_is_beside_the_answer_and_takes_nothing_of_it() {
-        let warning = json!({"kind": "done-do-not-repeat"});
+        let warning = json!({"code": "done-do-not-repeat"});
         for (value, expected) in [
             (json!({"a": 1}), json!({"a": 1, "warning": warning})),
             (json!([1]), json!({"result": [1], "warning": warning})),
@@ -148,8 +151,11 @@ mod tests {
         ] {
             assert_eq!(with_warning(&value.into(), warning.clone()).as_str(), expected.to_string());
         }
-        let Refused(error) = Refused::new(ErrorKind::Unavailable, "no").warning(warning.clone());
-        assert_eq!(error, json!({"kind": "unavailable", "message": "no", "warning": warning}));
+        let Refused(error) = Refused::new(ErrorCode::Unavailable, "no").warning(warning.clone());
+        assert_eq!(
+            error,
+            json!({"disposition": "retry-later", "code": "unavailable", "message": "no", "warning": warning})
+        );
     }
 
     #[test]

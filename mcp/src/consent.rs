@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth0_host::{ActionDescription, CUSTOM_REQUEST, Domain, Effect};
+use auth0_host::{ActionDescription, CUSTOM_REQUEST, Disposition, Domain, Effect};
 use clap::ValueEnum;
 use rmcp::{
     Peer, RoleServer,
@@ -15,7 +15,7 @@ use rmcp::{
 use serde_json::{Map, Value};
 
 use super::{
-    answer::{OwnKind, Refused},
+    answer::{OwnCode, Refused},
     question::question,
     tools,
 };
@@ -46,13 +46,13 @@ pub struct Consent {
 
 /// How long a person has for an answer. Longer than anybody looks at a question, and short enough that one which nobody
 /// sees ends some day.
-const PATIENCE: Duration = Duration::from_secs(600);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The member of the form that has to be ticked. A form of no fields is accepted by some clients without showing it.
 const TICK: &str = "confirm";
 
 impl Consent {
-    /// Tells whether a person has to agree.
+    /// Returns whether a person has to agree.
     pub(super) fn is_needed(self, action: &ActionDescription, input: &Map<String, Value>) -> bool {
         let reads = match action.id.as_str() {
             CUSTOM_REQUEST => input.get("method").and_then(Value::as_str) == Some("GET"),
@@ -95,7 +95,7 @@ impl Consent {
             message: question(domain, action, input)?,
             requested_schema: form()?,
         };
-        match client.create_elicitation_with_timeout(question, Some(PATIENCE)).await {
+        match client.create_elicitation_with_timeout(question, Some(ANSWER_TIMEOUT)).await {
             Ok(answer) => verdict(&action.id, &answer),
             Err(error) => {
                 Err(declined(&action.id, &format!("the client did not answer the question ({error})")))
@@ -108,8 +108,10 @@ fn form() -> Result<ElicitationSchema, Refused> {
     let tick = ElicitationSchema::builder().required_bool_with(TICK, |tick| {
         tick.title("Run it").description("Whether the agent may do this").with_default(false)
     });
-    tick.build()
-        .map_err(|problem| Refused::own(OwnKind::Host, format!("the question could not be made: {problem}")))
+    let unusable = |problem| {
+        Refused::own(OwnCode::Host, Disposition::GiveUp, format!("the question could not be made: {problem}"))
+    };
+    tick.build().map_err(unusable)
 }
 
 /// Reads what the person said.
@@ -123,7 +125,7 @@ fn verdict(action: &str, answer: &ElicitResult) -> Result<(), Refused> {
     }
 }
 
-/// Whether the input has the tenant send mails or messages beside what the action does.
+/// Whether the input has the tenant send emails or messages beside what the action does.
 fn sends_messages(action: &ActionDescription, input: &Map<String, Value>) -> bool {
     /// Members that say so.
     const ORDERS: [&str; 5] = [
@@ -150,12 +152,17 @@ fn sends_messages(action: &ActionDescription, input: &Map<String, Value>) -> boo
 }
 
 pub(super) fn declined(action: &str, why: &str) -> Refused {
-    Refused::own(OwnKind::Declined, format!("`{action}` was not run: {why}; nothing was sent"))
+    Refused::own(
+        OwnCode::Declined,
+        Disposition::GiveUp,
+        format!("`{action}` was not run: {why}; nothing was sent"),
+    )
 }
 
 fn cannot_ask(action: &str) -> Refused {
     Refused::own(
-        OwnKind::Declined,
+        OwnCode::Declined,
+        Disposition::FixAccess,
         format!(
             "`{action}` was not run: a person has to agree to it, and this client cannot ask one (it declares no form \
              elicitation); nothing was sent. To leave the question to the client, start `auth0-host mcp` with \
@@ -227,12 +234,12 @@ mod tests {
             let action = host.describe(&action.id).await.unwrap();
             let asked = Consent::default().is_needed(&action, &Map::new());
             let sent_by_delete = action.requests.iter().any(|request| request.method == "DELETE");
-            let mails = action.input_schema["properties"]["send_completion_email"].is_object();
+            let sends = action.input_schema["properties"]["send_completion_email"].is_object();
             let (id, effect) = (action.id.clone(), action.effect);
             let hints = tools::of_action(action).annotations.unwrap();
-            assert_eq!(asked, hints.destructive_hint.unwrap() || mails, "{id}");
+            assert_eq!(asked, hints.destructive_hint.unwrap() || sends, "{id}");
             assert!(asked || !sent_by_delete, "{id}");
-            assert_eq!(asked, mails || !matches!(effect, Effect::Read | Effect::Create), "{id}");
+            assert_eq!(asked, sends || !matches!(effect, Effect::Read | Effect::Create), "{id}");
         }
     }
 

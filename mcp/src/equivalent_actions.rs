@@ -1,4 +1,4 @@
-//! Ways round a denied action: others that send the same request and are still offered.
+//! Equivalents of a denied action: others that send the same request and are still offered.
 //!
 //! `delete-user` and `users.delete` are two actions and one request. Who denies one of them has to be told of the other, or
 //! believes in a protection that is none; a policy's rules about requests know no such difference.
@@ -11,13 +11,13 @@ use super::server::Server;
 
 /// An action that does what a denied one does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Detour {
+pub struct EquivalentAction {
     denied: String,
     open: String,
     request: String,
 }
 
-impl fmt::Display for Detour {
+impl fmt::Display for EquivalentAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { denied, open, request } = self;
         write!(f, "`{denied}` is denied, but `{open}` can still send the same request ({request})")
@@ -25,12 +25,12 @@ impl fmt::Display for Detour {
 }
 
 impl Server {
-    /// Lists the ways round what --deny takes away.
+    /// Lists what sends the same requests as the actions that --deny takes away.
     ///
     /// # Errors
     ///
     /// Those of the runtime.
-    pub async fn equivalent_actions(&self) -> Result<BTreeSet<Detour>, Error> {
+    pub async fn equivalent_actions(&self) -> Result<BTreeSet<EquivalentAction>, Error> {
         let mut equivalent_actions = BTreeSet::new();
         let custom = self.permitted().find(|action| action.id == CUSTOM_REQUEST);
         for denied in self.denied() {
@@ -45,9 +45,12 @@ impl Server {
                         open.push(other.id);
                     }
                 }
-                let detour =
-                    |open| Detour { denied: denied.id.clone(), open, request: format!("{method} {path}") };
-                equivalent_actions.extend(open.into_iter().map(detour));
+                let equivalent = |open| EquivalentAction {
+                    denied: denied.id.clone(),
+                    open,
+                    request: format!("{method} {path}"),
+                };
+                equivalent_actions.extend(open.into_iter().map(equivalent));
             }
         }
         Ok(equivalent_actions)

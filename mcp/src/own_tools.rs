@@ -1,7 +1,7 @@
 //! The server's own tools: how an agent finds, reads about and runs the actions that are no tools of their own, and reads on
 //! in a result that was cut.
 
-use auth0_host::{ActionFilter, ActionSummary, Effect, ErrorKind, Stage};
+use auth0_host::{ActionFilter, ActionKind, ActionSummary, Effect, ErrorCode, Stage};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -25,6 +25,7 @@ pub(super) enum OwnTool {
 #[serde(deny_unknown_fields)]
 pub(super) struct Search {
     text: Option<String>,
+    kind: Option<ActionKind>,
     group: Option<String>,
     effect: Option<Effect>,
     stage: Option<Stage>,
@@ -85,13 +86,14 @@ impl OwnTool {
             Self::SearchActions => (
                 "Search actions",
                 "Finds actions of the Auth0 Management API by words of their id, title or group, by group, by what \
-                 they do, and by scope. Only actions that this server permits are found. Run them with run-action; those without a dot \
-                 in their id are tools of their own too.",
+                 they do, and by scope. Only actions that this server permits are found. Run them with run-action; those of the kind \
+                 curated are tools of their own too.",
                 json!({
                     "text": {"type": "string", "description": "Words that all have to be in id, title, group or path: organization members"},
+                    "kind": {"type": "string", "enum": ["curated", "operation"], "description": "Made for one purpose, or one operation of the API"},
                     "group": {"type": "string", "description": "The family, exactly: users"},
                     "effect": {"type": "string", "enum": ["read", "create", "update", "delete", "send"], "description": "What the action does to the tenant"},
-                    "stage": {"type": "string", "enum": ["ga", "ea", "beta", "unstated"], "description": "How ready Auth0 says that it is: generally available, early access, beta"},
+                    "stage": {"type": "string", "enum": ["ga", "ea", "beta", "unknown"], "description": "How ready Auth0 says that it is: generally available, early access, beta"},
                     "scope": {"type": "string", "description": "A scope that it needs, exactly: read:users"},
                     "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT, "description": "Lines of one answer"},
                     "cursor": {"type": "string", "description": "The `next` of the answer before"},
@@ -156,8 +158,8 @@ fn found_schema() -> Value {
         "properties": {
             "items": {"type": "array", "items": {
                 "type": "object",
-                "properties": {"id": text, "title": text, "group": text, "effect": text, "stage": text},
-                "required": ["id", "title", "group", "effect", "stage"],
+                "properties": {"id": text, "title": text, "kind": text, "group": text, "effect": text, "stage": text},
+                "required": ["id", "title", "kind", "group", "effect", "stage"],
             }},
             "total": {"type": "integer", "description": "How many there are"},
             "next": {"type": "string", "description": "The cursor of what follows; absent at the end"},
@@ -173,7 +175,7 @@ fn found_schema() -> Value {
 /// `invalid-input`, with the name of what is unknown, missing or mistyped.
 pub(super) fn read<T: DeserializeOwned>(tool: OwnTool, arguments: JsonObject) -> Result<T, Refused> {
     let refuse = |problem: String| {
-        Refused::new(ErrorKind::InvalidInput, format!("arguments of {} refused: {problem}", tool.name()))
+        Refused::new(ErrorCode::InvalidInput, format!("arguments of {} refused: {problem}", tool.name()))
     };
     check(&tool.tool(false).input_schema, &arguments).map_err(refuse)?;
     serde_json::from_value(Value::Object(arguments))
@@ -216,10 +218,11 @@ fn check(schema: &JsonObject, arguments: &JsonObject) -> Result<(), String> {
 }
 
 impl Search {
-    /// Says which actions are looked for.
+    /// Returns which actions are looked for.
     pub(super) fn filter(&self) -> ActionFilter {
         let mut filter = ActionFilter::default();
         filter.text.clone_from(&self.text);
+        filter.kind = self.kind;
         filter.group.clone_from(&self.group);
         filter.effect = self.effect;
         filter.stage = self.stage;
@@ -233,7 +236,7 @@ impl Search {
     ///
     /// `invalid-input` for a page that there is not.
     pub(super) fn page(&self, found: &[ActionSummary]) -> Result<Value, Refused> {
-        let refused = |message: String| Refused::new(ErrorKind::InvalidInput, message);
+        let refused = |message: String| Refused::new(ErrorCode::InvalidInput, message);
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MOST).contains(&limit) {
             return Err(refused(format!("`limit` is {limit}; it can be 1 to {MOST}")));
@@ -295,6 +298,7 @@ mod tests {
         for (arguments, name) in [
             (json!({"txt": "user"}), "`txt`"),
             (json!({"effect": "destroy"}), "`effect` is none of read, create"),
+            (json!({"kind": "unknown"}), "`kind` is none of curated, operation"),
             (json!({"stage": "alpha"}), "`stage` is none of ga"),
             (json!({"limit": 0}), "`limit`"),
             (json!({"limit": 101}), "`limit`"),

@@ -30,7 +30,7 @@ pub(super) enum Refusal {
 }
 
 impl Permissions {
-    /// Tells whether an action is offered.
+    /// Checks whether an action is offered.
     pub(super) fn check(&self, action: &ActionSummary) -> Result<(), Refusal> {
         let id = || action.id.clone();
         if let Some(pattern) = self.denied_by(&action.id) {

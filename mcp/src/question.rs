@@ -3,7 +3,7 @@
 //! The input is the agent's, and an agent may want a question that reads as another one. So texts are quoted, what does not
 //! print is escaped, what the action is about comes first, and what would not be shown whole is not asked at all.
 
-use auth0_host::{ActionDescription, Domain, ErrorKind};
+use auth0_host::{ActionDescription, Domain, ErrorCode};
 use serde_json::{Map, Value};
 
 use super::{answer::Refused, consent::declined};
@@ -72,7 +72,7 @@ fn in_order<'a>(
             action.id,
             quoted(unknown)
         );
-        return Err(Refused::new(ErrorKind::InvalidInput, message));
+        return Err(Refused::new(ErrorCode::InvalidInput, message));
     }
     let mut members: Vec<(&str, &Value)> = input.iter().map(|(name, value)| (name.as_str(), value)).collect();
     let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(usize::MAX);
@@ -116,7 +116,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use auth0_host::{Effect, Host};
+    use auth0_host::{ActionKind, Effect, Host};
     use serde_json::json;
 
     use super::*;
@@ -157,7 +157,7 @@ mod tests {
             }
             let parameters = action.requests.iter().flat_map(|request| request.path.matches('{')).count();
             assert!(parameters == 0 || !targets.is_empty(), "{}", action.id);
-            let is_operation = auth0_host::is_operation(&action.id);
+            let is_operation = action.kind == ActionKind::Operation;
             assert!(
                 !is_operation || targets.iter().filter(|name| in_path(name)).count() == parameters,
                 "{text}"

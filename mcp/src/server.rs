@@ -3,8 +3,8 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
-    ActionDescription, ActionFilter, ActionSummary, CallOptions, Denial, Error, ErrorKind, Host, Json,
-    SecretName, SecretUndelivered, Tenant,
+    ActionDescription, ActionFilter, ActionKind, ActionSummary, CallOptions, Denial, Error, ErrorCode, Host,
+    Json, SecretName, SecretUndelivered, Tenant,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
@@ -71,7 +71,7 @@ impl Server {
             return Err(OpenError::Nothing(server.why_nothing()));
         }
         let mut offered = Vec::new();
-        for action in server.permitted().filter(|action| tools::is_curated(&action.id)) {
+        for action in server.permitted().filter(|action| tools::is_curated(action)) {
             offered.push(tools::of_action(server.host.describe(&action.id).await?));
         }
         offered.extend(OwnTool::ALL.map(|tool| tool.tool(server.permissions.write)));
@@ -127,7 +127,7 @@ impl Server {
         self.permissions.check(action).is_ok() && self.tenant.permits(&action.id).is_ok()
     }
 
-    /// Says why no action is left: what would help most comes first.
+    /// Returns why no action is left: what would help most comes first.
     fn why_nothing(&self) -> String {
         let refusals = || self.actions.iter().filter_map(|action| self.permissions.check(action).err());
         let reads_only = refusals().find(|refusal| matches!(refusal, Refusal::ReadOnly { .. }));
@@ -137,22 +137,22 @@ impl Server {
         }
     }
 
-    /// Whether there is such an action, permitted or not.
-    pub(super) fn knows(&self, id: &str) -> bool {
-        self.actions.iter().any(|action| action.id == id)
+    /// Returns what an action is made of, permitted or not; `None` where there is no such action.
+    pub(super) fn kind_of(&self, id: &str) -> Option<ActionKind> {
+        self.actions.iter().find(|action| action.id == id).map(|action| action.kind)
     }
 
     /// Describes an action that the options offer. What the policy says of it is asked by whoever runs it.
     ///
     /// # Errors
     ///
-    /// `missing` where there is none, `denied` with the option that would have to change.
+    /// `not-found` where there is none, `policy-denied` with the option that would have to change.
     pub(super) async fn offered(&self, id: &str) -> Result<ActionDescription, Refused> {
         let Some(action) = self.actions.iter().find(|action| action.id == id) else {
             let message = format!("there is no action `{id}`: search-actions finds those that there are");
-            return Err(Refused::new(ErrorKind::NotFound, message));
+            return Err(Refused::new(ErrorCode::NotFound, message));
         };
-        let denied = |refusal: Refusal| Refused::new(ErrorKind::PolicyDenied, refusal.to_string());
+        let denied = |refusal: Refusal| Refused::new(ErrorCode::PolicyDenied, refusal.to_string());
         self.permissions.check(action).map_err(denied)?;
         Ok(self.host.describe(id).await?)
     }
@@ -161,10 +161,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As [`Server::offered`], and `denied` with the policy's rule.
+    /// As [`Server::offered`], and `policy-denied` with the policy's rule.
     pub(super) async fn describe(&self, id: &str) -> Result<ActionDescription, Refused> {
         let action = self.offered(id).await?;
-        let denied = |denial: Denial| Refused::new(ErrorKind::PolicyDenied, denial.to_string());
+        let denied = |denial: Denial| Refused::new(ErrorCode::PolicyDenied, denial.to_string());
         self.tenant.permits(id).map_err(denied)?;
         Ok(action)
     }
@@ -173,13 +173,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// `denied` with the policy's rule.
+    /// `policy-denied` with the policy's rule.
     pub(super) async fn hold_to_policy(&self, id: &str, input: &Map<String, Value>) -> Result<(), Refused> {
         let Err(denial) = self.tenant.permits(id) else { return Ok(()) };
         // The tenant refuses it too, and keeps the record. Without time it could do nothing else.
         let options = CallOptions::new().caller(CALLER).read_only().deadline(Duration::ZERO);
         self.tenant.call_with(id, Value::Object(input.clone()), options).await;
-        Err(Refused::new(ErrorKind::PolicyDenied, denial.to_string()))
+        Err(Refused::new(ErrorCode::PolicyDenied, denial.to_string()))
     }
 
     /// Runs an action that is offered, and that nobody has to agree to any more.
@@ -198,7 +198,7 @@ impl Server {
         let warning = match &outcome.undelivered {
             Some(SecretUndelivered { names, .. }) => {
                 let home = (self.drain_secrets)(self.tenant.clone()).await;
-                home.err().map(|whereabouts| elsewhere(names, &whereabouts))
+                home.err().map(|location| elsewhere(names, &location))
             }
             None => None,
         };
@@ -218,14 +218,14 @@ pub(super) struct Ran {
     pub(super) warning: Option<Value>,
 }
 
-/// Tells the person where secrets are that the sink did not take, and the agent that they are: a call that seems to have
+/// Warns the person of where secrets are that the sink did not take, and the agent that they are: a call that seems to have
 /// failed is repeated, which makes one more secret. The place is none of the agent's business: it may be able to read files.
-fn elsewhere(names: &[SecretName], whereabouts: &str) -> Value {
-    eprintln!("warning: {whereabouts}");
+fn elsewhere(names: &[SecretName], location: &str) -> Value {
+    eprintln!("warning: {location}");
     let names: Vec<String> = names.iter().map(SecretName::to_string).collect();
     json!({
-        "kind": "done-do-not-repeat",
-        "message": "the tenant made a new secret, which is in force; the secret sink did not take it, and whoever runs this \
+        "code": "done-do-not-repeat",
+        "message": "the tenant made a new secret, which is in force; the secret sink rejected it, and whoever runs this \
                     server was told on its stderr what became of it: do not repeat the call, tell your user",
         "secrets": names,
     })

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use auth0_host::{ErrorKind, Json};
+use auth0_host::{ActionKind, ErrorCode, Json};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -22,7 +22,6 @@ use super::{
     own_tools::{Describe, OwnTool, ReadMore, RunAction, Search, read},
     result_buffer::ResultBuffer,
     server::{Ran, Server},
-    tools,
 };
 
 /// The newest revision that is spoken. The next one, 2026-07-28, has neither sessions nor questions from the server: a
@@ -67,13 +66,10 @@ impl Session {
         }
         // A tool that is not offered is refused with the reason. An action that never is a tool is not run as one: a client
         // whose user approves tools by name has shown no such name.
-        if tools::is_curated(name) && self.server.knows(name) {
-            return Ok(self.run(name, arguments, context).await);
-        }
-        let message = if self.server.knows(name) {
-            format!("`{name}` is an action and no tool: run-action runs it")
-        } else {
-            format!("there is no tool `{name}`: tools/list lists those that there are")
+        let message = match self.server.kind_of(name) {
+            Some(ActionKind::Curated) => return Ok(self.run(name, arguments, context).await),
+            Some(_) => format!("`{name}` is an action and no tool: run-action runs it"),
+            None => format!("there is no tool `{name}`: tools/list lists those that there are"),
         };
         Err(ErrorData::invalid_params(message, None))
     }
@@ -102,7 +98,7 @@ impl Session {
             OwnTool::ReadMore => {
                 let ReadMore { cursor } = read(tool, arguments)?;
                 let piece = self.result_buffer().go_on(&cursor);
-                piece.map_err(|error| Refused::new(ErrorKind::InvalidInput, error.to_string()))
+                piece.map_err(|error| Refused::new(ErrorCode::InvalidInput, error.to_string()))
             }
         }
     }
@@ -170,7 +166,7 @@ impl ServerHandler for Session {
     ) -> Result<CallToolResponse, ErrorData> {
         let Ok(_place) = self.calls.try_acquire() else {
             let message = format!("{MOST_CALLS} calls of this session are under way: wait for one of them");
-            return Ok(CallToolResult::from(Refused::new(ErrorKind::RateLimited, message)).into());
+            return Ok(CallToolResult::from(Refused::new(ErrorCode::RateLimited, message)).into());
         };
         let arguments = request.arguments.unwrap_or_default();
         tokio::select! {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use auth0_host::{ActionDescription, Effect, is_operation};
+use auth0_host::{ActionDescription, ActionKind, ActionSummary, Effect};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::Value;
 
-/// Whether an action is a tool of its own. The ids of the API's operations have dots, which model providers do not take in
-/// names; there are some 470 of them, and the schemas alone would fill the context of an agent.
-pub(super) fn is_curated(id: &str) -> bool {
-    !is_operation(id)
+/// Whether an action is a tool of its own. Of the API's operations there are some 470, whose schemas alone would fill the
+/// context of an agent; and of a kind that is not known it is not known how many there are.
+pub(super) fn is_curated(action: &ActionSummary) -> bool {
+    action.kind == ActionKind::Curated
 }
 
 /// Makes the tool of an action.
@@ -58,22 +58,22 @@ pub(super) fn object(schema: Value) -> Arc<JsonObject> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use auth0_host::ActionSummary;
     use serde_json::json;
 
     use super::*;
 
     pub(crate) fn summary(id: &str, effect: Effect) -> ActionSummary {
         serde_json::from_value(json!({
-            "id": id, "title": "Title", "group": "users", "effect": effect, "stage": "ga", "scopes": [],
+            "id": id, "title": "Title", "kind": "curated", "group": "users", "effect": effect, "stage": "ga", "scopes": [],
         }))
         .unwrap()
     }
 
     pub(crate) fn description(id: &str, effect: Effect, idempotent: bool) -> ActionDescription {
         serde_json::from_value(json!({
-            "id": id, "title": "Title", "description": "What it does.", "group": "users", "effect": effect,
-            "idempotent": idempotent, "scopes": [], "requests": [], "stage": "ga", "pagination": "whole", "personal": false,
+            "id": id, "title": "Title", "description": "What it does.", "kind": "curated", "group": "users", "effect": effect,
+            "idempotent": idempotent, "scopes": [], "requests": [], "stage": "ga", "pagination": "none",
+            "handles_personal_data": false,
             "input_schema": {"type": "object"}, "output_schema": {"type": "object"},
         }))
         .unwrap()
@@ -96,10 +96,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn operations_are_no_tools_of_their_own() {
-        for (id, curated) in [("get-user", true), ("organizations.members.list", false), ("users.get", false)]
+    fn only_curated_actions_are_tools_of_their_own_whatever_their_ids_look_like() {
+        for (kind, curated) in
+            [(ActionKind::Curated, true), (ActionKind::Operation, false), (ActionKind::Unknown, false)]
         {
-            assert_eq!(is_curated(id), curated, "{id}");
+            for id in ["get-user", "organizations.members.list"] {
+                let mut action = summary(id, Effect::Read);
+                action.kind = kind;
+                assert_eq!(is_curated(&action), curated, "{id} {kind}");
+            }
         }
     }
 }

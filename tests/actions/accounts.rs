@@ -1,6 +1,6 @@
 //! What hangs on an account: log, identities, brute-force blocks.
 
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{OfflineTenant, encoded, items, line, text};
 use serde_json::json;
 
@@ -10,16 +10,23 @@ const GUEST: &str = "google-oauth2|108251222085688410000";
 async fn list_user_logs_answers_rows_of_that_user_only() {
     let tenant = OfflineTenant::start().await;
     let id = tenant.user("ines.costa@acme.example");
-    let list = tenant.run("list-user-logs", json!({"user_id": id, "sort": "date:-1", "per_page": 2})).await;
+    let list = tenant.run("list-user-logs", json!({"user_id": id, "sort": "date:-1", "limit": 2})).await;
     assert_eq!(items(&list).len(), 2);
-    assert_eq!(list["next"], 1);
+    let next = text(&list, "next");
     for row in items(&list) {
         assert_eq!(row["user_id"], json!(id));
     }
     let request = tenant.only();
     assert_eq!(request.path, format!("/api/v2/users/{}/logs", encoded(&id)));
     assert!(request.query.unwrap().contains("sort=date%3A-1"));
-    let rest = tenant.run("list-user-logs", json!({"user_id": id, "page": 1, "per_page": 2})).await;
+    let follow = json!({"user_id": id, "sort": "date:-1", "limit": 2, "cursor": next});
+    let rest = tenant.run("list-user-logs", follow).await;
+    let paged = json!({"user_id": id, "sort": "date:-1", "page": 1, "per_page": 2});
+    assert_eq!(
+        items(&rest),
+        items(&tenant.run("list-user-logs", paged).await),
+        "Auth0's own paging is taken too"
+    );
     assert!(items(&rest).iter().any(|row| row["type"] == "fp"), "{rest}");
 }
 
@@ -52,12 +59,12 @@ async fn link_user_reports_an_account_that_is_linked_already_or_unknown() {
     let (mira, tom) = (tenant.user("mira.olsen@acme.example"), tenant.user("tom.becker@acme.example"));
     tenant.run("link-user", json!({"user_id": mira, "identity": {"user_id": GUEST}})).await;
     for (user_id, identity, kind) in [
-        (&tom, json!({"user_id": GUEST}), ErrorKind::Conflict),
-        (&mira, json!({"user_id": GUEST}), ErrorKind::Conflict),
-        (&mira, json!({"user_id": "google-oauth2|1"}), ErrorKind::Rejected),
+        (&tom, json!({"user_id": GUEST}), ErrorCode::Conflict),
+        (&mira, json!({"user_id": GUEST}), ErrorCode::Conflict),
+        (&mira, json!({"user_id": "google-oauth2|1"}), ErrorCode::Rejected),
     ] {
         let error = tenant.refused("link-user", json!({"user_id": user_id, "identity": identity})).await;
-        assert_eq!(error.kind, kind, "{identity}: {error}");
+        assert_eq!(error.code, kind, "{identity}: {error}");
     }
 }
 
@@ -72,12 +79,12 @@ async fn link_user_wants_one_account_and_one_proof() {
         json!({"user_id": id, "identity": {"user_id": GUEST, "colour": "red"}}),
     ] {
         let error = tenant.refused("link-user", input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{input}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
     let error =
         tenant.refused("link-user", json!({"user_id": id, "link_with": "eyJhbGciOiJub25lIn0.e30."})).await;
-    assert_eq!(error.kind, ErrorKind::Unauthenticated, "a token that proves nothing: {error}");
+    assert_eq!(error.code, ErrorCode::Unauthenticated, "a token that proves nothing: {error}");
     assert!(!error.to_string().contains("eyJhbGciOiJub25lIn0"), "{error}");
 }
 
@@ -106,7 +113,7 @@ async fn the_main_identity_cannot_be_unlinked() {
     let error = tenant
         .refused("unlink-identity", json!({"user_id": id, "provider": "auth0", "identity_user_id": bare}))
         .await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Rejected, Some(400)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Rejected, Some(400)));
     for (provider, identity) in [("..", "x"), ("auth0", ".."), ("", "x"), ("auth0", "")] {
         let error = tenant
             .refused(
@@ -115,8 +122,8 @@ async fn the_main_identity_cannot_be_unlinked() {
             )
             .await;
         assert_eq!(
-            (error.kind, error.status),
-            (ErrorKind::InvalidInput, None),
+            (&error.code, error.status),
+            (&ErrorCode::InvalidInput, None),
             "{provider}/{identity}: {error}"
         );
     }
@@ -154,10 +161,10 @@ async fn blocks_want_to_know_whose_they_are() {
         for input in [json!({}), json!({"identifier": " "}), json!({"user_id": GUEST, "identifier": "x@y.z"})]
         {
             let error = tenant.refused(action, input.clone()).await;
-            assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {input}");
+            assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{action} {input}");
         }
         let error = tenant.refused(action, json!({"identifier": "nobody@acme.example"})).await;
-        assert_eq!(error.kind, ErrorKind::NotFound, "{action}: {error}");
+        assert_eq!(error.code, ErrorCode::NotFound, "{action}: {error}");
     }
     assert_eq!(tenant.seen().len(), 2);
 }

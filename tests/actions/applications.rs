@@ -1,7 +1,7 @@
 //! Applications and the rotation of their secrets.
 
 use auth0_emulator::{Fault, FaultKind};
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{OfflineTenant, items, line, text};
 use serde_json::{Value, json};
 
@@ -36,7 +36,10 @@ async fn list_applications_shows_no_secret_to_a_token_that_may_not_read_it() {
     let all = tenant.run("list-applications", json!({})).await;
     assert!(items(&all).iter().all(|client| client.get("client_secret").is_none()));
     let error = tenant.refused("list-applications", json!({"fields": ["client_secret"]})).await;
-    assert_eq!((error.kind, error.scopes), (ErrorKind::Forbidden, vec!["read:client_keys".to_owned()]));
+    assert_eq!(
+        (&error.code, error.scopes),
+        (&ErrorCode::InsufficientScope, vec!["read:client_keys".to_owned()])
+    );
 }
 
 #[tokio::test]
@@ -48,10 +51,10 @@ async fn get_application_asks_by_id() {
     assert_eq!((text(&application, "name"), text(&application, "app_type")), ("Acme Portal", "regular_web"));
     assert_eq!(line(&tenant.only()), format!("GET /api/v2/clients/{id}?fields=name%2Capp_type"));
     let error = tenant.refused("get-application", json!({"client_id": NONE})).await;
-    assert_eq!((error.kind, error.error_code.as_deref()), (ErrorKind::NotFound, Some("inexistent_client")));
+    assert_eq!((&error.code, error.error_code.as_deref()), (&ErrorCode::NotFound, Some("inexistent_client")));
     for bad in ["", ".", "..", "a\u{0}b"] {
         let error = tenant.refused("get-application", json!({"client_id": bad})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{bad:?}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{bad:?}");
     }
     assert_eq!(tenant.seen().len(), 2);
 }
@@ -105,14 +108,14 @@ async fn a_new_secret_is_not_lost_where_the_stamp_fails() {
     );
     let rotated = tenant.run("rotate-client-secret", json!({"client_id": id})).await;
     assert_eq!(kept(&tenant, &rotated), tenant.control.client(&id).unwrap()["client_secret"]);
-    assert_eq!(rotated["stamp_error"]["kind"], "unavailable");
+    assert_eq!(rotated["stamp_error"]["code"], "unavailable");
 }
 
 #[tokio::test]
 async fn rotate_client_secret_reports_what_cannot_be_rotated() {
     let tenant = OfflineTenant::start().await;
     let error = tenant.refused("rotate-client-secret", json!({"client_id": NONE})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)));
     let keyed = tenant.application("Acme Ledger");
     let error = tenant.refused("rotate-client-secret", json!({"client_id": keyed})).await;
     assert_eq!(error.status, Some(400), "an application that signs with its own key: {error}");
@@ -125,7 +128,7 @@ async fn a_rotation_whose_answer_is_lost_is_unknown_and_not_repeated() {
     let before = tenant.control.client(&id).unwrap();
     tenant.control.inject(Fault::new(FaultKind::Truncate).on("POST", "/api/v2/clients/").times(1));
     let error = tenant.refused("rotate-client-secret", json!({"client_id": id})).await;
-    assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
+    assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{error}");
     assert_eq!(tenant.seen().len(), 1);
     assert_ne!(
         before["client_secret"],

@@ -1,6 +1,6 @@
 //! Connections: sources of users.
 
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{DATABASE, OfflineTenant, items, line, text};
 use serde_json::json;
 
@@ -25,12 +25,12 @@ async fn list_connections_filters_by_strategy_and_name() {
 #[tokio::test]
 async fn list_connections_follows_the_cursor() {
     let tenant = OfflineTenant::start().await;
-    let first = tenant.run("list-connections", json!({"take": 1})).await;
-    let second = tenant.run("list-connections", json!({"take": 1, "from": first["next"]})).await;
+    let first = tenant.run("list-connections", json!({"limit": 1})).await;
+    let second = tenant.run("list-connections", json!({"limit": 1, "cursor": first["next"]})).await;
     assert_ne!(items(&first)[0]["id"], items(&second)[0]["id"]);
     assert_eq!(second.get("next"), None);
     let error = tenant.refused("list-connections", json!({"take": 1, "page": 0})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None));
+    assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None));
 }
 
 #[tokio::test]
@@ -52,12 +52,12 @@ async fn a_connection_that_does_not_exist_is_missing() {
     let tenant = OfflineTenant::start().await;
     let error = tenant.refused("get-connection", json!({"connection_id": "con_0000000000000000"})).await;
     assert_eq!(
-        (error.kind, error.error_code.as_deref()),
-        (ErrorKind::NotFound, Some("inexistent_connection"))
+        (&error.code, error.error_code.as_deref()),
+        (&ErrorCode::NotFound, Some("inexistent_connection"))
     );
     for bad in ["", "..", "../users", "a\tb"] {
         let error = tenant.refused("get-connection", json!({"connection_id": bad})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{bad:?}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{bad:?}: {error}");
     }
     assert_eq!(tenant.seen().len(), 1);
 }

@@ -1,7 +1,7 @@
 //! Mail through the tenant's own provider.
 
 use auth0_emulator::{Fault, FaultKind, Seed};
-use auth0_host::{ErrorKind, Tenant};
+use auth0_host::{ErrorCode, Tenant};
 use auth0_tests::{OfflineTenant, line, refused};
 use serde_json::{Value, json};
 
@@ -126,7 +126,7 @@ async fn a_provider_that_cannot_be_used_is_rejected_by_name_and_nothing_is_sent(
         let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(provider.clone());
         let error = tenant.refused("send-email", mail()).await;
-        assert_eq!(error.kind, ErrorKind::Rejected, "{provider}: {error}");
+        assert_eq!(error.code, ErrorCode::Rejected, "{provider}: {error}");
         assert!(error.message.contains(hint), "{provider}: {error}");
         assert!(!error.to_string().contains("canary"), "{error}");
         assert_eq!(tenant.mail_requests().len(), 0);
@@ -153,7 +153,7 @@ async fn a_provider_that_the_connection_has_no_credentials_for_is_denied_by_name
         let tenant = OfflineTenant::start().await;
         tenant.control.set_email_provider(provider(name, credentials));
         let error = tenant.refused("send-email", mail()).await;
-        assert_eq!(error.kind, ErrorKind::PolicyDenied, "{name}: {error}");
+        assert_eq!(error.code, ErrorCode::PolicyDenied, "{name}: {error}");
         assert!(
             error.message.contains(&format!("through {hint}, and no credentials for {hint} are configured")),
             "{error}"
@@ -188,7 +188,7 @@ async fn addresses_and_texts_that_are_none_are_refused_before_any_request() {
     ] {
         let error = tenant.refused("send-email", input.clone()).await;
         let shown: String = input.to_string().chars().take(120).collect();
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{shown}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{shown}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -221,18 +221,18 @@ async fn what_the_provider_answers_becomes_the_error_of_the_contract() {
     let status =
         |status| FaultKind::Status { status, body: None, retry_after: None, after_processing: false };
     for (fault, kind) in [
-        (status(400), ErrorKind::Rejected),
-        (status(401), ErrorKind::Unauthenticated),
-        (status(403), ErrorKind::Rejected),
+        (status(400), ErrorCode::Rejected),
+        (status(401), ErrorCode::Unauthenticated),
+        (status(403), ErrorCode::Rejected),
         // Nobody knows what a provider had done before it broke.
-        (status(503), ErrorKind::OutcomeUnknown),
-        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::RateLimited),
-        (FaultKind::ResetAfterRead, ErrorKind::OutcomeUnknown),
+        (status(503), ErrorCode::OutcomeUnknown),
+        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorCode::RateLimited),
+        (FaultKind::ResetAfterRead, ErrorCode::OutcomeUnknown),
     ] {
         let tenant = OfflineTenant::start().await;
         tenant.control.inject(Fault::new(fault.clone()).on("POST", "/v3/mail/send"));
         let error = tenant.refused("send-email", mail()).await;
-        assert_eq!(error.kind, kind, "{fault:?}: {error}");
+        assert_eq!(error.code, kind, "{fault:?}: {error}");
         assert_eq!(tenant.mail_requests().len(), 1, "{fault:?}: a mail is never sent twice");
         assert!(!error.to_string().contains(tenant.emulator.mail_api_key()), "{error}");
     }
@@ -246,7 +246,7 @@ async fn a_recipient_that_the_provider_refuses_is_rejected_although_it_answered_
     let mut input = mail();
     input["to"] = json!("rejected.person@acme.example");
     let error = refused(&connection, "send-email", input).await;
-    assert_eq!(error.kind, ErrorKind::Rejected, "{error}");
+    assert_eq!(error.code, ErrorCode::Rejected, "{error}");
     assert_eq!(tenant.control.outbox().len(), 0);
 }
 
@@ -259,22 +259,25 @@ async fn a_wrong_key_of_the_provider_is_unauthenticated_and_not_repeated_in_the_
             .set_email_provider(provider(name, json!({"api_key": "k", "domain": "mg.acme.example"})));
         let wrong = with_key(&tenant, name, "canary-key").await;
         let error = refused(&wrong, "send-email", mail()).await;
-        assert_eq!(error.kind, ErrorKind::Unauthenticated, "{name}: {error}");
+        assert_eq!(error.code, ErrorCode::Unauthenticated, "{name}: {error}");
         assert!(!format!("{error:?}").contains("canary"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn without_the_scope_for_the_provider_it_is_forbidden() {
+async fn without_the_scope_for_the_provider_it_is_an_insufficient_scope() {
     let tenant = OfflineTenant::with(Seed::demo()).await;
     tenant.control.set_scopes(&["read:users"]);
     let error = tenant.refused("send-email", mail()).await;
-    assert_eq!((error.kind, error.scopes), (ErrorKind::Forbidden, vec!["read:email_provider".to_owned()]));
+    assert_eq!(
+        (&error.code, error.scopes),
+        (&ErrorCode::InsufficientScope, vec!["read:email_provider".to_owned()])
+    );
     let id = "auth0|000000000000000000000000";
     tenant.control.set_all_scopes();
     let wide = tenant.connect(|settings| settings).await;
     let mut input = mail();
     input["user_id"] = json!(id);
     let error = auth0_tests::refused(&wide, "send-email", input).await;
-    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert_eq!(error.code, ErrorCode::NotFound);
 }

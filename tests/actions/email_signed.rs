@@ -2,7 +2,7 @@
 //! stand-ins verify both for real.
 
 use auth0_emulator::{Fault, FaultKind, SeenRequest};
-use auth0_host::{Error, ErrorKind, MailCredentials, Tenant};
+use auth0_host::{Error, ErrorCode, MailCredentials, Tenant};
 use auth0_tests::{OfflineTenant, line, refused};
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ async fn a_wrong_secret_is_unauthenticated_and_shows_nowhere() {
         let connection = tenant.connect(|settings| settings.email_credentials(wrong)).await;
         let outcome = connection.call("send-email", mail()).await;
         let Err(Error::Action(error)) = &outcome.result else { panic!("{name}: {outcome:?}") };
-        assert_eq!(error.kind, ErrorKind::Unauthenticated, "{name}: {error}");
+        assert_eq!(error.code, ErrorCode::Unauthenticated, "{name}: {error}");
         let shown = format!("{outcome:?} {connection:?}");
         // The secret, in Base64, and of a signature the header.
         assert!(!["canary", "Y2FuYXJ5", "Signature="].iter().any(|secret| shown.contains(secret)), "{shown}");
@@ -137,7 +137,7 @@ async fn a_recipient_that_the_provider_refuses_is_rejected_in_its_own_words() {
         let mut input = mail();
         input["to"] = json!("rejected.person@acme.example");
         let error = refused(&connection, "send-email", input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::Rejected, Some(400)), "{name}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::Rejected, Some(400)), "{name}: {error}");
         assert!(error.message.contains(words), "{error}");
         assert_eq!(tenant.control.outbox().len(), 0);
     }
@@ -149,15 +149,15 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_the_mail_is_sent_
         |status| FaultKind::Status { status, body: None, retry_after: None, after_processing: false };
     for (name, path) in PROVIDERS {
         for (fault, kind) in [
-            (FaultKind::ResetAfterRead, ErrorKind::OutcomeUnknown),
-            (status(503), ErrorKind::OutcomeUnknown),
-            (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::RateLimited),
-            (status(403), ErrorKind::Rejected),
+            (FaultKind::ResetAfterRead, ErrorCode::OutcomeUnknown),
+            (status(503), ErrorCode::OutcomeUnknown),
+            (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorCode::RateLimited),
+            (status(403), ErrorCode::Rejected),
         ] {
             let (tenant, connection) = tenant(name).await;
             tenant.control.inject(Fault::new(fault.clone()).on("POST", path));
             let error = refused(&connection, "send-email", mail()).await;
-            assert_eq!(error.kind, kind, "{name} {fault:?}: {error}");
+            assert_eq!(error.code, kind, "{name} {fault:?}: {error}");
             assert_eq!(mails(&tenant).len(), 1, "{name} {fault:?}: a mail is never sent twice");
         }
     }
@@ -168,15 +168,15 @@ async fn without_microsoft_s_token_nothing_was_sent_and_the_error_says_so() {
     let status =
         |status| FaultKind::Status { status, body: None, retry_after: None, after_processing: false };
     for (fault, kind) in [
-        (status(400), ErrorKind::Unauthenticated),
-        (status(503), ErrorKind::Unreachable),
-        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorKind::RateLimited),
-        (FaultKind::ResetBeforeRead, ErrorKind::Unreachable),
+        (status(400), ErrorCode::Unauthenticated),
+        (status(503), ErrorCode::Unreachable),
+        (FaultKind::TooManyRequests { retry_after: Some(3600), reset_in: None }, ErrorCode::RateLimited),
+        (FaultKind::ResetBeforeRead, ErrorCode::Unreachable),
     ] {
         let (tenant, connection) = tenant("ms365").await;
         tenant.control.inject(Fault::new(fault.clone()).on("POST", ENTRA));
         let error = refused(&connection, "send-email", mail()).await;
-        assert_eq!(error.kind, kind, "{fault:?}: {error}");
+        assert_eq!(error.code, kind, "{fault:?}: {error}");
         assert_eq!(mails(&tenant).len(), 0, "{fault:?}");
     }
 }
@@ -195,7 +195,7 @@ async fn a_sender_that_microsoft_does_not_let_the_application_use_is_rejected() 
     let mut input = mail();
     input["from"] = json!({"email": "ops@acme.example"});
     let error = refused(&connection, "send-email", input).await;
-    assert_eq!(error.kind, ErrorKind::Rejected, "{error}");
+    assert_eq!(error.code, ErrorCode::Rejected, "{error}");
     assert!(error.message.contains("ErrorAccessDenied: Access is denied."), "{error}");
 }
 
@@ -214,7 +214,7 @@ async fn a_mail_for_another_region_than_the_credentials_are_for_does_not_leave()
         .email_credentials(MailCredentials::ses(id, key, "us-east-1"));
     let connection = auth0_tests::host().tenant(settings).await.unwrap();
     let error = refused(&connection, "send-email", mail()).await;
-    assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
+    assert_eq!(error.code, ErrorCode::PolicyDenied, "{error}");
     let words = "for https://email.us-east-1.amazonaws.com, not for https://email.eu-west-1.amazonaws.com";
     assert!(error.message.contains(words), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use auth0_host::{Error, ErrorKind, MailCredentials, Outcome, Settings, SmtpSecurity, SmtpServer, Tenant};
+use auth0_host::{Error, ErrorCode, MailCredentials, Outcome, Settings, SmtpSecurity, SmtpServer, Tenant};
 use auth0_tests::{OfflineTenant, refused};
 use serde_json::{Value, json};
 
@@ -61,9 +61,9 @@ fn record(outcome: &Outcome) -> (Option<u16>, bool, Option<&str>) {
     (record.status, record.sent, record.error.as_deref())
 }
 
-fn kind(outcome: &Outcome) -> ErrorKind {
+fn kind(outcome: &Outcome) -> ErrorCode {
     match &outcome.result {
-        Err(Error::Action(error)) => error.kind,
+        Err(Error::Action(error)) => error.code.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -136,7 +136,7 @@ async fn a_server_on_this_machine_is_spoken_to_in_plain_text_only_when_asked() {
 async fn a_server_that_offers_no_starttls_gets_neither_mail_nor_password() {
     let world = World::start(Offer::Plain, Failing::Never).await;
     let error = refused(&world.connect(SmtpSecurity::StartTls).await, "send-email", mail()).await;
-    assert_eq!(error.kind, ErrorKind::PolicyDenied, "{error}");
+    assert_eq!(error.code, ErrorCode::PolicyDenied, "{error}");
     assert!(error.message.contains("offers no STARTTLS") && error.message.contains("465"), "{error}");
     assert!(!world.server.saw("AUTH") && !world.server.saw("MAIL"), "{:?}", world.server.seen().lines);
 }
@@ -145,7 +145,7 @@ async fn a_server_that_offers_no_starttls_gets_neither_mail_nor_password() {
 async fn what_is_sent_in_plain_text_behind_starttls_is_not_taken_for_the_server_s_word() {
     let world = World::start(Offer::StartTls, Failing::Injecting).await;
     let outcome = world.connect(SmtpSecurity::StartTls).await.call("send-email", mail()).await;
-    assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{outcome:?}");
+    assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{outcome:?}");
     let (status, sent, error) = record(&outcome);
     assert_eq!((status, sent), (None, false));
     assert!(error.unwrap().contains("TLS"), "{error:?}");
@@ -160,7 +160,7 @@ async fn a_server_whose_certificate_is_not_trusted_gets_nothing() {
         let server = world.server(security).login(USER, PASSWORD);
         let connection = world.with(server, |settings| settings.ca_pem(other.server.ca_pem.as_str())).await;
         let outcome = connection.call("send-email", mail()).await;
-        assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{offer:?}: {outcome:?}");
+        assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{offer:?}: {outcome:?}");
         let (status, sent, error) = record(&outcome);
         assert_eq!((status, sent), (None, false));
         assert!(error.unwrap().contains("certificate is not trusted"), "{offer:?}: {error:?}");
@@ -178,7 +178,7 @@ async fn a_wrong_password_is_unauthenticated_and_shows_nowhere() {
     ] {
         let connection = world.with(server, |settings| settings).await;
         let outcome = connection.call("send-email", mail()).await;
-        assert_eq!(kind(&outcome), ErrorKind::Unauthenticated, "{outcome:?}");
+        assert_eq!(kind(&outcome), ErrorCode::Unauthenticated, "{outcome:?}");
         assert!(!format!("{outcome:?} {connection:?}").contains("canary"), "{outcome:?}");
         assert_eq!(record(&outcome), (Some(401), false, None));
     }
@@ -192,9 +192,9 @@ async fn what_the_server_refuses_is_told_in_its_own_words() {
     let mut spam = mail();
     spam["body"] = json!("spam");
     for (input, expected, words, sent) in [
-        (to("unknown@acme.example"), ErrorKind::Rejected, "550 Mailbox unavailable", false),
-        (spam, ErrorKind::Rejected, "554 Transaction failed", true),
-        (to("later@acme.example"), ErrorKind::RateLimited, "450 4.2.0 Greylisted", false),
+        (to("unknown@acme.example"), ErrorCode::Rejected, "550 Mailbox unavailable", false),
+        (spam, ErrorCode::Rejected, "554 Transaction failed", true),
+        (to("later@acme.example"), ErrorCode::RateLimited, "450 4.2.0 Greylisted", false),
     ] {
         let outcome = connection.call("send-email", input).await;
         assert_eq!(kind(&outcome), expected, "{outcome:?}");
@@ -211,7 +211,7 @@ async fn a_server_that_dies_before_the_text_does_not_have_the_mail() {
     for command in ["EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"] {
         let world = World::start(Offer::StartTls, Failing::At(command)).await;
         let outcome = world.connect(SmtpSecurity::StartTls).await.call("send-email", mail()).await;
-        assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{command}: {outcome:?}");
+        assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{command}: {outcome:?}");
         let (status, sent, error) = record(&outcome);
         assert_eq!((status, sent, error.is_some()), (None, false, true), "{command}");
         assert_eq!(world.server.seen().mails.len(), 0);
@@ -226,7 +226,7 @@ async fn a_server_that_dies_with_the_text_leaves_the_outcome_unknown_and_gets_it
         let server = world.server(SmtpSecurity::StartTls).login(USER, PASSWORD);
         let connection = world.with(server, |settings| settings.max_retries(3)).await;
         let outcome = connection.call("send-email", mail()).await;
-        assert_eq!(kind(&outcome), ErrorKind::OutcomeUnknown, "{failing:?}: {outcome:?}");
+        assert_eq!(kind(&outcome), ErrorCode::OutcomeUnknown, "{failing:?}: {outcome:?}");
         let (status, sent, _) = record(&outcome);
         assert_eq!((status, sent), (None, true), "{failing:?}");
         let seen = world.server.seen();
@@ -241,7 +241,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = SmtpServer::new("127.0.0.1", SmtpSecurity::StartTls).port(port);
     let outcome = world.with(server, |settings| settings).await.call("send-email", mail()).await;
-    assert_eq!(kind(&outcome), ErrorKind::Unreachable, "{outcome:?}");
+    assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{outcome:?}");
     assert_eq!(record(&outcome), (None, false, Some("the connection was refused")));
 }
 
@@ -255,7 +255,7 @@ async fn no_template_adds_a_header_or_a_recipient() {
     name["from"] = json!({"name": "x\r\nBcc: eve@evil.example", "email": "people@acme.example"});
     for input in [subject, name, to("ana@acme.example>\r\nRCPT TO:<eve@evil.example")] {
         let error = refused(&connection, "send-email", input).await;
-        assert_eq!(error.kind, ErrorKind::InvalidInput, "{error}");
+        assert_eq!(error.code, ErrorCode::InvalidInput, "{error}");
     }
     assert_eq!(world.server.seen().connections, 0);
     // A dot on a line of its own ends the text for a server: it is doubled on the way.

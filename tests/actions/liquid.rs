@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth0_emulator::Seed;
-use auth0_host::{ErrorKind, Limits};
+use auth0_host::{ErrorCode, Limits};
 use auth0_tests::OfflineTenant;
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ async fn a_template_error_names_field_line_and_cause() {
     ] {
         let input = json!({"to": "ana@acme.example", "subject": subject, "body": body});
         let error = tenant.refused("send-email", input).await;
-        assert_eq!(error.kind, ErrorKind::InvalidInput, "{body}: {error}");
+        assert_eq!(error.code, ErrorCode::InvalidInput, "{body}: {error}");
         for part in [field, line, cause] {
             assert!(error.message.contains(part), "{part} in: {error}");
         }
@@ -142,7 +142,7 @@ async fn a_template_that_would_never_end_or_grow_without_bound_is_stopped_with_a
     ] {
         let shown: String = body.chars().take(60).collect();
         let error = tenant.refused("send-email", json!({"to": "ana@acme.example", "subject": "s", "body": body})).await;
-        assert_eq!(error.kind, ErrorKind::InvalidInput, "{shown}: {error}");
+        assert_eq!(error.code, ErrorCode::InvalidInput, "{shown}: {error}");
     }
     let error = tenant
         .run("send-email", json!({"to": "ana@acme.example", "subject": "s", "body": "still alive"}))

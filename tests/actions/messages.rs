@@ -1,6 +1,6 @@
 //! Mails, tickets and second factors.
 
-use auth0_host::{Credentials, ErrorKind};
+use auth0_host::{Credentials, ErrorCode};
 use auth0_tests::{DATABASE, OfflineTenant, encoded, line, refused, text};
 use serde_json::{Value, json};
 
@@ -76,7 +76,11 @@ async fn tickets_that_contradict_themselves_are_refused_before_any_request() {
         ("send-password-reset-email", json!({"email": "a@b.example", "connection": ""})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InvalidInput, None),
+            "{action} {input}: {error}"
+        );
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -105,11 +109,11 @@ async fn send_password_reset_email_needs_an_application_in_whose_name_it_is_sent
     let nameless = tenant.connect(|settings| settings.credentials(Credentials::none())).await;
     let input = json!({"email": "mira.olsen@acme.example", "connection": DATABASE});
     let error = refused(&nameless, "send-password-reset-email", input).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None));
+    assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None));
     assert!(error.message.contains("client_id"), "{error}");
     let unknown = json!({"email": "mira.olsen@acme.example", "connection": "no-such"});
     let error = tenant.refused("send-password-reset-email", unknown).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Rejected, Some(400)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Rejected, Some(400)));
     assert!(error.message.contains("no-such"), "the tenant's words are kept: {error}");
 }
 
@@ -151,7 +155,7 @@ async fn messages_for_a_user_who_does_not_exist_are_missing() {
         "reset-user-mfa",
     ] {
         let error = tenant.refused(action, json!({"user_id": NOBODY})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)), "{action}: {error}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Custom requests: everything within the tenant's Management API, nothing outside of it.
 
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{OfflineTenant, encoded, line, text};
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn put_reaches_the_tenant_too() {
     let error = tenant
         .refused("custom-request", json!({"method": "PUT", "path": "/api/v2/no-such-thing", "body": body}))
         .await;
-    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)));
     let request = tenant.only();
     assert_eq!((line(&request), request.body), ("PUT /api/v2/no-such-thing".to_owned(), Some(body)));
 }
@@ -131,7 +131,7 @@ async fn no_path_leaves_the_management_api() {
             tenant.lines()
         );
         if !allowed_through {
-            assert_eq!(error.kind, ErrorKind::InvalidInput, "{path:?}: {error}");
+            assert_eq!(error.code, ErrorCode::InvalidInput, "{path:?}: {error}");
         }
     }
     // A trailing slash, an unusual letter: within the tenant, and the tenant's to judge. Nothing else may pass.
@@ -166,12 +166,12 @@ async fn headers_of_the_connection_and_its_credential_are_refused() {
     ] {
         let input = json!({"method": "GET", "path": "/api/v2/roles", "headers": {name: "x"}});
         let error = tenant.refused("custom-request", input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{name:?}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{name:?}: {error}");
     }
     for value in ["a\r\nauthorization: Bearer x", "a\nb", "a\u{0}b"] {
         let input = json!({"method": "GET", "path": "/api/v2/roles", "headers": {"x-a": value}});
         let error = tenant.refused("custom-request", input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{value:?}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{value:?}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -192,7 +192,7 @@ async fn what_has_no_meaning_is_refused_before_any_request() {
         json!({"method": "GET", "path": path, "host": "evil.example"}),
     ] {
         let error = tenant.refused("custom-request", input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{input}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{input}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -202,13 +202,13 @@ async fn an_answer_other_than_2xx_is_an_error_as_everywhere() {
     let tenant = OfflineTenant::start().await;
     let get = |path: &str| json!({"method": "GET", "path": path});
     let error = tenant.refused("custom-request", get("/api/v2/roles/rol_0000000000000000")).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)));
     let error = tenant.refused("custom-request", get("/api/v2/no-such-thing")).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)));
     tenant.control.set_scopes(&["read:users"]);
     tenant.control.expire_tokens();
     let error = tenant.refused("custom-request", get("/api/v2/roles")).await;
-    assert_eq!((error.kind, error.scopes), (ErrorKind::Forbidden, vec!["read:roles".to_owned()]));
+    assert_eq!((&error.code, error.scopes), (&ErrorCode::InsufficientScope, vec!["read:roles".to_owned()]));
 }
 
 #[tokio::test]
@@ -218,6 +218,6 @@ async fn a_body_larger_than_auth0_takes_is_refused_before_it_is_sent() {
     let error = tenant
         .refused("custom-request", json!({"method": "POST", "path": "/api/v2/roles", "body": body}))
         .await;
-    assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None));
+    assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None));
     assert_eq!(tenant.lines(), [""; 0]);
 }

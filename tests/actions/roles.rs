@@ -1,6 +1,6 @@
 //! Roles: the roles themselves, who has them, what they permit.
 
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{OfflineTenant, encoded, items, line, text};
 use serde_json::{Value, json};
 
@@ -62,12 +62,16 @@ async fn a_role_that_does_not_exist_is_missing() {
         ("add-role-permissions", json!({"role_id": NO_ROLE, "permissions": permissions})),
         ("remove-role-permissions", json!({"role_id": NO_ROLE, "permissions": permissions})),
         ("assign-user-roles", json!({"user_id": tenant.user("sam.osei@acme.example"), "roles": [NO_ROLE]})),
-        ("get-user-roles", json!({"user_id": NOBODY})),
+        ("list-user-roles", json!({"user_id": NOBODY})),
         ("assign-user-roles", json!({"user_id": NOBODY, "role_names": ["Sales"]})),
         ("remove-user-roles", json!({"user_id": NOBODY, "role_names": ["Sales"]})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::NotFound, Some(404)),
+            "{action} {input}: {error}"
+        );
     }
 }
 
@@ -75,20 +79,20 @@ async fn a_role_that_does_not_exist_is_missing() {
 async fn a_role_name_that_is_taken_is_a_conflict() {
     let tenant = OfflineTenant::start().await;
     let error = tenant.refused("create-role", json!({"name": "Sales"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Conflict, Some(409)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Conflict, Some(409)));
     let id = tenant.role("Support");
     let error = tenant.refused("update-role", json!({"role_id": id, "name": "Sales"})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Conflict, Some(409)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Conflict, Some(409)));
 }
 
 #[tokio::test]
-async fn get_user_roles_lists_them_with_their_total() {
+async fn list_user_roles_lists_them_with_their_total() {
     let tenant = OfflineTenant::start().await;
     let id = tenant.user("paul.novak@acme.example");
     let list =
-        tenant.run("get-user-roles", json!({"user_id": id, "per_page": 2, "include_totals": true})).await;
+        tenant.run("list-user-roles", json!({"user_id": id, "limit": 2, "include_totals": true})).await;
     assert_eq!(names(&list), ["Employee", "Engineer"]);
-    assert_eq!((&list["total"], &list["next"]), (&json!(3), &json!(1)));
+    assert_eq!((&list["total"], list["next"].is_string()), (&json!(3), true));
     assert_eq!(tenant.only().path, format!("/api/v2/users/{}/roles", encoded(&id)));
 }
 
@@ -125,7 +129,7 @@ async fn an_unknown_role_name_changes_nothing_and_is_named() {
         // `Sale` is part of a name, `sales` another spelling of one: neither is a role.
         let input = json!({"user_id": id, "role_names": ["Employee", "Sale", "sales"]});
         let error = tenant.refused(action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, None));
+        assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, None));
         assert!(error.message.contains("'Sale', 'sales'"), "{error}");
     }
     assert!(tenant.seen().iter().all(|request| request.method == "GET"));
@@ -161,7 +165,11 @@ async fn a_change_of_roles_without_a_role_is_refused_before_any_request() {
         ("get-role", json!({"role_id": ".."})),
     ] {
         let error = tenant.refused(action, input.clone()).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{action} {input}: {error}");
+        assert_eq!(
+            (&error.code, error.status),
+            (&ErrorCode::InvalidInput, None),
+            "{action} {input}: {error}"
+        );
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }
@@ -199,7 +207,7 @@ async fn a_permission_that_no_api_has_is_rejected() {
     let permissions = json!([{"resource_server_identifier": API, "permission_name": "fly:moon"}]);
     let error =
         tenant.refused("add-role-permissions", json!({"role_id": id, "permissions": permissions})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Rejected, Some(400)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Rejected, Some(400)));
 }
 
 #[tokio::test]
@@ -209,6 +217,6 @@ async fn list_role_users_pages_by_offset() {
     let list =
         tenant.run("list-role-users", json!({"role_id": id, "per_page": 3, "include_totals": true})).await;
     assert_eq!(items(&list).len(), 3);
-    assert_eq!((&list["total"], &list["next"]), (&json!(4), &json!(1)));
+    assert_eq!((&list["total"], list["next"].is_string()), (&json!(4), true));
     assert_eq!(tenant.only().path, format!("/api/v2/roles/{id}/users"));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{OfflineTenant, items, text};
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ async fn the_age_from_which_a_secret_is_stale_can_be_chosen() {
     assert_eq!(verdicts(&list)["Acme App"], ("unknown".to_owned(), "nothing".to_owned()));
     for bad in [json!(0), json!(-1), json!("90"), json!(1.5)] {
         let error = tenant.refused("find-stale-secrets", json!({"older_than_days": bad})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{bad}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{bad}");
     }
 }
 
@@ -84,10 +84,10 @@ async fn evidence_that_may_not_be_read_makes_a_secret_unknown_and_is_said() {
 }
 
 #[tokio::test]
-async fn without_the_right_to_read_applications_it_is_forbidden() {
+async fn without_the_right_to_read_applications_it_is_an_insufficient_scope() {
     let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:logs"]);
     let error = tenant.refused("find-stale-secrets", json!({})).await;
-    assert_eq!(error.kind, ErrorKind::Forbidden);
+    assert_eq!(error.code, ErrorCode::InsufficientScope);
     assert!(error.scopes.iter().any(|scope| scope == "read:clients"), "{error:?}");
 }

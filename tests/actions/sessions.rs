@@ -1,6 +1,6 @@
 //! Sessions and refresh tokens.
 
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{OfflineTenant, encoded, items, text};
 use serde_json::json;
 
@@ -11,10 +11,10 @@ const LENA: &str = "lena.fischer@acme.example";
 async fn list_user_sessions_follows_the_cursor_to_the_last_session() {
     let tenant = OfflineTenant::start().await;
     let id = tenant.user(LENA);
-    let first = tenant.run("list-user-sessions", json!({"user_id": id, "take": 1})).await;
+    let first = tenant.run("list-user-sessions", json!({"user_id": id, "limit": 1})).await;
     assert_eq!(items(&first).len(), 1);
     let next = text(&first, "next");
-    let second = tenant.run("list-user-sessions", json!({"user_id": id, "take": 1, "from": next})).await;
+    let second = tenant.run("list-user-sessions", json!({"user_id": id, "limit": 1, "cursor": next})).await;
     assert_eq!(items(&second).len(), 1);
     assert_ne!(items(&first)[0]["id"], items(&second)[0]["id"]);
     assert_eq!(second.get("next"), None);
@@ -57,7 +57,7 @@ async fn sessions_of_a_user_who_does_not_exist_are_missing() {
         ["list-user-sessions", "delete-user-sessions", "delete-user-refresh-tokens", "revoke-user-access"]
     {
         let error = tenant.refused(action, json!({"user_id": NOBODY})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)), "{action}: {error}");
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_page_size_that_auth0_does_not_serve_is_refused_before_any_request() {
     let id = tenant.user(LENA);
     for take in [0, 101] {
         let error = tenant.refused("list-user-sessions", json!({"user_id": id, "take": take})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{take}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{take}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! Whether domain and credentials are right.
 
-use auth0_host::{Credentials, ErrorKind};
+use auth0_host::{Credentials, ErrorCode};
 use auth0_tests::{OfflineTenant, line, refused, text};
 use serde_json::json;
 
@@ -42,13 +42,13 @@ async fn test_connection_tells_wrong_credentials_from_a_wrong_address() {
     let wrong =
         tenant.connect(|settings| settings.credentials(Credentials::client_secret(id, "canary"))).await;
     let error = refused(&wrong, "test-connection", json!({})).await;
-    assert_eq!((error.kind, error.status), (ErrorKind::Unauthenticated, Some(401)));
+    assert_eq!((&error.code, error.status), (&ErrorCode::Unauthenticated, Some(401)));
     assert!(!format!("{error:?}").contains("canary"));
     let nowhere = tenant
         .connect(|settings| settings.base_url("http://127.0.0.1:1".parse().unwrap()).max_retries(0))
         .await;
     let error = refused(&nowhere, "test-connection", json!({})).await;
-    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+    assert_eq!(error.code, ErrorCode::Unreachable, "{error}");
 }
 
 #[tokio::test]
@@ -60,6 +60,6 @@ async fn test_connection_with_a_token_of_its_own_reads_what_is_in_it() {
         json!({}),
     )
     .await;
-    assert_eq!(error.kind, ErrorKind::Unauthenticated);
+    assert_eq!(error.code, ErrorCode::Unauthenticated);
     assert!(!error.to_string().contains("no.real.token"));
 }

@@ -1,7 +1,7 @@
 //! Users: list, get, find, create, change, delete, block.
 
 use auth0_emulator::Seed;
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, encoded, items, line, newcomer, text};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ async fn list_users_sends_search_sort_fields_and_paging_encoded() {
 async fn list_users_reports_a_query_that_the_tenant_does_not_understand() {
     let tenant = OfflineTenant::start().await;
     let error = tenant.refused("list-users", json!({"q": "email:(unclosed"})).await;
-    assert_eq!(error.kind, ErrorKind::InvalidInput);
+    assert_eq!(error.code, ErrorCode::InvalidInput);
     assert_eq!((error.status, error.error_code.as_deref()), (Some(400), Some("invalid_query_string")));
     assert!(error.request_id.is_some(), "Auth0's request id is kept: {error:?}");
 }
@@ -149,16 +149,16 @@ async fn create_user_reports_each_way_in_which_the_tenant_refuses_it() {
         input
     };
     for (input, kind, status) in [
-        (newcomer("mira.olsen@acme.example"), ErrorKind::Conflict, 409),
-        (with(json!({"password": "password"})), ErrorKind::Rejected, 400),
-        (with(json!({"connection": "google-oauth2"})), ErrorKind::Rejected, 400),
-        (with(json!({"connection": "no-such-connection"})), ErrorKind::Rejected, 400),
-        (with(json!({"email": "no address"})), ErrorKind::InvalidInput, 400),
-        (with(json!({"app_metadata": {"user_id": "x"}})), ErrorKind::InvalidInput, 400),
-        (with(json!({"user_metadata": {"a.b": 1}})), ErrorKind::InvalidInput, 400),
+        (newcomer("mira.olsen@acme.example"), ErrorCode::Conflict, 409),
+        (with(json!({"password": "password"})), ErrorCode::Rejected, 400),
+        (with(json!({"connection": "google-oauth2"})), ErrorCode::Rejected, 400),
+        (with(json!({"connection": "no-such-connection"})), ErrorCode::Rejected, 400),
+        (with(json!({"email": "no address"})), ErrorCode::InvalidInput, 400),
+        (with(json!({"app_metadata": {"user_id": "x"}})), ErrorCode::InvalidInput, 400),
+        (with(json!({"user_metadata": {"a.b": 1}})), ErrorCode::InvalidInput, 400),
     ] {
         let error = tenant.refused("create-user", input.clone()).await;
-        assert_eq!((error.kind, error.status), (kind, Some(status)), "{input}: {error}");
+        assert_eq!((&error.code, error.status), (&kind, Some(status)), "{input}: {error}");
         assert!(!error.to_string().contains(PASSWORD), "{error}");
     }
     assert_eq!(tenant.control.user_by_email("new@acme.example"), None);
@@ -189,7 +189,7 @@ async fn update_user_wipes_metadata_only_where_that_was_asked_for_by_name() {
     let id = tenant.user("tom.becker@acme.example");
     for bag in ["app_metadata", "user_metadata"] {
         let error = tenant.refused("update-user", json!({"user_id": id, "changes": {bag: {}}})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None));
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None));
         assert!(error.message.contains("allow_metadata_wipe"), "{error}");
     }
     assert_eq!(tenant.lines(), [""; 0], "no request was made");
@@ -209,14 +209,14 @@ async fn update_user_reports_changes_that_auth0_does_not_take() {
     let id = tenant.user("tom.becker@acme.example");
     let guest = "google-oauth2|108251222085688410000";
     for (user_id, changes, kind) in [
-        (id.as_str(), json!({"email": "x@acme.example", "password": PASSWORD}), ErrorKind::InvalidInput),
-        (id.as_str(), json!({"password": "weak"}), ErrorKind::Rejected),
-        (guest, json!({"email": "x@acme.example"}), ErrorKind::Rejected),
-        (NOBODY, json!({"name": "X"}), ErrorKind::NotFound),
+        (id.as_str(), json!({"email": "x@acme.example", "password": PASSWORD}), ErrorCode::InvalidInput),
+        (id.as_str(), json!({"password": "weak"}), ErrorCode::Rejected),
+        (guest, json!({"email": "x@acme.example"}), ErrorCode::Rejected),
+        (NOBODY, json!({"name": "X"}), ErrorCode::NotFound),
     ] {
         let error =
             tenant.refused("update-user", json!({"user_id": user_id, "changes": changes.clone()})).await;
-        assert_eq!(error.kind, kind, "{changes}: {error}");
+        assert_eq!(error.code, kind, "{changes}: {error}");
     }
     assert_eq!(tenant.stored(&id)["email"], "tom.becker@acme.example");
 }
@@ -263,7 +263,7 @@ async fn what_is_asked_of_a_user_who_does_not_exist_is_missing() {
         ("unlink-identity", json!({"user_id": NOBODY, "provider": "auth0", "identity_user_id": "x"})),
     ] {
         let error = tenant.refused(action, input).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::NotFound, Some(404)), "{action}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::NotFound, Some(404)), "{action}: {error}");
         assert_eq!(error.error_code.as_deref(), Some("inexistent_user"), "{action}");
     }
 }
@@ -284,7 +284,7 @@ async fn an_id_that_would_change_the_path_is_refused_before_any_request() {
         ".",
     ] {
         let error = tenant.refused("get-user", json!({"user_id": id})).await;
-        assert_eq!((error.kind, error.status), (ErrorKind::InvalidInput, None), "{id:?}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{id:?}: {error}");
         assert!(error.message.contains("user id") || error.message.contains("user_id"), "{id:?}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);

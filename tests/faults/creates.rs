@@ -10,7 +10,7 @@ use std::{
 };
 
 use auth0_emulator::{Control, Fault, FaultKind, Seed};
-use auth0_host::{Error, ErrorKind, RatePlan, Settings};
+use auth0_host::{Error, ErrorCode, RatePlan, Settings};
 use auth0_tests::{OfflineTenant, Tree as _, newcomer, text};
 
 const CREATES: usize = 10_000;
@@ -69,10 +69,10 @@ fn address(number: usize) -> String {
 }
 
 /// How a create ended: with an id, or with the kind of its error.
-type Report = Result<String, ErrorKind>;
+type Report = Result<String, ErrorCode>;
 
 /// The host's way to say that the outcome is not known.
-const STOPPED: ErrorKind = ErrorKind::OutcomeUnknown;
+const STOPPED: ErrorCode = ErrorCode::OutcomeUnknown;
 
 /// The requests of a create.
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ async fn create(tenant: &OfflineTenant, number: usize) -> (Report, Sent) {
     let sent = Sent { all: sent.len(), late: usize::from(ended_by_time && unanswered) };
     let report = match outcome.result {
         Ok(user) => Ok(text(&user.tree(), "user_id").to_owned()),
-        Err(Error::Action(error)) => Err(error.kind),
+        Err(Error::Action(error)) => Err(error.code),
         // On a machine that is busy to its limits a component may be late by more than the host waits for it.
         Err(Error::Timeout { .. }) => Err(STOPPED),
         Err(error) => panic!("{}: the host failed: {error:?}", address(number)),
@@ -148,12 +148,12 @@ async fn creates_in_a_storm_leave_those_reported_created_and_at_most_those_repor
         *told.entry(name).or_default() += 1;
         let right = match report {
             Ok(id) => ids == [id.as_str()],
-            Err(ErrorKind::OutcomeUnknown) => ids.len() <= 1,
+            Err(ErrorCode::OutcomeUnknown) => ids.len() <= 1,
             Err(
-                ErrorKind::RateLimited
-                | ErrorKind::Unavailable
-                | ErrorKind::Unreachable
-                | ErrorKind::Unauthenticated,
+                ErrorCode::RateLimited
+                | ErrorCode::Unavailable
+                | ErrorCode::Unreachable
+                | ErrorCode::Unauthenticated,
             ) => ids.is_empty(),
             // A conflict too: the tenant takes an address once, so that a second create of it would end with one.
             Err(_) => false,
@@ -165,7 +165,7 @@ async fn creates_in_a_storm_leave_those_reported_created_and_at_most_those_repor
     assert!(wrong.is_empty(), "seed {seed}: {told:?}\n{}", wrong.join("\n"));
     assert!(there.is_empty(), "seed {seed}: users that nobody asked for: {there:?}");
     // The storm was one.
-    for kind in ["created", "outcome-unknown", "throttled", "unavailable"] {
+    for kind in ["created", "outcome-unknown", "rate-limited", "unavailable"] {
         assert!(told.contains_key(kind), "seed {seed}: {told:?}");
     }
 

@@ -1,7 +1,7 @@
 //! The faults, and what each kind of request makes of them: the table of docs/errors.md.
 
 use auth0_emulator::FaultKind;
-use auth0_host::ErrorKind;
+use auth0_host::ErrorCode;
 
 use super::plan::{Answer, Door, Step};
 
@@ -9,14 +9,15 @@ use super::plan::{Answer, Door, Step};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Done,
-    Error(ErrorKind),
+    /// With an error of this code.
+    Error(&'static str),
 }
 
 impl End {
     pub(super) fn name(self) -> String {
         match self {
             Self::Done => "done".to_owned(),
-            Self::Error(kind) => kind.to_string(),
+            Self::Error(code) => code.to_owned(),
         }
     }
 }
@@ -28,20 +29,20 @@ const fn done(seen: usize) -> Cell {
     (End::Done, seen)
 }
 
-const fn error(kind: ErrorKind, seen: usize) -> Cell {
-    (End::Error(kind), seen)
+fn error(code: ErrorCode, seen: usize) -> Cell {
+    (End::Error(code.known().expect("the table has known codes")), seen)
 }
 
-const fn unknown(seen: usize) -> Cell {
-    error(ErrorKind::OutcomeUnknown, seen)
+fn unknown(seen: usize) -> Cell {
+    error(ErrorCode::OutcomeUnknown, seen)
 }
 
-const fn unavailable(seen: usize) -> Cell {
-    error(ErrorKind::Unavailable, seen)
+fn unavailable(seen: usize) -> Cell {
+    error(ErrorCode::Unavailable, seen)
 }
 
-const fn unauthenticated(seen: usize) -> Cell {
-    error(ErrorKind::Unauthenticated, seen)
+fn unauthenticated(seen: usize) -> Cell {
+    error(ErrorCode::Unauthenticated, seen)
 }
 
 /// Which attempts the fault hits.
@@ -127,8 +128,8 @@ impl Row {
         let cell = |(end, seen): Cell| match (end, seen) {
             (End::Done, 1) => "done".to_owned(),
             (End::Done, _) => "done, at the second".to_owned(),
-            (End::Error(kind), 1) => format!("`{kind}`"),
-            (End::Error(kind), _) => format!("`{kind}`, after the second"),
+            (End::Error(code), 1) => format!("`{code}`"),
+            (End::Error(code), _) => format!("`{code}`, after the second"),
         };
         let cells = [self.read, self.repeatable, self.once, self.mail].map(cell);
         format!("| {} | {} |", self.name, cells.join(" | "))
@@ -148,7 +149,7 @@ pub(super) const LONG_WAIT_S: u32 = 3600;
 
 /// All faults that strike a request which has reached the server.
 pub(super) fn rows() -> Vec<Row> {
-    use ErrorKind::{Other, RateLimited, Unreachable};
+    use ErrorCode::{RateLimited, UnexpectedAnswer, Unreachable};
     use Hits::{Each, First};
     use Processed::{No, Yes};
 
@@ -198,7 +199,7 @@ pub(super) fn rows() -> Vec<Row> {
             FaultKind::Malformed,
             Each,
             Yes,
-            [error(Other, 1), unknown(1), unknown(1), done(1)],
+            [error(UnexpectedAnswer, 1), unknown(1), unknown(1), done(1)],
         ),
         row("body comes slowly", FaultKind::SlowBody { ms_per_chunk: 20 }, Each, Yes, all(done(1))),
         outlasting(row(

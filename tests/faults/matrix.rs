@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed, SeenRequest};
-use auth0_host::{CallOptions, ErrorKind, Outcome};
+use auth0_host::{CallOptions, ErrorCode, Outcome};
 use auth0_tests::{OfflineTenant, Tree as _, curated, text};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -160,11 +160,11 @@ async fn run(Cell { keys, plan, dry, at, rows, row, short }: Cell) -> Wrong {
         check("contents", contents(&tenant).to_string(), before.to_string());
     }
     if let Err(auth0_host::Error::Action(error)) = &outcome.result {
-        match (&row.kind, error.kind) {
-            (FaultKind::Status { status, .. }, ErrorKind::Unavailable) => {
+        match (&row.kind, &error.code) {
+            (FaultKind::Status { status, .. }, ErrorCode::Unavailable) => {
                 check("status", format!("{:?}", error.status), format!("{:?}", Some(*status)));
             }
-            (FaultKind::TooManyRequests { retry_after, reset_in }, ErrorKind::RateLimited)
+            (FaultKind::TooManyRequests { retry_after, reset_in }, ErrorCode::RateLimited)
                 if (*retry_after).or(*reset_in) == Some(LONG_WAIT_S) =>
             {
                 // A reset is a whole second of the tenant's clock, and a busy machine takes its time.
@@ -185,10 +185,10 @@ async fn run(Cell { keys, plan, dry, at, rows, row, short }: Cell) -> Wrong {
 fn found(outcome: &Outcome, step: &Step) -> String {
     match &outcome.result {
         Ok(result) if step.noted && result.tree()["stamp_error"].is_object() => {
-            text(&result.tree()["stamp_error"], "kind").to_owned()
+            text(&result.tree()["stamp_error"], "code").to_owned()
         }
         Ok(_) => End::Done.name(),
-        Err(auth0_host::Error::Action(error)) => End::Error(error.kind).name(),
+        Err(auth0_host::Error::Action(error)) => error.code.to_string(),
         Err(error) => format!("the host failed: {error:?}"),
     }
 }

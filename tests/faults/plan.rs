@@ -186,7 +186,7 @@ pub(super) const PLANS: &[Plan] = &[
         &[reads("PATCH /api/v2/roles/{}")],
     ),
     plan("delete-role", sales, &[reads("DELETE /api/v2/roles/{}").answers(Answer::Ignored).gone_after()]),
-    plan("get-user-roles", tom, &[reads("GET /api/v2/users/{}/roles")]),
+    plan("list-user-roles", tom, &[reads("GET /api/v2/users/{}/roles")]),
     plan(
         "assign-user-roles",
         |tenant| json!({"user_id": tenant.user(TOM), "role_names": ["Sales"]}),

@@ -2,7 +2,7 @@
 //! changed, whatever the action; the one exception is a server that takes the request and speaks another language.
 
 use auth0_emulator::{Emulator, Seed};
-use auth0_host::{Credentials, Error, ErrorKind, Settings, Tenant};
+use auth0_host::{Credentials, Error, ErrorCode, Settings, Tenant};
 use auth0_tests::{OfflineTenant, host, settings};
 use tokio::task::JoinSet;
 
@@ -69,11 +69,11 @@ async fn run(
 ) -> Option<String> {
     let outcome = connection.call(plan.action(), input).await;
     let read = plan.steps[step].method() == "GET";
-    let wanted = if sends && !read { ErrorKind::OutcomeUnknown } else { ErrorKind::Unreachable };
+    let wanted = if sends && !read { ErrorCode::OutcomeUnknown } else { ErrorCode::Unreachable };
     let records = outcome.requests;
     let sent = records.last().is_some_and(|record| record.sent);
     match outcome.result {
-        Err(Error::Action(error)) if error.kind == wanted && sent == sends => None,
+        Err(Error::Action(error)) if error.code == wanted && sent == sends => None,
         result => {
             Some(format!("{} ({}), sent {sent}: {result:?}, not {wanted}; {records:?}", plan.name, way.name))
         }

@@ -170,10 +170,10 @@ impl Session {
         &result["structuredContent"]["error"]
     }
 
-    /// Kind and message of it.
+    /// Code and message of it.
     pub(super) fn refusal(&self, call: usize) -> (&str, &str) {
         let error = self.error(call);
-        (error["kind"].as_str().expect("it has a kind"), error["message"].as_str().expect("it has a message"))
+        (error["code"].as_str().expect("it has a code"), error["message"].as_str().expect("it has a message"))
     }
 
     /// The questions that the client was to put to its user.

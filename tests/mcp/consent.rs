@@ -36,8 +36,8 @@ async fn whoever_does_not_agree_gets_nothing_sent() {
         (None, "--trust-client"),
     ] {
         let session = delete(&tenant, &[], answer).await;
-        let (kind, message) = session.refusal(0);
-        assert_eq!(kind, "declined", "{answer:?}");
+        let (code, message) = session.refusal(0);
+        assert_eq!(code, "declined", "{answer:?}");
         assert!(message.contains(hint) && message.contains("nothing was sent"), "{answer:?}: {message}");
         assert_eq!(session.asked().len(), usize::from(answer.is_some()));
     }
@@ -101,8 +101,8 @@ async fn what_cannot_be_shown_as_it_is_gets_no_question_and_is_not_done() {
     let session = Server::of(&tenant, &["--write"]).calls(Some("accept"), calls).await;
     for (call, expected, hint) in [(0, "invalid-input", "has no member"), (1, "declined", "too much to show")]
     {
-        let (kind, message) = session.refusal(call);
-        assert!(kind == expected && message.contains(hint), "{call}: {kind}: {message}");
+        let (code, message) = session.refusal(call);
+        assert!(code == expected && message.contains(hint), "{call}: {code}: {message}");
     }
     assert_eq!((session.asked().len(), tenant.seen().len()), (0, 0));
 }

@@ -102,7 +102,7 @@ async fn a_client_with_the_token_works_as_over_stdio() {
     let server = Listening::start(&Server::of(&tenant, &options).env("AUTH0_MCP_TOKEN", TOKEN));
     let calls = json!([
         {"tool": "delete-user", "arguments": {"user_id": user}},
-        {"readOn": {"tool": "list-users", "arguments": {"per_page": 8}}},
+        {"readOn": {"tool": "list-users", "arguments": {"limit": 8}}},
     ]);
     let headers = json!({"Authorization": format!("Bearer {TOKEN}")});
     let session = calls_over_http(&server.url, headers.clone(), Some("accept"), calls.clone()).await;

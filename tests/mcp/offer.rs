@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use auth0_host::{CallOptions, Error, ErrorKind};
+use auth0_host::{CallOptions, Error, ErrorCode};
 use auth0_tests::program::run;
 use auth0_tests::{OfflineTenant, encoded, text};
 use serde_json::{Value, json};
@@ -34,8 +34,8 @@ async fn an_agent_only_reads_unless_its_user_says_otherwise() {
         assert_eq!(tool["annotations"]["readOnlyHint"], true, "{tool}");
     }
     for call in [1, 2, 3, 5] {
-        let (kind, message) = session.refusal(call);
-        assert!(kind == "denied" && message.contains("--write"), "{call}: {kind}: {message}");
+        let (code, message) = session.refusal(call);
+        assert!(code == "policy-denied" && message.contains("--write"), "{call}: {code}: {message}");
     }
     assert_eq!(session.content(4)["total"], 0);
     assert!(session.asked().is_empty(), "nobody is asked about what is not done anyway");
@@ -94,18 +94,18 @@ async fn what_is_denied_is_neither_listed_nor_found_nor_run() {
         {"tool": "delete-user", "arguments": {"user_id": user}},
         {"tool": "run-action", "arguments": {"action": "get-user", "input": {"user_id": user}}},
         {"tool": "list-users"},
-        {"tool": "get-user-roles", "arguments": {"user_id": user}},
+        {"tool": "list-user-roles", "arguments": {"user_id": user}},
     ]);
     let session = Server::of(&tenant, &options).calls(None, calls).await;
     let found: Vec<&str> =
         session.content(1)["items"].as_array().unwrap().iter().map(|item| text(item, "id")).collect();
-    assert!(found.contains(&"get-user-roles"), "{found:?}");
+    assert!(found.contains(&"list-user-roles"), "{found:?}");
     for name in ["get-user", "delete-user", "list-users"] {
         assert!(!session.tools(0).contains(&name) && !found.contains(&name), "{name}");
     }
     for (call, option) in [(2, "--deny '*-user'"), (3, "--deny '*-user'"), (4, "--allow 'list-users'")] {
-        let (kind, message) = session.refusal(call);
-        assert!(kind == "denied" && message.contains(option), "{call}: {message}");
+        let (code, message) = session.refusal(call);
+        assert!(code == "policy-denied" && message.contains(option), "{call}: {message}");
     }
     assert!(session.content(5)["items"].is_array());
     assert_eq!(tenant.lines(), [format!("GET /api/v2/users/{}/roles", encoded(&user))]);
@@ -126,11 +126,11 @@ async fn the_policy_file_holds_for_agents_too() {
     let audit = folder.path("audit.jsonl");
     let session = Server::of(&tenant, &["--policy", &policy, "--audit", &audit]).calls(None, calls).await;
     assert!(!session.tools(0).contains(&"get-user"));
-    let (kind, message) = session.refusal(1);
-    assert!(kind == "denied" && message.contains("`get-user` (line 2)"), "{message}");
+    let (code, message) = session.refusal(1);
+    assert!(code == "policy-denied" && message.contains("`get-user` (line 2)"), "{message}");
     assert!(!session.content(2)["items"].as_array().unwrap().iter().any(|item| item["id"] == "get-user"));
-    let (kind, message) = session.refusal(3);
-    assert!(kind == "denied" && message.contains("GET /api/v2/roles"), "{message}");
+    let (code, message) = session.refusal(3);
+    assert!(code == "policy-denied" && message.contains("GET /api/v2/roles"), "{message}");
     assert!(tenant.seen().is_empty(), "{:?}", tenant.lines());
     let recorded: Vec<_> = records(&audit).iter().map(|record| text(record, "action").to_owned()).collect();
     assert_eq!(recorded, ["get-user", "get-role"], "what the policy refused is written down");
@@ -150,8 +150,8 @@ async fn undeclared_arguments_are_refused_by_name_before_anything_is_sent() {
     ]);
     let session = Server::of(&tenant, &[]).calls(None, calls).await;
     for call in 0..6 {
-        let (kind, message) = session.refusal(call);
-        assert!(kind == "invalid-input" && message.contains("`reveal`"), "{call}: {kind}: {message}");
+        let (code, message) = session.refusal(call);
+        assert!(code == "invalid-input" && message.contains("`reveal`"), "{call}: {code}: {message}");
     }
     assert!(tenant.seen().is_empty(), "{:?}", tenant.lines());
 }
@@ -166,8 +166,8 @@ async fn errors_of_actions_are_results_and_misuse_of_the_protocol_is_an_error_of
     ]);
     let session = Server::of(&tenant, &[]).calls(None, calls).await;
     let error = session.error(0);
-    assert_eq!((&error["kind"], &error["status"]), (&json!("missing"), &json!(404)), "{error}");
-    assert_eq!(session.refusal(1).0, "missing");
+    assert_eq!((&error["code"], &error["status"]), (&json!("not-found"), &json!(404)), "{error}");
+    assert_eq!(session.refusal(1).0, "not-found");
     assert_eq!(session.result(2)["thrown"]["code"], -32602, "{session:?}");
 }
 
@@ -191,12 +191,12 @@ async fn operations_are_found_described_and_run_and_no_tools_of_their_own() {
     let found = session.content(1)["items"].as_array().unwrap();
     assert!(found.iter().any(|item| item["id"] == "users.roles.list"), "{found:?}");
     assert_eq!(session.content(2)["requests"][0]["path"], "/api/v2/users/{id}/roles");
-    let roles = tenant.run("get-user-roles", json!({"user_id": user})).await;
+    let roles = tenant.run("list-user-roles", json!({"user_id": user})).await;
     assert_eq!(session.content(3)["items"], roles["items"]);
-    let (kind, message) = session.refusal(4);
-    assert!(kind == "invalid-input" && message.contains("nonsense"), "{message}");
-    let (kind, message) = session.refusal(5);
-    assert!(kind == "denied" && message.contains("--write"), "{message}");
+    let (code, message) = session.refusal(4);
+    assert!(code == "invalid-input" && message.contains("nonsense"), "{message}");
+    let (code, message) = session.refusal(5);
+    assert!(code == "policy-denied" && message.contains("--write"), "{message}");
     let thrown = text(&session.result(6)["thrown"], "message");
     assert!(thrown.contains("no tool: run-action runs it"), "{thrown}");
     assert_eq!(
@@ -259,7 +259,7 @@ async fn the_inspector_s_command_line_lists_and_calls_tools_of_an_offline_tenant
     let said = server.inspect(&["--method", "tools/list"]).await;
     let listed = said.json();
     assert!(listed["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "list-users"), "{listed}");
-    let call = ["--method", "tools/call", "--tool-name", "list-users", "--tool-arg", "per_page=2"];
+    let call = ["--method", "tools/call", "--tool-name", "list-users", "--tool-arg", "limit=2"];
     let said = server.inspect(&call).await;
     let users = said.json()["structuredContent"]["items"].as_array().unwrap().len();
     assert_eq!(users, 2, "{said:?}");
@@ -278,7 +278,7 @@ async fn a_call_that_may_only_read_sends_no_write_whoever_built_it() {
         let outcome = tenant.connection.call_with(action, input, CallOptions::new().read_only()).await;
         let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
         assert!(
-            error.kind == ErrorKind::PolicyDenied && error.message.contains("is read-only"),
+            error.code == ErrorCode::PolicyDenied && error.message.contains("is read-only"),
             "{action}: {error}"
         );
     }

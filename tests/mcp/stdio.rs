@@ -107,7 +107,7 @@ async fn whoever_closes_stdin_still_gets_the_answers_and_the_process_ends_well()
     let server = Server::of(&tenant, &[]);
     let mut pipes = Pipes::begin(&server);
     pipes.call(1, "list-roles", json!({}));
-    pipes.call(2, "list-users", json!({"per_page": 1}));
+    pipes.call(2, "list-users", json!({"limit": 1}));
     pipes.stdin = None;
     let (code, mut messages, errors) = tokio::task::spawn_blocking(move || pipes.end()).await.unwrap();
     messages.sort_by_key(|message| message["id"].as_u64());
@@ -136,7 +136,7 @@ async fn a_session_has_one_question_open_and_sixteen_calls() {
         .partition(|message| message["method"] == "elicitation/create");
     assert_eq!((asked.len(), answered.len()), (1, 1));
     let error = &answered[0]["result"]["structuredContent"]["error"];
-    assert_eq!(error["kind"], "throttled", "{answered:?}");
+    assert_eq!(error["code"], "rate-limited", "{answered:?}");
     // The next question is put when this one is answered.
     pipes.send(json!({"id": asked[0]["id"], "result": {"action": "decline"}}));
     let next = [pipes.receive(), pipes.receive()];
@@ -185,7 +185,7 @@ async fn a_signal_ends_it_well_and_a_secret_that_is_being_made_is_put_away_first
     let (code, messages, errors) = tokio::task::spawn_blocking(move || pipes.end()).await.unwrap();
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     // It was stopped, and says so.
-    assert_eq!(messages[0]["result"]["structuredContent"]["error"]["kind"], "host", "{messages:?}");
+    assert_eq!(messages[0]["result"]["structuredContent"]["error"]["code"], "host", "{messages:?}");
     let file = format!("{secrets}/{}/clients/{id}/client_secret", tenant.emulator.domain());
     assert_eq!(
         fs::read_to_string(file).unwrap(),
@@ -207,7 +207,7 @@ async fn a_secret_that_the_sink_does_not_take_is_not_lost_and_the_agent_does_not
     let handle = text(result, "client_secret");
     assert!(handle.starts_with("auth0-secret://"), "{result}");
     assert_eq!(
-        (text(&result["warning"], "kind"), &result["warning"]["secrets"]),
+        (text(&result["warning"], "code"), &result["warning"]["secrets"]),
         ("done-do-not-repeat", &json!([handle]))
     );
     let told = session.0["stderr"].as_str().unwrap();

@@ -1,7 +1,7 @@
 //! Every operation leaves the sandbox as the table says: method, path, query, body, headers.
 
 use auth0_catalog::{Answer, BodyForm, Kind, Known, Member, Operation, Paging};
-use auth0_host::{CallOptions, Error, ErrorKind};
+use auth0_host::{CallOptions, Error, ErrorCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -256,7 +256,7 @@ async fn every_list_of_pages_refuses_what_lies_behind_the_wall_with_a_way_round_
             let mut input = sample::input(operation, Given::Required);
             input.insert("cursor".to_owned(), cursor.into());
             let error = match recorder.connection.run(name, Value::Object(input)).await {
-                Err(Error::Action(error)) if error.kind == ErrorKind::InvalidInput => error,
+                Err(Error::Action(error)) if error.code == ErrorCode::InvalidInput => error,
                 other => panic!("{name}: {other:?}"),
             };
             let record = cursor.parse::<u64>().unwrap() + 1;

@@ -4,7 +4,7 @@
 //! a double does not hold, and a list of names that is too long with commas between them.
 
 use auth0_catalog::{Body, BodyForm, Format, Kind, Known, Member, Operation};
-use auth0_host::{Error, ErrorKind};
+use auth0_host::{Error, ErrorCode};
 use auth0_tests::host;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
@@ -224,7 +224,7 @@ fn empties(kind: &Kind) -> Vec<Value> {
 async fn refusal(recorder: &Recorder, operation: &Operation, input: Value, what: &str) -> String {
     let name = &operation.name;
     match recorder.connection.run(name, input).await {
-        Err(Error::Action(error)) if error.kind == ErrorKind::InvalidInput => {
+        Err(Error::Action(error)) if error.code == ErrorCode::InvalidInput => {
             let told = error.message.strip_prefix(&format!("input of {name} refused: "));
             told.unwrap_or_else(|| panic!("{name}: {what}: {}", error.message)).to_owned()
         }

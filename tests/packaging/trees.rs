@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::cargo::{cargo, output, root};
 
 /// The most crates that a dependency on the library may bring, those of its build included. It had 338 when command
-/// line, MCP and SMTP were part of it, and has 227 since.
+/// line, MCP and SMTP were part of it, and has 228 since.
 const MOST_CRATES: usize = 240;
 
 /// What is for programs, or for features that are off: `*` stands for any rest of a name.

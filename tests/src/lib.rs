@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
-use auth0_host::{ActionError, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Settings, Tenant};
+use auth0_host::{
+    ActionError, ActionKind, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Settings, Tenant,
+};
 use serde_json::{Value, json};
 
 use self::memory_sink::MemorySink;
@@ -30,10 +32,11 @@ pub fn host() -> &'static Host {
     HOST.get_or_init(|| Host::new().expect("the built component runs on this machine"))
 }
 
-/// The ids of the curated actions, in their order. An operation of the API has a dot in its id.
+/// The ids of the curated actions, in their order.
 pub async fn curated() -> Vec<String> {
     let actions = host().actions().await.expect("the component tells its actions");
-    actions.into_iter().map(|action| action.id).filter(|id| !id.contains('.')).collect()
+    let curated = actions.into_iter().filter(|action| action.kind == ActionKind::Curated);
+    curated.map(|action| action.id).collect()
 }
 
 /// An offline tenant with a connection to it. Dropping it stops it.

@@ -308,7 +308,7 @@ pub(crate) fn read(file: &[u8]) -> Result<Batch, HeaderError> {
     Ok(batch)
 }
 
-/// Tells the line of a record. The reader's own count is that of the end of the record before, which differs where
+/// Returns the line of a record. The reader's own count is that of the end of the record before, which differs where
 /// empty lines lie between.
 struct Lines<'a> {
     file: &'a [u8],

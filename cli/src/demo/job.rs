@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use auth0_host::{Error, ErrorKind, Tenant};
+use auth0_host::{Error, ErrorCode, Tenant};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,9 +24,9 @@ use super::report::{Application, End, Person, Report, State, TenantLog};
 const WELCOME_SUBJECT: &str = "Welcome to {{ friendly_name }}, {{ user.given_name }}";
 /// Body of the welcome mail, in Auth0's Liquid.
 const WELCOME_BODY: &str = include_str!("welcome.liquid");
-/// Says in an account's `app_metadata` that the welcome mail was accepted.
+/// Marks in an account's `app_metadata` that the welcome mail was accepted.
 const WELCOMED: &str = "welcomed_at";
-/// Five days, which is Auth0's own default for the links in its mails; the mail names it.
+/// Five days, which is Auth0's own default for the links in its emails; the mail names it.
 const PASSWORD_LINK_SECONDS: u32 = 432_000;
 /// Auth0's largest page.
 const PAGE: usize = 100;
@@ -55,13 +55,13 @@ pub(crate) struct Options {
 /// Why a step was not done.
 #[derive(Debug)]
 struct Failure {
-    kind: Option<ErrorKind>,
+    code: Option<ErrorCode>,
     text: String,
 }
 
 impl Failure {
     fn new(text: impl Into<String>) -> Self {
-        Self { kind: None, text: text.into() }
+        Self { code: None, text: text.into() }
     }
 
     fn of(action: &str, error: &Error) -> Self {
@@ -72,13 +72,13 @@ impl Failure {
             text.push_str(&cause.to_string());
             source = cause.source();
         }
-        let Error::Action(action_error) = error else { return Self { kind: None, text } };
+        let Error::Action(action_error) = error else { return Self { code: None, text } };
         if !action_error.scopes.is_empty() {
             text.push_str(" (scopes that would do: ");
             text.push_str(&action_error.scopes.join(", "));
             text.push(')');
         }
-        Self { kind: Some(action_error.kind), text }
+        Self { code: Some(action_error.code.clone()), text }
     }
 }
 
@@ -255,7 +255,7 @@ impl<'a> Job<'a> {
                 self.did(format!("created as {user_id}"));
                 user
             }
-            Err(failure) if failure.kind == Some(ErrorKind::Conflict) => {
+            Err(failure) if failure.code == Some(ErrorCode::Conflict) => {
                 self.existing(email, details).await?
             }
             Err(failure) => return Err(failure),
@@ -400,7 +400,7 @@ impl<'a> Job<'a> {
     }
 
     async fn roles_of(&mut self, email: &Email, user_id: &str) -> Result<BTreeSet<String>, Failure> {
-        let roles = self.pages(email.as_str(), "get-user-roles", json!({"user_id": user_id})).await?;
+        let roles = self.pages(email.as_str(), "list-user-roles", json!({"user_id": user_id})).await?;
         Ok(names(&roles))
     }
 
@@ -434,23 +434,20 @@ impl<'a> Job<'a> {
         mut input: Value,
     ) -> Result<Vec<Value>, Failure> {
         let mut all = Vec::new();
-        for page in 0_usize.. {
-            if let Some(input) = input.as_object_mut() {
-                input.insert("per_page".to_owned(), PAGE.into());
-                input.insert("page".to_owned(), page.into());
-            }
-            let answer = self.call(whom, action, input.clone()).await?;
-            let more = answer.get("next").is_some_and(|next| !next.is_null());
-            let items = items(answer);
-            if items.is_empty() {
-                break;
-            }
-            all.extend(items);
-            if !more {
-                break;
-            }
+        if let Some(input) = input.as_object_mut() {
+            input.insert("limit".to_owned(), PAGE.into());
         }
-        Ok(all)
+        loop {
+            let answer = self.call(whom, action, input.clone()).await?;
+            let next = text(&answer, "next").map(str::to_owned);
+            let items = items(answer);
+            let is_empty = items.is_empty();
+            all.extend(items);
+            match (next, input.as_object_mut()) {
+                (Some(next), Some(input)) if !is_empty => input.insert("cursor".to_owned(), next.into()),
+                _ => return Ok(all),
+            };
+        }
     }
 
     /// Rotates the secrets that are overdue, and tells of the others that are not fresh.
@@ -496,7 +493,7 @@ impl<'a> Job<'a> {
 
     /// Finds the newest row of the tenant's log, to read on from there at the end.
     async fn log_start(&mut self) -> LogStart {
-        let input = json!({"per_page": 1, "sort": "date:-1"});
+        let input = json!({"limit": 1, "sort": "date:-1"});
         let newest =
             self.call("the tenant", "list-logs", input).await.and_then(|answer| newest(&items(answer)));
         newest.unwrap_or_else(|failure| {
@@ -518,11 +515,11 @@ impl<'a> Job<'a> {
                 pages += 1;
                 // A tenant whose log was empty has no row to go on from: its log is read from its beginning.
                 let input = match &log.next {
-                    Some(from) => json!({"from": from, "take": PAGE}),
-                    None => json!({"per_page": PAGE, "sort": "date:1"}),
+                    Some(from) => json!({"from": from, "limit": PAGE}),
+                    None => json!({"limit": PAGE, "sort": "date:1"}),
                 };
                 let answer = self.call("the tenant", "list-logs", input).await?;
-                let rows = items(answer.clone());
+                let rows = items(answer);
                 for row in &rows {
                     let kind = text(row, "type").unwrap_or("?");
                     log.add(
@@ -532,7 +529,7 @@ impl<'a> Job<'a> {
                     );
                 }
                 match rows.last().and_then(|row| text(row, "log_id")) {
-                    Some(last) => log.next = Some(text(&answer, "next").unwrap_or(last).to_owned()),
+                    Some(last) => log.next = Some(last.to_owned()),
                     None => break,
                 }
             }
@@ -546,14 +543,14 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Says where a log stands whose newest row is the first of these.
+/// Returns where a log stands whose newest row is the first of these.
 fn newest(rows: &[Value]) -> Result<LogStart, Failure> {
     let Some(row) = rows.first() else { return Ok(LogStart::Empty) };
     let id = text(row, "log_id").ok_or_else(|| Failure::new("list-logs: the newest row has no log_id"))?;
     Ok(LogStart::After(id.to_owned()))
 }
 
-/// Says why a secret that is not fresh is not rotated.
+/// Returns why a secret that is not fresh is not rotated.
 fn reason_to_leave(item: &Value, options: &Options) -> Option<&'static str> {
     if options.own_client_id.is_some() && options.own_client_id.as_deref() == text(item, "client_id") {
         return Some("this job runs as it");
@@ -567,7 +564,7 @@ fn reason_to_leave(item: &Value, options: &Options) -> Option<&'static str> {
     (!options.rotate).then_some("it is overdue (--rotate-secrets rotates it)")
 }
 
-/// Tells of a rotation by the handle of the new secret.
+/// Returns a line about a rotation, with the handle of the new secret.
 fn rotated(application: &Value) -> String {
     let handle = text(application, "client_secret").unwrap_or("?");
     let mut did = format!("rotated; the secret sink has the new one: {handle}");
@@ -703,7 +700,7 @@ mod tests {
     #[test]
     fn a_rotation_is_told_by_the_handle_of_the_secret() {
         let told = rotated(
-            &json!({"client_id": "x", "client_secret": "auth0-secret://t/clients/x/client_secret", "stamp_error": {"kind": "forbidden", "message": "no scope"}}),
+            &json!({"client_id": "x", "client_secret": "auth0-secret://t/clients/x/client_secret", "stamp_error": {"code": "insufficient-scope", "message": "no scope"}}),
         );
         assert!(told.contains("auth0-secret://") && told.ends_with("no scope"), "{told}");
     }

@@ -1,6 +1,6 @@
 //! The demo: the main job of a connector like this one, on a file of people.
 //!
-//! Joiners get an account, roles and a mail; movers new roles and metadata; leavers lose their access; an erasure is
+//! Joiners get an account, roles and an email; movers new roles and metadata; leavers lose their access; an erasure is
 //! for good. Then the application secrets that are overdue are rotated, one request is made that no action exists
 //! for, and the tenant's log of it all is read. It is written against the library's public interface only, as any
 //! embedder's code is.

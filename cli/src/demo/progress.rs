@@ -30,7 +30,7 @@ impl Progress {
         }
     }
 
-    /// Tells something finished.
+    /// Prints what is finished.
     pub(crate) fn done(&self, line: &str) {
         self.clear();
         self.write(&format!("{}\n", printable(line)));

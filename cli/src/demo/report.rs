@@ -32,7 +32,7 @@ pub(crate) struct Report {
     pub(crate) running: Option<String>,
     /// The requests that were made, in order, those that the host refused included.
     pub(crate) requests: Vec<Sent>,
-    /// How many mails the provider accepted.
+    /// How many emails the provider accepted.
     pub(crate) mails_accepted: usize,
     /// How the job ended.
     pub(crate) end: End,
@@ -163,7 +163,7 @@ impl From<RequestRecord> for Sent {
     }
 }
 
-/// A mail in the offline tenant's outbox.
+/// An email in the offline tenant's outbox.
 #[derive(Debug)]
 pub(crate) struct Delivered {
     /// Recipients.
@@ -323,7 +323,7 @@ impl Report {
         writeln!(text, "  requests     {requests}")?;
         writeln!(text, "  connections  {connections_opened} opened")?;
         writeln!(text, "  tokens       {tokens_fetched} fetched")?;
-        writeln!(text, "  mails        {} accepted by the provider", self.mails_accepted)?;
+        writeln!(text, "  emails       {} accepted by the provider", self.mails_accepted)?;
         writeln!(
             text,
             "  component    {} {}, {} bytes, {}",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use auth0_host::{ActionDescription, Effect};
+use auth0_host::{ActionDescription, Disposition, Effect};
 use inquire::{
     Autocomplete, Confirm, CustomUserError, InquireError, Password, PasswordDisplayMode, Text,
     autocompletion::Replacement,
@@ -67,10 +67,11 @@ fn unknown(name: &str, form: &Form) -> Failure {
 
 fn failure(error: InquireError) -> Failure {
     match error {
-        InquireError::OperationCanceled | InquireError::OperationInterrupted => {
-            Failure::Interrupted { consequence: "nothing was sent".to_owned() }
-        }
-        InquireError::Custom(problem) => Failure::Usage(format!("the answers do not go together: {problem}")),
+        InquireError::OperationCanceled | InquireError::OperationInterrupted => Failure::Interrupted {
+            consequence: "nothing was sent".to_owned(),
+            disposition: Disposition::RetryLater,
+        },
+        InquireError::Custom(problem) => Failure::Usage(format!("these values conflict: {problem}")),
         other => Failure::Host(anyhow::Error::new(other).context("the terminal could not be used")),
     }
 }

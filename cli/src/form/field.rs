@@ -76,7 +76,7 @@ impl Field {
         self.kinds.list
     }
 
-    /// Says in a line what may be typed.
+    /// Returns in a line what may be typed.
     pub(crate) fn hint(&self) -> String {
         let mut parts = vec![self.type_name.clone()];
         parts.extend(self.bounds.iter().cloned());
@@ -106,7 +106,7 @@ impl Field {
             .unwrap_or_else(|| self.none_of_choices().unwrap_or_else(|| format!("wanted: {}", self.hint()))))
     }
 
-    /// Tells whether a value is one that the schema allows.
+    /// Checks whether a value is one that the schema allows.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl Field {
     }
 }
 
-/// Says where JSON breaks off, without repeating what was typed.
+/// Returns where JSON breaks off, without repeating what was typed.
 fn place_of(error: &serde_json::Error) -> String {
     let what = if error.is_eof() { "it ends too early" } else { "it cannot be read" };
     format!("{what} at column {}", error.column())

@@ -68,7 +68,7 @@ impl Form {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Tells whether an input is one that the schema allows.
+    /// Checks whether an input is one that the schema allows.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use auth0_host::{CallOptions, Credentials, Error, ErrorKind, Host, Policy, Settings};
+    use auth0_host::{CallOptions, Credentials, Error, ErrorCode, Host, Policy, Settings};
 
     use super::*;
 
@@ -130,7 +130,7 @@ mod tests {
             let options = CallOptions::new().reveal_secrets();
             let outcome = tenant.call_with(&action.id, Value::Object(form.example), options).await;
             if let Err(Error::Action(error)) = outcome.result {
-                assert_ne!(error.kind, ErrorKind::InvalidInput, "{}: {error}", action.id);
+                assert_ne!(error.code, ErrorCode::InvalidInput, "{}: {error}", action.id);
             }
         }
     }

@@ -131,7 +131,7 @@ fn name_of(schema: &Value, root: &Value, notation: Notation, depth: usize) -> St
     notation.joined(&names)
 }
 
-/// Says what a value must keep to beside its type, in a few words each.
+/// Returns what a value must keep to beside its type, in a few words each.
 pub(crate) fn bounds(schema: &Value, root: &Value, notation: Notation) -> Vec<String> {
     let ways = ways(schema, root);
     let [way] = ways.as_slice() else { return default(resolve(schema, root), notation) };

@@ -40,7 +40,7 @@ pub(crate) fn run_command(
     words.join(" ")
 }
 
-/// Says what the file of secrets in such a command holds, where there is one.
+/// Returns what the file of secrets in such a command holds, where there is one.
 pub(crate) fn file_of_secrets(action: &ActionDescription, input: &Map<String, Value>) -> Option<String> {
     let members: Vec<String> = secrets(action, input).iter().map(|name| format!("\"{name}\": …")).collect();
     (!members.is_empty()).then(|| format!("FILE holds what is secret: {{{}}}", members.join(", ")))

@@ -174,7 +174,7 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_secret_reaches_the_guest_octet_for_octet() {
+async fn an_answer_without_a_secret_reaches_the_guest_byte_for_byte() {
     const BODY: &str = "{ \"users\" : [ { \"user_id\":\"auth0|1\", \"logins_count\": 1.0e2, \"name\":\"M\u{fc}ller\" } ] }\n";
     for (path, body) in [
         ("/api/v2/users", BODY),

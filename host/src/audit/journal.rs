@@ -90,7 +90,7 @@ impl Journal {
         telemetry::call_span(id, record::action(action), domain, tenant.as_deref())
     }
 
-    /// Tells whether a record could be kept.
+    /// Checks whether a record could be kept.
     pub(crate) fn ready(&self) -> Result<(), AuditUnavailable> {
         self.facts.sink.as_ref().map_or(Ok(()), |sink| sink.ready())
     }

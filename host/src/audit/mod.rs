@@ -28,7 +28,7 @@ pub trait AuditSink: fmt::Debug + Send + Sync + 'static {
     /// destructor: it must not block and must not wait. What cannot be taken is the sink's to count and to tell.
     fn record(&self, record: &AuditRecord);
 
-    /// Tells whether a record could be kept now. Asked before each call; a call is refused where the answer is an
+    /// Checks whether a record could be kept now. Asked before each call; a call is refused where the answer is an
     /// error, so that nothing is done that nobody can show later. By default every call is let through.
     ///
     /// # Errors

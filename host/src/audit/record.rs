@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{AuditRequest, error_code};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorCode};
 
 /// The longest caller that is kept: two UUIDs and words around them.
 const LONGEST_CALLER: usize = 128;
 /// Requests that are written out; the rest is counted. A component may make a thousand, and the longest run of a curated
 /// action makes some forty.
 pub(super) const MOST_REQUESTS: usize = 100;
+/// Stands for the code of an error that this version does not know: its text is the component's own.
+const OTHER: &str = "other";
 
 /// One call of an action. In JSON: an object on a line of its own, with `event` set to `call`; docs/operations.md lists
 /// its members.
@@ -64,7 +66,7 @@ pub enum Decision {
     Denied,
 }
 
-/// How a call ended. In JSON: `outcome`, and with it `error` or `stopped`.
+/// How a call ended. In JSON: `outcome`, and with it `code` or `stopped`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -73,8 +75,9 @@ pub enum AuditOutcome {
     Done,
     /// The action answered an error, or the host could not run it.
     Error {
-        /// The kind of an action's error, `busy`, or `host` where the host failed.
-        error: String,
+        /// The code of an action's error, `other` for one that this version does not know, `busy`, or `host` where the host
+        /// failed.
+        code: String,
         /// HTTP status of the answer behind it.
         status: Option<u16>,
         /// Auth0's `errorCode`, where it is one of those that are known.
@@ -133,11 +136,11 @@ impl AuditRecord {
 }
 
 impl AuditOutcome {
-    /// Says how a call ended. A component chooses among words that are known and numbers; the one text that it could make up
+    /// Returns how a call ended. A component chooses among words that are known and numbers; the one text that it could make up
     /// is the id of a request, which is held to the shape of Auth0's.
     pub(super) fn of<T>(result: &Result<T, Error>) -> Self {
-        let plain = |error: &str| Self::Error {
-            error: error.to_owned(),
+        let plain = |code: &str| Self::Error {
+            code: code.to_owned(),
             status: None,
             error_code: None,
             request_id: None,
@@ -145,7 +148,7 @@ impl AuditOutcome {
         match result {
             Ok(_) => Self::Done,
             Err(Error::Action(error)) => Self::Error {
-                error: error.kind.as_str().to_owned(),
+                code: error.code.known().unwrap_or(OTHER).to_owned(),
                 status: error.status,
                 error_code: error.error_code.as_deref().and_then(error_code::known).map(str::to_owned),
                 request_id: error.request_id.as_deref().filter(|id| is_request_id(id)).map(str::to_owned),
@@ -182,18 +185,18 @@ impl AuditOutcome {
         }
     }
 
-    /// Returns the kind of error, or what stopped it.
+    /// Returns the code of the error, or what stopped it.
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
             Self::Done => None,
-            Self::Error { error, .. } => Some(error),
+            Self::Error { code, .. } => Some(code),
             Self::Stopped { stopped, .. } => Some(stopped.as_str()),
         }
     }
 
     /// Whether the host's rules refused the call.
     pub(super) fn is_denied(&self) -> bool {
-        matches!(self, Self::Error { error, .. } if error == ErrorKind::PolicyDenied.as_str())
+        matches!(self, Self::Error { code, .. } if code == ErrorCode::PolicyDenied.as_str())
     }
 }
 
@@ -214,12 +217,11 @@ pub(super) fn caller(text: &str) -> String {
 pub(super) fn action(text: &str) -> &str {
     /// The longest operation's has 58 letters.
     const LONGEST: usize = 64;
-    let curated = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let part = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_lowercase())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    let plain = text.bytes().all(curated) || (text.contains('.') && text.split('.').all(part));
+    let plain = text.split('.').all(part);
     if plain && (1..=LONGEST).contains(&text.len()) { text } else { "(invalid)" }
 }
 
@@ -244,10 +246,11 @@ mod tests {
 
     #[test]
     fn each_end_of_a_call_has_its_words() {
-        let action = |kind| Error::Action(ActionError::new(kind, "text"));
+        let action = |code| Error::Action(ActionError::new(code, "text"));
         for (error, word, reason) in [
-            (action(ErrorKind::OutcomeUnknown), "error", "outcome-unknown"),
-            (action(ErrorKind::InvalidInput), "error", "invalid-input"),
+            (action(ErrorCode::Other("jane-doe-1985".into())), "error", "other"),
+            (action(ErrorCode::OutcomeUnknown), "error", "outcome-unknown"),
+            (action(ErrorCode::InvalidInput), "error", "invalid-input"),
             (Error::Trap(EngineError::new(wasmtime::Error::msg("unreachable"))), "stopped", "trap"),
             (Error::Limit { limit: Limit::Cpu }, "stopped", "limit"),
             (Error::Timeout { after: Duration::ZERO }, "stopped", "timeout"),
@@ -264,7 +267,7 @@ mod tests {
     #[test]
     fn what_a_component_says_gets_into_a_record_only_where_it_is_a_code() {
         let written = |code: &str, id: &str| {
-            let mut error = ActionError::new(ErrorKind::NotFound, "jane@acme.com");
+            let mut error = ActionError::new(ErrorCode::NotFound, "jane@acme.com");
             (error.error_code, error.request_id) = (Some(code.into()), Some(id.into()));
             serde_json::to_string(&AuditOutcome::of::<()>(&Err(Error::Action(error)))).unwrap()
         };

@@ -23,7 +23,7 @@ impl Keeper {
 
 /// Octets that the guest's code writes through a pointer: of a type that allows it.
 struct Memory {
-    octets: Vec<AtomicU8>,
+    bytes: Vec<AtomicU8>,
     keeper: Keeper,
 }
 
@@ -33,8 +33,8 @@ fn zeroes(count: usize) -> impl Iterator<Item = AtomicU8> {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        let octets = self.octets.iter().map(|octet| octet.load(Ordering::Relaxed)).collect();
-        self.keeper.0.lock().unwrap().push(octets);
+        let bytes = self.bytes.iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
+        self.keeper.0.lock().unwrap().push(bytes);
     }
 }
 
@@ -42,25 +42,25 @@ impl Drop for Memory {
     unsafe_code,
     reason = "a trait of wasmtime's; the vector is as long as it says, and stays where it is"
 )]
-// SAFETY: `as_ptr` points to `byte_size` octets that live as long as `self`. They need no guard, since the engine of the
+// SAFETY: `as_ptr` points to `byte_size` bytes that live as long as `self`. They need no guard, since the engine of the
 // test is told that there is none and then checks each access.
 unsafe impl LinearMemory for Memory {
     fn byte_size(&self) -> usize {
-        self.octets.len()
+        self.bytes.len()
     }
 
     fn byte_capacity(&self) -> usize {
-        self.octets.len()
+        self.bytes.len()
     }
 
     fn grow_to(&mut self, size: usize) -> wasmtime::Result<()> {
-        let more = size.saturating_sub(self.octets.len());
-        self.octets.extend(zeroes(more));
+        let more = size.saturating_sub(self.bytes.len());
+        self.bytes.extend(zeroes(more));
         Ok(())
     }
 
     fn as_ptr(&self) -> *mut u8 {
-        self.octets.as_ptr().cast::<u8>().cast_mut()
+        self.bytes.as_ptr().cast::<u8>().cast_mut()
     }
 }
 
@@ -75,6 +75,6 @@ unsafe impl MemoryCreator for Keeper {
         _: Option<usize>,
         _: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        Ok(Box::new(Memory { octets: zeroes(minimum).collect(), keeper: self.clone() }))
+        Ok(Box::new(Memory { bytes: zeroes(minimum).collect(), keeper: self.clone() }))
     }
 }

@@ -112,7 +112,7 @@ impl Laboratory {
         let token = json!({"grant_type": "client_credentials"});
         vec![
             ("test-connection", json!({})),
-            ("list-users", json!({"per_page": 5})),
+            ("list-users", json!({"limit": 5})),
             ("get-application", json!({"client_id": own})),
             ("list-applications", json!({})),
             ("custom-request", json!({"method": "GET", "path": format!("/api/v2/clients/{own}")})),

@@ -54,7 +54,7 @@ impl Needles {
 
     /// Names what is found in a text or a memory.
     pub fn found_in(&self, hay: &[u8]) -> Vec<&str> {
-        // By their first two octets, so that megabytes are read once.
+        // By their first two bytes, so that megabytes are read once.
         let mut starts: Vec<Vec<usize>> = vec![Vec::new(); 1 << 16];
         for (index, (_, needle)) in self.0.iter().enumerate() {
             starts[usize::from(u16::from_be_bytes([needle[0], needle[1]]))].push(index);

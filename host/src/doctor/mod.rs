@@ -114,7 +114,7 @@ impl Finding {
         self
     }
 
-    /// Says what the advice is about.
+    /// Sets what the advice is about.
     #[must_use]
     pub fn about(mut self, topic: Topic) -> Self {
         self.topic = Some(topic);

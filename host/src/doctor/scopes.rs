@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Topic, Verdict};
 use crate::{
-    action::{ActionFilter, ActionSummary, is_operation},
+    action::{ActionFilter, ActionKind, ActionSummary},
     scopes::{PlannedScope, ScopePlan, lacking},
     tenant::Tenant,
 };
@@ -18,8 +18,10 @@ pub(super) async fn examine(tenant: &Tenant, granted: Option<&str>) -> Finding {
     };
     let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
     // The curated actions: of all operations of the API, a tenant needs the scopes of those that it uses.
-    let actions = match tenant.runtime().list(&ActionFilter::default()).await {
-        Ok(actions) => actions.into_iter().filter(|action| !is_operation(&action.id)).collect::<Vec<_>>(),
+    let mut curated = ActionFilter::default();
+    curated.kind = Some(ActionKind::Curated);
+    let actions = match tenant.runtime().list(&curated).await {
+        Ok(actions) => actions,
         Err(error) => return Finding::new(Check::Scopes, Verdict::Fail, error.to_string()),
     };
     judge(&actions, &granted)

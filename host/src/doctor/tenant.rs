@@ -205,7 +205,7 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
             match plan.mail_provider {
                 _ if !enabled => {
                     finding(Verdict::Warn, format!("{name} is switched off, so send-email will fail"))
-                        .advise("switch it on in the Auth0 dashboard where mails are to be sent")
+                        .advise("switch it on in the Auth0 dashboard where emails are to be sent")
                 }
                 Some(held) if held == name => {
                     finding(Verdict::Ok, format!("{name}; the host has credentials for it"))
@@ -213,7 +213,7 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
                 held => {
                     let other = if held.is_some() { "credentials for another one" } else { "no credentials" };
                     finding(Verdict::Warn, format!("{name}; the host has {other}, so send-email will fail"))
-                        .advise("give the host that provider's where mails are to be sent")
+                        .advise("give the host that provider's where emails are to be sent")
                         .about(Topic::EmailCredentials)
                 }
             }
@@ -227,7 +227,7 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
         }
         StatusCode::FORBIDDEN => {
             finding(Verdict::Warn, "not known: the token lacks read:email_provider".to_owned())
-                .advise("grant that scope where mails are to be sent")
+                .advise("grant that scope where emails are to be sent")
         }
         status => {
             finding(Verdict::Warn, format!("not known: status {}", status.as_u16())).advise("try again")

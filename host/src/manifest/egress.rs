@@ -3,12 +3,12 @@
 use auth0_policy::mail_provider::{MailProof, MailProvider, MailProviderRow};
 use serde::Serialize;
 
-/// A place that can be reached, and nothing besides.
+/// A destination that can be reached, and nothing besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EgressRule {
     /// Whose it is: the tenant, or the kind of mail provider as Auth0 names it.
-    pub place: &'static str,
+    pub destination: &'static str,
     /// Scheme and host, with what the tenant's settings put in.
     pub origins: &'static [&'static str],
     /// Method and path, with what varies in braces.
@@ -23,21 +23,21 @@ const WITH_CREDENTIALS: &str = "credentials for this provider are configured";
 
 const TENANT: [EgressRule; 3] = [
     EgressRule {
-        place: "tenant",
+        destination: "tenant",
         origins: &["https://{tenant}"],
         requests: &["GET|HEAD|POST|PUT|PATCH|DELETE /api/v2/{path}"],
         credential: "the tenant's access token",
         when: "always, within the policy",
     },
     EgressRule {
-        place: "tenant",
+        destination: "tenant",
         origins: &["https://{tenant}"],
         requests: &["POST /dbconnections/change_password"],
         credential: "none",
         when: "always, within the policy",
     },
     EgressRule {
-        place: "tenant",
+        destination: "tenant",
         origins: &["https://{tenant}"],
         requests: &["POST /oauth/token"],
         credential: "the application's, by the host itself; the component is told scope and expiry, never the token",
@@ -53,10 +53,10 @@ pub(super) fn all() -> Vec<EgressRule> {
 fn of_provider(provider: MailProvider) -> EgressRule {
     let MailProviderRow { name, origins, requests, proof, .. } = *provider.row();
     EgressRule {
-        place: name,
+        destination: name,
         origins,
         requests: match provider {
-            MailProvider::Smtp => &["one mail, by the host: the component has no sockets"],
+            MailProvider::Smtp => &["one email, by the host: the component has no sockets"],
             _ => requests,
         },
         credential: match proof {
@@ -116,8 +116,8 @@ mod tests {
                     for method in methods {
                         let request = format!("{method} {}", asked(origin, path));
                         match classify(&request).unwrap_or_else(|| panic!("{request} does not leave")) {
-                            Destination::Mail(provider) => assert_eq!(provider.name(), reach.place),
-                            _ => assert_eq!(reach.place, "tenant", "{request}"),
+                            Destination::Mail(provider) => assert_eq!(provider.name(), reach.destination),
+                            _ => assert_eq!(reach.destination, "tenant", "{request}"),
                         }
                     }
                 }
@@ -125,7 +125,7 @@ mod tests {
         }
         for provider in MailProvider::ALL {
             assert!(
-                all().iter().any(|reach| reach.place == provider.name()),
+                all().iter().any(|reach| reach.destination == provider.name()),
                 "{provider} is in the manifest"
             );
         }

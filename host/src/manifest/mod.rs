@@ -56,7 +56,7 @@ pub struct Manifest {
 #[non_exhaustive]
 pub struct DataHandling {
     /// Actions that read or write what is known of a person.
-    pub personal: Vec<String>,
+    pub handles_personal_data: Vec<String>,
     /// Actions whose input holds a secret.
     pub secret_written: Vec<String>,
     /// Actions by whose requests the tenant answers secrets. The host puts handles in their place.
@@ -73,6 +73,8 @@ pub struct ManifestAction {
     pub id: String,
     /// A few words for a menu.
     pub title: String,
+    /// What it is made of: curated, or an operation of the API.
+    pub kind: &'static str,
     /// The family.
     pub group: String,
     /// What it does to the tenant.
@@ -86,7 +88,6 @@ pub struct ManifestAction {
     /// Requests that it may send.
     pub requests: Vec<ApiRequest>,
     /// Whether it reads or writes what is known of a person.
-    #[serde(rename = "personal")]
     pub handles_personal_data: bool,
     /// Members of its input that are secrets.
     pub secret_inputs: Vec<String>,
@@ -125,7 +126,7 @@ impl Host {
             scopes: plan.names().into_iter().map(str::to_owned).collect(),
             egress: egress::all(),
             data: DataHandling {
-                personal: those(|action| action.handles_personal_data),
+                handles_personal_data: those(|action| action.handles_personal_data),
                 secret_written: those(|action| !action.secret_inputs.is_empty()),
                 secret_read: those(|action| !action.secret_outputs.is_empty()),
                 unknowable: plan.unknowable,
@@ -143,6 +144,7 @@ impl ManifestAction {
             secret_outputs: secret_outputs(&action.requests),
             id: action.id,
             title: action.title,
+            kind: action.kind.as_str(),
             group: action.group,
             effect: action.effect.as_str(),
             stage: action.stage.as_str(),

@@ -1,101 +1,230 @@
-//! What the component says of its actions, in the words of this library.
+//! What the component answers, in the types of this library.
+//!
+//! The component is not trusted to keep its contract: a text that is no JSON, a list without its members or a code with
+//! a person's name in it is an error of the component, not a value.
 
-use serde_json::Value;
+use auth0_contract::wasmtime::exports::connector::auth0::types::{self as contract};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::{
-    action::{
-        ActionDescription, ActionFilter, ActionSummary, ApiRequest, Effect, Pagination, ScopeRequirement,
-        Stage,
-    },
-    bindings::contract,
-    error::Error,
-    json::Json,
+    action::{ActionDescription, ActionFilter, ActionSummary},
+    error::{ActionError, Disposition, Error},
+    json::{Json, JsonError},
 };
+
+/// What `list-actions` answers. Members that this version does not know are passed over.
+#[derive(Deserialize)]
+struct ActionList {
+    items: Vec<ActionSummary>,
+}
 
 /// Takes what the component says as JSON, or says what is wrong with it.
 pub(super) fn json(text: String, what: &str) -> Result<Json, Error> {
-    Json::parse(text)
-        .map_err(|source| Error::Contract { problem: format!("{what} is not JSON"), source: Some(source) })
+    Json::parse(text).map_err(|source| broken(format!("{what} is not JSON"), Some(source)))
 }
 
-fn schema(text: String, what: &str) -> Result<Value, Error> {
-    json(text, what)?
-        .to_value()
-        .map_err(|source| Error::Contract { problem: format!("{what} cannot be read"), source: Some(source) })
+/// Writes a filter as `list-actions` takes it.
+pub(super) fn filter(filter: &ActionFilter) -> Result<String, Error> {
+    let unwritable = |source| broken("the filter cannot be written as JSON".to_owned(), Some(source));
+    Ok(Json::of(filter).map_err(unwritable)?.to_string())
 }
 
-pub(super) fn filter(filter: &ActionFilter) -> contract::ActionFilter {
-    contract::ActionFilter {
-        text: filter.text.clone(),
-        group: filter.group.clone(),
-        effect: filter.effect.map(|effect| match effect {
-            Effect::Read => contract::Effect::Read,
-            Effect::Create => contract::Effect::Create,
-            Effect::Update => contract::Effect::Update,
-            Effect::Delete => contract::Effect::Delete,
-            Effect::Send => contract::Effect::Send,
-        }),
-        stage: filter.stage.map(|stage| match stage {
-            Stage::Ga => contract::Stage::Ga,
-            Stage::Ea => contract::Stage::Ea,
-            Stage::Beta => contract::Stage::Beta,
-            Stage::Unknown => contract::Stage::Unstated,
-        }),
-        scope: filter.scope.clone(),
+/// Reads what `list-actions` answers.
+pub(super) fn list(text: String) -> Result<Vec<ActionSummary>, Error> {
+    read::<ActionList>(text, "the list of actions").map(|list| list.items)
+}
+
+/// Reads what `describe-action` answers.
+pub(super) fn description(text: String) -> Result<ActionDescription, Error> {
+    let action: ActionDescription = read(text, "the description of the action")?;
+    for (schema, what) in [(&action.input_schema, "input"), (&action.output_schema, "output")] {
+        if !schema.is_object() {
+            return Err(broken(format!("the schema of the {what} is no JSON object"), None));
+        }
+    }
+    Ok(action)
+}
+
+/// Takes an error of the component. An open code that is none, or details that are no object, break the contract: what
+/// they say instead is the component's to choose.
+pub(super) fn error(error: contract::Error) -> Error {
+    match action_error(error) {
+        Ok(error) => Error::Action(error),
+        Err(error) => error,
     }
 }
 
-pub(super) fn summary(action: contract::ActionSummary) -> ActionSummary {
-    let mut summary = ActionSummary::new(action.id);
-    (summary.title, summary.group) = (action.title, action.group);
-    (summary.effect, summary.stage) = (effect(action.effect), stage(action.stage));
-    summary.scopes = action.scopes.into_iter().map(need).collect();
-    summary
+fn action_error(error: contract::Error) -> Result<ActionError, Error> {
+    let code =
+        error.code.parse().map_err(|problem| broken(format!("the code of its error: {problem}"), None))?;
+    let details = error.details.map(|text| read::<Map<String, Value>>(text, "the details of its error"));
+    let mut action = ActionError::new(code, error.message);
+    action.disposition = match error.disposition {
+        contract::Disposition::FixInput => Disposition::FixInput,
+        contract::Disposition::FixAccess => Disposition::FixAccess,
+        contract::Disposition::RetryLater => Disposition::RetryLater,
+        contract::Disposition::VerifyFirst => Disposition::VerifyFirst,
+        contract::Disposition::GiveUp => Disposition::GiveUp,
+    };
+    action.status = error.status;
+    action.error_code = error.error_code.map(String::into_boxed_str);
+    action.request_id = error.request_id.map(String::into_boxed_str);
+    action.retry_after_ms = error.retry_after_ms;
+    action.scopes = error.scopes;
+    action.details = details.transpose()?;
+    Ok(action)
 }
 
-pub(super) fn description(action: contract::ActionDescription) -> Result<ActionDescription, Error> {
-    let request = |contract::ApiRequest { method, path }| ApiRequest::new(method, path);
-    Ok(ActionDescription {
-        id: action.id,
-        title: action.title,
-        description: action.description,
-        group: action.group,
-        effect: effect(action.effect),
-        idempotent: action.idempotent,
-        requests: action.requests.into_iter().map(request).collect(),
-        stage: stage(action.stage),
-        scopes: action.scopes.into_iter().map(need).collect(),
-        pagination: match action.pagination {
-            contract::Pagination::Whole => Pagination::None,
-            contract::Pagination::Offset => Pagination::Offset,
-            contract::Pagination::Checkpoint => Pagination::Checkpoint,
-            contract::Pagination::OffsetOrCheckpoint => Pagination::OffsetOrCheckpoint,
-        },
-        handles_personal_data: action.personal,
-        input_schema: schema(action.input_schema, "the schema of the input")?,
-        output_schema: schema(action.output_schema, "the schema of the output")?,
-    })
+fn read<T: for<'a> Deserialize<'a>>(text: String, what: &str) -> Result<T, Error> {
+    let shape = |source| broken(format!("{what} has another shape than the contract allows"), Some(source));
+    json(text, what)?.deserialize().map_err(shape)
 }
 
-fn need(need: contract::ScopeNeed) -> ScopeRequirement {
-    ScopeRequirement::new(need.any_of, need.only_for)
+fn broken(problem: String, source: Option<JsonError>) -> Error {
+    Error::Contract { problem, source }
 }
 
-fn effect(effect: contract::Effect) -> Effect {
-    match effect {
-        contract::Effect::Read => Effect::Read,
-        contract::Effect::Create => Effect::Create,
-        contract::Effect::Update => Effect::Update,
-        contract::Effect::Delete => Effect::Delete,
-        contract::Effect::Send => Effect::Send,
+#[cfg(test)]
+mod tests {
+    use auth0_contract::{ACTION_DESCRIPTION_SCHEMA, ACTION_FILTER_SCHEMA, ACTION_LIST_SCHEMA};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        action::{ActionKind, Effect, Pagination, Stage},
+        error::ErrorCode,
+    };
+
+    fn described() -> Value {
+        json!({
+            "id": "get-user", "title": "Get a user", "description": "Gets one user.", "kind": "curated", "group": "users",
+            "effect": "read", "idempotent": true, "requests": [{"method": "GET", "path": "/api/v2/users/{id}"}],
+            "stage": "ga", "scopes": [{"any_of": ["read:users"]}, {"any_of": ["x"], "required_for": "`y`"}],
+            "pagination": "none", "handles_personal_data": true, "input_schema": {"type": "object"},
+            "output_schema": {"type": "object"},
+        })
     }
-}
 
-fn stage(stage: contract::Stage) -> Stage {
-    match stage {
-        contract::Stage::Ga => Stage::Ga,
-        contract::Stage::Ea => Stage::Ea,
-        contract::Stage::Beta => Stage::Beta,
-        contract::Stage::Unstated => Stage::Unknown,
+    fn with(member: &str, value: Value) -> Result<ActionDescription, Error> {
+        let mut action = described();
+        action[member] = value;
+        description(action.to_string())
+    }
+
+    fn is_broken<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
+        matches!(result, Err(Error::Contract { .. }))
+    }
+
+    #[test]
+    fn a_description_is_read_and_written_as_the_contract_has_it() {
+        let action = description(described().to_string()).unwrap();
+        assert_eq!(serde_json::to_value(&action).unwrap(), described());
+        let schema: Value = serde_json::from_str(ACTION_DESCRIPTION_SCHEMA).unwrap();
+        let written = described();
+        for name in schema["required"].as_array().unwrap() {
+            assert!(written.get(name.as_str().unwrap()).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_a_later_version_is_the_worst_that_it_can_be_and_a_member_is_passed_over() {
+        assert_eq!(with("effect", json!("archive")).unwrap().effect, Effect::Delete);
+        assert_eq!(with("stage", json!("deprecated")).unwrap().stage, Stage::Unknown);
+        assert_eq!(with("pagination", json!("keyset")).unwrap().pagination, Pagination::None);
+        assert_eq!(with("kind", json!("workflow")).unwrap().kind, ActionKind::Unknown);
+        assert_eq!(with("icon", json!({"svg": []})).unwrap(), description(described().to_string()).unwrap());
+    }
+
+    #[test]
+    fn a_description_that_the_contract_does_not_allow_breaks_it() {
+        for (member, value) in [
+            ("effect", json!(1)),
+            ("title", Value::Null),
+            ("scopes", json!("read:users")),
+            ("requests", json!([{"method": "GET"}])),
+            ("idempotent", json!("yes")),
+            ("input_schema", json!("{}")),
+            ("output_schema", json!(true)),
+        ] {
+            assert!(is_broken(with(member, value)), "{member}");
+        }
+        for text in ["", "{", "[]", "null", "{}", "{} {}"] {
+            assert!(is_broken(description(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_with_what_is_not_known_in_it() {
+        let text = json!({"items": [described()], "next": "later"}).to_string();
+        let [action] = list(text).unwrap().try_into().unwrap();
+        assert_eq!((action.id.as_str(), action.kind), ("get-user", ActionKind::Curated));
+        let schema: Value = serde_json::from_str(ACTION_LIST_SCHEMA).unwrap();
+        let written = serde_json::to_value(&action).unwrap();
+        for name in schema["properties"]["items"]["items"]["required"].as_array().unwrap() {
+            assert!(written.get(name.as_str().unwrap()).is_some(), "{name}");
+        }
+        for text in ["[]", "{}", r#"{"items": [{}]}"#, r#"{"items": {}}"#] {
+            assert!(is_broken(list(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_filter_has_the_members_of_the_contract_and_only_those_that_are_given() {
+        assert_eq!(filter(&ActionFilter::default()).unwrap(), "{}");
+        let mut all = ActionFilter::default();
+        (all.text, all.group, all.scope) = (Some("t".into()), Some("g".into()), Some("s".into()));
+        (all.kind, all.effect, all.stage) =
+            (Some(ActionKind::Operation), Some(Effect::Send), Some(Stage::Unknown));
+        let written: Value = serde_json::from_str(&filter(&all).unwrap()).unwrap();
+        assert_eq!(
+            written,
+            json!({"text": "t", "kind": "operation", "group": "g", "effect": "send", "stage": "unknown", "scope": "s"})
+        );
+        let schema: Value = serde_json::from_str(ACTION_FILTER_SCHEMA).unwrap();
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&written), names(&schema["properties"]));
+    }
+
+    fn answered(change: impl FnOnce(&mut contract::Error)) -> Error {
+        let mut answer = contract::Error {
+            disposition: contract::Disposition::FixInput,
+            code: "not-found".to_owned(),
+            message: "no such user".to_owned(),
+            status: Some(404),
+            error_code: Some("inexistent_user".to_owned()),
+            request_id: None,
+            retry_after_ms: None,
+            scopes: Vec::new(),
+            details: None,
+        };
+        change(&mut answer);
+        error(answer)
+    }
+
+    #[test]
+    fn an_error_of_a_later_version_keeps_the_disposition_that_the_component_gives_it() {
+        let later = answered(|error| {
+            error.code = "quota-exceeded".to_owned();
+            error.disposition = contract::Disposition::RetryLater;
+            error.details = Some(r#"{"quota": 5}"#.to_owned());
+        });
+        let Error::Action(error) = later else { panic!("{later:?}") };
+        assert_eq!((error.disposition, error.status), (Disposition::RetryLater, Some(404)));
+        assert_eq!(error.code, ErrorCode::Other("quota-exceeded".into()));
+        assert_eq!(error.details.unwrap()["quota"], 5);
+    }
+
+    #[test]
+    fn a_code_that_is_none_and_details_that_are_no_object_break_the_contract() {
+        for code in ["", "jane@acme.com", "NOT-FOUND", &"x".repeat(65)] {
+            let broken = answered(|error| error.code = code.to_owned());
+            assert!(matches!(&broken, Error::Contract { .. }), "{code}: {broken:?}");
+            assert!(code.is_empty() || !broken.to_string().contains(code), "{broken}");
+        }
+        for details in ["", "[]", "7", r#"{"n": 1e400}"#] {
+            let broken = answered(|error| error.details = Some(details.to_owned()));
+            assert!(matches!(broken, Error::Contract { .. }), "{details}: {broken:?}");
+        }
     }
 }

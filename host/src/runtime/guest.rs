@@ -10,10 +10,7 @@ use super::{
     GuestHttp,
     engine::{CORE_INSTANCES_PER_COMPONENT, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT, TICK},
 };
-use crate::{
-    bindings,
-    limits::{Limit, Limits},
-};
+use crate::limits::{Limit, Limits};
 
 /// Random bytes that an instance may ask for at once. The connector asks for eight.
 const MOST_RANDOM_BYTES: u64 = 64 * 1024;
@@ -153,8 +150,6 @@ impl WasiHttpView for Guest {
         WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
     }
 }
-
-impl bindings::auth0::management::types::Host for Guest {}
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use auth0_contract::wasmtime::Plugin;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,7 +19,6 @@ use wasmtime::Store;
 
 use super::Guest;
 use crate::{
-    bindings::Runner,
     error::{BusyScope, Error},
     telemetry::LiveInstance,
 };
@@ -74,7 +74,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub(super) struct Instance {
     // Dropped before the slot is given back: the pool must have room when the next one asks.
     pub(super) store: Store<Guest>,
-    pub(super) runner: Runner,
+    pub(super) plugin: Plugin,
     born: Instant,
     /// When it is thrown away, where it is kept.
     until: Option<Instant>,
@@ -84,9 +84,9 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(store: Store<Guest>, runner: Runner, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(store: Store<Guest>, plugin: Plugin, slot: OwnedSemaphorePermit) -> Self {
         let (born, counted) = (Instant::now(), LiveInstance::begin());
-        Self { store, runner, born, until: None, calls: 0, _slot: slot, _counted: counted }
+        Self { store, plugin, born, until: None, calls: 0, _slot: slot, _counted: counted }
     }
 }
 

@@ -94,9 +94,7 @@ impl fmt::Display for PathPattern {
 /// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PathPatternError {
-    #[error(
-        "its path must begin with /api/v2/, or be {CHANGE_PASSWORD}: nothing else of a tenant can be reached"
-    )]
+    #[error("path not allowed; it must begin with /api/v2/, or be {CHANGE_PASSWORD}")]
     Outside,
     #[error("its path has an empty segment (`//`, or a slash at the end), and such requests are refused")]
     Empty,

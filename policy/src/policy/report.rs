@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyError};
 use crate::{
-    action::{ActionSummary, CUSTOM_REQUEST, Effect, is_operation},
+    action::{ActionKind, ActionSummary, CUSTOM_REQUEST, Effect},
     base_url::BaseUrl,
     denial::{Denial, DeniedBy, Remedy},
     destination::{Destinations, MailAccess},
@@ -200,14 +200,12 @@ impl PolicyReport {
         let mut families: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for action in actions {
             let counts = self.test_action(&action.id).is_ok() == wanted;
-            match action.id.split_once('.') {
-                Some((family, _)) => {
-                    let (some, all) = families.entry(family).or_default();
-                    *some += usize::from(counts);
-                    *all += 1;
-                }
-                None if counts => ids.push(action.id.clone()),
-                None => {}
+            if action.kind == ActionKind::Operation {
+                let (some, all) = families.entry(&action.group).or_default();
+                *some += usize::from(counts);
+                *all += 1;
+            } else if counts {
+                ids.push(action.id.clone());
             }
         }
         let (some, all) = families.values().fold((0, 0), |sum, (some, all)| (sum.0 + some, sum.1 + all));
@@ -233,10 +231,11 @@ impl PolicyReport {
     fn has_bypasses(&self) -> bool {
         let denied = |action: &&ActionSummary| {
             let named = self.policy.actions.deny.iter().any(|rule| rule.value.matches(&action.id));
-            named && !is_operation(&action.id)
+            named && action.kind != ActionKind::Operation
         };
         self.actions.iter().filter(denied).any(|action| {
-            let same = |other: &&ActionSummary| is_operation(&other.id) && other.effect == action.effect;
+            let same =
+                |other: &&ActionSummary| other.kind == ActionKind::Operation && other.effect == action.effect;
             self.actions.iter().filter(same).any(|other| self.test_action(&other.id).is_ok())
         })
     }

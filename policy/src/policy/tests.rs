@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    action::{ActionSummary, Effect, Stage},
+    action::{ActionSummary, Effect},
     destination::Destination,
 };
 
@@ -296,13 +296,10 @@ fn actions() -> Vec<ActionSummary> {
         ("send-email", Effect::Send),
         ("custom-request", Effect::Delete),
     ]
-    .map(|(id, effect)| ActionSummary {
-        id: id.to_owned(),
-        title: String::new(),
-        group: String::new(),
-        effect,
-        stage: Stage::Ga,
-        scopes: Vec::new(),
+    .map(|(id, effect)| {
+        let mut action = ActionSummary::new(id);
+        action.effect = effect;
+        action
     })
     .to_vec()
 }

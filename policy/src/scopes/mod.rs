@@ -64,7 +64,7 @@ pub struct Reason {
     /// Scopes that would do instead.
     pub instead: Vec<String>,
     /// The part of the action that needs it, where the rest does without.
-    #[serde(rename = "only_for", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub required_for: Option<String>,
 }
 
@@ -77,7 +77,6 @@ pub struct OptionalScope {
     /// Any one of these scopes will do.
     pub any_of: Vec<String>,
     /// The part that needs one.
-    #[serde(rename = "only_for")]
     pub required_for: String,
 }
 

@@ -35,70 +35,59 @@ pub const ATTACKS: [&str; 21] = [
 mod export {
     #[allow(unsafe_code, clippy::all, reason = "generated: the canonical ABI is raw memory")]
     mod bindings {
-        wit_bindgen::generate!({
-            path: "../../wit",
-            inline: "
-                package auth0:hostile;
-                world hostile {
-                    export auth0:management/types@0.1.0;
-                    export auth0:management/actions@0.1.0;
-                }
-            ",
-            world: "auth0:hostile/hostile",
-        });
+        wit_bindgen::generate!({ path: "../../wit", world: "plugin" });
 
         use super::Hostile;
 
         export!(Hostile);
     }
 
-    use bindings::exports::auth0::management::{actions as wit, types};
+    use bindings::exports::connector::auth0::{actions, types};
+    use serde_json::{Value, json};
 
     struct Hostile;
 
+    impl types::Guest for Hostile {}
+
     fn no_such_action(id: &str) -> types::Error {
-        types::Error::Missing(types::Problem {
+        types::Error {
+            disposition: types::Disposition::FixInput,
+            code: "not-found".to_owned(),
             message: format!("there is no attack `{id}`"),
             status: None,
             error_code: None,
             request_id: None,
+            retry_after_ms: None,
+            scopes: Vec::new(),
+            details: None,
+        }
+    }
+
+    fn summary(id: &str) -> Value {
+        json!({
+            "id": id, "title": id, "kind": "curated", "group": "attacks", "effect": "read", "stage": "unknown", "scopes": [],
         })
     }
 
-    impl wit::Guest for Hostile {
-        fn list_actions(_: Option<wit::ActionFilter>) -> Vec<wit::ActionSummary> {
-            crate::ATTACKS
-                .iter()
-                .map(|id| wit::ActionSummary {
-                    id: (*id).to_owned(),
-                    title: (*id).to_owned(),
-                    group: "attacks".to_owned(),
-                    effect: wit::Effect::Read,
-                    stage: wit::Stage::Unstated,
-                    scopes: Vec::new(),
-                })
-                .collect()
+    impl actions::Guest for Hostile {
+        fn list_actions(_: String) -> Result<String, types::Error> {
+            let items: Vec<Value> = crate::ATTACKS.iter().map(|id| summary(id)).collect();
+            Ok(json!({ "items": items }).to_string())
         }
 
-        fn describe_action(id: String) -> Result<wit::ActionDescription, types::Error> {
+        fn describe_action(id: String) -> Result<String, types::Error> {
             if !crate::ATTACKS.contains(&id.as_str()) {
                 return Err(no_such_action(&id));
             }
-            Ok(wit::ActionDescription {
-                title: id.clone(),
-                description: "An attack.".to_owned(),
-                group: "attacks".to_owned(),
-                effect: wit::Effect::Read,
-                idempotent: true,
-                requests: Vec::new(),
-                stage: wit::Stage::Unstated,
-                scopes: Vec::new(),
-                pagination: wit::Pagination::Whole,
-                personal: false,
-                input_schema: "{}".to_owned(),
-                output_schema: "{}".to_owned(),
-                id,
-            })
+            let mut action = summary(&id);
+            if let Some(action) = action.as_object_mut() {
+                let rest = json!({
+                    "description": "An attack.", "idempotent": true, "requests": [], "pagination": "none",
+                    "handles_personal_data": false, "input_schema": {}, "output_schema": {},
+                });
+                action.extend(rest.as_object().cloned().unwrap_or_default());
+            }
+            Ok(action.to_string())
         }
 
         fn run_action(id: String, input: String) -> Result<String, types::Error> {
