@@ -22,7 +22,7 @@ fn rules(operations: &[Operation], undocumented: &[String]) -> Result<String, st
     for Operation { method, path, secrets, .. } in operations {
         let path =
             path.split('/').skip(1).map(|part| if part.starts_with('{') { "*" } else { part }).collect();
-        let holding = if secrets.members.is_empty() {
+        let known = if secrets.members.is_empty() {
             "None".to_owned()
         } else {
             let parts = secrets.handle.split('/').map(|part| {
@@ -31,7 +31,7 @@ fn rules(operations: &[Operation], undocumented: &[String]) -> Result<String, st
             });
             let handle = parts.collect::<Vec<_>>().join(", ");
             format!(
-                "Some(&Holding {{ handle: &[{handle}], made: &{:?}, may_make: &{:?}, only_with: {:?}, \
+                "Some(&AnswerSecrets {{ handle: &[{handle}], made: &{:?}, may_make: &{:?}, only_with: {:?}, \
                  documented: {}, members: {} }})",
                 secrets.made,
                 secrets.may_make,
@@ -40,13 +40,13 @@ fn rules(operations: &[Operation], undocumented: &[String]) -> Result<String, st
                 patterns(&secrets.members),
             )
         };
-        rows.push((method, path, holding));
+        rows.push((method, path, known));
     }
     rows.sort_by_key(|(method, path, _)| (*method, path.len()));
     let mut text = format!("static UNDOCUMENTED: &[Pattern] = {};\n", patterns(undocumented));
     text.push_str("static OPERATIONS: &[Operation] = &[\n");
-    for (method, path, holding) in rows {
-        writeln!(text, "    Operation {{ method: {method:?}, path: &{path:?}, secrets: {holding} }},")?;
+    for (method, path, known) in rows {
+        writeln!(text, "    Operation {{ method: {method:?}, path: &{path:?}, secrets: {known} }},")?;
     }
     text.push_str("];\n");
     Ok(text)

@@ -238,7 +238,7 @@ async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
         (&denied["decision"], &denied["requests"][0]["error"]),
         (&json!("denied"), &json!("policy-denied"))
     );
-    let rule = "denied: * is neither the tenant nor its mail provider";
+    let rule = "denied: * is neither the tenant nor its email provider";
     assert_eq!((&denied["rule"], &denied["requests"][0]["authority"]), (&json!(rule), &json!("*")));
     assert_eq!(records[3]["requests"][0]["authority"], authority);
     assert_eq!(records[3]["requests"][0]["path"], "/api/v2/users?q&*");

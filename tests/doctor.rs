@@ -129,7 +129,7 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
         (
             not_public,
             "dns",
-            "a private address: every call is refused → to allow it, put its network into `allowed_networks`",
+            "a private address: every call is refused → to allow it, add its network to `allowed_networks`",
         ),
         (wrong_secret, "token", "secret"),
         (refused_token, "token", "AUTH0_AUDIENCE"),

@@ -113,7 +113,7 @@ impl Callers {
         let connection = if way == Way::Warm { &self.warm } else { &self.fresh };
         match connection.run("get-user", json!({"id": self.user})).await {
             Err(Error::Action(error)) if error.code == ErrorCode::InvalidInput => Ok(()),
-            other => bail!("{way:?} answered {other:?} for an input that is none"),
+            other => bail!("{way:?} answered {other:?} for an invalid input"),
         }
     }
 

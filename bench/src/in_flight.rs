@@ -22,7 +22,7 @@ pub(crate) const CHILD: &str = "in-flight";
 /// Answers that come this late are not there while memory is read.
 const DELAY: &str = r#"{"path_prefix": "/api/v2/users/", "kind": {"delay": {"ms": 60000}}}"#;
 /// How long it may take until the tenant has the requests of all calls.
-const ALL_THERE_TIMEOUT: Duration = Duration::from_secs(60);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize, Serialize)]
 struct Task {
@@ -77,7 +77,7 @@ pub(crate) async fn child() -> Result<()> {
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(ALL_THERE_TIMEOUT, all_there)
+    tokio::time::timeout(ARRIVAL_TIMEOUT, all_there)
         .await
         .context("the tenant did not get all requests in time")??;
     ensure!(tasks.try_join_next().is_none(), "a call ended early");
@@ -102,7 +102,7 @@ impl Resident {
             .context("resident memory is read from /proc/self/smaps_rollup, which Linux has")?;
         let kib = |name: &str| -> Result<u64> {
             let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-            Ok(line.context("the kernel does not tell")?.trim().trim_end_matches(" kB").parse()?)
+            Ok(line.context("the kernel does not report it")?.trim().trim_end_matches(" kB").parse()?)
         };
         Ok(Self { pss: kib("Pss:")?, rss: kib("Rss:")? })
     }

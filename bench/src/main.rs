@@ -1,9 +1,9 @@
 //! Measures what the sandbox costs.
 //!
 //! Four callers ask the same server for the same user: a native client with the host's own transport, a warm instance,
-//! a fresh instance for each call, and the same component on a transport such as wasmtime's default. They take turns, so
-//! that what else happens on the machine happens to all of them. The server is the offline tenant, in a process of its
-//! own, over TLS.
+//! a fresh instance for each call, and the same component on a transport such as wasmtime's default. They take turns,
+//! so that what else happens on the machine happens to all of them. The server is the offline tenant, in a process of
+//! its own, over TLS.
 
 mod callers;
 mod default_transport;
@@ -25,18 +25,18 @@ const USAGE: &str = "\
 Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE]
 
   --json          Print one JSON object instead of a table
-  --quick         Few samples: shows that everything works, not how fast it is
-  --workers N     Threads that the callers run on; one for each processor where absent
-  --program FILE  The auth0-host to measure; the one beside this program where absent";
+  --quick         Take few samples, to check that everything works
+  --workers N     Threads for the callers; default: one per processor
+  --program FILE  The auth0-host to measure; default: the one beside this program";
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     /// Calls of each caller, one after the other.
     latency_calls: usize,
-    /// Turns of each caller, and how long a turn is.
-    throughput_turns: usize,
-    throughput_turn_ms: u64,
+    /// Rounds of each caller, and how long a round is.
+    throughput_rounds: usize,
+    throughput_round_ms: u64,
     instances: usize,
     cold_starts: usize,
     cached_starts: usize,
@@ -45,11 +45,11 @@ struct Plan {
 }
 
 impl Plan {
-    /// What the issue asks for, and samples enough that two runs on a quiet machine differ by some percent.
+    /// Enough samples that two runs on a quiet machine differ by some percent.
     const FULL: Self = Self {
         latency_calls: 2000,
-        throughput_turns: 10,
-        throughput_turn_ms: 500,
+        throughput_rounds: 10,
+        throughput_round_ms: 500,
         instances: 5000,
         cold_starts: 5,
         cached_starts: 31,
@@ -58,8 +58,8 @@ impl Plan {
     };
     const QUICK: Self = Self {
         latency_calls: 20,
-        throughput_turns: 1,
-        throughput_turn_ms: 50,
+        throughput_rounds: 1,
+        throughput_round_ms: 50,
         instances: 50,
         cold_starts: 1,
         cached_starts: 3,
@@ -121,7 +121,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
             "--program" => program = Some(words.next().context("--program needs a file")?.into()),
             in_flight::CHILD => return Ok(Task::InFlight),
             "--help" | "-h" => return Ok(Task::Help),
-            other => bail!("`{other}` is not known\n\n{USAGE}"),
+            other => bail!("unknown option `{other}`\n\n{USAGE}"),
         }
     }
     let program = program.map_or_else(beside, Ok)?;
@@ -129,7 +129,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
 }
 
 fn beside() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("this program does not know where it is")?;
+    let own = std::env::current_exe().context("this program cannot find its own path")?;
     Ok(own.with_file_name(format!("auth0-host{}", std::env::consts::EXE_SUFFIX)))
 }
 
@@ -156,7 +156,7 @@ async fn all(tenant: &BenchTenant, plan: Plan) -> Result<Report> {
     let (latency_p50_us, latency_p99_us) = latency::measure(&callers, plan.latency_calls).await?;
     say("32 callers at once");
     let throughput_rps =
-        throughput::measure(&callers, plan.throughput_turns, plan.throughput_turn_ms).await?;
+        throughput::measure(&callers, plan.throughput_rounds, plan.throughput_round_ms).await?;
     say("connections and tokens");
     let traffic = traffic::measure(tenant, callers.host(), plan.traffic_calls).await?;
     Ok(Report {

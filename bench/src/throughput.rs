@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Measures calls per second at [`CALLERS`] callers. The ways take turns of the same length.
-pub(crate) async fn measure(callers: &Callers, turns: usize, turn_ms: u64) -> Result<Each<f64>> {
+pub(crate) async fn measure(callers: &Callers, rounds: usize, round_ms: u64) -> Result<Each<f64>> {
     let mut done = Each::<(usize, Duration)>::default();
-    // The first turn opens what there is to open, and does not count.
-    for turn in 0..=turns {
+    // The first round opens what there is to open, and does not count.
+    for round in 0..=rounds {
         for way in Way::ALL {
-            let (calls, time) = one_turn(callers, way, Duration::from_millis(turn_ms)).await?;
-            if turn > 0 {
+            let (calls, time) = one_round(callers, way, Duration::from_millis(round_ms)).await?;
+            if round > 0 {
                 let sum = done.get_mut(way);
                 *sum = (sum.0 + calls, sum.1 + time);
             }
@@ -27,7 +27,7 @@ pub(crate) async fn measure(callers: &Callers, turns: usize, turn_ms: u64) -> Re
 }
 
 /// Calls until the time is over; the calls that are under way then are waited for, and count.
-async fn one_turn(callers: &Callers, way: Way, time: Duration) -> Result<(usize, Duration)> {
+async fn one_round(callers: &Callers, way: Way, time: Duration) -> Result<(usize, Duration)> {
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..CALLERS {

@@ -324,7 +324,7 @@ mod tests {
             (
                 &nothing,
                 &[domain, ("AUTH0_CLIENT_ID", "id"), ("AUTH0_PRIVATE_KEY", "canary")],
-                "AUTH0_PRIVATE_KEY: this is no RSA private key",
+                "AUTH0_PRIVATE_KEY: this is not an RSA private key",
             ),
             (&nothing, &[domain, ("AUTH0_PRIVATE_KEY", "canary")], "private key but no id"),
             (&ca, &[domain, ("AUTH0_TOKEN", "canary")], "/no/such/ca"),

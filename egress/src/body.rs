@@ -61,21 +61,21 @@ pub(crate) async fn read_wiped<B: Body<Data = Bytes> + Unpin>(
     Ok(answer)
 }
 
-/// An answer's body that keeps the request's place among those under way until it is read to its end or dropped. What
+/// An answer's body that keeps the request's permit until it is read to its end or dropped. What
 /// nobody reads waits in the host's memory, so it counts as long as it is there.
-pub(crate) struct PlacedBody {
+pub(crate) struct InFlightBody {
     inner: HttpBody,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-impl PlacedBody {
-    pub(crate) fn new(inner: HttpBody, place: Option<OwnedSemaphorePermit>) -> Self {
-        let place = place.filter(|_| !inner.is_end_stream());
-        Self { inner, place }
+impl InFlightBody {
+    pub(crate) fn new(inner: HttpBody, permit: Option<OwnedSemaphorePermit>) -> Self {
+        let permit = permit.filter(|_| !inner.is_end_stream());
+        Self { inner, permit }
     }
 }
 
-impl Body for PlacedBody {
+impl Body for InFlightBody {
     type Data = Bytes;
     type Error = SendError;
 
@@ -85,7 +85,7 @@ impl Body for PlacedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.inner.is_end_stream() {
-            self.place = None;
+            self.permit = None;
         }
         frame
     }

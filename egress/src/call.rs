@@ -22,6 +22,7 @@ use tracing::Span;
 
 use crate::{
     action::ScopeRequirement,
+    bounded_text::{LONGEST_KEPT, cut},
     denial::Denial,
     governor::Priority,
     private_path,
@@ -65,7 +66,7 @@ pub struct RequestRecord {
 pub struct AuditRequest {
     /// Method; `_OTHER` where it is none of HTTP's.
     pub method: String,
-    /// Host, and port where it is not the scheme's own; `*` where it is neither the tenant nor a mail provider.
+    /// Host, and port where it is not the scheme's own; `*` where it is neither the tenant nor an email provider.
     pub authority: String,
     /// Path without what may be about a person, and the names of the query: `/api/v2/users/samlp%7C*?fields`.
     pub path: String,
@@ -83,7 +84,8 @@ pub struct AuditRequest {
     pub bytes_sent: u64,
     /// Bytes of the answer's body that were read.
     pub bytes_received: u64,
-    /// What went wrong, as a word: `policy-denied`, `rate-limited`, `no-token`, `insufficient-scope`, `broken-off`, `connect-timeout`, ….
+    /// What went wrong, as a word: `policy-denied`, `rate-limited`, `no-token`, `insufficient-scope`, `broken-off`,
+    /// `connect-timeout`, ….
     pub error: Option<&'static str>,
 }
 
@@ -91,11 +93,6 @@ pub struct AuditRequest {
 pub const LONGEST_METHOD: usize = 20;
 /// The longest name that DNS has is 253 letters long, and a port has five digits.
 pub const LONGEST_AUTHORITY: usize = 260;
-/// Bytes of a path with the names of its query that are kept. An id of 255 letters, each percent-encoded, has 765.
-const LONGEST_PATH: usize = 2048;
-/// Bytes of a failure's text that are kept, which may repeat what a component chose. A call has a thousand of them.
-const LONGEST_TEXT: usize = 2048;
-
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
@@ -152,7 +149,7 @@ impl CallOptions {
         self
     }
 
-    /// Has an observer hear of the call's requests while it runs.
+    /// Sets an observer of the call's requests while it runs.
     #[must_use]
     pub fn observer(mut self, observer: impl RequestObserver + 'static) -> Self {
         self.observer = Observer::new(observer);
@@ -172,7 +169,7 @@ impl CallOptions {
         self
     }
 
-    /// Lets no request leave that could write: of the tenant's API `GET` and `HEAD` only, and no mail, whatever the
+    /// Lets no request leave that could write: of the tenant's API `GET` and `HEAD` only, and no email, whatever the
     /// policy allows and whatever the component says of the action.
     #[must_use]
     pub fn read_only(mut self) -> Self {
@@ -181,7 +178,7 @@ impl CallOptions {
     }
 }
 
-/// What the way out knows of the call that its requests belong to.
+/// What the egress knows of the call that its requests belong to.
 #[derive(Debug)]
 pub struct CallContext {
     id: CallId,
@@ -191,8 +188,8 @@ pub struct CallContext {
     pub(crate) log: RequestLog,
     /// Requests that were asked for so far.
     requests: AtomicU64,
-    /// Places for requests under way: each holds a body, its own or its answer's, in the host's memory.
-    places: Arc<Semaphore>,
+    /// Permits for requests in flight: each holds a body, its own or its answer's, in the host's memory.
+    in_flight: Arc<Semaphore>,
     /// Why the last refused request was refused.
     denial: Mutex<Option<Denial>>,
     /// What the token has to be allowed for the action, where that is known.
@@ -230,7 +227,7 @@ impl CallContext {
             log: RequestLog { observer: options.observer.clone(), ..RequestLog::default() },
             options,
             requests: AtomicU64::new(0),
-            places: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            in_flight: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
             needs: OnceLock::new(),
             begun: AtomicBool::new(false),
@@ -266,19 +263,19 @@ impl CallContext {
         &self.log
     }
 
-    /// Counts a request, and tells how many there are with it.
+    /// Counts a request, and returns how many there are with it.
     pub fn count_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Gets in line for a place among the requests under way, at once: a guest that reads its answers in the order of its
+    /// Queues for a permit among the requests in flight, at once: a guest that reads its answers in the order of its
     /// requests must not wait for one behind those that it reads later.
     pub fn place(&self) -> InFlightPermit {
         // Without a budget: a task that has used its own up would not get in line.
-        let mut waiting = Box::pin(unconstrained(Arc::clone(&self.places).acquire_owned()));
+        let mut waiting = Box::pin(unconstrained(Arc::clone(&self.in_flight).acquire_owned()));
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             // The semaphore is never closed.
-            Poll::Ready(place) => Box::pin(std::future::ready(place.ok())),
+            Poll::Ready(permit) => Box::pin(std::future::ready(permit.ok())),
             Poll::Pending => Box::pin(async { waiting.await.ok() }),
         }
     }
@@ -293,7 +290,7 @@ impl CallContext {
         lock(&self.denial).clone()
     }
 
-    /// Returns what the host knows of the call that a guest need not tell, or understand.
+    /// Returns what the host knows of the call whatever the guest reports.
     pub fn facts(&self) -> CallFacts {
         CallFacts {
             denial: self.denial(),
@@ -309,7 +306,7 @@ impl CallContext {
         let _ = self.needs.set(needs);
     }
 
-    /// Whether this is the first request that asks so.
+    /// Returns whether this is the first request that asks so.
     pub fn begins(&self) -> bool {
         !self.begun.swap(true, Ordering::Relaxed)
     }
@@ -362,8 +359,8 @@ struct Entry {
     method: String,
     path: String,
     authority: String,
-    /// Whether its destination is neither the tenant nor its mail provider.
-    astray: bool,
+    /// Whether its destination is neither the tenant nor its email provider.
+    unknown_destination: bool,
     started: Instant,
     received: AtomicU64,
     state: Mutex<State>,
@@ -401,19 +398,19 @@ impl RequestLog {
         self.enter(method, uri, false)
     }
 
-    /// Writes down that a guest asks for a request to a place that is neither the tenant nor a mail provider. Audit records
+    /// Writes down that a guest asks for a request to neither the tenant nor an email provider. Audit records
     /// and traces do not repeat what the guest calls it.
     pub fn open_unknown_destination(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
         self.enter(method, uri, true)
     }
 
-    fn enter(&self, method: &http::Method, uri: &http::Uri, astray: bool) -> RequestEntry {
-        let span = telemetry::request_span(&self.span, method, uri, (!astray).then_some(uri));
+    fn enter(&self, method: &http::Method, uri: &http::Uri, unknown_destination: bool) -> RequestEntry {
+        let span = telemetry::request_span(&self.span, method, uri, (!unknown_destination).then_some(uri));
         let entry = Arc::new(Entry {
             method: cut(method.to_string(), LONGEST_METHOD),
-            path: cut(path_without_values(uri), LONGEST_PATH),
+            path: cut(path_without_values(uri), LONGEST_KEPT),
             authority: cut(uri.authority().map(host_and_port).unwrap_or_default(), LONGEST_AUTHORITY),
-            astray,
+            unknown_destination,
             started: Instant::now(),
             received: AtomicU64::new(0),
             state: Mutex::default(),
@@ -472,7 +469,11 @@ impl Entry {
         AuditRequest {
             path: private_path::path(&record.path),
             method: telemetry::known_method(&record.method).to_owned(),
-            authority: if self.astray { private_path::MASK.to_owned() } else { record.authority },
+            authority: if self.unknown_destination {
+                private_path::MASK.to_owned()
+            } else {
+                record.authority
+            },
             status: record.status,
             sent: record.sent,
             start: self.started.saturating_duration_since(begun),
@@ -508,7 +509,7 @@ impl RequestEntry {
     /// Writes down a failure, and the word for it in audit records and traces.
     pub fn failed(&self, code: &'static str, error: impl Into<String>) {
         let mut state = lock(&self.entry.state);
-        state.error = Some(cut(error.into(), LONGEST_TEXT));
+        state.error = Some(cut(error.into(), LONGEST_KEPT));
         state.error_code = Some(code);
     }
 }
@@ -529,21 +530,10 @@ impl Drop for RequestEntry {
             received: entry.received.load(Ordering::Relaxed),
             elapsed,
         }
-        .tell(&self.span);
+        .record(&self.span);
         drop(state);
         self.observer.ended(|| entry.record());
     }
-}
-
-/// Shortens a text that a component may have chosen, and says so. What is kept of it outlives the request, and each
-/// call has many.
-fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-        text.push('…');
-        text.shrink_to_fit();
-    }
-    text
 }
 
 /// Leaves the values of a query out.
@@ -594,8 +584,8 @@ mod tests {
         let record = log.records().remove(0);
         assert_eq!(record.method, format!("{}…", "X".repeat(LONGEST_METHOD)));
         assert_eq!(record.authority.len(), LONGEST_AUTHORITY + '…'.len_utf8());
-        assert_eq!(record.path.len(), LONGEST_PATH + '…'.len_utf8());
-        assert_eq!(record.error.unwrap().len(), LONGEST_TEXT + '…'.len_utf8());
+        assert_eq!(record.path.len(), LONGEST_KEPT + '…'.len_utf8());
+        assert_eq!(record.error.unwrap().len(), LONGEST_KEPT + '…'.len_utf8());
     }
 
     #[test]

@@ -122,7 +122,15 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a vault hands out.
+/// What a [`CredentialSource`] hands out: a token as it is, or what the host fetches tokens with. `Debug` shows ids and
+/// no secret.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use auth0_egress::credentials::Credential;
+/// let token = Credential::Token { token: "eyJhbGciOi…".into(), expires_in: Some(Duration::from_secs(3600)) };
+/// assert!(!format!("{token:?}").contains("eyJ"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Credential {
@@ -177,7 +185,7 @@ pub type CredentialFuture<'a> =
 ///     fn credential(&self) -> CredentialFuture<'_> {
 ///         Box::pin(async {
 ///             let secret = self.read("auth0/acme").await;
-///             // What the vault said stays with the vault: it may repeat a secret.
+///             // The vault's own error is dropped: it may repeat a secret.
 ///             let secret = secret.map_err(|_| CredentialError::unavailable("the vault did not answer"))?;
 ///             Ok(Credential::ClientSecret { client_id: "client id".to_owned(), client_secret: secret.into() })
 ///         })
@@ -215,17 +223,17 @@ enum Kind {
 }
 
 impl CredentialError {
-    /// Makes the answer that there is no credential, and asking again will not help: calls end with `unauthenticated`.
+    /// Makes the error that there is no credential, and asking again will not help: calls end with `unauthenticated`.
     pub fn refused(problem: &'static str) -> Self {
         Self { kind: Kind::Refused, problem }
     }
 
-    /// Makes the answer that the vault cannot answer now: calls end with `unavailable`, and may be repeated.
+    /// Makes the error that the vault cannot answer now: calls end with `unavailable`, and may be repeated.
     pub fn unavailable(problem: &'static str) -> Self {
         Self { kind: Kind::Unavailable, problem }
     }
 
-    /// Whether asking again later may help.
+    /// Returns whether asking again later may help.
     pub fn is_unavailable(&self) -> bool {
         self.kind == Kind::Unavailable
     }

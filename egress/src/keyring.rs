@@ -24,7 +24,7 @@ pub(crate) struct Keyring {
     mail: Option<MailKey>,
 }
 
-/// A mail provider's key, with whose it is.
+/// An email provider's key, with whose it is.
 #[derive(Debug)]
 pub(crate) struct MailKey {
     pub(crate) provider: MailProvider,
@@ -33,7 +33,7 @@ pub(crate) struct MailKey {
 
 /// An email that the key cannot be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unfit(pub &'static str);
+pub(crate) struct MailKeyError(pub &'static str);
 
 /// A small answer that the host gives itself.
 pub(crate) type SyntheticResponse = Response<Bytes>;
@@ -48,7 +48,7 @@ impl Keyring {
         self.tenant.as_ref()
     }
 
-    /// Puts the mail provider's key where that provider wants it; no other provider gets it.
+    /// Puts the email provider's key where that provider wants it; no other provider gets it.
     ///
     /// Sources: SendGrid and Resend take a bearer token, SparkPost the bare key, Mailgun basic authentication as user
     /// `api`, Mandrill a member of the JSON body (their API references).
@@ -57,7 +57,7 @@ impl Keyring {
         provider: MailProvider,
         headers: &mut HeaderMap,
         body: &mut Bytes,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), MailKeyError> {
         let Some(MailKey { key, .. }) = self.mail.as_ref().filter(|mail| mail.provider == provider) else {
             return Ok(());
         };
@@ -73,7 +73,9 @@ impl Keyring {
             MailProof::BodyKey => {
                 // What leaves is written anew: a guest's own key must not pass in a text that others read otherwise.
                 let mut object = serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| {
-                    Unfit("an email to Mandrill is a JSON object, which the key is a member of")
+                    MailKeyError(
+                        "the body of an email to Mandrill must be a JSON object, to which the key is added",
+                    )
                 })?;
                 // Last, so that the text has grown, and left its copies behind, before the key comes.
                 object.shift_remove("key");
@@ -84,7 +86,7 @@ impl Keyring {
                 if let Some(Value::String(copy)) = object.get_mut("key") {
                     copy.zeroize();
                 }
-                written.map_err(|_| Unfit("the mail could not be written with its key"))?;
+                written.map_err(|_| MailKeyError("the email could not be written with its key"))?;
                 *body = Bytes::from_owner(text);
                 None
             }
@@ -108,21 +110,21 @@ pub(crate) fn describe_token(token: &Token) -> SyntheticResponse {
         answer.insert("expires_in".to_owned(), seconds.into());
     }
     answer.insert("token_type".to_owned(), "Bearer".into());
-    own_answer(StatusCode::OK, &Value::Object(answer), HeaderMap::new())
+    json_answer(StatusCode::OK, &Value::Object(answer), HeaderMap::new())
 }
 
 /// Hands the token endpoint's refusal to a guest that asked the token endpoint, in OAuth's form.
 pub(crate) fn refused_oauth(refusal: &Refusal) -> SyntheticResponse {
     let body = json!({"error": refusal.code, "error_description": refusal.description});
-    own_answer(refusal.status, &body, refusal.pacing.clone())
+    json_answer(refusal.status, &body, refusal.pacing.clone())
 }
 
 /// Hands the token endpoint's refusal to a guest that asked the Management API, in that API's form.
 ///
 /// The status keeps what the guest's rules for repeating need: a full bucket stays 429 with its pacing headers, a
-/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about the
-/// credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a scope
-/// that is lacking.
+/// tenant that cannot serve is 503. The request itself was not sent, so both are true of it. Everything else is about
+/// the credentials, a 403 too: it means that the application has no grant for the audience, and 403 would read as a
+/// scope that is lacking.
 pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
     let status = match refusal.status {
         status @ StatusCode::TOO_MANY_REQUESTS => status,
@@ -134,16 +136,16 @@ pub(crate) fn refused_management(refusal: &Refusal) -> SyntheticResponse {
         "error": status.canonical_reason().unwrap_or_default(),
         "message": refusal.message(),
     });
-    own_answer(status, &body, refusal.pacing.clone())
+    json_answer(status, &body, refusal.pacing.clone())
 }
 
-/// Makes the token endpoint's answer of a host that has no credentials.
+/// Answers a guest that asked the token endpoint: the host itself has no credentials.
 pub(crate) fn lacking_oauth(error: CredentialError) -> SyntheticResponse {
     let body = json!({"error": "no_credentials", "error_description": lacking(error)});
-    own_answer(lacking_status(error), &body, HeaderMap::new())
+    json_answer(lacking_status(error), &body, HeaderMap::new())
 }
 
-/// Makes the Management API's answer of a host that has no credentials. The request was not sent.
+/// Answers a guest that asked the Management API: the host itself has no credentials. The request was not sent.
 pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
     let status = lacking_status(error);
     let body = json!({
@@ -151,7 +153,7 @@ pub(crate) fn lacking_management(error: CredentialError) -> SyntheticResponse {
         "error": status.canonical_reason().unwrap_or_default(),
         "message": lacking(error),
     });
-    own_answer(status, &body, HeaderMap::new())
+    json_answer(status, &body, HeaderMap::new())
 }
 
 fn lacking(error: CredentialError) -> String {
@@ -162,8 +164,8 @@ fn lacking_status(error: CredentialError) -> StatusCode {
     if error.is_unavailable() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
 }
 
-/// Makes the answer that the token lacks scopes, as the tenant would word it. The request was not sent.
-pub(crate) fn insufficient_scope(lacking: &[String]) -> SyntheticResponse {
+/// Answers as the tenant does where a token lacks scopes. The request was not sent.
+pub(crate) fn forbidden(lacking: &[String]) -> SyntheticResponse {
     let status = StatusCode::FORBIDDEN;
     let body = json!({
         "statusCode": status.as_u16(),
@@ -171,10 +173,10 @@ pub(crate) fn insufficient_scope(lacking: &[String]) -> SyntheticResponse {
         "message": format!("Insufficient scope, expected any of: {}", lacking.join(",")),
         "errorCode": "insufficient_scope",
     });
-    own_answer(status, &body, HeaderMap::new())
+    json_answer(status, &body, HeaderMap::new())
 }
 
-/// Makes the answer that a request would have to wait for longer than its call has, as the tenant would word it.
+/// Answers as the tenant does where a request comes too early: it would have to wait for longer than its call has.
 pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let body = json!({
@@ -185,10 +187,10 @@ pub(crate) fn rate_limited(rate_limited: &RateLimited) -> SyntheticResponse {
     });
     // Whole seconds, as the header has no others.
     let seconds = u64::try_from(rate_limited.retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-    own_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
+    json_answer(status, &body, HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]))
 }
 
-fn own_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> SyntheticResponse {
+fn json_answer(status: StatusCode, body: &Value, mut headers: HeaderMap) -> SyntheticResponse {
     let body = Bytes::from(body.to_string());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, body.len().into());

@@ -1,10 +1,10 @@
-//! The way out of the sandbox.
+//! The egress: the only way out of the sandbox.
 //!
 //! Every request of a guest passes here, in this order: may it go there ([`destination`]), does the tenant's policy
-//! allow it ([`auth0_policy`]), is it its turn ([`governor`]), what may it carry (`keyring`, [`token`]), and then
-//! out ([`transport`]). Of the answer, the guest does not get the secrets that are in it (`redaction`). Nothing in here
-//! knows what an action is: the rules hold for whatever a component builds, its own mistakes and those of a hostile one
-//! included.
+//! allow it ([`auth0_policy`]), does the rate limit allow it now ([`governor`]), what may it carry (`keyring`,
+//! [`token`]), and then out ([`transport`]). Of the answer, the guest does not get the secrets that are in it
+//! (`redaction`). Nothing in here knows what an action is: the rules hold for whatever a component builds, its own
+//! mistakes and those of a hostile one included.
 #![deny(missing_docs)]
 
 mod body;
@@ -44,7 +44,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full, Limited};
 
 use auth0_policy::{
-    action, address, base_url, denial, destination, domain, mail_provider, policy, private_path, scopes,
+    action, address, base_url, bounded_text, denial, destination, domain, mail_provider, policy,
+    private_path, scopes,
 };
 
 pub use self::{
@@ -53,10 +54,10 @@ pub use self::{
     send_error::{RequestOptions, SendError},
 };
 use self::{
-    body::{AnswerBody, PlacedBody},
+    body::{AnswerBody, InFlightBody},
     destination::{Destination, Destinations},
     governor::{Admission, Counts, Governor, RateLimited},
-    keyring::{Keyring, SyntheticResponse, Unfit},
+    keyring::{Keyring, MailKeyError, SyntheticResponse},
     mail::{MailContext, Mailer},
     redaction::{Expected, Pattern},
     resolver::Resolver,
@@ -75,13 +76,13 @@ use crate::{
     secrets::deliveries::Deliveries,
 };
 
-/// Names the secrets in the answers of an operation of the Management API.
+/// Returns the names of the secrets in the answers of an operation of the Management API.
 pub fn secrets_in_answers_of(request: &ApiRequest) -> Vec<String> {
     redaction::named(&request.method, &request.path)
 }
 
-/// Knows the secrets in the input of an action that sends these requests, or one to a path of the caller's choice, and what
-/// is a secret everywhere.
+/// Returns what is a secret in the input of an action that sends these requests, or one to a path of the caller's
+/// choice, with what is a secret everywhere.
 pub fn secrets_in_inputs_of(requests: &[ApiRequest], path: &str) -> Progress {
     let path = path.split('?').next().unwrap_or_default();
     // A custom request may leave the beginning out.
@@ -90,15 +91,15 @@ pub fn secrets_in_inputs_of(requests: &[ApiRequest], path: &str) -> Progress {
     Progress::new(secrets_brought_in_by(requests).chain(below))
 }
 
-/// Lists those that are known of the requests themselves.
+/// Returns those that are known of the requests themselves.
 pub fn secrets_brought_in_by(requests: &[ApiRequest]) -> impl Iterator<Item = &'static Pattern> {
     requests.iter().flat_map(|request| redaction::brought_in(&request.method, &request.path))
 }
 
 /// How long the host waits for an answer to a question of its own, as for a token.
-const OWN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest of them is a tenant's discovery document, some 4 KB.
-const MAX_OWN_ANSWER: usize = 1024 * 1024;
+const MAX_ASK_ANSWER: usize = 1024 * 1024;
 /// Auth0's errors are some hundred bytes; what is longer is dropped with its connection.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
@@ -134,7 +135,7 @@ struct Rules {
 pub type Answer = Result<Response<HttpBody>, SendError>;
 
 impl Egress {
-    /// Opens the way out of one tenant. Nothing is sent yet.
+    /// Opens the egress of one tenant. Nothing is sent yet.
     ///
     /// # Errors
     ///
@@ -169,14 +170,14 @@ impl Egress {
             transport: transport.clone(),
         };
         let source = TokenSource::new(credentials, endpoint, &domain);
-        let around = MailContext {
+        let context = MailContext {
             transport: &transport,
             resolver: &resolver,
             stand_in: email_base_url.as_ref(),
             ca_pem: ca_pem.as_deref(),
             tenant: &domain,
         };
-        let (mail_key, mailer) = Mailer::open(email_credentials, around)?;
+        let (mail_key, mailer) = Mailer::open(email_credentials, context)?;
         let access = mail::access(mail_key.as_ref(), mailer.as_ref());
         let rules = Rules { policy, limits, governor: Governor::new(rate_plan, rate_headroom) };
         let destinations = Destinations::new(tenant, email_base_url).mail(access);
@@ -187,7 +188,7 @@ impl Egress {
         Ok(egress)
     }
 
-    /// Puts a way out together. What may leave is decided when it is made, and not by a call that may be forgotten.
+    /// Builds an egress. What may leave is decided when it is made, and not by a call that may be forgotten.
     fn new(
         destinations: Destinations,
         keyring: Keyring,
@@ -213,7 +214,7 @@ impl Egress {
         }
     }
 
-    /// Returns the way of the secrets that the tenant makes.
+    /// Returns the deliveries of new secrets to the sink.
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
     }
@@ -223,24 +224,19 @@ impl Egress {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The pace that is kept.
+    /// Returns the governor, which keeps the tenant's rate limits.
     pub fn governor(&self) -> &Governor {
         &self.governor
     }
 
-    /// Looks names up as the transport does.
+    /// Returns the resolver that the transport uses.
     pub fn resolver(&self) -> &Resolver {
         self.transport.resolver()
     }
 
-    /// What keeping the pace has cost so far.
+    /// Returns what keeping the rate limits has cost so far.
     pub fn pace_counts(&self) -> Counts {
         self.governor.counts() + self.authentication.counts()
-    }
-
-    #[cfg(feature = "smtp")]
-    fn count_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts the tokens fetched so far.
@@ -263,22 +259,33 @@ impl Egress {
         self.keyring.tenant().is_some()
     }
 
-    /// Asks the tenant something of the host's own: a path, with or without a token.
+    /// Asks the tenant a question of the host's own: a `GET` of a path, with or without a token.
+    ///
+    /// It passes neither policy nor rate limit, which is safe for three reasons. No guest can call it: a component
+    /// reaches the egress through [`Egress::send_at`] only. It can only read, and only at the tenant itself. And the
+    /// path is a constant of the program that begins with a slash, so that nothing from outside can choose it, or turn
+    /// it into another host.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] where no answer came, or one of more than 1 MB.
     pub async fn ask(
         &self,
-        path: &str,
+        path: &'static str,
         authorization: Option<HeaderValue>,
     ) -> Result<(http::response::Parts, Bytes), TransportError> {
+        if !path.starts_with('/') {
+            return Err(TransportError::Connect(format!("`{path}` is not a path")));
+        }
         let mut request = Request::new(Full::default());
         let url = format!("{}{path}", self.destinations.tenant());
         *request.uri_mut() = url.parse().map_err(|_| TransportError::Connect(format!("no URL: {url}")))?;
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
-        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: OWN_ANSWER_TIMEOUT };
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, answer: ASK_TIMEOUT };
         let (head, body) = self.transport.send(request, timeouts, |_| ()).await?.into_parts();
-        let body =
-            tokio::time::timeout(OWN_ANSWER_TIMEOUT, Limited::new(body, MAX_OWN_ANSWER).collect()).await;
+        let body = tokio::time::timeout(ASK_TIMEOUT, Limited::new(body, MAX_ASK_ANSWER).collect()).await;
         match body {
             Ok(Ok(body)) => Ok((head, body.to_bytes())),
             Ok(Err(error)) => Err(TransportError::Terminated(error.to_string())),
@@ -291,13 +298,13 @@ impl Egress {
         self.limits.requests
     }
 
-    /// Sends one request of a guest when it has its place.
+    /// Sends one request of a guest when it has its permit.
     pub async fn send_at(
         &self,
         request: Request<HttpBody>,
         options: RequestOptions,
         call: &CallContext,
-        place: InFlightPermit,
+        permit: InFlightPermit,
     ) -> Answer {
         let budget = TimeBudget::begin(options.first_byte_timeout.unwrap_or(self.deadline).min(call.left()));
         if call.count_request() > self.limits.requests {
@@ -306,12 +313,12 @@ impl Egress {
             call.denied(denial.or(Remedy::RaiseLimit { limit: "requests" }));
             return Err(SendError::HttpRequestDenied);
         }
-        let place = budget.before_sending(place).await.ok_or(SendError::ConnectionTimeout)?;
-        let answer = self.send_in_place(request, options, budget, call).await?;
-        Ok(answer.map(|body| PlacedBody::new(body, place).boxed_unsync()))
+        let permit = budget.before_sending(permit).await.ok_or(SendError::ConnectionTimeout)?;
+        let answer = self.send_in_flight(request, options, budget, call).await?;
+        Ok(answer.map(|body| InFlightBody::new(body, permit).boxed_unsync()))
     }
 
-    async fn send_in_place(
+    async fn send_in_flight(
         &self,
         request: Request<HttpBody>,
         options: RequestOptions,
@@ -348,7 +355,7 @@ impl Egress {
                 return Err(error);
             }
             None => {
-                entry.failed("body", "not sent: its body did not come in time");
+                entry.failed("body", "not sent: its body did not arrive in time");
                 return Err(SendError::ConnectionTimeout);
             }
         };
@@ -381,7 +388,7 @@ impl Egress {
             }
             (Destination::Mail(provider), _) => {
                 mail::keep_plain_headers(&mut head.headers);
-                if let Err(Unfit(problem)) =
+                if let Err(MailKeyError(problem)) =
                     self.keyring.apply_mail_key(provider, &mut head.headers, &mut body)
                 {
                     return deny(call, entry, Denial::new(DeniedBy::MailKey(problem)).or(Remedy::SendObject));
@@ -415,8 +422,9 @@ async fn broker(source: &TokenSource, budget: TimeBudget, call: &CallContext) ->
 
 /// The time that a guest gives to one request.
 ///
-/// The guest's own clock runs from before ours, and when it ends the guest can only say "sent, no answer". So what comes
-/// before sending ends a little earlier than the whole: the host, which knows that nothing was sent, speaks first.
+/// The guest's own clock runs from before ours, and when it ends the guest can only say "sent, no answer". So what
+/// comes before sending ends a little earlier than the whole: the host, which knows that nothing was sent, speaks
+/// first.
 #[derive(Clone, Copy, Debug)]
 struct TimeBudget {
     begun: Instant,
@@ -488,7 +496,7 @@ impl Outgoing<'_> {
                     "insufficient-scope",
                     format!("not sent: the token lacks {}", lacking.join(", ")),
                 );
-                let answer = synthetic(keyring::insufficient_scope(&lacking));
+                let answer = synthetic(keyring::forbidden(&lacking));
                 self.call.lacks(lacking);
                 return Ok(answer);
             }
@@ -535,7 +543,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Returns why a request was not sent, in a form that the guest makes a good error of.
+    /// Answers why a request was not sent, in a form that the guest makes a good error of.
     fn without_token(&self, entry: &RequestEntry, error: &TokenError) -> Answer {
         entry.failed("no-token", error.to_string());
         match error {
@@ -549,7 +557,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Sends as it is when it is its turn, and writes down where it got to.
+    /// Sends as it is when the rate limit allows, and writes down where it got to.
     async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
         let expected = self.expected_secrets(head);
         let mut guard = None;
@@ -563,7 +571,7 @@ impl Outgoing<'_> {
                 }
             }
         }
-        let admission = match self.turn(head).await {
+        let admission = match self.admission(head).await {
             Ok(admission) => admission,
             Err(rate_limited) => {
                 entry.failed("rate-limited", rate_limited.message.clone());
@@ -585,8 +593,8 @@ impl Outgoing<'_> {
             requests: Arc::clone(&self.egress.requests),
         };
         let answer = match (expected, guard) {
-            (Some(expected), Some(guard)) => self.keep(transmission, expected, guard).await,
-            (expected, _) => self.pass(transmission, expected).await,
+            (Some(expected), Some(guard)) => self.send_and_deliver(transmission, expected, guard).await,
+            (expected, _) => self.send_and_hide(transmission, expected).await,
         }?;
         if let Some(admission) = admission {
             self.egress.governor.observe(admission, answer.status(), answer.headers());
@@ -595,7 +603,7 @@ impl Outgoing<'_> {
     }
 
     /// Sends a request that makes no secret, and leaves secrets out of the answer that it shows.
-    async fn pass(&self, transmission: Transmission, expected: Option<Expected>) -> Answer {
+    async fn send_and_hide(&self, transmission: Transmission, expected: Option<Expected>) -> Answer {
         let (response, entry) = transmission.send(&AtomicBool::default()).await.map_err(|error| {
             keep_denial(self.call, &error);
             error.to_send_error()
@@ -617,19 +625,19 @@ impl Outgoing<'_> {
         Expected::of(&head.method, head.uri.path())
     }
 
-    /// Waits for the request's turn. Only the tenant has a pace.
+    /// Waits until the rate limit lets the request go. Only the tenant has one.
     ///
-    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no turn for
-    /// it before, and a guest would wait and try again in vain.
-    async fn turn(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
+    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no
+    /// turn for it before, and a guest would wait and try again in vain.
+    async fn admission(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
         let governor = match self.destination {
             Destination::ManagementApi => &self.egress.governor,
             Destination::ChangePassword => &self.egress.authentication,
             Destination::TokenEndpoint | Destination::Mail(_) => return Ok(None),
         };
-        let (priority, budget) = (self.call.options.priority, self.budget.to_send());
+        let (priority, max_wait) = (self.call.options.priority, self.budget.to_send());
         let begun = Instant::now();
-        let admission = governor.admit(&head.method, &head.uri, priority, budget).await;
+        let admission = governor.admit(&head.method, &head.uri, priority, max_wait).await;
         telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
         admission.map(Some).map_err(|rate_limited| RateLimited {
             retry_after: rate_limited.retry_after.max(self.budget.to_answer()),

@@ -1,8 +1,8 @@
-//! How the host proves to a mail provider who it is.
+//! How the host proves to an email provider who it is.
 //!
 //! A key is only one of the ways: Amazon and Azure want each request signed, Microsoft 365 a token, SMTP a login on a
-//! connection that is no HTTP. All of it stays in the host. Where the server is the customer's own (Azure's endpoint, the
-//! SMTP server) it is named here too: a component must not choose where a password goes.
+//! connection that is no HTTP. All of it stays in the host. Where the server is the customer's own (Azure's endpoint,
+//! the SMTP server) it is named here too: a component must not choose where a password goes.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -19,7 +19,7 @@ const SUBMISSION: u16 = 587;
 /// The port of submission over TLS (RFC 8314, section 3.3).
 const SUBMISSIONS: u16 = 465;
 
-/// How the host proves to the tenant's mail provider who it is. The component never gets to see it.
+/// How the host proves to the tenant's email provider who it is. The component never gets to see it.
 ///
 /// ```
 /// # use auth0_egress::mail_credentials::{ApiKeyProvider, MailCredentials, SmtpSecurity, SmtpServer};
@@ -123,7 +123,7 @@ impl MailCredentials {
             if sendable { Ok(()) } else { Err(SettingsError::Value { name }) }
         };
         match self {
-            Self::ApiKey { key, .. } => printable("the mail provider's key", key.expose()),
+            Self::ApiKey { key, .. } => printable("the email provider's key", key.expose()),
             Self::Ses { access_key_id, secret_access_key, session_token, region } => {
                 printable("the id of the access key for SES", access_key_id)?;
                 printable("the secret access key for SES", secret_access_key.expose())?;
@@ -140,7 +140,7 @@ impl MailCredentials {
                 }
                 // It stands in a path.
                 tenant_id.split('.').try_for_each(|part| label(&part.to_ascii_lowercase())).ok_or_else(|| {
-                    refuse("the tenant id of Microsoft 365 is neither an id nor a domain, such as acme.onmicrosoft.com")
+                    refuse("invalid Microsoft 365 tenant id; expected an id or a domain, e.g. acme.onmicrosoft.com")
                 })
             }
             Self::Smtp(server) => server.check(),
@@ -148,7 +148,7 @@ impl MailCredentials {
     }
 }
 
-/// The mail providers for which a key is all that it takes.
+/// The email providers for which a key is all that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApiKeyProvider {
@@ -186,9 +186,9 @@ impl fmt::Display for ApiKeyProvider {
     }
 }
 
-/// The text names no mail provider that takes a key.
+/// The text names no email provider that takes a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a mail provider that takes a key: sendgrid, mailgun, mandrill, sparkpost or resend")]
+#[error("not an email provider that takes a key: sendgrid, mailgun, mandrill, sparkpost or resend")]
 pub struct UnknownApiKeyProvider;
 
 impl FromStr for ApiKeyProvider {
@@ -199,7 +199,7 @@ impl FromStr for ApiKeyProvider {
     }
 }
 
-/// Whether a text is one label of a host name, in lower case.
+/// Returns whether a text is one label of a host name, in lower case.
 fn label(text: &str) -> Option<()> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (text.len() <= 63 && !text.split('-').any(str::is_empty) && text.bytes().all(legal)).then_some(())
@@ -209,7 +209,7 @@ fn refuse(problem: impl Into<String>) -> SettingsError {
     SettingsError::Mail { problem: problem.into() }
 }
 
-/// What a connection string of Azure says.
+/// What an Azure connection string contains.
 pub(crate) struct AzureAccess {
     pub(crate) endpoint: BaseUrl,
     pub(crate) key: Zeroizing<Vec<u8>>,
@@ -218,8 +218,7 @@ pub(crate) struct AzureAccess {
 impl AzureAccess {
     /// Reads `endpoint=…;accesskey=…`, in either order and any case, as Azure's own SDKs do.
     pub(crate) fn read(connection_string: &Secret) -> Result<Self, SettingsError> {
-        const FORM: &str =
-            "the connection string of Azure is not `endpoint=https://….communication.azure.com/;accesskey=…`";
+        const FORM: &str = "invalid Azure connection string; expected `endpoint=https://….communication.azure.com/;accesskey=…`";
         let part = |wanted: &str| {
             let parts = connection_string.expose().split(';').filter_map(|part| part.trim().split_once('='));
             let mut found =
@@ -229,24 +228,25 @@ impl AzureAccess {
         };
         let (endpoint, key) = part("endpoint").zip(part("accesskey")).ok_or_else(|| refuse(FORM))?;
         let endpoint = endpoint.parse::<BaseUrl>().map_err(|_| {
-            refuse("the endpoint in the connection string of Azure is no https URL without a path")
+            refuse("the endpoint in the Azure connection string must be an https URL without a path")
         })?;
         let key = STANDARD
             .decode(key)
-            .map_err(|_| refuse("the access key in the connection string of Azure is not in Base64"))?;
+            .map_err(|_| refuse("the access key in the Azure connection string must be Base64"))?;
         Ok(Self { endpoint, key: Zeroizing::new(key) })
     }
 }
 
-/// How the connection to an SMTP server is kept from being read.
+/// How the connection to an SMTP server is protected. None of them falls back to plain text: a server that lacks what
+/// is set gets neither email nor password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SmtpSecurity {
-    /// Begins in plain text and turns to TLS before anything is said. A server that does not offer it gets nothing.
+    /// STARTTLS (RFC 3207): the connection begins in plain text and turns to TLS before the login. Port 587 unless set.
     StartTls,
-    /// TLS from the first byte.
+    /// TLS from the first byte (RFC 8314). Port 465 unless set.
     Tls,
-    /// None: only to this machine.
+    /// No TLS, which is allowed to a loopback address only. Port 587 unless set.
     PlainLoopback,
 }
 
@@ -266,8 +266,8 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// Names a server that is spoken to in this way, on the port that is usual for it: 587, with TLS from the first byte
-    /// 465.
+    /// Names a server that is spoken to in this way, on the port that is usual for it: 587, with TLS from the first
+    /// byte 465.
     pub fn new(host: impl Into<String>, security: SmtpSecurity) -> Self {
         let port = if security == SmtpSecurity::Tls { SUBMISSIONS } else { SUBMISSION };
         Self { host: host.into().to_ascii_lowercase(), port, security, login: None }
@@ -300,18 +300,18 @@ impl SmtpServer {
         let local = self.host == "localhost" || address.is_some_and(|address| address.is_loopback());
         if !local && self.host.parse::<Domain>().is_err() && !matches!(address, Some(IpAddr::V4(_))) {
             return Err(refuse(
-                "the SMTP server is no host name, such as smtp.acme.com; give the port by itself",
+                "invalid SMTP server; expected a host name, e.g. smtp.acme.com, and the port separately",
             ));
         }
         if self.security == SmtpSecurity::PlainLoopback && !local {
             return Err(refuse(format!(
-                "SMTP without TLS to {}: only a loopback address may be spoken to in plain text; use STARTTLS (port 587) \
+                "SMTP without TLS to {}: plain text is allowed to a loopback address only; use STARTTLS (port 587) \
                  or TLS (port 465)",
                 self.host
             )));
         }
         if self.port == 0 {
-            return Err(refuse("the SMTP server's port is 0"));
+            return Err(refuse("the SMTP server's port must not be 0"));
         }
         match &self.login {
             // A NUL would end a field of AUTH PLAIN.
@@ -348,7 +348,10 @@ mod tests {
         let smtp = |host: &str, security| SmtpServer::new(host, security);
         for (credentials, expected) in [
             (MailCredentials::api_key(ApiKeyProvider::SendGrid, "k"), None),
-            (MailCredentials::api_key(ApiKeyProvider::Resend, "canary\r\n"), Some("the mail provider's key")),
+            (
+                MailCredentials::api_key(ApiKeyProvider::Resend, "canary\r\n"),
+                Some("the email provider's key"),
+            ),
             (MailCredentials::ses("AKIA", "canary", "eu-west-1"), None),
             (MailCredentials::ses("AKIA", "canary", "eu-west-1.evil.example"), Some("region")),
             (MailCredentials::ses("AKIA", "canary", ""), Some("region")),

@@ -86,7 +86,7 @@ pub enum PrivateKeyError {
     Encrypted,
     /// Not a PEM text with an RSA key.
     #[error(
-        "this is no RSA private key: give the whole PEM text, from `-----BEGIN PRIVATE KEY-----` or \
+        "this is not an RSA private key: give the whole PEM text, from `-----BEGIN PRIVATE KEY-----` or \
          `-----BEGIN RSA PRIVATE KEY-----` on"
     )]
     Format,

@@ -1,7 +1,7 @@
 //! What an engine hears of a call's requests while the call runs.
 //!
-//! The outcome lists them when the call has ended. A person who waits for a long job wants to see it move, and an engine
-//! that shows a step's progress has nothing else to show.
+//! The outcome lists them when the call has ended. A person who waits for a long job wants to see it move, and an
+//! engine that shows a step's progress has nothing else to show.
 
 use std::{
     fmt,
@@ -13,8 +13,8 @@ use crate::call::RequestRecord;
 
 /// Hears of each request of a call: when the component asks for it, and when it has ended.
 ///
-/// It is called on the call's own thread, and sometimes from a destructor: it must not block and must not wait. A panic in
-/// it is caught and changes nothing.
+/// It is called on the call's own thread, and sometimes from a destructor: it must not block and must not wait. A panic
+/// in it is caught and changes nothing.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -63,25 +63,25 @@ impl Observer {
         Self(Some(Arc::new(observer)))
     }
 
-    /// Reports a request; the record is made only where somebody listens.
+    /// Reports a request; the record is made only where there is an observer.
     pub(crate) fn begun(&self, record: impl FnOnce() -> RequestRecord) {
-        self.tell(record, |observer, record| observer.begun(record));
+        self.notify(record, |observer, record| observer.begun(record));
     }
 
     /// As [`Observer::begun`], of its end.
     pub(crate) fn ended(&self, record: impl FnOnce() -> RequestRecord) {
-        self.tell(record, |observer, record| observer.ended(record));
+        self.notify(record, |observer, record| observer.ended(record));
     }
 
-    fn tell(
+    fn notify(
         &self,
         record: impl FnOnce() -> RequestRecord,
-        tell: impl FnOnce(&dyn RequestObserver, &RequestRecord),
+        call: impl FnOnce(&dyn RequestObserver, &RequestRecord),
     ) {
         if let Some(observer) = &self.0 {
             let record = record();
             // An engine's mistake must not end the call, nor the process from a destructor.
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**observer, &record)));
+            let _ = catch_unwind(AssertUnwindSafe(|| call(&**observer, &record)));
         }
     }
 }

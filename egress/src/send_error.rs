@@ -1,8 +1,8 @@
-//! What the caller of the egress is told where no answer came.
+//! The error that the caller of the egress gets where no answer came.
 //!
-//! The cases are those of WASI's `error-code` that the egress has, so that a host of WebAssembly hands them on one by one;
-//! the egress itself knows no WebAssembly. The one fact that matters to whoever repeats requests is in the case: what was
-//! sent and not answered is [`SendError::HttpResponseTimeout`], [`SendError::ConnectionTerminated`],
+//! The cases are those of WASI's `error-code` that the egress has, so that a host of WebAssembly hands them on one by
+//! one; the egress itself knows no WebAssembly. The one fact that matters to whoever repeats requests is in the case:
+//! what was sent and not answered is [`SendError::HttpResponseTimeout`], [`SendError::ConnectionTerminated`],
 //! [`SendError::ConnectionReadTimeout`] or [`SendError::HttpProtocolError`], and every other case means that the request
 //! did not leave.
 
@@ -37,7 +37,7 @@ pub enum SendError {
     /// The name does not resolve.
     #[error("the name does not resolve")]
     DnsError {
-        /// What the resolver said.
+        /// The resolver's answer.
         rcode: Option<String>,
     },
     /// The name leads where no connection may be opened to.

@@ -1,4 +1,4 @@
-//! What the way out of one tenant is made of.
+//! The settings of one tenant's egress.
 
 use std::time::Duration;
 

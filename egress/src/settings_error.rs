@@ -22,7 +22,7 @@ pub enum SettingsError {
         name: &'static str,
     },
     /// A number is outside its bounds.
-    #[error("{name} is {given}; it can be {least} to {most}")]
+    #[error("{name} is {given}; it must be from {least} to {most}")]
     Bounds {
         /// Which one.
         name: &'static str,
@@ -33,16 +33,14 @@ pub enum SettingsError {
         /// The most that is allowed.
         most: u64,
     },
-    /// The mail provider's credentials could not be used.
-    #[error("the mail provider's credentials: {problem}")]
+    /// The email provider's credentials could not be used.
+    #[error("the email provider's credentials: {problem}")]
     Mail {
         /// What is wrong.
         problem: String,
     },
     /// This build of the library cannot send through the provider.
-    #[error(
-        "email through {provider} needs the feature `{feature}` of the library, which this build was made without"
-    )]
+    #[error("email through {provider} needs the feature `{feature}` of the library, which this build lacks")]
     Feature {
         /// The provider.
         provider: MailProvider,

@@ -1,4 +1,4 @@
-//! What the host tells of itself through `tracing`: spans, events and metrics.
+//! What the host reports through `tracing`: spans, events and metrics.
 //!
 //! Names and attributes are those of OpenTelemetry's semantic conventions for HTTP clients where there are any. A
 //! request's span carries `url.template` instead of `url.full`, which would hold ids and search terms, and a host only
@@ -137,7 +137,7 @@ pub(crate) struct RequestEnd<'a> {
 
 impl RequestEnd<'_> {
     /// Ends its span, and counts it where it was sent.
-    pub(crate) fn tell(&self, span: &Span) {
+    pub(crate) fn record(&self, span: &Span) {
         // As the conventions want it: the status of an answer that is an error is its type.
         let status = self.status.filter(|status| *status >= 400).map(|status| status.to_string());
         let error = self.error.or(status.as_deref());
@@ -169,26 +169,26 @@ impl RequestEnd<'_> {
     }
 }
 
-/// Records a fetch of a token.
+/// Reports a fetch of a token.
 pub fn token_fetched(begun: Instant, result: &'static str) {
     let elapsed = begun.elapsed();
     tracing::debug!(target: target!(), result, elapsed_ms = elapsed.as_secs_f64() * 1e3, "token fetch");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.token.fetches = 1_u64, auth0.token.result = result);
 }
 
-/// Records that the tenant refused a token and the request goes out again with another.
+/// Reports that the tenant refused a token and the request is sent again with another.
 pub fn another_token(call: &Span) {
     tracing::info!(target: target!(), parent: call, "the tenant refused the token; trying another");
 }
 
-/// Records that a connection was opened.
+/// Reports that a connection was opened.
 pub fn connection_opened(begun: Instant) {
     let elapsed_ms = begun.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(target: target!(), elapsed_ms, "connection opened");
     tracing::event!(target: metrics!(), Level::TRACE, monotonic_counter.auth0.connections.opened = 1_u64);
 }
 
-/// Records how long a request waited for its turn, where it did.
+/// Reports how long a request waited for the rate limit, where it did.
 pub fn waited_for_turn(call: &Span, begun: Instant, admitted: bool) {
     /// Less than that is no wait but the way there and back.
     const NOTHING: Duration = Duration::from_millis(1);

@@ -1,7 +1,8 @@
 //! One request on a connection, and what is written down of it.
 //!
-//! There is one way to put a guest's request on a connection, whoever waits for the answer: the record says `sent` from the
-//! moment that the server may see it, and takes that back where the connection gave the request back unwritten.
+//! There is one way to put a guest's request on a connection, whoever waits for the answer, and one to write down where
+//! it is ([`record_state`]), over HTTP and over SMTP: the record is `sent` from the moment that the server may see the
+//! request, and is not where the connection gave the request back unwritten.
 
 use std::sync::{
     Arc,
@@ -36,17 +37,9 @@ impl Transmission {
     ) -> Result<(Response<Incoming>, RequestEntry), TransportError> {
         let Self { transport, request, timeouts, entry, requests } = self;
         let bytes = request.body().size_hint().lower() as usize;
-        let follow = |state| match state {
-            TransmitState::OnConnection => {
-                entry.sent(bytes);
-                requests.fetch_add(1, Ordering::Relaxed);
-                on_connection.store(true, Ordering::Relaxed);
-            }
-            TransmitState::HandedBack => {
-                entry.handed_back();
-                requests.fetch_sub(1, Ordering::Relaxed);
-                on_connection.store(false, Ordering::Relaxed);
-            }
+        let follow = |state| {
+            record_state(state, bytes, &entry, &requests);
+            on_connection.store(state == TransmitState::OnConnection, Ordering::Relaxed);
         };
         match transport.send(request, timeouts, follow).await {
             Ok(response) => {
@@ -57,6 +50,21 @@ impl Transmission {
                 entry.failed(error.code(), error.to_string());
                 Err(error)
             }
+        }
+    }
+}
+
+/// Writes down where a request is now: in its own record, and in the tenant's count of requests. `bytes` is the size of
+/// its body.
+pub(crate) fn record_state(state: TransmitState, bytes: usize, entry: &RequestEntry, requests: &AtomicU64) {
+    match state {
+        TransmitState::OnConnection => {
+            entry.sent(bytes);
+            requests.fetch_add(1, Ordering::Relaxed);
+        }
+        TransmitState::HandedBack => {
+            entry.handed_back();
+            requests.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

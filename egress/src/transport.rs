@@ -117,7 +117,7 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// Whether the server may have seen the request.
+    /// Returns whether the server may have seen the request.
     pub fn may_have_been_sent(&self) -> bool {
         matches!(self, Self::Terminated(_) | Self::ResponseTimeout | Self::Protocol(_))
     }
@@ -139,7 +139,7 @@ impl TransportError {
         }
     }
 
-    /// Returns what the caller of the egress is told.
+    /// Returns the error that the caller of the egress gets.
     pub fn to_send_error(&self) -> SendError {
         match self {
             Self::Dns(reason) => SendError::DnsError { rcode: Some(reason.clone()) },
@@ -167,7 +167,7 @@ impl fmt::Display for TransportError {
             Self::ConnectTimeout => f.write_str("the connection took too long"),
             Self::Certificate(reason) => write!(f, "the server's certificate is not trusted: {reason}"),
             Self::Tls(reason) => write!(f, "the TLS handshake failed: {reason}"),
-            Self::Connect(reason) => write!(f, "no connection: {reason}"),
+            Self::Connect(reason) => write!(f, "could not connect: {reason}"),
             Self::Terminated(reason) => {
                 write!(f, "sent, but the connection ended before the answer: {reason}")
             }
@@ -238,7 +238,7 @@ impl Transport {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Sends a request and waits for the head of the answer. `follow` is told when the request goes on a connection
+    /// Sends a request and waits for the head of the answer. `follow` is called when the request goes on a connection
     /// and when it comes back from one, so that a caller who is stopped in between knows.
     pub(crate) async fn send(
         &self,
@@ -467,7 +467,7 @@ pub fn trusted(mut roots: RootCertStore, ca_pem: Option<&[u8]>) -> Result<RootCe
             .collect::<Result<_, _>>()
             .map_err(|error| refuse(format!("not PEM: {error}")))?;
         if certificates.is_empty() {
-            return Err(refuse("no certificate in it".to_owned()));
+            return Err(refuse("it has no certificate".to_owned()));
         }
         for certificate in certificates {
             roots.add(certificate).map_err(|error| refuse(error.to_string()))?;

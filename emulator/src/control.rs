@@ -33,7 +33,7 @@ pub struct Counters {
     pub tls_resumed: u64,
     /// Access tokens issued.
     pub tokens_issued: u64,
-    /// Mails that the stand-ins accepted.
+    /// Emails that the stand-ins accepted.
     pub mails_accepted: u64,
 }
 
@@ -84,7 +84,7 @@ impl SeenRequest {
     }
 }
 
-/// A mail that a stand-in accepted.
+/// An email that a stand-in accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mail {
@@ -173,12 +173,12 @@ impl Control {
         self.tenant(|tenant| tenant.counts = Counters::default());
     }
 
-    /// Answers the accepted mails, oldest first.
+    /// Answers the accepted emails, oldest first.
     pub fn outbox(&self) -> Vec<Mail> {
         self.tenant(|tenant| tenant.outbox.clone())
     }
 
-    /// Forgets the accepted mails.
+    /// Forgets the accepted emails.
     pub fn clear_outbox(&self) {
         self.tenant(|tenant| tenant.outbox.clear());
     }

@@ -88,7 +88,10 @@ fn handle(control: &Control, incomer: &Incomer) -> Handled {
             control.set_email_provider(read(incomer)?);
             Ok(Answer::no_content())
         }
-        _ => Err((StatusCode::NOT_FOUND, format!("no control request {} {}", incomer.method, incomer.path))),
+        _ => Err((
+            StatusCode::NOT_FOUND,
+            format!("unknown control request {} {}", incomer.method, incomer.path),
+        )),
     }
 }
 

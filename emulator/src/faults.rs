@@ -28,8 +28,8 @@ pub struct Fault {
     pub chance: Option<Chance>,
 }
 
-/// A share of the requests, chosen by chance that repeats: from the same seed the same of the requests that it could hit,
-/// counted in the order of their arrival.
+/// A share of the requests, chosen by chance that repeats: from the same seed the same of the requests that it could
+/// hit, counted in the order of their arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chance {
@@ -41,7 +41,7 @@ pub struct Chance {
 }
 
 impl Chance {
-    /// Whether request number `count` is one of them.
+    /// Returns whether request number `count` is one of them.
     fn hits(self, count: u64) -> bool {
         // One step of SplitMix64 (Steele, Lea and Flood, 2014): well mixed, and no state beside the count.
         let mut z = self.seed.wrapping_add(count.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -166,7 +166,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Whether the request that comes now is hit, if it fits.
+    /// Returns whether the request that comes now is hit, if it fits.
     fn strikes(&mut self, method: &str, path: &str) -> bool {
         if !self.fault.fits(method, path) {
             return false;

@@ -39,7 +39,7 @@ const MAX_STREAMS: u32 = 1024;
 /// What replaces a secret in the record.
 const MASK: &str = "[masked]";
 
-/// Tells a connection to end with a reset. HTTP/2 would only reset the stream of the request otherwise.
+/// Makes a connection end with a reset. HTTP/2 would only reset the stream of the request otherwise.
 #[derive(Default)]
 struct ResetSwitch {
     on: AtomicBool,
@@ -109,7 +109,7 @@ struct Connection {
     reset: Arc<ResetSwitch>,
 }
 
-/// Accepts connections until told to stop, then lets the open ones finish.
+/// Accepts connections until it is stopped, then lets the open ones finish.
 pub(crate) async fn accept(
     listener: TcpListener,
     kind: Listener,

@@ -1,7 +1,7 @@
 //! The subset of Lucene's query syntax that Auth0 takes in `q`, parsed and matched.
 //!
-//! A real parser instead of string tricks: a connector builds these queries from user input, and the test of its escaping
-//! is that the tenant reads them as meant.
+//! A real parser instead of string tricks: a connector builds these queries from user input, and the test of its
+//! escaping is that the tenant reads them as meant.
 
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ enum Token {
 /// Parses a query.
 ///
 /// # Errors
-/// Says in Auth0's manner what is wrong with it.
+/// Returns what is wrong with it, as Auth0 words it.
 pub(crate) fn parse(text: &str, dialect: &Dialect) -> Result<Node, String> {
     let mut parser = Parser { tokens: tokenize(text)?, at: 0, dialect, depth: 0 };
     let node = parser.either(None)?;
@@ -351,7 +351,7 @@ impl Parser<'_> {
 }
 
 impl Node {
-    /// Whether a document matches.
+    /// Returns whether a document matches.
     pub(crate) fn matches(&self, document: &Object, dialect: &Dialect) -> bool {
         match self {
             Self::Match { field: Some(field), test } => at_field(document, field, test, dialect),

@@ -1,4 +1,4 @@
-//! Stand-ins for the mail providers' HTTP APIs, and the outbox that they fill.
+//! Stand-ins for the email providers' HTTP APIs, and the outbox that they fill.
 
 mod azure;
 mod microsoft365;
@@ -19,7 +19,7 @@ use crate::{ids, time};
 /// An address that Mandrill's stand-in rejects, as a real account does for addresses on its deny list.
 const REJECTED_LOCAL_PART: &str = "rejected";
 
-/// Accounts with the mail providers that want more than a key. The secret of each is the key of all stand-ins.
+/// Accounts with the email providers that want more than a key. The secret of each is the key of all stand-ins.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailAccounts {
@@ -53,7 +53,7 @@ impl std::fmt::Debug for MailAccounts {
     }
 }
 
-/// Answers a request to the mail listener.
+/// Answers a request to the email listener.
 pub(crate) fn answer(shared: &Shared, incomer: &Incomer) -> Outcome {
     let mut tenant = shared.tenant();
     let segments: Vec<&str> = incomer.path.trim_matches('/').split('/').collect();

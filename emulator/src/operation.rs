@@ -1,7 +1,7 @@
 //! The table of operations: path, scopes, parameters and body schema, checked in the order that Auth0 checks them.
 //!
-//! The table is data (`operations.json`), because the same four checks apply to every operation and a hand-written check
-//! per handler would drift. Handlers only see requests that the table let through.
+//! The table is data (`operations.json`), because the same four checks apply to every operation and a hand-written
+//! check per handler would drift. Handlers only see requests that the table let through.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -292,7 +292,8 @@ impl Parameter {
     }
 }
 
-/// The choices inside `enum(a|b)`; none for other types and for `enum(55 values)`, whose values the catalogue leaves out.
+/// The choices inside `enum(a|b)`; none for other types and for `enum(55 values)`, whose values the catalogue leaves
+/// out.
 fn choices(expected: &str) -> Option<&str> {
     let inside = expected.strip_prefix("enum(")?.strip_suffix(')')?;
     (!inside.ends_with(" values")).then_some(inside)
@@ -369,7 +370,7 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Whether a text has the shape `provider|id`.
+/// Returns whether a text has the shape `provider|id`.
 pub(crate) fn is_user_id(text: &str) -> bool {
     text.split_once('|').is_some_and(|(provider, id)| {
         !id.is_empty()
@@ -378,7 +379,8 @@ pub(crate) fn is_user_id(text: &str) -> bool {
     })
 }
 
-/// Whether a text could be an address: one `@`, local part up to 64, 254 in all, a dotted or single-label domain.
+/// Returns whether a text could be an address: one `@`, local part up to 64, 254 in all, a dotted or single-label
+/// domain.
 pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     !local.is_empty()

@@ -24,7 +24,7 @@ impl Page {
         Self { start: query.number("page").unwrap_or(0).saturating_mul(limit), limit }
     }
 
-    /// Whether the page reaches past the 1000-record wall.
+    /// Returns whether the page reaches past the 1000-record wall.
     pub(crate) fn past_wall(self) -> bool {
         self.start.saturating_add(self.limit) > WALL
     }

@@ -137,8 +137,8 @@ impl Builder {
         self
     }
 
-    /// Signs with the key of another tenant instead of a fresh one. Making an RSA key takes longer than all the rest of a
-    /// start, which counts for tests that start hundreds. Where domain and audience are the same too, each of the two
+    /// Signs with the key of another tenant instead of a fresh one. Making an RSA key takes longer than all the rest of
+    /// a start, which counts for tests that start hundreds. Where domain and audience are the same too, each of the two
     /// tenants takes the other's tokens.
     #[must_use]
     pub fn signing_key_of(mut self, other: &Emulator) -> Self {
@@ -295,7 +295,7 @@ impl Emulator {
         &self.client_secret
     }
 
-    /// Where the stand-ins for the mail providers listen.
+    /// Where the stand-ins for the email providers listen.
     pub fn mail_base_url(&self) -> &str {
         &self.shared.mail_base_url
     }
@@ -305,7 +305,7 @@ impl Emulator {
         &self.mail_api_key
     }
 
-    /// What the stand-ins know of mail providers that want more than a key.
+    /// What the stand-ins know of email providers that want more than a key.
     pub fn mail_accounts(&self) -> MailAccounts {
         MailAccounts::new(&self.shared.mail_base_url, &self.mail_api_key)
     }

@@ -1,7 +1,7 @@
 //! The tenant's state: everything behind the one lock.
 //!
-//! Handlers are plain functions over this struct; the server takes the lock, calls one and lets go, so the lock is never
-//! held across a wait.
+//! Handlers are plain functions over this struct; the server takes the lock, calls one and lets go, so the lock is
+//! never held across a wait.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -243,8 +243,8 @@ impl Tenant {
         self.known.extend(texts.map(str::to_owned));
     }
 
-    /// Whether a user may be known by this. Looking through all of them for what none has makes the making of ten
-    /// thousand users slow.
+    /// Returns whether a user may be known by this. Looking through all of them for what none has makes the making of
+    /// ten thousand users slow.
     pub(crate) fn may_know(&self, mark: &str) -> bool {
         self.known.contains(mark)
     }

@@ -1,4 +1,4 @@
-//! Tickets, jobs and the mails that the tenant itself would send.
+//! Tickets, jobs and the emails that the tenant itself would send.
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -129,7 +129,8 @@ pub(crate) fn job_errors(tenant: &mut Tenant, call: &Call) -> Result<Answer, Ref
     Ok(Answer::no_content())
 }
 
-/// `POST /dbconnections/change_password` of the Authentication API: needs no token, and tells nobody who has an account.
+/// `POST /dbconnections/change_password` of the Authentication API: needs no token, and tells nobody who has an
+/// account.
 pub(crate) fn change_password(tenant: &mut Tenant, form: &Map<String, Value>) -> Answer {
     let text = |name: &str| form.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let refuse = |code: &str, message: String| {

@@ -39,7 +39,7 @@ impl Tenant {
 
 impl Transport for Tenant {
     fn send(&mut self, request: &WireRequest<'_>, _: u64) -> Result<Response, SendError> {
-        // Mails go to their provider, by the paths that it has.
+        // Emails go to their provider, by the paths that it has.
         if request.origin.authority == TENANT {
             check(&request.path_and_query);
         }
@@ -77,7 +77,7 @@ impl Transport for Tenant {
 pub fn check(path_and_query: &str) {
     assert!(path_and_query.bytes().all(|byte| byte.is_ascii_graphic()), "{path_and_query:?}");
     let (path, _) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    // The token, and the one that asks for a mail, are the Authentication API's.
+    // The token, and the one that asks for an email, are the Authentication API's.
     let elsewhere = ["/oauth/token", "/dbconnections/change_password"].contains(&path);
     assert!(path.starts_with("/api/v2/") || elsewhere, "{path}");
     let mut text = path.to_owned();

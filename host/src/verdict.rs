@@ -86,7 +86,7 @@ mod tests {
     fn a_denial_is_the_host_s_with_its_rule() {
         let error = told(answered(ErrorCode::PolicyDenied), &denied());
         assert_eq!(error.denial.unwrap().rule(), &DeniedBy::NoMail);
-        assert_eq!((error.message.as_str(), error.status), ("the policy allows no mail", Some(403)));
+        assert_eq!((error.message.as_str(), error.status), ("the policy allows no email", Some(403)));
     }
 
     #[test]

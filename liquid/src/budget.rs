@@ -20,24 +20,24 @@ pub(super) const MAX_TEMPLATE_BYTES: usize = 4 * 102_400;
 /// 1 MiB (a test runs it in half of that).
 pub(super) const MAX_DEPTH: u32 = 100;
 
-/// Most nodes rendered, loop turns taken, and values and filters evaluated. A mail with 100 rows of ten values takes
+/// Most nodes rendered, loop iterations, and values and filters evaluated. An email with 100 rows of ten values takes
 /// about 4000; 200 000 take 20 to 60 ms as WebAssembly.
 const MAX_STEPS: u32 = 200_000;
 
-/// Largest rendered text. Ten times what Auth0 takes as a body; Gmail clips a mail after 102 KB.
+/// Largest rendered text. Ten times what Auth0 takes as a body; Gmail clips an email after 102 KB.
 const MAX_OUTPUT_BYTES: usize = 1 << 20;
 
 /// Largest text that a filter may make: no value that cannot be put out is of use.
 const MAX_VALUE_BYTES: usize = 1 << 20;
 
-/// Most bytes of values read and made by all tags, filters and comparisons of one rendering, and of the tags themselves.
-/// It bounds memory (nothing is given back before the end, as `memoryLimit` of LiquidJS) and time (each step could read
-/// 1 MiB otherwise): of 11 000 templates that loop over large values, the slowest took 0.9 s natively, built for size
-/// (decimal texts half way between two doubles, read as numbers).
-/// A body of 102 400 characters that runs through ten filters takes 2 MiB.
+/// Most bytes of values read and made by all tags, filters and comparisons of one rendering, and of the tags
+/// themselves. It bounds memory (nothing is given back before the end, as `memoryLimit` of LiquidJS) and time (each
+/// step could read 1 MiB otherwise): of 11 000 templates that loop over large values, the slowest took 0.9 s natively,
+/// built for size (decimal texts half way between two doubles, read as numbers). A body of 102 400 characters that runs
+/// through ten filters takes 2 MiB.
 const MAX_WORK_BYTES: usize = 16 << 20;
 
-/// Longest range: `(1..10000)`. A mail with 10 000 rows is past every other bound.
+/// Longest range: `(1..10000)`. An email with 10 000 rows is past every other bound.
 pub(super) const MAX_RANGE: usize = 10_000;
 
 /// A limit of one rendering.
@@ -48,7 +48,7 @@ pub enum Bound {
     Template,
     /// Nesting of blocks and of values.
     Depth,
-    /// Nodes, loop turns, values and filters.
+    /// Nodes, loop iterations, values and filters.
     Steps,
     /// Bytes of rendered text.
     Output,
@@ -66,7 +66,7 @@ impl fmt::Display for Bound {
             Self::Template => write!(f, "the template is longer than {MAX_TEMPLATE_BYTES} bytes"),
             Self::Depth => write!(f, "nested deeper than {MAX_DEPTH} levels"),
             Self::Steps => {
-                write!(f, "rendering takes more than {MAX_STEPS} steps (loop turns, values, filters)")
+                write!(f, "rendering takes more than {MAX_STEPS} steps (loop iterations, values, filters)")
             }
             Self::Output => write!(f, "the rendered text is longer than {MAX_OUTPUT_BYTES} bytes"),
             Self::Value => write!(f, "a value is longer than {MAX_VALUE_BYTES} bytes"),
@@ -93,7 +93,7 @@ impl Budget {
         }
     }
 
-    /// Pays for one node, loop turn, value or filter.
+    /// Pays for one node, loop iteration, value or filter.
     pub(super) fn step(&self) -> Result<(), Fault> {
         let left = self.steps.get().checked_sub(1).ok_or(Fault::Bound(Bound::Steps))?;
         self.steps.set(left);

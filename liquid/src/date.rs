@@ -1,7 +1,7 @@
 //! The filter `date`: points in time by `strftime` formats, as LiquidJS reads and writes them.
 //!
 //! `now` is the time that the caller hands in: the guest has no clock of its own, and the same input must give the
-//! same mail.
+//! same email.
 
 use super::budget::Sink;
 use super::error::Fault;

@@ -5,7 +5,7 @@ use super::{filters, tags};
 
 /// A template that cannot be rendered: where it went wrong and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}{}: {fault}", place(.near, .fault))]
+#[error("line {line}{}: {fault}", near_text(.near, .fault))]
 pub struct TemplateError {
     line: u32,
     near: String,
@@ -28,9 +28,9 @@ pub enum Fault {
         /// The name as written.
         filter: String,
     },
-    /// `include` or `layout`: an ad-hoc mail has no other files.
+    /// `include` or `layout`: an ad-hoc email has no other files.
     #[error(
-        "tag `{tag}` reads another template, and a mail sent by an action has none; put the text into the body itself"
+        "tag `{tag}` reads another template, and an email sent by an action has none; put the text into the body itself"
     )]
     NoFiles {
         /// `include` or `layout`.
@@ -57,7 +57,7 @@ pub enum Fault {
     Syntax {
         /// What the grammar wants here.
         expected: &'static str,
-        /// The text found in its place, cut to a readable length.
+        /// The text found instead, cut to a readable length.
         found: String,
     },
     /// A filter was given values it cannot work with.
@@ -68,12 +68,12 @@ pub enum Fault {
         /// What it needs.
         rule: &'static str,
     },
-    /// Rendering would take more than one mail may take.
+    /// Rendering would take more than one email may take.
     #[error("{0}")]
     Bound(Bound),
 }
 
-/// Longest piece of a template that an error repeats: enough to find the place, short enough for a log line.
+/// Longest piece of a template that an error repeats: enough to find it, short enough for a log line.
 const SNIPPET_CHARS: usize = 48;
 
 impl TemplateError {
@@ -107,8 +107,8 @@ pub(super) fn snippet(text: &str) -> String {
     cut
 }
 
-/// Repeats the place only where the fault does not name it already.
-fn place(near: &str, fault: &Fault) -> String {
+/// Repeats the text only where the fault does not name it already.
+fn near_text(near: &str, fault: &Fault) -> String {
     match fault {
         Fault::Syntax { .. } | Fault::Filter { .. } | Fault::Bound(_) if !near.is_empty() => {
             format!(", at `{near}`")

@@ -1,8 +1,8 @@
 //! Liquid as Auth0 runs it.
 //!
-//! Auth0 renders mails with LiquidJS, restricted to a list of tags and filters
+//! Auth0 renders emails with LiquidJS, restricted to a list of tags and filters
 //! (<https://auth0.com/docs/customize/email/email-templates/use-liquid-syntax-in-email-templates>), plus a tag
-//! `debug`. A mail sent by an action is to look as one that Auth0 sends, so the semantics here are JavaScript's:
+//! `debug`. An email sent by an action is to look as one that Auth0 sends, so the semantics here are JavaScript's:
 //! undefined variables are empty, numbers are doubles, nothing is escaped unless the template says so. The tests
 //! compare with LiquidJS 10 itself (`golden.json`).
 //!

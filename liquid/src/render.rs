@@ -37,8 +37,8 @@ struct Frame<'a> {
     variable: &'a str,
     item: Value<'a>,
     /// `forloop` or `tablerowloop`.
-    turn_name: &'static str,
-    turn: LoopState,
+    state_name: &'static str,
+    state: LoopState,
 }
 
 impl<'a, 'b> Renderer<'a, 'b> {
@@ -63,7 +63,7 @@ impl<'a, 'b> Renderer<'a, 'b> {
     pub(super) fn nodes(&mut self, nodes: &'a [Node<'a>]) -> Result<(), TemplateError> {
         for node in nodes {
             let at = |fault| TemplateError::new(node.line, node.source, fault);
-            // Names and literals count too: a loop hashes, compares and copies its own text on each turn.
+            // Names and literals count too: a loop hashes, compares and copies its own text in each iteration.
             self.budget.step().and_then(|()| self.budget.work(node.source.len())).map_err(at)?;
             match &node.kind {
                 // The nodes of blocks carry their own lines.
@@ -79,7 +79,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
                 }
                 NodeKind::Case(case) => {
                     let value = match self.filtered(&case.value).map_err(at)? {
-                        // Behind `when` they stand for what is empty or blank, behind `case` for the text that they are.
+                        // Behind `when` they stand for what is empty or blank, behind `case` for the text that they
+                        // are.
                         Value::Empty | Value::Blank => Value::from(String::new()),
                         value => value,
                     };
@@ -172,7 +173,7 @@ impl<'a, 'b> Renderer<'a, 'b> {
         scope.extend(self.counters.iter().map(|(name, count)| (*name, Value::Number(*count))));
         scope.extend(self.assigned.iter().map(|(name, value)| (*name, value.clone())));
         for frame in &self.loops {
-            scope.insert(frame.turn_name, Value::Loop(frame.turn.clone()));
+            scope.insert(frame.state_name, Value::Loop(frame.state.clone()));
             scope.insert(frame.variable, frame.item.clone());
         }
         self.budget.elements(scope.len())?;
@@ -204,8 +205,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
         self.enter(looped, "forloop", length, None);
         for index in 0..length {
             self.budget.step().map_err(at)?;
-            let place = if reversed { end.saturating_sub(index + 1) } else { start.saturating_add(index) };
-            self.turn(&items, place, index);
+            let at = if reversed { end.saturating_sub(index + 1) } else { start.saturating_add(index) };
+            self.iterate(&items, at, index);
             self.nodes(&looped.body)?;
         }
         self.loops.pop();
@@ -228,7 +229,7 @@ impl<'a, 'b> Renderer<'a, 'b> {
         self.enter(looped, "tablerowloop", length, Some(columns));
         for index in 0..length {
             self.budget.step().map_err(at)?;
-            self.turn(&items, start.saturating_add(index), index);
+            self.iterate(&items, start.saturating_add(index), index);
             self.open_cell(index).map_err(at)?;
             self.nodes(&looped.body)?;
             self.page.put("</td>").map_err(at)?;
@@ -241,9 +242,9 @@ impl<'a, 'b> Renderer<'a, 'b> {
     }
 
     fn open_cell(&mut self, index: usize) -> Result<(), Fault> {
-        let Some(turn) = self.loops.last().map(|frame| &frame.turn) else { return Ok(()) };
-        let (row, column) = (Value::Number(turn.row()), Value::Number(turn.column() + 1.0));
-        if turn.column() == 0.0 {
+        let Some(state) = self.loops.last().map(|frame| &frame.state) else { return Ok(()) };
+        let (row, column) = (Value::Number(state.row()), Value::Number(state.column() + 1.0));
+        if state.column() == 0.0 {
             if index > 0 {
                 self.page.put("</tr>")?;
             }
@@ -256,15 +257,15 @@ impl<'a, 'b> Renderer<'a, 'b> {
         self.page.put("\">")
     }
 
-    fn enter(&mut self, looped: &'a Loop<'a>, turn_name: &'static str, length: usize, columns: Option<f64>) {
-        let turn = LoopState { index: 0, length, columns, name: Rc::from(looped.name.as_str()) };
-        self.loops.push(Frame { variable: looped.variable, item: Value::Nil, turn_name, turn });
+    fn enter(&mut self, looped: &'a Loop<'a>, state_name: &'static str, length: usize, columns: Option<f64>) {
+        let state = LoopState { index: 0, length, columns, name: Rc::from(looped.name.as_str()) };
+        self.loops.push(Frame { variable: looped.variable, item: Value::Nil, state_name, state });
     }
 
-    fn turn(&mut self, items: &List<'a>, place: usize, index: usize) {
+    fn iterate(&mut self, items: &List<'a>, at: usize, index: usize) {
         if let Some(frame) = self.loops.last_mut() {
-            frame.item = items.get(place).unwrap_or(Value::Nil);
-            frame.turn.index = index;
+            frame.item = items.get(at).unwrap_or(Value::Nil);
+            frame.state.index = index;
         }
     }
 
@@ -378,8 +379,8 @@ impl<'a, 'b> Renderer<'a, 'b> {
             if frame.variable == &*name {
                 return Ok(frame.item.clone());
             }
-            if frame.turn_name == &*name {
-                return Ok(Value::Loop(frame.turn.clone()));
+            if frame.state_name == &*name {
+                return Ok(Value::Loop(frame.state.clone()));
             }
         }
         if let Some(value) = self.assigned.get(&*name) {
@@ -413,11 +414,11 @@ impl<'a, 'b> Renderer<'a, 'b> {
 /// Narrows `start..end` as JavaScript's `slice(from, to)` does: negative numbers count from the end.
 pub(super) fn slice(start: usize, end: usize, from: f64, to: f64) -> (usize, usize) {
     let length = end.saturating_sub(start);
-    let place = |at: f64| {
-        let at = if at < 0.0 { (length as f64 + at.trunc()).max(0.0) } else { at };
-        (at as usize).min(length)
+    let index = |from: f64| {
+        let index = if from < 0.0 { (length as f64 + from.trunc()).max(0.0) } else { from };
+        (index as usize).min(length)
     };
-    let from = place(from);
-    let to = place(to).max(from);
+    let from = index(from);
+    let to = index(to).max(from);
     (start.saturating_add(from), start.saturating_add(to))
 }

@@ -1,6 +1,6 @@
 //! The tags of Auth0's Liquid, read into a tree.
 //!
-//! Everything that can be known before rendering is refused here, in branches too that would not be rendered: a mail
+//! Everything that can be known before rendering is refused here, in branches too that would not be rendered: an email
 //! that fails for one user in a hundred is found too late.
 
 use super::budget::{Bound, MAX_DEPTH};

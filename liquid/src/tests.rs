@@ -179,8 +179,8 @@ fn every_bound_stops_what_attacks_it_and_names_it() {
     }
 }
 
-/// Guards against a comparison or filter that reads a value without paying: 10 000 turns over 1 MB of blanks took a
-/// minute. What is not named here as done in constant time must run out of its budget.
+/// Guards against a comparison or filter that reads a value without paying: 10 000 iterations over 1 MB of blanks took
+/// a minute. What is not named here as done in constant time must run out of its budget.
 #[test]
 fn whatever_reads_a_large_value_pays_for_it() {
     let variables = object(json!({
@@ -328,7 +328,7 @@ fn whatever_reads_a_large_value_pays_for_it() {
     ] {
         check(format!("{{% assign y = {call} %}}"), false);
     }
-    // What the template itself repeats on each turn.
+    // What the template itself repeats in each iteration.
     let name = "n".repeat(100_000);
     check(format!("{{% assign {name} = 1 %}}"), false);
     check(format!("{{% increment {name} %}}"), false);

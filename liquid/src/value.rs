@@ -77,7 +77,7 @@ impl<'a> List<'a> {
 /// Where a loop is: what `forloop` and `tablerowloop` show.
 #[derive(Debug, Clone)]
 pub(super) struct LoopState {
-    /// Turns completed.
+    /// Iterations completed.
     pub(super) index: usize,
     pub(super) length: usize,
     /// Columns of a `tablerow`.
@@ -198,7 +198,7 @@ impl<'a> Value<'a> {
             Self::Number(value) => sink.put(&number::format(*value)),
             Self::Text(text) => sink.put(text),
             Self::Object(_) => sink.put("[object Object]"),
-            Self::Loop(turn) => sink.put(&turn.to_json()),
+            Self::Loop(state) => sink.put(&state.to_json()),
             Self::List(list) => {
                 // The elements may all be empty.
                 sink.budget().elements(list.len())?;
@@ -295,7 +295,7 @@ impl<'a> Value<'a> {
                     None => Self::Nil,
                 },
             },
-            Self::Loop(turn) => turn.property(name),
+            Self::Loop(state) => state.property(name),
             Self::Nil | Self::Empty | Self::Blank | Self::Bool(_) | Self::Number(_) => Self::Nil,
         })
     }

@@ -14,7 +14,18 @@ use std::{
     str::FromStr,
 };
 
+use crate::denial::{Denial, Remedy};
+
 /// A range of addresses: `10.20.0.0/16`, `fd12:3456::/48`.
+///
+/// ```
+/// # use auth0_policy::address::Network;
+/// let network: Network = "10.20.0.0/16".parse()?;
+/// assert!(network.contains([10, 20, 3, 4].into()) && !network.contains([10, 21, 0, 1].into()));
+/// // Public addresses are allowed anyway, and metadata services never.
+/// assert!("1.1.1.0/24".parse::<Network>().is_err() && "169.254.169.254/32".parse::<Network>().is_err());
+/// # Ok::<(), auth0_policy::address::NetworkError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     base: IpAddr,
@@ -25,10 +36,12 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// Not an address and a length.
-    #[error("`{0}` is no network: write an address and a length, such as 10.20.0.0/16 or fd12:3456::/48")]
+    #[error(
+        "`{0}` is not a network: write an address and a prefix length, such as 10.20.0.0/16 or fd12:3456::/48"
+    )]
     Syntax(String),
     /// The address has bits behind the length.
-    #[error("`{given}` is no network: with that length it begins at {base}")]
+    #[error("`{given}` is not a network: with that prefix length it begins at {base}")]
     HostBits {
         /// What was given.
         given: String,
@@ -36,7 +49,7 @@ pub enum NetworkError {
         base: IpAddr,
     },
     /// Nothing in it is refused.
-    #[error("`{0}` has public addresses only, and those need not be allowed")]
+    #[error("`{0}` has only public addresses, which are always allowed")]
     Public(String),
     /// Nothing in it can be allowed.
     #[error(
@@ -54,7 +67,7 @@ impl Network {
         Self { base: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), prefix }
     }
 
-    /// Whether an address is in it. An IPv6 address that carries an IPv4 address is an IPv6 address.
+    /// Returns whether an address is in it. An IPv6 address that carries an IPv4 address is an IPv6 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let bits = |address| match address {
             IpAddr::V4(address) => (32_u32, u128::from(address.to_bits())),
@@ -65,7 +78,7 @@ impl Network {
         width == other_width && first_bits(base, behind) == first_bits(address, behind)
     }
 
-    /// Whether it has every address of its kind.
+    /// Returns whether it has every address of its kind.
     pub fn is_everything(&self) -> bool {
         self.prefix == 0
     }
@@ -257,7 +270,7 @@ pub fn classify(address: IpAddr) -> Option<AddressClass> {
     }
 }
 
-/// What a connection wants beyond public addresses.
+/// Which addresses are allowed besides public ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressRules {
     /// Names may resolve to this machine.
@@ -267,8 +280,17 @@ pub struct AddressRules {
 }
 
 /// An address that no connection is opened to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {}", self.fact(), self.remedy())]
+///
+/// ```
+/// # use auth0_policy::address::AddressRules;
+/// let rules = AddressRules::default();
+/// let prohibited = rules.check("gateway.acme.example", [10, 20, 0, 1].into()).unwrap_err();
+/// assert_eq!(
+///     prohibited.to_string(),
+///     "gateway.acme.example is at 10.20.0.1, a private address; to allow it, add its network to `allowed_networks` of the policy"
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prohibited {
     /// The name that was looked up.
     pub host: String,
@@ -279,32 +301,34 @@ pub struct Prohibited {
 }
 
 impl Prohibited {
-    /// Returns what was found.
+    /// Returns what was found: the name, its address and what is special about that.
     pub fn fact(&self) -> String {
         let Self { host, address, class } = self;
-        format!("{host} is at {address}, {class}")
+        let never = if *class == AddressClass::Metadata { ", which is never allowed" } else { "" };
+        format!("{host} is at {address}, {class}{never}")
     }
 
-    /// Returns how to allow it.
-    pub fn remedy(&self) -> &'static str {
-        self.class.remedy()
-    }
-}
-
-impl AddressClass {
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Metadata => "no connection is opened to it",
-            Self::Loopback => {
-                "to allow it, set `allow_loopback` in the policy, or name a loopback address in the base URL"
-            }
-            _ => "to allow it, put its network into `allowed_networks` of the policy",
+    /// Returns what would allow the connection; nothing for a metadata service.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self.class {
+            AddressClass::Metadata => None,
+            AddressClass::Loopback => Some(Remedy::AllowLoopback),
+            _ => Some(Remedy::AllowNetwork),
         }
     }
 }
 
+impl std::error::Error for Prohibited {}
+
+/// Writes it as the [`Denial`] that it becomes.
+impl fmt::Display for Prohibited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Denial::from(self.clone()).fmt(f)
+    }
+}
+
 impl AddressRules {
-    /// Checks whether a connection may be opened to an address that a host was resolved to, or that it is. A base URL
+    /// Checks that a connection may be opened to an address that a host was resolved to, or that it is. A base URL
     /// whose host is `localhost` or a loopback address is itself the wish for loopback.
     pub fn check(&self, host: &str, address: IpAddr) -> Result<(), Prohibited> {
         let Some(class) = classify(address) else { return Ok(()) };
@@ -318,7 +342,7 @@ impl AddressRules {
     }
 }
 
-/// Whether a host says by itself that it is this machine.
+/// Returns whether a host says by itself that it is this machine.
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || literal(host).is_some_and(|address| classify(address) == Some(AddressClass::Loopback))
@@ -472,14 +496,14 @@ mod tests {
     #[test]
     fn a_network_that_would_not_do_what_it_says_is_refused() {
         for (text, hint) in [
-            ("", "an address and a length"),
-            ("10.0.0.1", "an address and a length"),
-            ("10.0.0.0/33", "an address and a length"),
-            ("10.0.0.0/+8", "an address and a length"),
-            ("10.0.0.0/8/8", "an address and a length"),
-            ("10.0.0/8", "an address and a length"),
-            ("gateway.example/8", "an address and a length"),
-            ("fd00::/129", "an address and a length"),
+            ("", "an address and a prefix length"),
+            ("10.0.0.1", "an address and a prefix length"),
+            ("10.0.0.0/33", "an address and a prefix length"),
+            ("10.0.0.0/+8", "an address and a prefix length"),
+            ("10.0.0.0/8/8", "an address and a prefix length"),
+            ("10.0.0/8", "an address and a prefix length"),
+            ("gateway.example/8", "an address and a prefix length"),
+            ("fd00::/129", "an address and a prefix length"),
             ("10.1.2.3/8", "begins at 10.0.0.0"),
             ("fd00::1/64", "begins at fd00::"),
             ("1.1.1.0/24", "public"),

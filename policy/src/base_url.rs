@@ -1,4 +1,4 @@
-//! Where a tenant or a mail provider is reached, when not at its own domain.
+//! Where a tenant or an email provider is reached, when not at its own domain.
 //!
 //! Meant for the offline tenant and for gateways. Plain `http` is taken only for a loopback address: on any other
 //! way a token would travel in the clear.
@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use http::uri::{Scheme, Uri};
 
-use crate::domain::Domain;
+use crate::domain::{Domain, MAX_NAME};
 
 /// A scheme, a host and a port: `http://127.0.0.1:8080`.
 ///
@@ -52,12 +52,13 @@ impl BaseUrl {
         self.port
     }
 
-    /// Reads the origin of a request. `None` where it has no host, has user information or another scheme: no
-    /// destination has those.
+    /// Reads the origin of a request. `None` where it has no host or one that is longer than DNS allows, has user
+    /// information or another scheme: no destination has those.
     pub fn origin_of(uri: &Uri) -> Option<Self> {
         let scheme = uri.scheme().filter(|scheme| **scheme == Scheme::HTTPS || **scheme == Scheme::HTTP)?;
         let authority = uri.authority()?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
+        let plain = !authority.as_str().contains('@') && (1..=MAX_NAME).contains(&authority.host().len());
+        if !plain {
             return None;
         }
         let port = match authority.port() {

@@ -1,22 +1,36 @@
 //! Why something was refused before it left, and what would allow it.
 //!
-//! A refusal has three readers: the engine, which is told everything; the audit trail, which is kept for long and read by
-//! many, and so repeats nothing that a person or a component chose; and the program around the library, which knows its
-//! own options better than the library does. So a refusal stays data until one of them writes it: [`Denial`] for the
-//! engine, [`Denial::masked`] for the record, and [`Denial::remedy`] for a program's own words.
+//! A refusal has three readers: the engine, which is told everything; the audit trail, which is kept for long and read
+//! by many, and so repeats nothing that a person or a component chose; and the program around the library, which knows
+//! its own options better than the library does. So a refusal stays data until one of them writes it: [`Denial`] for
+//! the engine, [`Denial::masked`] for the record, and [`Denial::remedy`] for a program's own words.
 
 use std::fmt;
 
 use crate::{
     action::Effect,
-    address::{AddressClass, Prohibited},
+    address::Prohibited,
     base_url::BaseUrl,
+    bounded_text::kept,
     mail_provider::MailProvider,
     policy::{CHANGE_PASSWORD, FieldProblem},
     private_path::{self, MASK},
 };
 
 /// A refusal: what was refused, by which rule, and what would allow it.
+///
+/// ```
+/// # use auth0_policy::{denial::{DeniedBy, Remedy}, policy::Policy};
+/// let policy = Policy::builder().read_only().build()?;
+/// let denial = policy.test_request("DELETE /api/v2/users/auth0|1", b"").unwrap_err();
+/// assert!(matches!(denial.rule(), DeniedBy::RequestWrites(_)));
+/// assert_eq!(denial.remedy(), Some(&Remedy::AllowWriting));
+/// assert_eq!(
+///     denial.to_string(),
+///     "DELETE /api/v2/users/auth0|1 may write, and the policy is read-only; to allow it, set `read_only` to false"
+/// );
+/// # Ok::<(), auth0_policy::policy::PolicyError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial(Box<Inner>);
 
@@ -199,8 +213,8 @@ pub struct RequestLine {
     path: String,
 }
 
-/// What would allow what was refused. A program that has an option or a button for it says so in its own words; printed,
-/// it is in the terms of the library and of policy files.
+/// What would allow what was refused. A program that has an option or a button for it says so in its own words;
+/// printed, it is in the terms of the library and of policy files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
@@ -294,7 +308,7 @@ enum Reader {
 impl Denial {
     /// Names what refuses; [`Denial::or`] adds what would allow it.
     pub fn new(rule: DeniedBy) -> Self {
-        Self(Box::new(Inner { rule, remedy: None }))
+        Self(Box::new(Inner { rule: rule.bounded(), remedy: None }))
     }
 
     /// Names what would allow it.
@@ -319,8 +333,8 @@ impl Denial {
         self.0.remedy.as_ref()
     }
 
-    /// Writes the rule for a record: paths as [`private_path::path`] does, and nothing else that a person or a component
-    /// chose – no hosts, no members of bodies, no words of other programs.
+    /// Writes the rule for a record: paths as [`private_path::path`] does, and nothing else that a person or a
+    /// component chose – no hosts, no members of bodies, no words of other programs.
     pub fn masked(&self) -> String {
         /// A rule and a path; rules are their author's own texts, and may be long.
         const LONGEST: usize = 300;
@@ -333,11 +347,7 @@ impl Denial {
 
 impl From<Prohibited> for Denial {
     fn from(prohibited: Prohibited) -> Self {
-        let remedy = match prohibited.class {
-            AddressClass::Metadata => None,
-            AddressClass::Loopback => Some(Remedy::AllowLoopback),
-            _ => Some(Remedy::AllowNetwork),
-        };
+        let remedy = prohibited.remedy();
         Self(Box::new(Inner { rule: DeniedBy::Address(prohibited), remedy }))
     }
 }
@@ -348,7 +358,7 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.rule.fmt(f)?;
         match &self.0.remedy {
-            Some(remedy) => write!(f, "; to allow it, {remedy}"),
+            Some(remedy) => write!(f, "; {}{remedy}", remedy.lead_in()),
             None => Ok(()),
         }
     }
@@ -361,6 +371,22 @@ impl fmt::Display for DeniedBy {
 }
 
 impl DeniedBy {
+    /// Cuts the texts that a component or another program chose: a refusal is kept with its call.
+    fn bounded(self) -> Self {
+        match self {
+            Self::Origin { origin } => Self::Origin { origin: origin.map(kept) },
+            Self::Malformed(Malformed::Method(method)) => Self::Malformed(Malformed::Method(kept(method))),
+            Self::Field { request, problem, rule } => {
+                Self::Field { request, problem: problem.bounded(), rule }
+            }
+            Self::CallReads { method } => Self::CallReads { method: kept(method) },
+            Self::SecretSink { problem } => Self::SecretSink { problem: kept(problem) },
+            Self::Audit { reason } => Self::Audit { reason: kept(reason) },
+            Self::RequestForm { text } => Self::RequestForm { text: kept(text) },
+            other => other,
+        }
+    }
+
     fn write(&self, f: &mut impl fmt::Write, reader: Reader) -> fmt::Result {
         // What a person, a component or another program chose.
         let chosen = |text: &str| match reader {
@@ -369,7 +395,7 @@ impl DeniedBy {
         };
         match self {
             Self::UnknownAction => {
-                f.write_str("the policy has rules about actions, and this component lists no such action")
+                f.write_str("this component lists no such action, and the policy allows only listed ones")
             }
             Self::ActionRule { action, rule } => {
                 write!(f, "the action `{action}` is denied by the policy's rule {rule}")
@@ -378,19 +404,21 @@ impl DeniedBy {
                 write!(f, "no rule of the policy allows the action `{action}`")
             }
             Self::ActionWrites { action, effect } => {
-                write!(f, "the policy is read-only, and the effect of the action `{action}` is {effect}")
+                write!(f, "the effect of the action `{action}` is {effect}, and the policy is read-only")
             }
             Self::Origin { origin } => {
                 let origin = origin.as_deref().unwrap_or("a URL without a plain scheme, host and port");
-                write!(f, "{} is neither the tenant nor its mail provider", chosen(origin))
+                write!(f, "{} is neither the tenant nor its email provider", chosen(origin))
             }
-            Self::Method => f.write_str("only GET, HEAD, POST, PUT, PATCH and DELETE are allowed"),
-            Self::DotSegment => f.write_str("the path has a dot segment or a backslash"),
+            Self::Method => {
+                f.write_str("method not allowed; only GET, HEAD, POST, PUT, PATCH and DELETE are")
+            }
+            Self::DotSegment => f.write_str("path not allowed: it has a dot segment or a backslash"),
             Self::TenantPath => {
-                write!(f, "path not allowed; only /api/v2/… and POST {CHANGE_PASSWORD} are")
+                write!(f, "path not allowed; of the tenant, only /api/v2/… and POST {CHANGE_PASSWORD} are")
             }
             Self::MailPath { provider } => {
-                write!(f, "of {provider} only the request that sends an email is allowed")
+                write!(f, "request not allowed; of {provider}, only the one that sends an email is")
             }
             Self::MailElsewhere { provider, asked, held } => {
                 let [asked, held] = [asked, held].map(|url| chosen(&url.to_string()));
@@ -401,7 +429,7 @@ impl DeniedBy {
                     f,
                     "the tenant sends its emails through {provider}, and no credentials for {provider} are configured"
                 )?;
-                held.map_or(Ok(()), |held| write!(f, ", but for {held}"))
+                held.map_or(Ok(()), |held| write!(f, "; those for {held} are"))
             }
             Self::Malformed(how) => {
                 match how {
@@ -413,7 +441,7 @@ impl DeniedBy {
                 f.write_str(", which no request of the API has")
             }
             Self::RequestWrites(request) => {
-                write!(f, "the policy is read-only, and {} may write", request.shown(reader))
+                write!(f, "{} may write, and the policy is read-only", request.shown(reader))
             }
             Self::RequestRule { request, rule } => {
                 write!(f, "{} is denied by the policy's rule {rule}", request.shown(reader))
@@ -430,34 +458,41 @@ impl DeniedBy {
                 let request = request.shown(reader);
                 write!(f, "the body of {request} {problem}, against the policy's [fields] {rule}")
             }
-            Self::MailWrites => f.write_str("the policy is read-only, and no mail is sent"),
+            Self::MailWrites => f.write_str("sending an email is not a read, and the policy is read-only"),
             Self::MailProvider { allowed, asked } => {
-                write!(f, "the policy allows mail through {} only, not {}", allowed.name(), asked.name())
+                write!(f, "the policy allows email through {} only, not {}", allowed.name(), asked.name())
             }
-            Self::NoMail => f.write_str("the policy allows no mail"),
+            Self::NoMail => f.write_str("the policy allows no email"),
             Self::CallReads { method } => {
-                write!(f, "this call may only read, and a {} may write or send", chosen(method))
+                write!(f, "a {} may write or send, and this call is read-only", chosen(method))
             }
             Self::OwnApplication(request) => write!(
                 f,
-                "{} writes the application that this host acts as, and who writes it can take its place",
+                "{} changes the application that this host acts as, and whoever changes it can act in its place",
                 request.shown(reader)
             ),
             Self::NoCredentials => f.write_str(
-                "no credentials are configured for the tenant, and a guest fetches no tokens by itself",
+                "no credentials are configured for the tenant, and a component cannot fetch tokens by itself",
             ),
             Self::MissingScopes { action, scopes } => {
                 write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
             }
-            Self::RequestLimit { limit } => write!(f, "a call may make {limit} requests"),
+            Self::RequestLimit { limit } => write!(f, "too many requests: a call may make {limit}"),
             Self::SecretHandle => f.write_str("the body contains a secret handle, not a secret value"),
             Self::MailKey(problem) => f.write_str(problem),
             Self::NoSecretSink => {
                 f.write_str("not sent: it creates a secret, and no secret sink is configured")
             }
-            Self::SecretsWaiting { count } => write!(f, "{count} secrets wait for the secret sink"),
+            Self::SecretsWaiting { count } => write!(
+                f,
+                "not sent: it creates a secret, and {count} new secrets still wait for the secret sink"
+            ),
             Self::SecretSink { problem } => {
-                write!(f, "the secret sink is not ready, so no new secret is made: {}", chosen(problem))
+                write!(
+                    f,
+                    "not sent: it creates a secret, and the secret sink is not ready: {}",
+                    chosen(problem)
+                )
             }
             Self::Address(prohibited) => match reader {
                 Reader::Engine => f.write_str(&prohibited.fact()),
@@ -465,7 +500,7 @@ impl DeniedBy {
             },
             Self::NoStartTls { server } => write!(
                 f,
-                "{} offers no STARTTLS, and neither an email nor a password goes there in plain text",
+                "{} offers no STARTTLS, and emails and passwords are not sent in plain text",
                 chosen(server)
             ),
             Self::Audit { reason } => write!(f, "the audit trail cannot be written: {}", chosen(reason)),
@@ -476,10 +511,30 @@ impl DeniedBy {
     }
 }
 
+impl Remedy {
+    /// Returns the words before its text: `to allow it, ` where it changes what is allowed, and none where it corrects
+    /// a mistake or repairs something.
+    pub fn lead_in(&self) -> &'static str {
+        match self {
+            Self::CheckActionId
+            | Self::SendWithout
+            | Self::SendSecret
+            | Self::SendObject
+            | Self::RetrySecrets
+            | Self::FixSecretSink
+            | Self::UseTls
+            | Self::FixAudit
+            | Self::WriteRequest
+            | Self::NameRequest => "",
+            _ => "to allow it, ",
+        }
+    }
+}
+
 impl RequestLine {
     /// Names a request; its query is left out.
     pub fn new(method: &http::Method, path: &str) -> Self {
-        Self { method: method.to_string(), path: path.to_owned() }
+        Self { method: kept(method.to_string()), path: kept(path.to_owned()) }
     }
 
     fn shown(&self, reader: Reader) -> String {
@@ -501,7 +556,7 @@ pub(crate) fn shown(path: &str) -> String {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CheckActionId => f.write_str("check the action's id: the list of actions has all of them"),
+            Self::CheckActionId => f.write_str("check the action's id against the list of actions"),
             Self::ChangeRule => f.write_str("change that rule"),
             Self::AllowAction { action } => write!(f, "add \"{action}\" to `allow` of [actions]"),
             Self::AllowWriting => f.write_str("set `read_only` to false"),
@@ -510,8 +565,8 @@ impl fmt::Display for Remedy {
             }
             Self::AllowOwnApplication { rule } => write!(
                 f,
-                "use another application, or name exactly \"{rule}\" in `allow` of [requests], beside what else is to be \
-                 allowed"
+                "use another application, or name exactly \"{rule}\" in `allow` of [requests], along with what else is to \
+                 be allowed"
             ),
             Self::AllowField { allowed } if allowed.is_empty() => {
                 f.write_str("add the field to that rule, which allows none")
@@ -522,30 +577,28 @@ impl fmt::Display for Remedy {
             Self::AllowMailProvider { provider } => {
                 write!(f, "set `mail_provider` to \"{}\", or leave it out", provider.name())
             }
-            Self::SendWithout => f.write_str("send it without"),
-            Self::AllowCallToWrite => f.write_str("run it without `CallOptions::read_only`"),
+            Self::SendWithout => f.write_str("send the request without it"),
+            Self::AllowCallToWrite => f.write_str("run the call without `CallOptions::read_only`"),
             Self::SetCredentials => f.write_str("give the tenant credentials"),
-            Self::SetMailCredentials { .. } => f.write_str("set them (`Settings::email_credentials`)"),
+            Self::SetMailCredentials { .. } => f.write_str("set `Settings::email_credentials`"),
             Self::WidenGrant { scopes, .. } => {
                 write!(f, "widen the application's grant by {}", scopes.join(", "))
             }
             Self::RaiseLimit { limit } => write!(f, "raise the limit `{limit}`"),
             Self::SendSecret => f.write_str("send the secret itself"),
-            Self::SendObject => f.write_str("send one"),
+            Self::SendObject => f.write_str("send a JSON object"),
             Self::SetSecretSink => f.write_str(
-                "set one (`Settings::secret_sink`), or have the secret shown (`CallOptions::reveal_secrets`)",
+                "set `Settings::secret_sink`, or have the secret shown (`CallOptions::reveal_secrets`)",
             ),
             Self::RetrySecrets => f.write_str("fix the sink, then call `Tenant::retry_secrets`"),
             Self::FixSecretSink => f.write_str("fix the sink, then retry"),
             Self::AllowLoopback => {
                 f.write_str("set `allow_loopback` in the policy, or name a loopback address in the base URL")
             }
-            Self::AllowNetwork => f.write_str("put its network into `allowed_networks` of the policy"),
-            Self::UseTls => {
-                f.write_str("use a server or a port that does, such as 465 with TLS from the first byte")
-            }
-            Self::FixAudit => f.write_str("fix what it is written to"),
-            Self::WriteRequest => f.write_str("write it so"),
+            Self::AllowNetwork => f.write_str("add its network to `allowed_networks` of the policy"),
+            Self::UseTls => f.write_str("use a server or a port with TLS, such as port 465"),
+            Self::FixAudit => f.write_str("fix the destination of the audit trail, then retry"),
+            Self::WriteRequest => f.write_str("write the request in this form"),
             Self::NameRequest => f.write_str("name a request that can be sent at all"),
         }
     }
@@ -554,6 +607,7 @@ impl fmt::Display for Remedy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{address::AddressClass, bounded_text::LONGEST_KEPT};
 
     fn request(line: &str) -> RequestLine {
         let (method, path) = line.split_once(' ').unwrap();
@@ -580,7 +634,7 @@ mod tests {
             ),
             (
                 DeniedBy::Origin { origin: Some("https://mira-olsen.example".to_owned()) },
-                "* is neither the tenant nor its mail provider",
+                "* is neither the tenant nor its email provider",
             ),
             (
                 field(FieldProblem::Field("Jane Doe`, against the policy's [fields] `1985".to_owned())),
@@ -598,7 +652,7 @@ mod tests {
             ),
             (
                 DeniedBy::SecretSink { problem: "vault.acme.example: jane may not write".to_owned() },
-                "the secret sink is not ready, so no new secret is made: *",
+                "not sent: it creates a secret, and the secret sink is not ready: *",
             ),
             (DeniedBy::NoStartTls { server: "mx.acme.example:25".to_owned() }, "* offers no STARTTLS"),
             (
@@ -619,13 +673,44 @@ mod tests {
         assert_eq!(Denial::from(prohibited).masked(), "* is at a private address");
     }
 
+    /// Guards against a guest that fills the host's memory, and an engine's history, with what it asks for in vain.
+    #[test]
+    fn a_denial_keeps_little_of_what_a_component_chose() {
+        let huge = || "x".repeat(1 << 20);
+        let request = || RequestLine::new(&http::Method::from_bytes(huge().as_bytes()).unwrap(), &huge());
+        let field = |problem| DeniedBy::Field { request: request(), problem, rule: "`PATCH /**`".to_owned() };
+        for denied in [
+            DeniedBy::Origin { origin: Some(huge()) },
+            DeniedBy::Malformed(Malformed::Method(huge())),
+            DeniedBy::RequestWrites(request()),
+            DeniedBy::RequestNotAllowed { request: request(), as_decoded: false },
+            DeniedBy::OwnApplication(request()),
+            field(FieldProblem::Field(huge())),
+            field(FieldProblem::Replaced(huge())),
+            field(FieldProblem::Json(huge())),
+            DeniedBy::CallReads { method: huge() },
+            DeniedBy::SecretSink { problem: huge() },
+            DeniedBy::Audit { reason: huge() },
+            DeniedBy::RequestForm { text: huge() },
+        ] {
+            let kept = format!("{:?}", Denial::new(denied));
+            assert!(kept.contains('…') && kept.len() < 4 * LONGEST_KEPT, "{} bytes", kept.len());
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_corrected_and_not_allowed() {
+        let denial = Denial::new(DeniedBy::SecretHandle).or(Remedy::SendSecret).to_string();
+        assert_eq!(denial, "the body contains a secret handle, not a secret value; send the secret itself");
+    }
+
     #[test]
     fn an_engine_is_told_what_would_allow_it() {
         let denial = Denial::new(DeniedBy::NoSecretSink).or(Remedy::SetSecretSink).to_string();
-        assert!(denial.contains("; to allow it, set one (`Settings::secret_sink`)"), "{denial}");
+        assert!(denial.contains("; to allow it, set `Settings::secret_sink`"), "{denial}");
         assert_eq!(
             Denial::new(DeniedBy::DotSegment).to_string(),
-            "the path has a dot segment or a backslash"
+            "path not allowed: it has a dot segment or a backslash"
         );
     }
 }

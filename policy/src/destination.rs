@@ -17,12 +17,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Destinations {
     tenant: BaseUrl,
-    /// Stands in for all mail providers.
+    /// Stands in for all email providers.
     mail_override: Option<BaseUrl>,
     mail: MailAccess,
 }
 
-/// The mail provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
+/// The email provider that a tenant has credentials for, and the only one that it reaches: a provider's account may be
 /// anybody's, and a guest's own key in an email would take out whatever the guest has read.
 #[derive(Clone, Debug)]
 pub enum MailAccess {
@@ -81,7 +81,7 @@ pub enum Destination {
 }
 
 impl Destinations {
-    /// Lets requests out to a tenant, and none to a mail provider.
+    /// Lets requests out to a tenant, and none to an email provider.
     pub fn new(tenant: BaseUrl, mail_override: Option<BaseUrl>) -> Self {
         Self { tenant, mail_override, mail: MailAccess::None }
     }
@@ -97,19 +97,19 @@ impl Destinations {
         &self.tenant
     }
 
-    /// Whether a URL is at the tenant or at a mail provider. The host of any other one is text that a component chose, and
-    /// so is the region of SES.
+    /// Returns whether a URL is at the tenant or at an email provider. The host of any other one is text that a
+    /// component chose, and so is the region of SES.
     pub fn has(&self, uri: &Uri) -> bool {
         let Some(origin) = BaseUrl::origin_of(uri) else { return false };
-        let door = match &self.mail {
-            MailAccess::Route(door) => Some(&door.asked),
+        let route = match &self.mail {
+            MailAccess::Route(route) => Some(&route.asked),
             MailAccess::None | MailAccess::Key(_) | MailAccess::Unspecified => None,
         };
-        [Some(&self.tenant), self.mail_override.as_ref(), door].contains(&Some(&origin))
+        [Some(&self.tenant), self.mail_override.as_ref(), route].contains(&Some(&origin))
             || MailProvider::of_origin(&origin).is_some_and(|provider| provider != MailProvider::Ses)
     }
 
-    /// Returns what a request is for, or why it stays.
+    /// Returns what a request is for, or why it is refused.
     pub fn classify(&self, method: &Method, uri: &Uri) -> Result<Route, Denial> {
         // TRACE asks the server to repeat the request, the token in it included; CONNECT asks for a tunnel.
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
@@ -151,7 +151,7 @@ impl Destinations {
                 MailProvider::of_path(path).filter(|provider| *provider != MailProvider::Smtp)
         {
             return match &self.mail {
-                MailAccess::Route(door) if door.provider == provider => Ok(Destination::Mail(provider)),
+                MailAccess::Route(route) if route.provider == provider => Ok(Destination::Mail(provider)),
                 _ => self.mail_by_key(provider),
             };
         }
@@ -171,8 +171,8 @@ impl Destinations {
                 return Err(Denial::new(DeniedBy::MailPath { provider }));
             }
             return match &self.mail {
-                MailAccess::Route(door) if door.provider == provider => {
-                    let (asked, held) = (origin.clone(), door.asked.clone());
+                MailAccess::Route(route) if route.provider == provider => {
+                    let (asked, held) = (origin.clone(), route.asked.clone());
                     Err(Denial::new(DeniedBy::MailElsewhere { provider, asked, held }))
                 }
                 _ => self.mail_by_key(provider),
@@ -188,7 +188,7 @@ impl Destinations {
             MailAccess::Key(held) if *held == provider => return Ok(Destination::Mail(provider)),
             MailAccess::None => None,
             MailAccess::Key(held) => Some(*held),
-            MailAccess::Route(door) => Some(door.provider),
+            MailAccess::Route(route) => Some(route.provider),
         };
         Err(Denial::new(DeniedBy::MailCredentials { provider, held })
             .or(Remedy::SetMailCredentials { provider }))
@@ -446,9 +446,9 @@ mod tests {
         assert_eq!(classify(&same_root, request), Ok(Destination::ManagementApi));
     }
 
-    fn door(provider: MailProvider, asked: &str, upstream: &str) -> Destinations {
-        let door = MailRoute { provider, asked: asked.parse().unwrap(), upstream: upstream.to_owned() };
-        production().mail(MailAccess::Route(door))
+    fn route(provider: MailProvider, asked: &str, upstream: &str) -> Destinations {
+        let route = MailRoute { provider, asked: asked.parse().unwrap(), upstream: upstream.to_owned() };
+        production().mail(MailAccess::Route(route))
     }
 
     fn goes(destinations: &Destinations, request: &str) -> Result<String, String> {
@@ -463,12 +463,12 @@ mod tests {
     #[test]
     fn mails_of_signed_providers_go_where_the_connection_says() {
         let ses = "https://email.eu-west-1.amazonaws.com";
-        let ses = door(MailProvider::Ses, ses, ses);
+        let ses = route(MailProvider::Ses, ses, ses);
         let azure = "https://azure-communication-services.invalid";
-        let azure = door(MailProvider::Azure, azure, "https://acme.communication.azure.com");
+        let azure = route(MailProvider::Azure, azure, "https://acme.communication.azure.com");
         let graph = "https://graph.microsoft.com";
-        let graph = door(MailProvider::Microsoft365, graph, graph);
-        let smtp = door(MailProvider::Smtp, "https://smtp.invalid", "smtp://smtp.acme.com:587");
+        let graph = route(MailProvider::Microsoft365, graph, graph);
+        let smtp = route(MailProvider::Smtp, "https://smtp.invalid", "smtp://smtp.acme.com:587");
         for (destinations, request, expected) in [
             (
                 &ses,
@@ -483,12 +483,12 @@ mod tests {
             (
                 &ses,
                 "POST https://email.eu-west-1.amazonaws.com/v2/email/identities",
-                Err("only the request that"),
+                Err("only the one that sends an email"),
             ),
             (
                 &ses,
                 "GET https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
-                Err("only the request that"),
+                Err("only the one that sends an email"),
             ),
             (
                 &ses,
@@ -503,7 +503,7 @@ mod tests {
             (
                 &azure,
                 "POST https://azure-communication-services.invalid/emails/operations",
-                Err("only the request"),
+                Err("only the one that sends an email"),
             ),
             (
                 &azure,
@@ -518,19 +518,27 @@ mod tests {
             (
                 &graph,
                 "POST https://graph.microsoft.com/v1.0/users/a/messages/b/sendMail",
-                Err("only the request"),
+                Err("only the one that sends an email"),
             ),
-            (&graph, "GET https://graph.microsoft.com/v1.0/users", Err("only the request")),
-            (&graph, "POST https://graph.microsoft.com/v1.0/users/a%2Fb/sendMail", Err("only the request")),
-            (&graph, "POST https://graph.microsoft.com/beta/users/a/sendMail", Err("only the request")),
+            (&graph, "GET https://graph.microsoft.com/v1.0/users", Err("only the one that sends an email")),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/v1.0/users/a%2Fb/sendMail",
+                Err("only the one that sends an email"),
+            ),
+            (
+                &graph,
+                "POST https://graph.microsoft.com/beta/users/a/sendMail",
+                Err("only the one that sends an email"),
+            ),
             (&smtp, "POST https://smtp.invalid/send", Ok("smtp://smtp.acme.com:587/send")),
             (&smtp, "POST https://smtp.invalid:25/send", Err("neither the tenant nor")),
             (&smtp, "POST https://smtp.acme.com:587/send", Err("neither the tenant nor")),
-            (&smtp, "POST https://smtp.invalid/other", Err("only the request")),
+            (&smtp, "POST https://smtp.invalid/other", Err("only the one that sends an email")),
             (
                 &smtp,
                 "POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
-                Err("has no credentials for that, but for SMTP"),
+                Err("; those for SMTP are"),
             ),
             (
                 &production(),

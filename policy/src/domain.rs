@@ -7,7 +7,7 @@
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// DNS limits a whole name to 253 characters (RFC 1035, 2.3.4, in text form).
-const MAX_NAME: usize = 253;
+pub(crate) const MAX_NAME: usize = 253;
 /// DNS limits one label to 63 characters (RFC 1035, 2.3.4).
 const MAX_LABEL: usize = 63;
 

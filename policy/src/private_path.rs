@@ -15,11 +15,11 @@ pub const MASK: &str = "*";
 /// More segments and names than any path of the API has; a hostile component must not fill an audit file.
 const MOST_PARTS: usize = 24;
 
-// `API_WORDS`, the literal segments of all paths of the Management API, and `QUERY_NAMES`, the parameters of its queries:
-// both sorted, and made by the build from the table of operations.
+// `API_WORDS`, the literal segments of all paths of the Management API, and `QUERY_NAMES`, the parameters of its
+// queries: both sorted, and made by the build from the table of operations.
 include!(concat!(env!("OUT_DIR"), "/path_words.rs"));
 
-/// Words of the tenant's other paths, and of the mail providers' sending paths.
+/// Words of the tenant's other paths, and of the email providers' sending paths.
 #[rustfmt::skip]
 const OTHER_WORDS: &[&str] = &[
     ".well-known", "1.0", "api", "change_password", "dbconnections", "email", "emails:send", "jwks.json", "mail",
@@ -142,10 +142,10 @@ fn id(segment: &str) -> String {
 /// The ids of logs have 56 digits.
 const LONGEST_NUMBER: usize = 64;
 
-/// Knows the ids that Auth0 makes: 24 hexadecimal digits (grants, resource servers, users without their provider), a UUID
-/// (actions), a known prefix and what follows it (`rol_…`), client ids, the numbers of logs and log streams. What a
-/// person chose has none of these shapes but on purpose: a telephone number is shorter than a log's (15 digits, E.164),
-/// a date and a name have no 32 letters of both cases and digits without anything between.
+/// Knows the ids that Auth0 makes: 24 hexadecimal digits (grants, resource servers, users without their provider), a
+/// UUID (actions), a known prefix and what follows it (`rol_…`), client ids, the numbers of logs and log streams. What
+/// a person chose has none of these shapes but on purpose: a telephone number is shorter than a log's (15 digits,
+/// E.164), a date and a name have no 32 letters of both cases and digits without anything between.
 fn made_by_auth0(text: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<usize> = text.split('-').map(str::len).collect();
@@ -171,7 +171,7 @@ fn has_prefix(text: &str) -> bool {
         .is_some_and(|(prefix, random)| PREFIXES.contains(&(prefix, random.len())) && is_mixed(random))
 }
 
-/// Whether it is made of letters of both cases, and digits.
+/// Returns whether it is made of letters of both cases, and digits.
 fn is_mixed(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && text.bytes().any(|byte| byte.is_ascii_uppercase())

@@ -278,7 +278,7 @@ async fn a_call_that_may_only_read_sends_no_write_whoever_built_it() {
         let outcome = tenant.connection.call_with(action, input, CallOptions::new().read_only()).await;
         let Err(Error::Action(error)) = outcome.result else { panic!("{action}: {:?}", outcome.result) };
         assert!(
-            error.code == ErrorCode::PolicyDenied && error.message.contains("only read"),
+            error.code == ErrorCode::PolicyDenied && error.message.contains("is read-only"),
             "{action}: {error}"
         );
     }

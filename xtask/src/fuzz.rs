@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
                 seconds = number.parse().with_context(|| format!("`{number}` is no number of seconds"))?;
             }
             name if TARGETS.contains(&name) => only = Some(name),
-            name => bail!("there is no fuzz target `{name}`: there are {}", TARGETS.join(", ")),
+            name => bail!("unknown fuzz target `{name}`; targets: {}", TARGETS.join(", ")),
         }
     }
     let programs = build(workspace)?;

@@ -29,22 +29,22 @@ const COMMANDS: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  component            Build the component, target/component/auth0.wasm, and the hostile one of the tests beside it; with
-                       rustup's Rust of the pinned version also embedded-component/auth0.wasm, which is committed
-  component --check    Build it and compare with embedded-component/auth0.wasm: to the byte with that Rust, in imports and
-                       exports with another
-  compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
-  bench [--json]       Measure what the sandbox costs, against a native client; --quick: few samples; --workers N
+  component            Build the component, target/component/auth0.wasm, and the hostile one for the tests; with the pinned
+                       Rust of rustup, also the committed embedded-component/auth0.wasm
+  component --check    Build it and compare with embedded-component/auth0.wasm: byte by byte with that Rust, imports and
+                       exports only with another
+  compare              Build it with Debian's Rust too, where available, and compare; requires a built component
+  bench [--json]       Measure the cost of the sandbox against a native client; --quick: few samples; --workers N
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
-  fuzz [TARGET]        Fuzz what reads input and answers, a minute per target; --seconds N: another time
-  wit [--out DIR]      Write the WIT package as registries and tools take it, into target/wit or DIR
-  wit --check          Hold it against the component that is carried, and against the versions in wit/released/
+  fuzz [TARGET]        Fuzz the readers of input and answers, 60 s per target; --seconds N: another time
+  wit [--out DIR]      Write the WIT package for registries and tools, into target/wit or DIR
+  wit --check          Compare it with the carried component and with the versions in wit/released/
   wit --release        Write wit/released/VERSION, unless that version is tagged
-  reference [--check]  Write the pages in docs/ that are made from the component and the catalogue; --check: only compare them
+  reference [--check]  Generate the reference pages in docs/ from the component and the catalogue; --check: only compare
 
-AUTH0_WASM_TOOLCHAIN=rustup|debian forces one of the two ways to a Rust that builds for WebAssembly.";
+AUTH0_WASM_TOOLCHAIN=rustup|debian selects the Rust toolchain for WebAssembly.";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -97,7 +97,7 @@ fn dispatch() -> Result<ExitCode> {
             Ok(ExitCode::from(2))
         }
         (Some(unknown), _) => {
-            eprintln!("xtask: there is no command `{unknown}`\n\n{COMMANDS}");
+            eprintln!("xtask: unknown command `{unknown}`\n\n{COMMANDS}");
             Ok(ExitCode::from(2))
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<ExitCode> {
     let mut differ = false;
     for stale in stale(workspace, &pages)? {
         differ = true;
-        process::say(&format!("{} is about a family that the component has not", stale.display()));
+        process::say(&format!("{} belongs to a family that the component does not have", stale.display()));
     }
     for Page { path, text } in &pages {
         let found = fs::read_to_string(path).unwrap_or_default();
@@ -105,7 +105,7 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     let mut pages = vec![page("docs/actions.md", curated(&ask(&["actions", "--curated", "--markdown"])?))];
     let answer = ask(&["actions", "--operations", "--json"])?;
     let operations: Vec<Value> =
-        serde_json::from_str(&answer).context("auth0-host actions printed no array of JSON")?;
+        serde_json::from_str(&answer).context("auth0-host actions did not print a JSON array")?;
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for operation in &operations {
         *groups
@@ -114,7 +114,7 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     }
     for group in groups.keys() {
         if !group.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')) {
-            bail!("`{group}` makes no name of a file");
+            bail!("`{group}` is not usable as a file name");
         }
         let section = ask(&["actions", "--operations", "--markdown", "--group", group])?;
         pages.push(page(

@@ -54,7 +54,7 @@ impl Toolchain {
                     )
                 })
             }),
-            Ok(other) => bail!("{CHOICE} is `{other}`; it can be `rustup` or `debian`"),
+            Ok(other) => bail!("{CHOICE} is `{other}`; use `rustup` or `debian`"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which requests share a bucket.
 //!
-//! Auth0 publishes limits for groups of endpoints. The groups here are those of its tables for public tenants; what is in
-//! none of them counts against the tenant-wide bucket alone.
+//! Auth0 publishes limits for groups of endpoints. The groups here are those of its tables for public tenants; what is
+//! in none of them counts against the tenant-wide bucket alone.
 
 use http::{Method, Uri};
 
@@ -44,8 +44,8 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Finds the group of a request; none where only the tenant-wide bucket counts it. A path that is spelled in another
-    /// way (`%75sers`) counts where the tenant counts it.
+    /// Finds the group of a request; none where only the tenant-wide bucket counts it. A path that is spelled in
+    /// another way (`%75sers`) counts where the tenant counts it.
     pub(super) fn of(method: &Method, uri: &Uri) -> Option<Self> {
         request_path::all_readings(uri.path()).into_iter().find_map(|path| {
             let path: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
@@ -126,10 +126,10 @@ impl Endpoint {
             Self::WriteClientGrants => "writing client grants of organizations",
             Self::ReadTokenExchangeProfiles => "reading token exchange profiles",
             Self::WriteTokenExchangeProfiles => "writing token exchange profiles",
-            Self::ReadEmailTemplates => "reading e-mail templates",
-            Self::WriteEmailTemplates => "writing e-mail templates",
-            Self::ReadEmailProvider => "reading the e-mail provider",
-            Self::WriteEmailProvider => "writing the e-mail provider",
+            Self::ReadEmailTemplates => "reading email templates",
+            Self::WriteEmailTemplates => "writing email templates",
+            Self::ReadEmailProvider => "reading the email provider",
+            Self::WriteEmailProvider => "writing the email provider",
             Self::VerifyCustomDomain => "verifying a custom domain",
             Self::RotateSigningKey => "rotating the signing key",
             Self::PromptPartials => "partials of prompts",

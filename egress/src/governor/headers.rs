@@ -1,4 +1,4 @@
-//! What an answer says of the tenant's limits.
+//! What an answer's headers report of the tenant's limits.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,47 +9,47 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The longest that a refusal is taken at its word; then one request asks again. Some buckets refill once a day, and a
-/// clock that is wrong must not close a tenant for longer than a deadline can be.
+/// The longest wait that is taken over from a 429; after it one request asks again. Some buckets refill once a day, and
+/// a clock that is wrong must not close a tenant for longer than a deadline can be.
 const LONGEST_CLOSED: Duration = Duration::from_secs(3600);
 /// The longest where only this machine's clock can tell how far a reset is: the cap of Auth0's SDKs.
 const LONGEST_GUESS: Duration = Duration::from_secs(60);
 /// Where a 429 names no time. The header's unit, and the first wait of Auth0's SDKs.
 const UNNAMED: Duration = Duration::from_secs(1);
 
-/// The word of one answer.
+/// What one answer reports of the limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Word {
+pub(super) struct LimitReport {
     /// Size and content of the bucket that the tenant chose to show.
-    pub(super) standing: Option<Standing>,
+    pub(super) level: Option<BucketLevel>,
     /// Of a 429: how long to wait.
     pub(super) refused: Option<Duration>,
     pub(super) success: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct BucketLevel {
     pub(super) limit: f64,
     pub(super) remaining: f64,
 }
 
-impl Word {
+impl LimitReport {
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok().map(f64::from);
-        let standing = match (number(LIMIT), number(REMAINING)) {
-            // What is not a bucket's size is no word.
+        let level = match (number(LIMIT), number(REMAINING)) {
+            // What is not the size of a bucket is ignored.
             (Some(limit), Some(remaining)) if limit >= 1.0 => {
-                Some(Standing { limit, remaining: remaining.min(limit) })
+                Some(BucketLevel { limit, remaining: remaining.min(limit) })
             }
             _ => None,
         };
         let refused = (status == StatusCode::TOO_MANY_REQUESTS).then(|| wait(headers, SystemTime::now()));
-        Self { standing, refused, success: status.is_success() }
+        Self { level, refused, success: status.is_success() }
     }
 }
 
-/// Reads when to come back. `Retry-After` needs no clock; a reset is compared with the tenant's own `Date`, and only where
-/// there is none with the clock of this machine.
+/// Reads when to come back. `Retry-After` needs no clock; a reset is compared with the tenant's own `Date`, and only
+/// where there is none with the clock of this machine.
 fn wait(headers: &HeaderMap, now: SystemTime) -> Duration {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |text: &str| rfc2822::parse(text).ok().map(|date| date.timestamp().as_second());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bucket_is_no_word() {
+    fn what_is_no_bucket_is_ignored() {
         for (limit, remaining, expected) in [
             ("50", "49", Some((50.0, 49.0))),
             ("50", "99", Some((50.0, 50.0))),
@@ -121,8 +121,8 @@ mod tests {
             let mut given = headers(&[]);
             given.insert(LIMIT, limit.parse().unwrap());
             given.insert(REMAINING, remaining.parse().unwrap());
-            let standing = Word::of(StatusCode::OK, &given).standing;
-            assert_eq!(standing.map(|word| (word.limit, word.remaining)), expected, "{limit} {remaining}");
+            let level = LimitReport::of(StatusCode::OK, &given).level;
+            assert_eq!(level.map(|level| (level.limit, level.remaining)), expected, "{limit} {remaining}");
         }
     }
 }

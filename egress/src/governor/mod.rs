@@ -2,11 +2,11 @@
 //!
 //! A 429 costs a round trip, counts against the tenant's own log-ins, and is written to its log. So the host keeps the
 //! tenant's buckets itself, one set for all instances and calls of a tenant, and lets a request leave when there is a
-//! token for it. What a request cannot wait for is told at once, with the time to come back: an engine has a durable timer
-//! for that, and a sandbox that sleeps costs memory.
+//! token for it. A request that cannot wait so long is refused at once, with the time to come back: an engine has a
+//! durable timer for that, and a sandbox that sleeps costs memory.
 //!
-//! The state (`pace`) knows no clock and no lock, so that it can be tested by simulation, and so that a store which many
-//! hosts share can take its place. A lock is held for some map operations and never over a wait.
+//! The state (`pace`) knows no clock and no lock, so that it can be tested by simulation, and so that a store which
+//! many hosts share can take its place. A lock is held for some map operations and never over a wait.
 
 mod bucket;
 mod endpoint;
@@ -29,18 +29,18 @@ use tokio::time::Instant;
 pub use self::plan::{CustomRate, RatePlan, UnknownRatePlan};
 use self::{
     endpoint::Endpoint,
-    headers::Word,
-    pace::{Entry, Lane, Pace, QueueDecision, Ticket, Tokens},
+    headers::LimitReport,
+    pace::{Admittance, Lane, Pace, QueueDecision, Ticket, Tokens},
 };
 
 /// The part of each bucket that is left to others where nothing else is said: the tenant's log-in Actions and back ends
-/// draw from the same buckets, and a tenth lets them through while a bulk job runs. Whole tokens only, so buckets of less
-/// than 10 keep none.
+/// draw from the same buckets, and a tenth lets them through while a bulk job runs. Whole tokens only, so buckets of
+/// less than 10 keep none.
 pub const RESERVE_PERCENT: u32 = 10;
 
 /// What a tenant may take of the Authentication API: in any minute less than a quarter of the least that Auth0 gives a
-/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset email now and then; who sends
-/// many has a workflow's time.
+/// tenant (free plan: 300 per minute; facts, section 3). A person asks for a password reset email now and then; who
+/// sends many has a workflow's time.
 const AUTHENTICATION: CustomRate =
     CustomRate { burst: NonZeroU32::MIN.saturating_add(9), per_minute: NonZeroU32::MIN.saturating_add(59) };
 
@@ -111,7 +111,7 @@ pub struct Admission {
     tokens: Tokens,
 }
 
-/// A place in the queue; given back when its request is given up.
+/// A position in the queue; given back when its request is given up.
 struct QueueTicket<'a> {
     shared: &'a Shared,
     lane: Lane,
@@ -126,8 +126,8 @@ impl Default for Governor {
 }
 
 impl Governor {
-    /// Paces what goes to the tenant's Authentication API, whose limits are others and shared with every log-in. The same
-    /// for all plans: no header of that API tells one. Nothing where something else keeps the pace.
+    /// Paces what goes to the tenant's Authentication API, whose limits are others and shared with every log-in. The
+    /// same for all plans: no header of that API tells one. Nothing where something else keeps the pace.
     pub fn of_authentication(plan: RatePlan) -> Self {
         let plan = if plan == RatePlan::Unlimited { plan } else { RatePlan::Custom(AUTHENTICATION) };
         Self::new(plan, 0)
@@ -145,43 +145,43 @@ impl Governor {
     }
 
     /// Waits until a request to the Management API may go; at once with an error where that would take longer than
-    /// `time_budget`.
+    /// `max_wait`.
     ///
-    /// The place in the queue is given back when the future is dropped.
+    /// The position in the queue is given back when the future is dropped.
     pub async fn admit(
         &self,
         method: &Method,
         uri: &Uri,
         priority: Priority,
-        time_budget: Duration,
+        max_wait: Duration,
     ) -> Result<Admission, RateLimited> {
         let lane = Lane { priority, endpoint: Endpoint::of(method, uri) };
         let entered = Instant::now();
-        let until = entered.checked_add(time_budget);
+        let until = entered.checked_add(max_wait);
         let admission = |tokens| Admission { shared: Arc::clone(&self.0), endpoint: lane.endpoint, tokens };
         // Bound first: the lock must not live on into the waiting.
-        let entry = self.0.pace().enter(lane, time_budget, entered);
+        let entry = self.0.pace().enter(lane, max_wait, entered);
         let (ticket, wake) = match entry {
-            Entry::Goes(tokens) => return Ok(admission(tokens)),
-            Entry::TooLong(wait) => return Err(self.0.rate_limited(lane, wait, entered)),
-            Entry::Waits(ticket, wake) => (ticket, wake),
+            Admittance::Goes(tokens) => return Ok(admission(tokens)),
+            Admittance::TooLong(wait) => return Err(self.0.rate_limited(lane, wait, entered)),
+            Admittance::Waits(ticket, wake) => (ticket, wake),
         };
         self.0.waits.fetch_add(1, Ordering::Relaxed);
-        let place = QueueTicket { shared: &self.0, lane, ticket, entered };
+        let queued = QueueTicket { shared: &self.0, lane, ticket, entered };
         loop {
             let now = Instant::now();
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-            let turn = self.0.pace().look(lane, ticket, left, now);
-            let alarm = match turn {
+            let decision = self.0.pace().look(lane, ticket, left, now);
+            let alarm = match decision {
                 QueueDecision::Go(tokens) => return Ok(admission(tokens)),
                 QueueDecision::TooLong(wait) => {
-                    drop(place);
+                    drop(queued);
                     return Err(self.0.rate_limited(lane, wait, now));
                 }
                 QueueDecision::Wait(alarm) => alarm,
             };
             match [alarm, until].into_iter().flatten().min() {
-                // Late or told to: either way it is time to look.
+                // Late or woken: either way it is time to look.
                 Some(alarm) => drop(tokio::time::timeout_at(alarm, wake.notified()).await),
                 None => wake.notified().await,
             }
@@ -190,11 +190,11 @@ impl Governor {
 
     /// Learns from an answer.
     pub fn observe(&self, admission: Admission, status: StatusCode, headers: &HeaderMap) {
-        let word = Word::of(status, headers);
-        if word.refused.is_some() {
+        let report = LimitReport::of(status, headers);
+        if report.refused.is_some() {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
         }
-        admission.answered(word);
+        admission.answered(report);
     }
 
     /// The plan that is kept to by now.
@@ -228,7 +228,7 @@ impl Shared {
         // In tenths: more would be untrue of a queue.
         let seconds = wait.as_secs_f64();
         let message = format!(
-            "not sent: {bucket} is used up and {waiting} requests wait for it; this one's turn would come in \
+            "not sent: {bucket} is used up and {waiting} requests wait for it; this one could be sent in \
              {seconds:.1} s, after the call's deadline"
         );
         RateLimited { retry_after: wait, message }
@@ -236,11 +236,11 @@ impl Shared {
 }
 
 impl Admission {
-    fn answered(mut self, word: Word) {
+    fn answered(mut self, report: LimitReport) {
         let tokens = std::mem::take(&mut self.tokens);
         let now = Instant::now();
         let mut pace = self.shared.pace();
-        pace.answered(self.endpoint, &tokens, word, now);
+        pace.answered(self.endpoint, &tokens, report, now);
     }
 }
 

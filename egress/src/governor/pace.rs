@@ -1,8 +1,8 @@
-//! Who may go, in which order: buckets and queues, without a clock or a lock of their own.
+//! Which request may go next: buckets and queues, without a clock or a lock of their own.
 //!
-//! A request needs a token of each bucket that counts it. Requests with the same needs and the same priority wait in one
-//! lane, first in, first out. Over all lanes the oldest goes first as far as its buckets allow: one that lacks a token of a
-//! bucket holds back those behind it that need that bucket too, and no others – a full mailbox of template changes
+//! A request needs a token of each bucket that counts it. Requests with the same needs and the same priority wait in
+//! one lane, first in, first out. Over all lanes the oldest goes first as far as its buckets allow: one that lacks a
+//! token of a bucket holds back those behind it that need that bucket too, and no others – a queue of template changes
 //! does not hold up a reading of users.
 
 use std::{
@@ -18,7 +18,7 @@ use super::{
     Priority,
     bucket::{Bucket, Mark},
     endpoint::Endpoint,
-    headers::{Standing, Word},
+    headers::{BucketLevel, LimitReport},
     plan::{Evidence, Rate, RatePlan, same},
 };
 
@@ -28,7 +28,7 @@ const BACKGROUND_PERCENT: u32 = 25;
 
 /// A bucket of the tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Name {
+pub(super) enum BucketKey {
     Tenant,
     Endpoint(Endpoint),
 }
@@ -40,12 +40,12 @@ pub(super) struct Lane {
     pub(super) endpoint: Option<Endpoint>,
 }
 
-/// A place in a lane, in the order of arrival.
+/// A position in a lane, in the order of arrival.
 pub(super) type Ticket = u64;
 
 /// The tokens of one request.
 #[derive(Debug, Default)]
-pub(super) struct Tokens(Vec<(Name, Mark)>);
+pub(super) struct Tokens(Vec<(BucketKey, Mark)>);
 
 impl Tokens {
     pub(super) fn is_empty(&self) -> bool {
@@ -55,7 +55,7 @@ impl Tokens {
 
 /// What became of a request that asked to go.
 #[derive(Debug)]
-pub(super) enum Entry {
+pub(super) enum Admittance {
     Goes(Tokens),
     Waits(Ticket, Arc<Notify>),
     /// It would wait longer than it can.
@@ -66,9 +66,9 @@ pub(super) enum Entry {
 #[derive(Debug)]
 pub(super) enum QueueDecision {
     Go(Tokens),
-    /// Look again when told to, or then.
+    /// Look again when woken, or then.
     Wait(Option<Instant>),
-    /// Give up: the turn comes too late, after so long.
+    /// Give up: it could go only after so long, which is too late.
     TooLong(Duration),
 }
 
@@ -78,10 +78,10 @@ pub(super) struct Pace {
     plan: RatePlan,
     /// Whether an answer has borne the plan out.
     confirmed: bool,
-    /// Whether the tenant answered without a word on limits before it ever gave one.
+    /// Whether the tenant answered without limits in its headers before it ever gave one.
     silent: bool,
     reserve_percent: u32,
-    buckets: BTreeMap<Name, Bucket>,
+    buckets: BTreeMap<BucketKey, Bucket>,
     lanes: BTreeMap<Lane, BTreeMap<Ticket, Arc<Notify>>>,
     granted: BTreeMap<Ticket, Tokens>,
     next: Ticket,
@@ -106,31 +106,31 @@ impl Pace {
         self.plan
     }
 
-    /// Lets a request go, or gives it a place where it can wait for so long.
-    pub(super) fn enter(&mut self, lane: Lane, time_budget: Duration, now: Instant) -> Entry {
+    /// Lets a request go, or queues it where it can wait for so long.
+    pub(super) fn enter(&mut self, lane: Lane, max_wait: Duration, now: Instant) -> Admittance {
         if self.lanes.is_empty() && self.lacks(lane, now).is_empty() {
-            return Entry::Goes(self.take(lane, now));
+            return Admittance::Goes(self.take(lane, now));
         }
         let ticket = self.next;
         self.next += 1;
-        if self.expected(lane, ticket, now) > time_budget {
-            return Entry::TooLong(self.wait(lane, ticket, now));
+        if self.expected(lane, ticket, now) > max_wait {
+            return Admittance::TooLong(self.wait(lane, ticket, now));
         }
         let wake = Arc::new(Notify::new());
         self.lanes.entry(lane).or_default().insert(ticket, Arc::clone(&wake));
         self.advance(now);
         match self.granted.remove(&ticket) {
-            Some(tokens) => Entry::Goes(tokens),
-            None => Entry::Waits(ticket, wake),
+            Some(tokens) => Admittance::Goes(tokens),
+            None => Admittance::Waits(ticket, wake),
         }
     }
 
-    /// Returns what a waiting request that can wait for so long is to do now.
+    /// Returns what a waiting request is to do now that can wait for so long.
     pub(super) fn look(
         &mut self,
         lane: Lane,
         ticket: Ticket,
-        time_budget: Duration,
+        max_wait: Duration,
         now: Instant,
     ) -> QueueDecision {
         self.advance(now);
@@ -138,16 +138,16 @@ impl Pace {
             return QueueDecision::Go(tokens);
         }
         // The plan turned out to be smaller, a refusal came, or the queue was slower than thought.
-        if time_budget.is_zero() || self.expected(lane, ticket, now) > time_budget {
+        if max_wait.is_zero() || self.expected(lane, ticket, now) > max_wait {
             return QueueDecision::TooLong(self.wait(lane, ticket, now));
         }
         let heads = self.lanes.get(&lane).is_some_and(|queue| queue.keys().next() == Some(&ticket));
-        // Only the first of a lane keeps time; the others are told when they are the first.
+        // Only the first of a lane keeps time; the others are woken when they are the first.
         let alarm = heads.then(|| now.checked_add(self.tokens_in(lane, |_| 0, now)));
         QueueDecision::Wait(alarm.flatten())
     }
 
-    /// Gives up a place in the queue, or tokens that were not fetched.
+    /// Leaves the queue, or gives tokens back that were not fetched.
     pub(super) fn leave(&mut self, lane: Lane, ticket: Ticket, now: Instant) {
         if let Some(tokens) = self.granted.remove(&ticket) {
             for (name, mark) in tokens.0 {
@@ -168,9 +168,10 @@ impl Pace {
         self.wait(lane, ticket, now)
     }
 
-    /// Returns how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for it.
+    /// Returns how long a request with this ticket has to wait: until its buckets have refilled for those ahead and for
+    /// it.
     pub(super) fn wait(&mut self, lane: Lane, ticket: Ticket, now: Instant) -> Duration {
-        let ahead = |pace: &Self, name: Name| -> usize {
+        let ahead = |pace: &Self, name: BucketKey| -> usize {
             let of_bucket =
                 pace.lanes.iter().filter(|(other, _)| pace.names(other.endpoint).any(|used| used == name));
             let ahead = of_bucket.map(|(other, queue)| match other.priority.cmp(&lane.priority) {
@@ -182,7 +183,7 @@ impl Pace {
             });
             ahead.sum()
         };
-        let counts: Vec<(Name, usize)> =
+        let counts: Vec<(BucketKey, usize)> =
             self.names(lane.endpoint).map(|name| (name, ahead(self, name))).collect();
         let count = |name| counts.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| *count);
         self.tokens_in(lane, count, now)
@@ -195,10 +196,16 @@ impl Pace {
     }
 
     /// Ends a request that was answered, and learns from the answer.
-    pub(super) fn answered(&mut self, endpoint: Option<Endpoint>, tokens: &Tokens, word: Word, now: Instant) {
+    pub(super) fn answered(
+        &mut self,
+        endpoint: Option<Endpoint>,
+        tokens: &Tokens,
+        report: LimitReport,
+        now: Instant,
+    ) {
         self.landed(tokens, now);
         if self.plan != RatePlan::Unlimited {
-            self.learn(endpoint, tokens, word, now);
+            self.learn(endpoint, tokens, report, now);
         }
         self.advance(now);
     }
@@ -211,12 +218,12 @@ impl Pace {
         }
     }
 
-    fn learn(&mut self, endpoint: Option<Endpoint>, tokens: &Tokens, word: Word, now: Instant) {
-        match (word.standing, word.refused) {
-            (standing, Some(wait)) => self.close(endpoint, standing, wait, now),
-            (Some(standing), None) => self.correct(endpoint, tokens, standing, now),
+    fn learn(&mut self, endpoint: Option<Endpoint>, tokens: &Tokens, report: LimitReport, now: Instant) {
+        match (report.level, report.refused) {
+            (level, Some(wait)) => self.close(endpoint, level, wait, now),
+            (Some(level), None) => self.correct(endpoint, tokens, level, now),
             // Only a success says that the endpoint is not limited: what is refused earlier carries no headers.
-            (None, None) if word.success && self.plan == RatePlan::Auto && !self.silent => {
+            (None, None) if report.success && self.plan == RatePlan::Auto && !self.silent => {
                 self.silent = true;
                 self.set_rates(now);
             }
@@ -224,15 +231,15 @@ impl Pace {
         }
     }
 
-    fn correct(&mut self, endpoint: Option<Endpoint>, tokens: &Tokens, standing: Standing, now: Instant) {
-        self.recognize(endpoint, standing.limit, now);
-        let mut shown = self.shown(endpoint, standing.limit, now);
+    fn correct(&mut self, endpoint: Option<Endpoint>, tokens: &Tokens, level: BucketLevel, now: Instant) {
+        self.recognize(endpoint, level.limit, now);
+        let mut shown = self.shown(endpoint, level.limit, now);
         // Where a size fits two buckets, which of them it is cannot be told: none of them is corrected.
         if let (Some(name), None) = (shown.pop(), shown.pop())
             && let Some(bucket) = self.buckets.get_mut(&name)
         {
             let mark = tokens.0.iter().find(|(other, _)| *other == name).map(|(_, mark)| *mark);
-            bucket.learn(mark, standing.remaining, now);
+            bucket.learn(mark, level.remaining, now);
         }
     }
 
@@ -240,21 +247,21 @@ impl Pace {
     fn close(
         &mut self,
         endpoint: Option<Endpoint>,
-        standing: Option<Standing>,
+        level: Option<BucketLevel>,
         wait: Duration,
         now: Instant,
     ) {
-        let mut names = standing.map_or_else(Vec::new, |word| self.shown(endpoint, word.limit, now));
+        let mut names = level.map_or_else(Vec::new, |level| self.shown(endpoint, level.limit, now));
         if names.is_empty() {
             names = self.names(endpoint).collect();
         }
         for name in names {
             self.bucket(name, now).close(now + wait, now);
         }
-        self.tell_all();
+        self.wake_all();
     }
 
-    /// Takes another plan where the size of a bucket tells one.
+    /// Takes another plan where the size of a bucket shows one.
     fn recognize(&mut self, endpoint: Option<Endpoint>, limit: f64, now: Instant) {
         if std::mem::take(&mut self.silent) {
             self.set_rates(now);
@@ -275,7 +282,7 @@ impl Pace {
                 self.set_rates(now);
             }
             None if !self.confirmed && self.plan.is_a_guess() => {
-                let names: Vec<Name> = self.names(endpoint).collect();
+                let names: Vec<BucketKey> = self.names(endpoint).collect();
                 if let Some(bucket) = names.last().map(|name| self.bucket(*name, now))
                     && let Some(rate) = bucket.rate().filter(|rate| limit < rate.burst)
                 {
@@ -288,20 +295,20 @@ impl Pace {
 
     /// Gives every bucket the figures of the plan.
     fn set_rates(&mut self, now: Instant) {
-        let rates: Vec<(Name, Option<Rate>)> =
+        let rates: Vec<(BucketKey, Option<Rate>)> =
             self.buckets.keys().map(|name| (*name, self.rate(*name))).collect();
         for (name, rate) in rates {
             self.bucket(name, now).set_rate(rate, now);
         }
-        self.tell_all();
+        self.wake_all();
     }
 
     /// Lets everyone who waits work out anew how long.
-    fn tell_all(&self) {
+    fn wake_all(&self) {
         self.lanes.values().flat_map(BTreeMap::values).for_each(|wake| wake.notify_one());
     }
 
-    /// Grants as many turns as there are tokens for.
+    /// Lets as many requests go as there are tokens for.
     fn advance(&mut self, now: Instant) {
         while let Some((ticket, lane)) = self.next_to_go(now) {
             let tokens = self.take(lane, now);
@@ -331,7 +338,7 @@ impl Pace {
         None
     }
 
-    /// Takes a place out of its lane, and tells whoever is the first now.
+    /// Takes a position out of its lane, and wakes the first one now.
     fn dequeue(&mut self, lane: Lane, ticket: Ticket) -> Option<Arc<Notify>> {
         let queue = self.lanes.get_mut(&lane)?;
         let wake = queue.remove(&ticket);
@@ -351,8 +358,8 @@ impl Pace {
     }
 
     /// The buckets of a request that have no token for it.
-    fn lacks(&mut self, lane: Lane, now: Instant) -> Vec<Name> {
-        let mut names: Vec<Name> = self.names(lane.endpoint).collect();
+    fn lacks(&mut self, lane: Lane, now: Instant) -> Vec<BucketKey> {
+        let mut names: Vec<BucketKey> = self.names(lane.endpoint).collect();
         names.retain(|name| {
             let floor = self.floor(*name, lane.priority);
             !self.bucket(*name, now).has(floor, now)
@@ -361,7 +368,7 @@ impl Pace {
     }
 
     /// Returns when the buckets of a request have tokens for those ahead and for it.
-    fn tokens_in(&mut self, lane: Lane, ahead: impl Fn(Name) -> usize, now: Instant) -> Duration {
+    fn tokens_in(&mut self, lane: Lane, ahead: impl Fn(BucketKey) -> usize, now: Instant) -> Duration {
         let waits = self.names(lane.endpoint).map(|name| {
             let floor = self.floor(name, lane.priority);
             let ahead = u32::try_from(ahead(name)).unwrap_or(u32::MAX);
@@ -370,8 +377,9 @@ impl Pace {
         waits.max().unwrap_or_default()
     }
 
-    /// The whole tokens that a request must leave in a bucket. Of small buckets that is none: a reserve must not starve.
-    fn floor(&self, name: Name, priority: Priority) -> f64 {
+    /// The whole tokens that a request must leave in a bucket. Of small buckets that is none: a reserve must not
+    /// starve.
+    fn floor(&self, name: BucketKey, priority: Priority) -> f64 {
         let burst = self
             .buckets
             .get(&name)
@@ -385,42 +393,42 @@ impl Pace {
     }
 
     /// The buckets of a request that have this size.
-    fn shown(&mut self, endpoint: Option<Endpoint>, limit: f64, now: Instant) -> Vec<Name> {
-        let mut names: Vec<Name> = self.names(endpoint).collect();
+    fn shown(&mut self, endpoint: Option<Endpoint>, limit: f64, now: Instant) -> Vec<BucketKey> {
+        let mut names: Vec<BucketKey> = self.names(endpoint).collect();
         names.retain(|name| self.bucket(*name, now).rate().is_some_and(|rate| same(rate.burst, limit)));
         names
     }
 
     /// The buckets that count a request, the tenant's first.
-    fn names(&self, endpoint: Option<Endpoint>) -> impl Iterator<Item = Name> + use<> {
+    fn names(&self, endpoint: Option<Endpoint>) -> impl Iterator<Item = BucketKey> + use<> {
         let own = endpoint.filter(|endpoint| self.plan.endpoint(*endpoint).is_some());
-        let tenant = (own.is_none() || self.plan.counts_all()).then_some(Name::Tenant);
-        tenant.into_iter().chain(own.map(Name::Endpoint))
+        let tenant = (own.is_none() || self.plan.counts_all()).then_some(BucketKey::Tenant);
+        tenant.into_iter().chain(own.map(BucketKey::Endpoint))
     }
 
-    fn rate(&self, name: Name) -> Option<Rate> {
+    fn rate(&self, name: BucketKey) -> Option<Rate> {
         match name {
-            Name::Tenant if self.silent => None,
-            Name::Tenant => self.plan.tenant(),
-            Name::Endpoint(endpoint) => self.plan.endpoint(endpoint),
+            BucketKey::Tenant if self.silent => None,
+            BucketKey::Tenant => self.plan.tenant(),
+            BucketKey::Endpoint(endpoint) => self.plan.endpoint(endpoint),
         }
     }
 
-    fn bucket(&mut self, name: Name, now: Instant) -> &mut Bucket {
+    fn bucket(&mut self, name: BucketKey, now: Instant) -> &mut Bucket {
         let rate = self.rate(name);
         self.buckets.entry(name).or_insert_with(|| Bucket::new(rate, now))
     }
 
-    /// Returns in words which bucket a request waits for the longest.
+    /// Describes the bucket that a request waits for the longest.
     pub(super) fn describe(&mut self, lane: Lane, now: Instant) -> String {
-        let names: Vec<Name> = self.names(lane.endpoint).collect();
+        let names: Vec<BucketKey> = self.names(lane.endpoint).collect();
         let slowest = names.into_iter().max_by_key(|name| {
             let floor = self.floor(*name, lane.priority);
             self.bucket(*name, now).wait(0.0, floor, now)
         });
         let what = match slowest {
-            Some(Name::Endpoint(endpoint)) => format!("the limit of {}", endpoint.name()),
-            Some(Name::Tenant) | None => "the tenant's rate limit".to_owned(),
+            Some(BucketKey::Endpoint(endpoint)) => format!("the limit of {}", endpoint.name()),
+            Some(BucketKey::Tenant) | None => "the tenant's rate limit".to_owned(),
         };
         format!("{what} (plan {})", self.plan)
     }

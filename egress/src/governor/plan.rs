@@ -6,9 +6,9 @@ use super::endpoint::Endpoint;
 
 /// The rate limits that a tenant begins with: those of its subscription.
 ///
-/// The tenant's own word corrects a wrong choice: its answers carry the size of a bucket, and a size that does not fit the
-/// plan is looked up in all published ones. What cannot be told from a size – private clouds and contracts of their own
-/// share sizes with slower plans – has to be said.
+/// The tenant's own word corrects a wrong choice: its answers carry the size of a bucket, and a size that does not fit
+/// the plan is looked up in all published ones. What cannot be told from a size – private clouds and contracts of their
+/// own share sizes with slower plans – has to be said.
 ///
 /// ```
 /// # use auth0_egress::governor::RatePlan;
@@ -22,8 +22,8 @@ use super::endpoint::Endpoint;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RatePlan {
-    /// As slow as the smallest plan until the first answer says which one it is. The default: two requests can overrun no
-    /// tenant, and the first answer of a faster one frees the rest.
+    /// As slow as the smallest plan until the first answer says which one it is. The default: two requests can overrun
+    /// no tenant, and the first answer of a faster one frees the rest.
     #[default]
     Auto,
     /// 2 at once, 2 per second.
@@ -79,8 +79,8 @@ pub(super) struct Rate {
     /// The size that the headers show.
     pub(super) burst: f64,
     pub(super) per_second: f64,
-    /// What may be missing since refills come in steps: per-second limits are refilled by the millisecond, all others once
-    /// a second (facts, section 3).
+    /// What may be missing since refills come in steps: per-second limits are refilled by the millisecond, all others
+    /// once a second (facts, section 3).
     pub(super) step: f64,
 }
 
@@ -163,12 +163,12 @@ impl RatePlan {
         }
     }
 
-    /// Whether requests with a bucket of their own count against the tenant-wide one as well.
+    /// Returns whether requests with a bucket of their own count against the tenant-wide one as well.
     pub(super) fn counts_all(self) -> bool {
         !matches!(self, Self::Essentials | Self::Professional)
     }
 
-    /// Whether the headers may choose another plan.
+    /// Returns whether the headers may choose another plan.
     pub(super) fn is_a_guess(self) -> bool {
         !matches!(self, Self::Custom(_) | Self::Unlimited)
     }
@@ -183,7 +183,7 @@ impl RatePlan {
     }
 }
 
-/// What told a plan.
+/// How a plan was recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
     /// The size of an endpoint's own bucket.
@@ -295,7 +295,12 @@ pub struct UnknownRatePlan(String);
 impl fmt::Display for UnknownRatePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = NAMES.iter().map(|(_, name)| *name).collect();
-        write!(f, "`{}` is no plan: give {}, or burst and rate such as 30:10/s", self.0, names.join(", "))
+        write!(
+            f,
+            "`{}` is not a rate plan: use {}, or burst and rate such as 30:10/s",
+            self.0,
+            names.join(", ")
+        )
     }
 }
 

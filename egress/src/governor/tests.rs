@@ -15,23 +15,18 @@ fn headers(limit: u32, remaining: u32) -> HeaderMap {
 }
 
 impl Governor {
-    async fn ask(
-        &self,
-        url: &str,
-        priority: Priority,
-        time_budget: Duration,
-    ) -> Result<Admission, RateLimited> {
-        self.admit(&Method::GET, &url.parse().unwrap(), priority, time_budget).await
+    async fn ask(&self, url: &str, priority: Priority, max_wait: Duration) -> Result<Admission, RateLimited> {
+        self.admit(&Method::GET, &url.parse().unwrap(), priority, max_wait).await
     }
 
-    /// Lets a request go and be answered at once, without a word on limits.
+    /// Lets a request go and be answered at once, without limits in its headers.
     async fn pass(&self, url: &str) -> Duration {
         let begun = Instant::now();
         drop(self.ask(url, Priority::Interactive, 10 * MINUTE).await.unwrap());
         begun.elapsed()
     }
 
-    /// Lets whoever can run do so, and tells how many of the tasks are done.
+    /// Lets whoever can run do so, and returns how many of the tasks are done.
     async fn settled<T>(tasks: &[tokio::task::JoinHandle<T>]) -> usize {
         for _ in 0..1000 {
             tokio::task::yield_now().await;
@@ -124,7 +119,7 @@ async fn a_success_without_a_word_on_limits_ends_the_caution_and_a_refusal_does_
         let waiting: Vec<_> = (0..10).map(|_| governor.spawn(ROLES, Priority::Interactive)).collect();
         governor.observe(first, status, &HeaderMap::new());
         assert_eq!(Governor::settled(&waiting).await, expected, "{status}");
-        // A word later on is heard all the same.
+        // Limits that come later are learned all the same.
         let known = governor.ask(ROLES, Priority::Interactive, MINUTE).await.unwrap();
         governor.observe(known, StatusCode::OK, &headers(2, 0));
         assert_eq!(governor.plan(), RatePlan::Free);
@@ -207,7 +202,7 @@ async fn after_a_429_nobody_goes_before_the_bucket_refills() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_cannot_wait_any_longer_is_told_when_that_turns_out_and_not_at_the_deadline() {
-    for (status, word) in [
+    for (status, report) in [
         (StatusCode::OK, headers(2, 1)),
         (StatusCode::TOO_MANY_REQUESTS, {
             let mut refusal = headers(2, 0);
@@ -221,14 +216,14 @@ async fn whoever_cannot_wait_any_longer_is_told_when_that_turns_out_and_not_at_t
         let waiting: Vec<_> = (0..100)
             .map(|_| {
                 let governor = governor.clone();
-                let time_budget = Duration::from_secs(10);
-                tokio::spawn(async move {
-                    governor.ask(ROLES, Priority::Interactive, time_budget).await.map(drop)
-                })
+                let max_wait = Duration::from_secs(10);
+                tokio::spawn(
+                    async move { governor.ask(ROLES, Priority::Interactive, max_wait).await.map(drop) },
+                )
             })
             .collect();
         assert_eq!(Governor::settled(&waiting).await, 0);
-        governor.observe(first, status, &word);
+        governor.observe(first, status, &report);
         let told = Governor::settled(&waiting).await;
         let still = if status.is_success() { 19..=21 } else { 0..=0 };
         assert!(still.contains(&(waiting.len() - told)), "{status}: {told} told");
@@ -343,7 +338,7 @@ struct Traveller {
     back: u64,
     priority: Priority,
     /// Gives up waiting after so long.
-    time_budget: u64,
+    max_wait: u64,
     /// Its answer is lost, and with it what it says.
     lost: bool,
 }
@@ -351,9 +346,9 @@ struct Traveller {
 fn travellers() -> impl Strategy<Value = Vec<Traveller>> {
     let one =
         (0_u64..400, 0_u64..900, 0_u64..900, any::<bool>(), 0_u64..20_000, proptest::bool::weighted(0.1));
-    let traveller = one.prop_map(|(after, there, back, background, time_budget, lost)| {
+    let traveller = one.prop_map(|(after, there, back, background, max_wait, lost)| {
         let priority = if background { Priority::Background } else { Priority::Interactive };
-        Traveller { after, there, back, priority, time_budget, lost }
+        Traveller { after, there, back, priority, max_wait, lost }
     });
     proptest::collection::vec(traveller, 1..120)
 }
@@ -393,16 +388,16 @@ async fn travel(plan: RatePlan, truth: (f64, f64), all: Vec<Traveller>) -> (Vec<
         tokio::time::sleep(Duration::from_millis(one.after)).await;
         let (governor, truth) = (governor.clone(), Arc::clone(&truth));
         tasks.push(tokio::spawn(async move {
-            let time_budget = Duration::from_millis(one.time_budget);
+            let max_wait = Duration::from_millis(one.max_wait);
             // Some give up in the queue, some are told that it would be too long.
-            let asking = governor.ask(ROLES, one.priority, 2 * time_budget);
-            let admission = tokio::time::timeout(time_budget, asking).await.ok()?.ok()?;
+            let asking = governor.ask(ROLES, one.priority, 2 * max_wait);
+            let admission = tokio::time::timeout(max_wait, asking).await.ok()?.ok()?;
             let left = Instant::now();
             tokio::time::sleep(Duration::from_millis(one.there)).await;
-            let word = truth.lock().unwrap().serve();
+            let report = truth.lock().unwrap().serve();
             tokio::time::sleep(Duration::from_millis(one.back)).await;
             if !one.lost {
-                governor.observe(admission, StatusCode::OK, &word);
+                governor.observe(admission, StatusCode::OK, &report);
             }
             Some(left)
         }));

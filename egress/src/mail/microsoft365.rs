@@ -13,12 +13,12 @@ const ENTRA_ID: &str = "https://login.microsoftonline.com";
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 
 /// Names the token endpoint of a directory.
-pub(super) fn endpoint(tenant_id: &str, around: &MailContext<'_>) -> Result<TokenEndpoint, SettingsError> {
-    let origin = around.stand_in.map_or_else(|| ENTRA_ID.to_owned(), ToString::to_string);
+pub(super) fn endpoint(tenant_id: &str, context: &MailContext<'_>) -> Result<TokenEndpoint, SettingsError> {
+    let origin = context.stand_in.map_or_else(|| ENTRA_ID.to_owned(), ToString::to_string);
     let uri = format!("{origin}/{tenant_id}/oauth2/v2.0/token").parse();
     Ok(TokenEndpoint {
         uri: uri.map_err(|_| SettingsError::Value { name: "the tenant id of Microsoft 365" })?,
         resource: ("scope", SCOPE.to_owned()),
-        transport: around.transport.clone(),
+        transport: context.transport.clone(),
     })
 }

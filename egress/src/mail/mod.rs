@@ -1,13 +1,13 @@
 //! How an email leaves: with what its provider wants instead of a key.
 //!
 //! All of it comes after policy and over what is really sent, so that a signature vouches for nothing that the host has
-//! not looked at. Where an email goes is the tenant's own setting ([`MailRoute`]): the component posts to the provider's
-//! public address or, where that is a customer's own server, to a name that stands for it.
+//! not looked at. Where an email goes is the tenant's own setting ([`MailRoute`]): the component posts to the
+//! provider's public address or, where that is a customer's own server, to a name that stands for it.
 
 mod azure;
-#[cfg(feature = "smtp")]
-mod letter;
 mod microsoft365;
+#[cfg(feature = "smtp")]
+mod mime;
 #[cfg(feature = "ses")]
 mod ses;
 #[cfg(feature = "smtp")]
@@ -29,13 +29,10 @@ use super::{
     transport::Transport,
 };
 #[cfg(feature = "smtp")]
-use std::sync::atomic::Ordering;
-
-#[cfg(feature = "smtp")]
 use super::{
     denial::{Denial, DeniedBy, Remedy},
     mail_provider::SMTP_STAND_IN,
-    transport::TransmitState,
+    transmission::record_state,
 };
 use crate::{
     base_url::BaseUrl,
@@ -77,7 +74,7 @@ impl Mailer {
     /// Takes a tenant's credentials apart: a key, or a mailer.
     pub(crate) fn open(
         credentials: Option<MailCredentials>,
-        around: MailContext<'_>,
+        context: MailContext<'_>,
     ) -> Result<(Option<MailKey>, Option<Self>), SettingsError> {
         Ok(match credentials {
             None => (None, None),
@@ -94,13 +91,13 @@ impl Mailer {
                 (None, Some(Self::Azure(Box::new(signer))))
             }
             Some(MailCredentials::Microsoft365 { tenant_id, client_id, client_secret }) => {
-                let endpoint = microsoft365::endpoint(&tenant_id, &around)?;
+                let endpoint = microsoft365::endpoint(&tenant_id, &context)?;
                 let credentials = Credentials::client_secret(client_id, client_secret);
-                (None, TokenSource::new(credentials, endpoint, around.tenant).map(Self::Microsoft365))
+                (None, TokenSource::new(credentials, endpoint, context.tenant).map(Self::Microsoft365))
             }
             #[cfg(feature = "smtp")]
             Some(MailCredentials::Smtp(server)) => {
-                (None, Some(Self::Smtp(Smtp::new(server, around.ca_pem, around.resolver.clone())?)))
+                (None, Some(Self::Smtp(Smtp::new(server, context.ca_pem, context.resolver.clone())?)))
             }
             #[cfg(not(feature = "ses"))]
             Some(MailCredentials::Ses { .. }) => {
@@ -113,8 +110,8 @@ impl Mailer {
         })
     }
 
-    /// Returns which name the component asks for, and where that is.
-    pub(crate) fn door(&self) -> MailRoute {
+    /// Returns the name that the component asks for, and where that is.
+    pub(crate) fn route(&self) -> MailRoute {
         match self {
             #[cfg(feature = "ses")]
             Self::Ses(signer) => {
@@ -154,10 +151,10 @@ impl Mailer {
     }
 }
 
-/// Returns which provider a key or a mailer is for.
+/// Returns the provider that a key or a mailer is for.
 pub(crate) fn access(key: Option<&MailKey>, mailer: Option<&Mailer>) -> MailAccess {
     match (key, mailer) {
-        (_, Some(mailer)) => MailAccess::Route(mailer.door()),
+        (_, Some(mailer)) => MailAccess::Route(mailer.route()),
         (Some(key), None) => MailAccess::Key(key.provider),
         (None, None) => MailAccess::None,
     }
@@ -180,8 +177,8 @@ fn answer(status: u16, text: &str) -> SyntheticResponse {
     answer
 }
 
-/// Hands the refusal of a provider's token endpoint to a guest that wanted to send an email. The mail was not sent, and the
-/// guest must not think that it may have been, as it does of a provider that answers 5xx.
+/// Hands the refusal of a provider's token endpoint to a guest that wanted to send an email. The email was not sent,
+/// and the guest must not think that it may have been, as it does of a provider that answers 5xx.
 pub(super) fn refused(refusal: &Refusal) -> Answer {
     let Refusal { status, code, description, pacing } = refusal;
     let said = |did: &str| format!("Microsoft Entra ID {did} ({}): {code}: {description}", status.as_u16());
@@ -228,25 +225,17 @@ impl Outgoing<'_> {
     /// Hands an email to the SMTP server, and answers as a provider over HTTP would.
     #[cfg(feature = "smtp")]
     async fn smtp(&self, smtp: &Smtp, entry: RequestEntry, body: &Bytes) -> Answer {
-        let letter = match letter::read(body) {
-            Ok(letter) => letter,
+        let message = match mime::read(body) {
+            Ok(message) => message,
             Err(problem) => {
                 entry.failed("body", format!("not sent: {problem}"));
                 return Ok(synthetic(answer(422, &problem)));
             }
         };
-        let follow = |state, bytes| match state {
-            TransmitState::OnConnection => {
-                entry.sent(bytes);
-                self.egress.count_request();
-            }
-            TransmitState::HandedBack => {
-                entry.handed_back();
-                self.egress.requests.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        let times = smtp::Times { to_send: self.budget.to_send(), to_answer: self.budget.to_answer() };
-        match smtp.send(&letter, times, follow).await {
+        let follow = |state, bytes| record_state(state, bytes, &entry, &self.egress.requests);
+        let timeouts =
+            smtp::SmtpTimeouts { to_send: self.budget.to_send(), to_answer: self.budget.to_answer() };
+        match smtp.send(&message, timeouts, follow).await {
             Ok(Delivery::Answered { status, text }) => {
                 let answer = answer(status, &text);
                 entry.answered(answer.status());

@@ -1,11 +1,11 @@
 //! Mail over SMTP.
 //!
-//! What matters to a workflow is one fact: may the server have the mail? Until the text begins to go out it has not,
+//! What matters to a workflow is one fact: may the server have the email? Until the text begins to go out it has not,
 //! whatever goes wrong; from then on a connection that ends without a reply leaves that unknown, and nothing is sent
 //! again. lettre speaks the protocol; the steps are taken one by one here, since its `send` does not tell them apart.
 //!
 //! The server is the tenant's setting. TLS is not an option of the server's: one that does not offer STARTTLS gets
-//! neither mail nor password, and what it sends in plain text before the handshake is not read after it (RFC 3207,
+//! neither email nor password, and what it sends in plain text before the handshake is not read after it (RFC 3207,
 //! section 4.2; lettre alone would keep it in its buffer).
 
 use std::{
@@ -27,7 +27,7 @@ use lettre::transport::smtp::{
 };
 use tokio::{net::TcpStream, time::timeout};
 
-use super::letter::Letter;
+use super::mime::MimeMessage;
 use crate::{
     mail_credentials::{SmtpSecurity, SmtpServer},
     resolver::Resolver,
@@ -39,11 +39,11 @@ use self::lines::LineByLine;
 
 mod lines;
 
-/// How long a connection is kept for the next mail. Servers give 5 minutes (RFC 5321, section 4.5.3.2.7); the large ones
-/// less: Amazon SES closes after 10 s. One that closes first costs nothing but a new connection.
-const KEPT: Duration = Duration::from_secs(9);
-/// Connections that are kept. Providers allow few at once from one account (Gmail 15, Exchange Online 3).
-const MAX_KEPT: usize = 3;
+/// How long a connection is kept for the next email. Servers give 5 minutes (RFC 5321, section 4.5.3.2.7); the large
+/// ones less: Amazon SES closes after 10 s. One that closes first costs nothing but a new connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(9);
+/// Idle connections that are kept. Providers allow few at once from one account (Gmail 15, Exchange Online 3).
+const MAX_IDLE: usize = 3;
 /// "Service not available, closing": how a server ends a connection that was kept too long.
 const CLOSING: u16 = 421;
 
@@ -52,13 +52,13 @@ pub(crate) struct Smtp {
     server: SmtpServer,
     tls: TlsParameters,
     resolver: Resolver,
-    kept: Mutex<VecDeque<(AsyncSmtpConnection, Instant)>>,
+    idle: Mutex<VecDeque<(AsyncSmtpConnection, Instant)>>,
     opened: AtomicU64,
 }
 
 /// How long to wait for what, from the call of [`Smtp::send`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
+pub(super) struct SmtpTimeouts {
     /// For everything before the text.
     pub(super) to_send: Duration,
     /// For the server's word on it.
@@ -80,8 +80,8 @@ pub(super) enum Delivery {
 }
 
 /// Why a step did not go well.
-enum Fault {
-    /// The server said no: the mail is not taken.
+enum StepError {
+    /// The server refused: the email is not taken.
     Refused {
         code: u16,
         text: String,
@@ -98,7 +98,7 @@ enum Step {
     Mail,
 }
 
-impl Fault {
+impl StepError {
     fn of(error: &LettreError, step: Step) -> Self {
         let mut reply = String::new();
         if let Some(code) = error.status() {
@@ -120,7 +120,7 @@ impl Fault {
         Self::Lost(TransportError::Connect(error.to_string()))
     }
 
-    /// Whether it may be because the connection was kept for too long.
+    /// Returns whether it may be because the connection was kept for too long.
     fn is_stale(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Refused { code: CLOSING, .. })
     }
@@ -148,14 +148,14 @@ fn status(code: u16, step: Step) -> u16 {
 }
 
 impl Smtp {
-    /// Makes the server's client; it connects with the first mail.
+    /// Makes the server's client; it connects with the first email.
     pub(super) fn new(
         server: SmtpServer,
         ca_pem: Option<&[u8]>,
         resolver: Resolver,
     ) -> Result<Self, SettingsError> {
         let tls = tls_parameters(&server.host, ca_pem)?;
-        Ok(Self { server, tls, resolver, kept: Mutex::default(), opened: AtomicU64::new(0) })
+        Ok(Self { server, tls, resolver, idle: Mutex::default(), opened: AtomicU64::new(0) })
     }
 
     pub(super) fn authority(&self) -> String {
@@ -166,33 +166,33 @@ impl Smtp {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Hands an email over. `follow` is told, with the size of the text, from when on the server may have it.
+    /// Hands a mail over. `follow` is called, with the size of the text, when the server may have it from then on.
     pub(super) async fn send(
         &self,
-        letter: &Letter,
-        times: Times,
+        message: &MimeMessage,
+        timeouts: SmtpTimeouts,
         follow: impl Fn(TransmitState, usize),
     ) -> Result<Delivery, TransportError> {
         let begun = Instant::now();
-        let ready = match timeout(times.to_send, self.ready(letter)).await {
+        let ready = match timeout(timeouts.to_send, self.ready(message)).await {
             Ok(ready) => ready,
             Err(_) => return Err(TransportError::ConnectTimeout),
         };
         let mut connection = match ready {
             Ok(connection) => connection,
-            Err(fault) => return fault.before_the_text(),
+            Err(error) => return error.before_the_text(),
         };
-        follow(TransmitState::OnConnection, letter.text.len());
-        let left = times.to_answer.saturating_sub(begun.elapsed());
-        match timeout(left, connection.message(&letter.text)).await {
+        follow(TransmitState::OnConnection, message.text.len());
+        let left = timeouts.to_answer.saturating_sub(begun.elapsed());
+        match timeout(left, connection.message(&message.text)).await {
             Ok(Ok(reply)) => {
                 let text: Vec<&str> = reply.message().collect();
                 let (code, text) = (u16::from(reply.code()), text.join(" "));
                 self.keep(connection);
                 Ok(Delivery::Answered { status: status(code, Step::Mail), text: format!("{code} {text}") })
             }
-            Ok(Err(error)) => match Fault::of(&error, Step::Mail) {
-                refused @ Fault::Refused { .. } => refused.before_the_text(),
+            Ok(Err(error)) => match StepError::of(&error, Step::Mail) {
+                refused @ StepError::Refused { .. } => refused.before_the_text(),
                 _ => Err(TransportError::Terminated(error.to_string())),
             },
             Err(_) => Err(TransportError::ResponseTimeout),
@@ -200,28 +200,28 @@ impl Smtp {
     }
 
     /// Returns a connection on which the server waits for the text.
-    async fn ready(&self, letter: &Letter) -> Result<AsyncSmtpConnection, Fault> {
-        if let Some(mut connection) = self.kept() {
-            match announce(&mut connection, letter).await {
+    async fn ready(&self, message: &MimeMessage) -> Result<AsyncSmtpConnection, StepError> {
+        if let Some(mut connection) = self.idle() {
+            match send_envelope(&mut connection, message).await {
                 Ok(()) => return Ok(connection),
-                Err(fault) if fault.is_stale() => {}
-                Err(fault) => return Err(fault),
+                Err(error) if error.is_stale() => {}
+                Err(error) => return Err(error),
             }
         }
         let mut connection = match timeout(CONNECT_TIMEOUT, self.connect()).await {
             Ok(connection) => connection?,
-            Err(_) => return Err(Fault::Lost(TransportError::ConnectTimeout)),
+            Err(_) => return Err(StepError::Lost(TransportError::ConnectTimeout)),
         };
-        announce(&mut connection, letter).await?;
+        send_envelope(&mut connection, message).await?;
         Ok(connection)
     }
 
     /// Opens a connection, makes it private, and logs in.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Fault> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, StepError> {
         let SmtpServer { host, port, security, login } = &self.server;
-        let greeted = |error: LettreError| Fault::of(&error, Step::Mail);
+        let greeted = |error: LettreError| StepError::of(&error, Step::Mail);
         let found = self.resolver.server(host, *port).await;
-        let addresses = found.map_err(|error| Fault::Lost(error.into()))?;
+        let addresses = found.map_err(|error| StepError::Lost(error.into()))?;
         // An address literal, since the name of this machine is nobody's business (RFC 5321, section 4.1.4).
         let hello = ClientId::default();
         let mut connection = match security {
@@ -233,7 +233,7 @@ impl Smtp {
             }
             SmtpSecurity::StartTls | SmtpSecurity::PlainLoopback => {
                 let stream = TcpStream::connect(&addresses[..]).await.map_err(|error| {
-                    Fault::Lost(match error.kind() {
+                    StepError::Lost(match error.kind() {
                         std::io::ErrorKind::ConnectionRefused => TransportError::Refused,
                         _ => TransportError::Connect(error.to_string()),
                     })
@@ -244,7 +244,7 @@ impl Smtp {
         };
         if *security == SmtpSecurity::StartTls {
             if !connection.server_info().supports_feature(Extension::StartTls) {
-                return Err(Fault::NoTls);
+                return Err(StepError::NoTls);
             }
             connection.starttls(self.tls.clone(), &hello).await.map_err(greeted)?;
         }
@@ -254,12 +254,12 @@ impl Smtp {
             connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await.map_err(|error| {
                 match error.is_client() {
                     // RFC 4954: 504 is a mechanism that the server does not have.
-                    true => Fault::Refused {
+                    true => StepError::Refused {
                         code: 504,
                         text: "the server offers neither AUTH PLAIN nor AUTH LOGIN".to_owned(),
                         step: Step::LogIn,
                     },
-                    false => Fault::of(&error, Step::LogIn),
+                    false => StepError::of(&error, Step::LogIn),
                 }
             })?;
         }
@@ -267,17 +267,17 @@ impl Smtp {
     }
 
     /// Takes the connection that was used last.
-    fn kept(&self) -> Option<AsyncSmtpConnection> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(_, since)| since.elapsed() < KEPT);
-        kept.pop_back().map(|(connection, _)| connection)
+    fn idle(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < IDLE_TIMEOUT);
+        idle.pop_back().map(|(connection, _)| connection)
     }
 
     fn keep(&self, connection: AsyncSmtpConnection) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back((connection, Instant::now()));
-        if kept.len() > MAX_KEPT {
-            kept.pop_front();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push_back((connection, Instant::now()));
+        if idle.len() > MAX_IDLE {
+            idle.pop_front();
         }
     }
 }
@@ -290,11 +290,11 @@ impl fmt::Debug for Smtp {
 
 /// Names sender and recipients, and asks to send the text. An email with one recipient that is refused is sent to none:
 /// the action has one verdict.
-async fn announce(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Fault> {
-    let refused = |error: LettreError| Fault::of(&error, Step::Mail);
-    let from = letter.envelope.from().cloned();
+async fn send_envelope(connection: &mut AsyncSmtpConnection, message: &MimeMessage) -> Result<(), StepError> {
+    let refused = |error: LettreError| StepError::of(&error, Step::Mail);
+    let from = message.envelope.from().cloned();
     connection.command(Mail::new(from, Vec::new())).await.map_err(refused)?;
-    for to in letter.envelope.to() {
+    for to in message.envelope.to() {
         connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(refused)?;
     }
     connection.command(Data).await.map_err(refused).map(drop)

@@ -20,15 +20,15 @@ use crate::{
 const NAMES: [&str; 4] = ["id", "kid", "name", "header"];
 
 /// An answer without its secrets, and those that are new.
-pub(super) struct Taken {
+pub(super) struct Extracted {
     pub(super) clean: Bytes,
     pub(super) made: Vec<(SecretName, Secret)>,
 }
 
 impl Expected {
-    /// Whether there is nothing to look for: the bytes are text, and none of the names is in them, quoted or not. Most
-    /// answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object or array
-    /// besides: a piece of one may be a secret without its name.
+    /// Returns whether there is nothing to look for: the bytes are text, and none of the names is in them, quoted or
+    /// not. Most answers are passed on for this, unparsed. Where it is known what is answered, they are a whole object
+    /// or array besides: a piece of one may be a secret without its name.
     pub(super) fn cannot_be_in(&self, body: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(body) else { return false };
         let trimmed = text.trim_ascii();
@@ -43,7 +43,7 @@ impl Expected {
 
     /// Takes the secrets out of the answer to a request that made some. `None` where the body is not what the tenant
     /// answers: no JSON, only a piece of it, or without the secret that must be in it.
-    pub(super) fn take(&self, body: &[u8], deliveries: &Deliveries) -> Option<Taken> {
+    pub(super) fn take(&self, body: &[u8], deliveries: &Deliveries) -> Option<Extracted> {
         let (mut answer, numbers) = document::read(body)?;
         let object = answer.as_object_mut()?;
         let (mut made, mut handles) = (Vec::new(), Vec::new());
@@ -65,7 +65,7 @@ impl Expected {
         if made.is_empty() && self.0.iter().any(|found| !found.made().is_empty()) {
             return None;
         }
-        Some(Taken { clean: self.mask(answer, &numbers, deliveries, &handles), made })
+        Some(Extracted { clean: self.mask(answer, &numbers, deliveries, &handles), made })
     }
 
     /// Takes the secrets out of an answer that shows them. `None` as in [`Expected::take`].
@@ -84,7 +84,7 @@ impl Expected {
         handles: &[String],
     ) -> Bytes {
         for found in &self.0 {
-            let mut mask = Mask { found, deliveries, handles, numbers, id: None, place: Vec::new() };
+            let mut mask = Mask { found, deliveries, handles, numbers, id: None, path: Vec::new() };
             mask.within(&mut answer, &Progress::new(found.members()));
         }
         Bytes::from(numbers.write(&answer))
@@ -99,7 +99,7 @@ impl Found {
     }
 }
 
-/// Whether a text has the name of a secret in it.
+/// Returns whether a text has the name of a secret in it.
 fn says(text: &str, secret: &Pattern) -> bool {
     // Without a name of its own it is somewhere below one; without any it is everywhere.
     let name = match secret.last {
@@ -118,7 +118,7 @@ struct Mask<'a> {
     /// The id of the thing that is gone through; the outermost object that has one is the thing.
     id: Option<String>,
     /// The way from the thing, or from the answer where no thing is met.
-    place: Vec<String>,
+    path: Vec<String>,
 }
 
 impl Mask<'_> {
@@ -127,20 +127,20 @@ impl Mask<'_> {
             Value::Array(items) => {
                 for (number, item) in items.iter_mut().enumerate() {
                     if item.is_object() || item.is_array() {
-                        self.place.push(label(item, number));
+                        self.path.push(label(item, number));
                         self.within(item, progress);
-                        self.place.pop();
+                        self.path.pop();
                     }
                 }
             }
             Value::Object(object) => {
                 let own = if self.id.is_none() { self.found.id_in(object) } else { None };
-                let before = own.is_some().then(|| std::mem::take(&mut self.place));
+                let before = own.is_some().then(|| std::mem::take(&mut self.path));
                 if own.is_some() {
                     self.id = own;
                 }
                 for (name, value) in object {
-                    self.place.push(name.clone());
+                    self.path.push(name.clone());
                     if !progress.ends_in(name, value) {
                         if value.is_object() || value.is_array() {
                             self.within(value, &progress.below(name));
@@ -148,10 +148,10 @@ impl Mask<'_> {
                     } else if !is_empty(value) && !is_any(value, self.handles) {
                         drop(replace(value, &self.name(), self.numbers));
                     }
-                    self.place.pop();
+                    self.path.pop();
                 }
                 if let Some(before) = before {
-                    (self.id, self.place) = (None, before);
+                    (self.id, self.path) = (None, before);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -160,7 +160,7 @@ impl Mask<'_> {
 
     fn name(&self) -> SecretName {
         let id = self.id.as_deref().unwrap_or(&self.found.id);
-        self.deliveries.name(&self.found.above, id, &self.place)
+        self.deliveries.name(&self.found.above, id, &self.path)
     }
 }
 
@@ -174,7 +174,7 @@ fn label(item: &Value, number: usize) -> String {
     NAMES.into_iter().find_map(text).map_or_else(|| number.to_string(), str::to_owned)
 }
 
-/// Whether a value is none: absent, a flag, or empty.
+/// Returns whether a value is none: absent, a flag, or empty.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => true,
@@ -197,8 +197,8 @@ fn replace(value: &mut Value, name: &SecretName, numbers: &Numbers<'_>) -> Secre
     }
 }
 
-/// Whether a body sets a secret to a handle: a workflow that writes back what it read. Everybody may know a handle. What
-/// stands in metadata is the workflow's own affair.
+/// Returns whether a body sets a secret to a handle: a workflow that writes back what it read. Everybody may know a
+/// handle. What stands in metadata is the workflow's own affair.
 pub(crate) fn writes_handle(path: &str, body: &[u8]) -> bool {
     fn is_handle(value: &Value) -> bool {
         match value {

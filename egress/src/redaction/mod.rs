@@ -5,9 +5,10 @@
 //! it merely shows (it can be shown again) is left out and goes nowhere.
 //!
 //! A request that makes a secret runs in a task of its own from the moment that it is on a connection: the call may be
-//! dropped, stopped or out of time before the answer is there, and the secret is in force all the same. Where the answer
-//! cannot be read, the call's error says that a secret is in force that nobody has. What was read of such an answer is not
-//! kept: the next attempt would put it into the sink as the secret, and another rotation mends more than that.
+//! dropped, stopped or out of time before the answer is there, and the secret is in force all the same. Where the
+//! answer cannot be read, the call's error says that a secret is in force that nobody has. What was read of such an
+//! answer is not kept: the next attempt would put it into the sink as the secret, and another rotation mends more than
+//! that.
 
 mod answer;
 mod document;
@@ -48,11 +49,11 @@ use crate::secrets::{
     made::MadeSecrets,
 };
 
-/// An answer that comes later than its call has time still brings the secret into the sink. The slowest recorded answers
-/// took 6 s (facts, section 9); gateways give up after 60 s.
+/// An answer that comes later than its call has time still brings the secret into the sink. The slowest recorded
+/// answers took 6 s (facts, section 9); gateways give up after 60 s.
 const LATE_ANSWER: Duration = Duration::from_secs(60);
-/// What is read of an answer that holds a new secret even where the guest may have less. An application is some KB; this
-/// leaves room for one with thousands of addresses.
+/// What is read of an answer that holds a new secret even where the guest may have less. An application is some KB;
+/// this leaves room for one with thousands of addresses.
 const LEAST_ROOM: u64 = 2 * 1024 * 1024;
 
 /// Hides the secrets that an answer shows.
@@ -85,11 +86,11 @@ fn unpacked(headers: &HeaderMap) -> bool {
         .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Stands in for an answer that may hold a secret and is not what the tenant answers. The guest takes it for what it is: no
-/// JSON.
+/// Stands in for an answer that may hold a secret and is not what the tenant answers. The guest takes it for what it
+/// is: no JSON.
 fn unreadable(answer: &[u8], body: &AnswerBody) -> Bytes {
     const WITHHELD: &str =
-        "the answer was withheld: it may hold a secret, and it is not the JSON that the tenant answers";
+        "the answer was withheld: it may contain a secret, and it is not the JSON that was expected";
     if answer.is_empty() {
         return Bytes::new();
     }
@@ -158,7 +159,7 @@ impl Sending {
         })?;
         let (head, body) = response.into_parts();
         let mut body = AnswerBody::new(body, entry, None, self.response_limit.max(LEAST_ROOM));
-        // One time for head and body: what drips must not hold the turn.
+        // One time for head and body: an answer that drips must not hold the lock.
         let left = timeouts.answer.saturating_sub(begun.elapsed());
         let read = tokio::time::timeout(left, read_wiped(&mut body, |_| Ok(()))).await;
         let read = read.unwrap_or_else(|_| {
@@ -207,7 +208,7 @@ impl Sending {
 
 impl Outgoing<'_> {
     /// Sends a request that makes a secret, and answers when the sink has the secret or has refused it.
-    pub(super) async fn keep(
+    pub(super) async fn send_and_deliver(
         &self,
         mut transmission: Transmission,
         expected: Expected,

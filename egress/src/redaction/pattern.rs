@@ -29,7 +29,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it may begin at any depth.
+    /// Returns whether it may begin at any depth.
     pub fn is_one_name(&self) -> bool {
         self.above.is_empty()
     }
@@ -53,7 +53,7 @@ impl Progress {
         Self(patterns.into_iter().map(|pattern| (pattern, 0)).collect())
     }
 
-    /// Whether a member here is a secret.
+    /// Returns whether a member here is a secret.
     pub fn ends_in(&self, member: &str, value: &Value) -> bool {
         self.0.iter().any(|(pattern, at)| {
             *at == pattern.above.len()

@@ -15,11 +15,11 @@ struct Operation {
     method: &'static str,
     /// Segments below `/api/v2`; `*` is a parameter.
     path: &'static [&'static str],
-    secrets: Option<&'static Holding>,
+    secrets: Option<&'static AnswerSecrets>,
 }
 
 /// The secrets of an answer.
-struct Holding {
+struct AnswerSecrets {
     handle: &'static [Part],
     made: &'static [&'static str],
     may_make: &'static [&'static str],
@@ -38,7 +38,7 @@ enum Part {
 
 /// What a request's answer may hold, of one operation that it may be.
 pub(super) struct Found {
-    holding: Option<&'static Holding>,
+    known: Option<&'static AnswerSecrets>,
     /// The handle up to the id.
     pub(super) above: Vec<String>,
     /// The member that has the id.
@@ -48,13 +48,13 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn new(holding: &'static Holding, operation: &Operation, segments: &[impl AsRef<str>]) -> Self {
+    fn new(known: &'static AnswerSecrets, operation: &Operation, segments: &[impl AsRef<str>]) -> Self {
         let parts = operation.path.iter().zip(segments);
         let mut ids = parts.filter(|(wanted, _)| **wanted == "*").map(|(_, found)| found.as_ref().to_owned());
-        let mut above = Vec::with_capacity(holding.handle.len());
-        let (whole, last) = match holding.handle.split_last() {
+        let mut above = Vec::with_capacity(known.handle.len());
+        let (whole, last) = match known.handle.split_last() {
             Some((Part::Id(member), above)) => (above, Some(*member)),
-            _ => (holding.handle, None),
+            _ => (known.handle, None),
         };
         for part in whole {
             above.push(match part {
@@ -63,31 +63,31 @@ impl Found {
             });
         }
         let id = if last.is_some() { ids.next().unwrap_or_default() } else { String::new() };
-        Self { holding: Some(holding), above, id_member: last, id }
+        Self { known: Some(known), above, id_member: last, id }
     }
 
     /// All secrets.
     pub(super) fn members(&self) -> &'static [Pattern] {
-        self.holding.map_or(UNDOCUMENTED, |holding| holding.members)
+        self.known.map_or(UNDOCUMENTED, |known| known.members)
     }
 
     /// Secrets that every success makes.
     pub(super) fn made(&self) -> &'static [&'static str] {
-        self.holding.map_or(&[], |holding| holding.made)
+        self.known.map_or(&[], |known| known.made)
     }
 
     /// Secrets that a success may make.
     pub(super) fn may_make(&self) -> &'static [&'static str] {
-        self.holding.map_or(&[], |holding| holding.may_make)
+        self.known.map_or(&[], |known| known.may_make)
     }
 
     fn makes(&self, body: &[u8]) -> bool {
         let named = !self.made().is_empty() || !self.may_make().is_empty();
-        named && self.holding.and_then(|holding| holding.only_with).is_none_or(|word| may_say(body, word))
+        named && self.known.and_then(|known| known.only_with).is_none_or(|word| may_say(body, word))
     }
 }
 
-/// Whether a body may have a word in it, in any spelling of JSON and of forms.
+/// Returns whether a body may have a word in it, in any spelling of JSON and of forms.
 fn may_say(body: &[u8], word: &str) -> bool {
     body.iter().any(|byte| matches!(byte, b'\\' | b'%'))
         || body.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
@@ -100,7 +100,8 @@ impl Expected {
     /// Looks for the rules of a request to the Management API.
     ///
     /// Where a reading of the path is no operation's, it is held to names that are secrets everywhere too: Auth0 adds
-    /// operations faster than this table. What a write makes cannot be told there from what it shows, and so goes nowhere.
+    /// operations faster than this table. What a write makes cannot be told there from what it shows, and so goes
+    /// nowhere.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         let mut found = Vec::new();
         let known = each_reading(path, &mut |segments| find(method.as_str(), segments, &mut found));
@@ -109,22 +110,22 @@ impl Expected {
             let readings = request_path::all_readings(path).into_iter();
             let above =
                 readings.map(|reading| reading.into_iter().skip(2).collect()).next().unwrap_or_default();
-            found.push(Found { holding: None, above, id_member: None, id: String::new() });
+            found.push(Found { known: None, above, id_member: None, id: String::new() });
         }
         (!found.is_empty()).then_some(Self(found))
     }
 
-    /// Whether it is known of an operation that its answer holds secrets, and so that it is JSON.
+    /// Returns whether it is known of an operation that its answer holds secrets, and so that it is JSON.
     pub(super) fn documented(&self) -> bool {
-        self.0.iter().any(|found| found.holding.is_some_and(|holding| holding.documented))
+        self.0.iter().any(|found| found.known.is_some_and(|known| known.documented))
     }
 
-    /// Whether the request makes a secret.
+    /// Returns whether the request makes a secret.
     pub(crate) fn makes(&self, body: &[u8]) -> bool {
         self.0.iter().any(|found| found.makes(body))
     }
 
-    /// Returns what it makes a secret of.
+    /// Returns what the secret belongs to that it makes.
     pub(super) fn subject(&self) -> String {
         let making = self.0.iter().find(|found| !found.made().is_empty() || !found.may_make().is_empty());
         making.map_or_else(String::new, |found| owner(&found.above, &found.id))
@@ -136,8 +137,7 @@ pub(crate) fn members_below(path: &str) -> Vec<&'static Pattern> {
     let mut members: Vec<_> = UNDOCUMENTED.iter().collect();
     each_reading(path, &mut |segments| {
         let operations = OPERATIONS.iter().filter(|operation| operation.fits(segments));
-        members
-            .extend(operations.filter_map(|operation| operation.secrets).flat_map(|holding| holding.members));
+        members.extend(operations.filter_map(|operation| operation.secrets).flat_map(|known| known.members));
         false
     });
     members
@@ -153,19 +153,19 @@ pub(crate) fn named(method: &str, path: &str) -> Vec<String> {
     names
 }
 
-/// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere. Parameters of
-/// the path stand in braces.
+/// Lists what is known to be a secret in what a request brings in, and nothing of what is a secret everywhere.
+/// Parameters of the path stand in braces.
 pub(crate) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
     if !["POST", "PUT", "PATCH"].contains(&method) {
         return Vec::new();
     }
     let mut found = Vec::new();
     each_reading(path, &mut |segments| find(method, segments, &mut found));
-    let known = found.iter().filter_map(|found| found.holding).filter(|holding| holding.documented);
-    known.flat_map(|holding| holding.members).collect()
+    let known = found.iter().filter_map(|found| found.known).filter(|known| known.documented);
+    known.flat_map(|known| known.members).collect()
 }
 
-/// Shows each reading of a path below `/api/v2`, and tells whether all were known.
+/// Shows each reading of a path below `/api/v2`, and returns whether all were known.
 fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
     let mut below = |segments: &[&str]| match segments {
         [api, version, segments @ ..]
@@ -186,7 +186,7 @@ fn each_reading(path: &str, show: &mut dyn FnMut(&[&str]) -> bool) -> bool {
     known
 }
 
-/// Adds the secrets of the operations that a request may be, and tells whether it may be one at all.
+/// Adds the secrets of the operations that a request may be, and returns whether it may be one at all.
 fn find(method: &str, segments: &[&str], found: &mut Vec<Found>) -> bool {
     let key = (method, segments.len());
     let begin = OPERATIONS.partition_point(|operation| (operation.method, operation.path.len()) < key);
@@ -194,7 +194,7 @@ fn find(method: &str, segments: &[&str], found: &mut Vec<Found>) -> bool {
     let mut known = false;
     for operation in same.filter(|operation| operation.fits(segments)) {
         known = true;
-        found.extend(operation.secrets.map(|holding| Found::new(holding, operation, segments)));
+        found.extend(operation.secrets.map(|known| Found::new(known, operation, segments)));
     }
     known
 }
@@ -217,7 +217,7 @@ mod tests {
         let Some(expected) = Expected::of(&method.parse().unwrap(), path) else { return "none".to_owned() };
         let found = &expected.0[0];
         let kind = match found {
-            Found { holding: None, .. } => "undocumented",
+            Found { known: None, .. } => "undocumented",
             found if !found.made().is_empty() => "made",
             found if !found.may_make().is_empty() => "may",
             _ => "shown",
@@ -295,8 +295,8 @@ mod tests {
             ("/api/v2/users/auth0%257C1", false),
         ] {
             let found = Expected::of(&Method::GET, path).unwrap().0;
-            assert!(found.iter().any(|found| found.holding.is_some()), "{path}");
-            assert_eq!(found.iter().any(|found| found.holding.is_none()), both, "{path}");
+            assert!(found.iter().any(|found| found.known.is_some()), "{path}");
+            assert_eq!(found.iter().any(|found| found.known.is_none()), both, "{path}");
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
     fn the_rules_are_those_of_the_table() {
         assert_eq!(OPERATIONS.len(), 471);
         assert!(OPERATIONS.is_sorted_by_key(|operation| (operation.method, operation.path.len())));
-        let holding = OPERATIONS.iter().filter(|operation| operation.secrets.is_some()).count();
-        assert!((100..150).contains(&holding), "{holding}");
+        let known = OPERATIONS.iter().filter(|operation| operation.secrets.is_some()).count();
+        assert!((100..150).contains(&known), "{known}");
     }
 }

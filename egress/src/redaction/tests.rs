@@ -475,8 +475,8 @@ fn a_handle_is_not_taken_for_a_secret_and_may_stand_elsewhere() {
     }
 }
 
-/// Whether a way of names leads to a secret, said as simply as can be: the pattern's names are in it, in that order, and
-/// its last is the way's last.
+/// Returns whether a way of names leads to a secret, said as simply as can be: the pattern's names are in it, in that
+/// order, and its last is the way's last.
 fn upstream(way: &[String], value: &Value, pattern: &[String]) -> bool {
     let (Some((own, above)), Some((last, before))) = (way.split_last(), pattern.split_last()) else {
         return false;

@@ -17,11 +17,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs a program for each secret, without a shell. The secret is on its standard input, and nothing follows it; its
 /// environment names the secret: `AUTH0_SECRET_NAME` (the handle), `AUTH0_SECRET_TENANT`, `AUTH0_SECRET_COLLECTION`,
-/// `AUTH0_SECRET_ID`, `AUTH0_SECRET_MEMBER`. No other variable of its environment begins with `AUTH0_`, so that it does not
-/// get the host's credentials by the way.
+/// `AUTH0_SECRET_ID`, `AUTH0_SECRET_MEMBER`. No other variable of its environment begins with `AUTH0_`, so that it does
+/// not get the host's credentials by the way.
 ///
-/// Exit code 0 means that the secret is kept. A program that ends otherwise, or takes longer than 30 s, did not take it.
-/// What it prints is thrown away: it may be the secret.
+/// Exit code 0 means that the secret is kept. A program that ends otherwise, or takes longer than 30 s, did not take
+/// it. What it prints is thrown away: it may be the secret.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -112,7 +112,7 @@ impl SecretSink for CommandSink {
             let forbidden = tried.contains(&Err(io::ErrorKind::PermissionDenied));
             let kind = if forbidden { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound };
             Err(SinkError::Command {
-                attempt: "found as a program that may be run",
+                attempt: "found as an executable program",
                 program: self.program.clone(),
                 source: kind.into(),
             })
@@ -127,7 +127,7 @@ impl SecretSink for CommandSink {
     }
 }
 
-/// Checks whether a file is there that the system would run.
+/// Checks that a file is there that the system would run.
 fn runs(path: &Path) -> Result<(), io::ErrorKind> {
     let with_extension = path.with_extension(std::env::consts::EXE_EXTENSION);
     let found = std::fs::metadata(path).or_else(|_| std::fs::metadata(with_extension));

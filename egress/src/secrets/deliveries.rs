@@ -1,8 +1,9 @@
-//! The way of a connection's new secrets into its sink.
+//! The delivery of a tenant's new secrets to its sink.
 //!
-//! From the moment that a request may make a secret until the sink has it, one turn is held: two rotations of the same
+//! From the moment that a request may make a secret until the sink has it, one lock is held: two rotations of the same
 //! application never overtake each other, so an older secret cannot end up over a newer one. A secret is written down
-//! here before the sink is asked, and struck out when the sink has it; a sink that fails, hangs or panics leaves it here.
+//! here before the sink is asked, and struck out when the sink has it; a sink that fails, hangs or panics leaves it
+//! here.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -27,7 +28,7 @@ const MAX_KEPT: usize = 32;
 pub struct Deliveries {
     tenant: String,
     sink: Option<Sink>,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    serial: Arc<tokio::sync::Mutex<()>>,
     kept: Mutex<Vec<Kept>>,
 }
 
@@ -42,7 +43,7 @@ struct Kept {
 #[derive(Debug)]
 pub struct DeliveryGuard {
     sink: Sink,
-    _alone: OwnedMutexGuard<()>,
+    _serial: OwnedMutexGuard<()>,
 }
 
 /// A secret that the sink does not have yet.
@@ -74,7 +75,7 @@ fn list(names: &[SecretName]) -> String {
 impl Deliveries {
     /// Begins with none.
     pub fn new(tenant: impl Into<String>, sink: Option<Sink>) -> Arc<Self> {
-        Arc::new(Self { tenant: tenant.into(), sink, turn: Arc::default(), kept: Mutex::default() })
+        Arc::new(Self { tenant: tenant.into(), sink, serial: Arc::default(), kept: Mutex::default() })
     }
 
     /// Names a secret of this tenant.
@@ -82,11 +83,11 @@ impl Deliveries {
         SecretName::new(&self.tenant, above, id, member)
     }
 
-    /// Waits for the turn of a request that makes a secret. Without a sink that is ready there is none.
+    /// Waits until a request that makes a secret may be sent: one at a time, and only with a sink that is ready.
     pub async fn begin(&self) -> Result<DeliveryGuard, Denial> {
         let denied = |rule, remedy| Denial::new(rule).or(remedy);
         let sink = self.sink.as_ref().ok_or_else(|| denied(DeniedBy::NoSecretSink, Remedy::SetSecretSink))?;
-        let alone = Arc::clone(&self.turn).lock_owned().await;
+        let serial = Arc::clone(&self.serial).lock_owned().await;
         let count = self.lock().len();
         if count >= MAX_KEPT {
             return Err(denied(DeniedBy::SecretsWaiting { count }, Remedy::RetrySecrets));
@@ -95,7 +96,7 @@ impl Deliveries {
         ready.map_err(|error| {
             denied(DeniedBy::SecretSink { problem: in_full(&error) }, Remedy::FixSecretSink)
         })?;
-        Ok(DeliveryGuard { sink: sink.clone(), _alone: alone })
+        Ok(DeliveryGuard { sink: sink.clone(), _serial: serial })
     }
 
     /// Puts a new secret into the sink, and keeps it where that fails.
@@ -103,16 +104,16 @@ impl Deliveries {
         &self,
         name: SecretName,
         secret: Secret,
-        turn: &DeliveryGuard,
+        guard: &DeliveryGuard,
     ) -> Result<(), Arc<SinkError>> {
         {
             let mut kept = self.lock();
             // What waits under this name was replaced by this one.
             kept.retain(|other| other.name != name);
-            let problem = "the sink was given it and has not answered".to_owned();
+            let problem = "the sink has not answered yet".to_owned();
             kept.push(Kept { name: name.clone(), secret: secret.clone(), problem });
         }
-        self.put(turn.sink.0.as_ref(), &name, &secret).await
+        self.put(guard.sink.0.as_ref(), &name, &secret).await
     }
 
     async fn put(
@@ -147,7 +148,7 @@ impl Deliveries {
 
     /// Puts the secrets that wait into a sink: the given one, else the tenant's.
     pub async fn retry(&self, sink: Option<&dyn SecretSink>) -> Result<(), SecretUndelivered> {
-        let _turn = self.turn.lock().await;
+        let _guard = self.serial.lock().await;
         let Some(sink) = sink.or(self.sink.as_ref().map(|sink| sink.0.as_ref())) else { return Ok(()) };
         let waiting: Vec<(SecretName, Secret)> =
             self.lock().iter().map(|kept| (kept.name.clone(), kept.secret.clone())).collect();
@@ -165,7 +166,7 @@ impl Deliveries {
 
     /// Waits until no secret is under way.
     pub async fn settled(&self) {
-        drop(self.turn.lock().await);
+        drop(self.serial.lock().await);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -217,9 +218,9 @@ mod tests {
     }
 
     async fn deliver(deliveries: &Deliveries, id: &str, secret: &str) -> Result<(), Arc<SinkError>> {
-        let turn = deliveries.begin().await.unwrap();
+        let guard = deliveries.begin().await.unwrap();
         let name = deliveries.name(&["clients"], id, &["client_secret"]);
-        deliveries.deliver(name, Secret::new(secret), &turn).await
+        deliveries.deliver(name, Secret::new(secret), &guard).await
     }
 
     #[tokio::test]
@@ -277,13 +278,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_sink_that_panics_does_not_take_the_secret_with_it() {
-        struct Grenade;
-        impl SecretSink for Grenade {
+        struct PanickingSink;
+        impl SecretSink for PanickingSink {
             fn put<'a>(&'a self, _: &'a SecretName, _: &'a Secret) -> SinkFuture<'a> {
-                Box::pin(async { panic!("it went off") })
+                Box::pin(async { panic!("the sink panics") })
             }
         }
-        let deliveries = Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Grenade))));
+        let deliveries = Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(PanickingSink))));
         let task = Arc::clone(&deliveries);
         tokio::spawn(async move { deliver(&task, "a", "s").await }).await.unwrap_err();
         assert_eq!(deliveries.pending().len(), 1);

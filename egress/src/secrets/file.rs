@@ -10,12 +10,12 @@ use std::{
 use super::{SecretName, SecretSink, SinkError, SinkFuture};
 use crate::secret::Secret;
 
-/// Puts each secret into a file of its own: `FOLDER/acme.eu.auth0.com/clients/ID/client_secret`, folders with mode 0700,
-/// files with mode 0600, the secret and nothing else in it.
+/// Puts each secret into a file of its own: `FOLDER/acme.eu.auth0.com/clients/ID/client_secret`, folders with mode
+/// 0700, files with mode 0600, the secret and nothing else in it.
 ///
-/// A secret is written beside its place, brought to the disk and renamed: whoever reads the file sees the old secret or the
-/// new one, and after a power cut one of the two is there. One write follows the other, so that one which hangs and goes
-/// on later does not put an older secret over a newer one; clones are the same sink in this.
+/// A secret is written beside its place, brought to the disk and renamed: whoever reads the file sees the old secret or
+/// the new one, and after a power cut one of the two is there. One write follows the other, so that one which hangs and
+/// goes on later does not put an older secret over a newer one; clones are the same sink in this.
 ///
 /// ```
 /// # use auth0_egress::secrets::{FileSink, SecretName};
@@ -26,25 +26,25 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct FileSink {
     folder: PathBuf,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    serial: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FileSink {
     /// Names the folder. It is made where it is not there; one that is there must be open to its owner only.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), turn: Arc::default() }
+        Self { folder: folder.into(), serial: Arc::default() }
     }
 
-    /// Does blocking work beside the runtime's threads: a disk may be slow. The turn is the work's own, since nothing
+    /// Does blocking work beside the runtime's threads: a disk may be slow. The lock is the work's own, since nothing
     /// stops it when nobody waits for it any more.
     async fn work(
         &self,
         work: impl FnOnce() -> Result<(), SinkError> + Send + 'static,
     ) -> Result<(), SinkError> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let serial = Arc::clone(&self.serial).lock_owned().await;
         let working = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop(serial);
             done
         });
         working.await.unwrap_or(Err(SinkError::Engine("the runtime was shut down")))
@@ -109,9 +109,9 @@ fn own_folder(path: &Path) -> Result<(), SinkError> {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed("made", path)(error)),
+        Err(error) => return Err(failed("created", path)(error)),
     }
-    let found = fs::metadata(path).map_err(failed("looked at", path))?;
+    let found = fs::metadata(path).map_err(failed("inspected", path))?;
     if !found.is_dir() {
         return Err(failed("used", path)(io::ErrorKind::NotADirectory.into()));
     }
@@ -247,7 +247,7 @@ mod tests {
         let error = FileSink::new(&folder.0).ready().await.unwrap_err();
         assert!(matches!(error, SinkError::File { .. }), "{error}");
         let error = FileSink::new(folder.0.join("below")).ready().await.unwrap_err();
-        assert!(matches!(error, SinkError::File { attempt: "made", .. }), "{error}");
+        assert!(matches!(error, SinkError::File { attempt: "created", .. }), "{error}");
         fs::remove_file(&folder.0).unwrap();
     }
 }

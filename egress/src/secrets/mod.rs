@@ -1,9 +1,9 @@
 //! Secrets that a tenant makes: where they go, so that they do not go through a workflow.
 //!
-//! A rotation's answer holds the new secret, and a workflow engine keeps answers: in its history, its logs, its debugger.
-//! So the egress takes the secret out of the answer before the component sees it, puts a handle in its place
-//! ([`SecretName`]), and gives the secret to the tenant's [`SecretSink`]. What the sink does not take is kept in
-//! memory for another attempt ([`deliveries`]): the tenant has it in force already, and shows it to nobody again.
+//! A rotation's answer holds the new secret, and a workflow engine keeps answers: in its history, its logs, its
+//! debugger. So the egress takes the secret out of the answer before the component sees it, puts a handle in its place
+//! ([`SecretName`]), and gives the secret to the tenant's [`SecretSink`]. What the sink does not take is kept in memory
+//! for another attempt ([`deliveries`]): the tenant has it in force already, and shows it to nobody again.
 
 mod command;
 pub mod deliveries;
@@ -41,22 +41,22 @@ pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + S
 ///     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
 ///         Box::pin(async move {
 ///             let path = name.to_string().replace("auth0-secret://", "auth0/");
-///             // What the vault said stays with the vault: it may repeat the secret.
+///             // The vault's own error is dropped: it may repeat the secret.
 ///             self.write(&path, secret.expose()).await.map_err(|_| SinkError::engine("the vault did not take it"))
 ///         })
 ///     }
 /// }
 /// ```
 pub trait SecretSink: Send + Sync {
-    /// Checks whether a secret could be put now. Asked before the request is sent that makes one: a sink that fails
+    /// Checks that a secret could be put now. Called before the request is sent that makes one: a sink that fails
     /// afterwards leaves an application, say, whose secret nobody has.
     fn ready(&self) -> SinkFuture<'_> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Puts a secret where it stays. Called again with the same name when the secret is replaced, and after a failure. The
-    /// future is dropped after 60 s: what goes on writing then must not end after a later call, or it puts an older secret
-    /// over a newer one.
+    /// Puts a secret where it stays. Called again with the same name when the secret is replaced, and after a failure.
+    /// The future is dropped after 60 s: what goes on writing then must not end after a later call, or it puts an older
+    /// secret over a newer one.
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a>;
 }
 
@@ -70,7 +70,7 @@ impl<T: SecretSink + ?Sized> SecretSink for Arc<T> {
     }
 }
 
-/// A sink as settings hold it.
+/// A sink as settings hold it. `Debug` prints nothing of it: an engine's type may print what it holds.
 #[derive(Clone)]
 pub struct Sink(pub Arc<dyn SecretSink>);
 
@@ -81,7 +81,13 @@ impl fmt::Debug for Sink {
     }
 }
 
-/// Why a sink did not take a secret. None of the cases has room for the secret itself.
+/// Why a sink did not take a secret. None of the cases has room for the secret itself: an engine's own sink gives a
+/// constant text ([`SinkError::engine`]), and what a command prints is dropped.
+///
+/// ```
+/// # use auth0_egress::secrets::SinkError;
+/// assert_eq!(SinkError::engine("the vault is sealed").to_string(), "the vault is sealed");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkError {
@@ -92,7 +98,7 @@ pub enum SinkError {
         attempt: &'static str,
         /// On what.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A folder is open to others than its owner.
@@ -110,7 +116,7 @@ pub enum SinkError {
         attempt: &'static str,
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A command ended with another exit code than 0. What it printed is not kept.
@@ -122,13 +128,13 @@ pub enum SinkError {
         status: std::process::ExitStatus,
     },
     /// The sink did not answer in time.
-    #[error("it did not end within {after:?}")]
+    #[error("the sink did not answer within {after:?}")]
     Late {
         /// How long it had.
         after: Duration,
     },
     /// The call ended before the sink did. The sink may have the secret by now.
-    #[error("it had not answered when the call ended")]
+    #[error("the sink had not answered when the call ended")]
     UnderWay,
     /// An engine's own sink failed.
     #[error("{0}")]
@@ -136,8 +142,8 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    /// Makes the failure of an engine's own sink. A constant of the program, since a text that is put together at run time may
-    /// have the secret in it.
+    /// Makes the error of an engine's own sink. The text is a constant of the program, since a text that is put
+    /// together at run time may have the secret in it.
     pub fn engine(problem: &'static str) -> Self {
         Self::Engine(problem)
     }

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest;
 
-/// The name of a secret in a tenant, and the handle that stands in its place in results: the path at which the Management
-/// API has what it belongs to, and then where in that it stands.
+/// The name of a secret in a tenant, and the handle that stands in its place in results: the path at which the
+/// Management API has what it belongs to, and then where in that it stands.
 ///
 /// - `auth0-secret://acme.eu.auth0.com/clients/oYcAzJ…/client_secret`
 /// - `auth0-secret://acme.eu.auth0.com/connections/con_1/scim-configuration/tokens/tok_1/token`
@@ -13,8 +13,15 @@ use aws_lc_rs::digest;
 /// - `auth0-secret://acme.eu.auth0.com/users/auth0%7C1/identities/github%7C99/access_token`
 /// - `auth0-secret://acme.eu.auth0.com/emails/provider/credentials/api_key`, of which there is one
 ///
-/// The same secret always has the same name, whatever its value; it is not a secret itself. An element of a list is named
-/// by its id or name, and by its number where it has neither.
+/// The same secret always has the same name, whatever its value; it is not a secret itself. An element of a list is
+/// named by its id or name, and by its number where it has neither.
+///
+/// ```
+/// # use auth0_egress::secrets::SecretName;
+/// let name = SecretName::new("acme.eu.auth0.com", &["clients"], "abc", &["client_secret"]);
+/// assert_eq!(name.to_string(), "auth0-secret://acme.eu.auth0.com/clients/abc/client_secret");
+/// assert_eq!((name.collection(), name.id(), name.member()), ("clients", "abc", "client_secret"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretName {
     tenant: String,
@@ -45,19 +52,20 @@ impl SecretName {
         &self.tenant
     }
 
-    /// Returns the kind of thing that it belongs to: `clients`, `connections/con_1/scim-configuration/tokens`. Each part
-    /// is written as in the handle.
+    /// Returns the kind of thing that it belongs to: `clients`, `connections/con_1/scim-configuration/tokens`. Each
+    /// part is written as in the handle.
     pub fn collection(&self) -> &str {
         &self.collection
     }
 
-    /// Returns the id of the thing that it belongs to, as the tenant gave it; empty where there is one thing only. Not to
-    /// be used as the name of a file.
+    /// Returns the id of the thing that it belongs to, as the tenant gave it; empty where there is one thing only. Not
+    /// to be used as the name of a file.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns where in the thing it stands: `client_secret`, `sink/datadogApiKey`. Each part is written as in the handle.
+    /// Returns where in the thing it stands: `client_secret`, `sink/datadogApiKey`. Each part is written as in the
+    /// handle.
     pub fn member(&self) -> &str {
         &self.member
     }

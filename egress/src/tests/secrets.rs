@@ -17,7 +17,7 @@ impl SecretSink for MemorySink {
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
         Box::pin(async move {
             if self.broken.load(Ordering::Relaxed) {
-                return Err(SinkError::engine("the shelf is broken"));
+                return Err(SinkError::engine("the sink is broken"));
             }
             self.taken.lock().unwrap().push(format!("{} {}", name.id(), secret.expose()));
             Ok(())
@@ -27,14 +27,14 @@ impl SecretSink for MemorySink {
 
 impl Server {
     /// A tenant whose applications have the secret `canary-made`, and the way to it with a sink.
-    async fn with_shelf() -> (Self, Arc<Egress>, Arc<MemorySink>) {
+    async fn with_sink() -> (Self, Arc<Egress>, Arc<MemorySink>) {
         let tenant = Self::start(|_, _| {
             Some((200, json!({"client_id": "abc", "name": "Portal", "client_secret": "canary-made"})))
         })
         .await;
-        let shelf = Arc::new(MemorySink::default());
-        let egress = tenant.egress_into(Some(Sink(Arc::new(Arc::clone(&shelf)))));
-        (tenant, egress, shelf)
+        let sink = Arc::new(MemorySink::default());
+        let egress = tenant.egress_into(Some(Sink(Arc::new(Arc::clone(&sink)))));
+        (tenant, egress, sink)
     }
 
     fn egress_into(&self, sink: Option<Sink>) -> Arc<Egress> {
@@ -53,7 +53,7 @@ const HANDLE: &str = "auth0-secret://acme.eu.auth0.com/clients/abc/client_secret
 
 #[tokio::test]
 async fn a_secret_that_the_tenant_makes_goes_into_the_sink_and_the_guest_gets_a_handle() {
-    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let (tenant, egress, sink) = Server::with_sink().await;
     let call = CallContext::default();
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let length = answer.headers()[header::CONTENT_LENGTH].to_str().unwrap().to_owned();
@@ -61,30 +61,30 @@ async fn a_secret_that_the_tenant_makes_goes_into_the_sink_and_the_guest_gets_a_
     assert_eq!(length, body.len().to_string());
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body, json!({"client_id": "abc", "name": "Portal", "client_secret": HANDLE}));
-    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    assert_eq!(*sink.taken.lock().unwrap(), ["abc canary-made"]);
     let record = call.log.records().remove(0);
     assert_eq!((record.status, record.error, record.sent), (Some(200), None, true));
     assert!(record.bytes_received > 0 && egress.requests() == 1);
 
     let shown = send(&egress, request(Method::GET, &tenant.url("/api/v2/clients/abc"), "")).await.unwrap();
     assert!(shown.1.contains(HANDLE) && !shown.1.contains("canary"), "{shown:?}");
-    assert_eq!(shelf.taken.lock().unwrap().len(), 1, "what is only shown goes nowhere");
+    assert_eq!(sink.taken.lock().unwrap().len(), 1, "what is only shown goes nowhere");
 }
 
 #[tokio::test]
 async fn a_caller_who_wants_to_see_a_secret_sees_it() {
-    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let (tenant, egress, sink) = Server::with_sink().await;
     let deadline = Instant::now() + Duration::from_secs(5);
     let call = CallContext::new(deadline, CallOptions::new().reveal_secrets());
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(std::str::from_utf8(&body).unwrap().contains("canary-made"));
-    assert!(shelf.taken.lock().unwrap().is_empty());
+    assert!(sink.taken.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn without_a_place_for_it_no_secret_is_made() {
-    let (tenant, _, _) = Server::with_shelf().await;
+    let (tenant, _, _) = Server::with_sink().await;
     let egress = tenant.egress_into(None);
     for path in ["/api/v2/clients/abc/rotate-secret", "/api/v2/CLIENTS/abc/rotate-secret", "/api/v2/clients"]
     {
@@ -99,7 +99,7 @@ async fn without_a_place_for_it_no_secret_is_made() {
 
 #[tokio::test]
 async fn a_handle_that_is_written_back_as_a_secret_is_denied() {
-    let (tenant, egress, _) = Server::with_shelf().await;
+    let (tenant, egress, _) = Server::with_sink().await;
     let body = json!({"client_secret": HANDLE}).to_string();
     let ask = request(Method::PATCH, &tenant.url("/api/v2/clients/abc"), &body);
     let call = CallContext::default();
@@ -110,7 +110,7 @@ async fn a_handle_that_is_written_back_as_a_secret_is_denied() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_after_its_request_was_sent_loses_no_secret() {
-    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let (tenant, egress, sink) = Server::with_sink().await;
     let call = CallContext::default();
     let mut sending = Box::pin(egress.send(tenant.rotation(), RequestOptions::default(), &call));
     // The server answers 20 ms after it has seen the request.
@@ -119,42 +119,42 @@ async fn a_call_that_is_dropped_after_its_request_was_sent_loses_no_secret() {
     }
     drop(sending);
     egress.deliveries().settled().await;
-    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    assert_eq!(*sink.taken.lock().unwrap(), ["abc canary-made"]);
 }
 
 #[tokio::test]
 async fn a_secret_that_comes_after_the_call_s_time_goes_into_the_sink_all_the_same() {
-    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let (tenant, egress, sink) = Server::with_sink().await;
     let time = Some(Duration::from_millis(15));
     let options = RequestOptions { first_byte_timeout: time, ..RequestOptions::default() };
     let error = egress.send(tenant.rotation(), options, &CallContext::default()).await.unwrap_err();
     assert!(matches!(error, SendError::HttpResponseTimeout | SendError::ConnectionTimeout), "{error:?}");
     egress.deliveries().settled().await;
     let sent = tenant.seen().len();
-    assert_eq!(shelf.taken.lock().unwrap().len(), sent, "what was sent is kept, what was not is not made");
+    assert_eq!(sink.taken.lock().unwrap().len(), sent, "what was sent is kept, what was not is not made");
 }
 
 #[tokio::test]
 async fn a_secret_that_the_sink_does_not_take_is_kept_and_the_call_knows() {
-    let (tenant, egress, shelf) = Server::with_shelf().await;
-    shelf.broken.store(true, Ordering::Relaxed);
+    let (tenant, egress, sink) = Server::with_sink().await;
+    sink.broken.store(true, Ordering::Relaxed);
     let call = CallContext::default();
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     assert_eq!(answer.status(), 200, "the rotation happened");
     let undelivered = call.made.undelivered().unwrap();
     assert_eq!(undelivered.names[0].to_string(), HANDLE);
     assert!(!format!("{undelivered:?} {egress:?} {call:?}").contains("canary-made"));
-    shelf.broken.store(false, Ordering::Relaxed);
+    sink.broken.store(false, Ordering::Relaxed);
     egress.deliveries().retry(None).await.unwrap();
-    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    assert_eq!(*sink.taken.lock().unwrap(), ["abc canary-made"]);
     assert_eq!(egress.deliveries().pending(), []);
 }
 
 #[tokio::test]
 async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let tenant = Server::start(|_, _| Some((200, json!("canary-made")))).await;
-    let (_, _, shelf) = Server::with_shelf().await;
-    let egress = tenant.egress_into(Some(Sink(Arc::new(shelf))));
+    let (_, _, sink) = Server::with_sink().await;
+    let egress = tenant.egress_into(Some(Sink(Arc::new(sink))));
     // A JSON text is JSON, but a piece of an answer: with `Range`, it can be the secret.
     let call = CallContext::default();
     let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
@@ -209,7 +209,7 @@ async fn an_answer_without_a_secret_reaches_the_guest_byte_for_byte() {
 
 #[tokio::test]
 async fn an_answer_with_a_secret_is_not_asked_for_packed_or_in_pieces() {
-    let (tenant, egress, shelf) = Server::with_shelf().await;
+    let (tenant, egress, sink) = Server::with_sink().await;
     let mut ask = tenant.rotation();
     for (name, value) in
         [("accept-encoding", "gzip"), ("range", "bytes=60-80"), ("if-range", "x"), ("te", "gzip")]
@@ -218,7 +218,7 @@ async fn an_answer_with_a_secret_is_not_asked_for_packed_or_in_pieces() {
     }
     assert_eq!(send(&egress, ask).await.unwrap().0, 200);
     assert_eq!(tenant.seen()[0].packing, [""; 0]);
-    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    assert_eq!(*sink.taken.lock().unwrap(), ["abc canary-made"]);
 }
 
 #[tokio::test]
@@ -234,10 +234,10 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
         ("no HTTP", "canary\r\n".to_owned()),
     ] {
         let tenant = Raw::start(format!("{HEAD}{rest}").leak()).await;
-        let shelf = Arc::new(MemorySink::default());
+        let sink = Arc::new(MemorySink::default());
         let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
         let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
-            .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
+            .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&sink))))));
         let call = CallContext::default();
         let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
         let heard = match egress.send(ask, RequestOptions::default(), &call).await {
@@ -246,7 +246,7 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
         };
         assert!(!format!("{heard:?}").contains("canary"), "{what}: {heard:?}");
         assert!(call.made.lost().unwrap().contains("clients/abc"), "{what}");
-        assert_eq!((egress.deliveries().pending(), shelf.taken.lock().unwrap().len()), (vec![], 0), "{what}");
+        assert_eq!((egress.deliveries().pending(), sink.taken.lock().unwrap().len()), (vec![], 0), "{what}");
     }
 }
 
@@ -257,24 +257,24 @@ async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink()
         Some((200, json!({"client_id": "abc", "client_secret": "canary-made", "description": padding})))
     })
     .await;
-    let shelf = Arc::new(MemorySink::default());
+    let sink = Arc::new(MemorySink::default());
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let limits = RequestLimits { response_body_bytes: 1000, ..RequestLimits::default() };
     let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
         .govern(Policy::default(), Governor::default(), limits)
-        .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&shelf))))));
+        .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&sink))))));
     let error = send(&egress, tenant.rotation()).await.unwrap_err();
     assert!(matches!(error, SendError::HttpResponseBodySize(Some(1000))), "{error:?}");
-    assert_eq!(*shelf.taken.lock().unwrap(), ["abc canary-made"]);
+    assert_eq!(*sink.taken.lock().unwrap(), ["abc canary-made"]);
 }
 
 #[tokio::test]
 async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
     let (tenant, dripping) = Raw::dripping("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
-    let shelf = Arc::new(MemorySink::default());
+    let sink = Arc::new(MemorySink::default());
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
-        .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(shelf)))));
+        .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(sink)))));
     let call = CallContext::default();
     let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
     let mut sending = std::pin::pin!(egress.send(ask, RequestOptions::default(), &call));

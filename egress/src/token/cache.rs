@@ -1,9 +1,9 @@
 //! Tokens of one tenant: fetched once for any number of callers, renewed before they expire.
 //!
 //! The fetch runs in a task of its own. A caller who waits for it may be stopped at any moment; the others who wait
-//! must not lose their token by that. A refusal reaches everyone who waited, and for a while everyone who comes later: the
-//! token endpoint has a limit of its own, which the tenant's log-ins share, and a component that is refused a token can ask
-//! for one as often as it likes.
+//! must not lose their token by that. A refusal reaches everyone who waited, and for a while everyone who comes later:
+//! the token endpoint has a limit of its own, which the tenant's log-ins share, and a component that is refused a token
+//! can ask for one as often as it likes.
 
 use std::{
     fmt,
@@ -37,12 +37,12 @@ pub(crate) struct TokenCache {
     fetched: AtomicU64,
 }
 
-type Flight = watch::Receiver<Option<Result<Arc<Token>, TokenError>>>;
+type PendingFetch = watch::Receiver<Option<Result<Arc<Token>, TokenError>>>;
 
 #[derive(Debug)]
 enum State {
     Empty,
-    Fetching(Flight),
+    Fetching(PendingFetch),
     Ready(Arc<Token>),
     /// The endpoint is not asked again until then.
     Refused(TokenError, Instant),
@@ -71,24 +71,24 @@ impl TokenCache {
 
     /// Returns a fresh token, waiting for a fetch where there is none.
     pub(crate) async fn token(self: &Arc<Self>) -> Result<Arc<Token>, TokenError> {
-        let mut flight = {
+        let mut pending = {
             let mut state = self.lock();
             match &*state {
                 State::Ready(token) if token.is_fresh() => return Ok(Arc::clone(token)),
                 State::Refused(error, until) if Instant::now() < *until => return Err(error.clone()),
-                // A flight whose task is gone without a word (its runtime was shut down) never lands.
-                State::Fetching(flight) if flight.has_changed().is_ok() || flight.borrow().is_some() => {
-                    flight.clone()
+                // A fetch whose task is gone without a word (its runtime was shut down) never ends.
+                State::Fetching(pending) if pending.has_changed().is_ok() || pending.borrow().is_some() => {
+                    pending.clone()
                 }
                 _ => {
-                    let flight = self.take_off();
-                    *state = State::Fetching(flight.clone());
-                    flight
+                    let pending = self.start_fetch();
+                    *state = State::Fetching(pending.clone());
+                    pending
                 }
             }
         };
-        let landed = flight.wait_for(Option::is_some).await;
-        match landed.ok().and_then(|result| result.clone()) {
+        let result = pending.wait_for(Option::is_some).await;
+        match result.ok().and_then(|result| result.clone()) {
             Some(result) => result,
             None => Err(TokenError::NotReached(TransportError::Connect("the fetch was given up".to_owned()))),
         }
@@ -102,8 +102,8 @@ impl TokenCache {
         }
     }
 
-    fn take_off(self: &Arc<Self>) -> Flight {
-        let (land, flight) = watch::channel(None);
+    fn start_fetch(self: &Arc<Self>) -> PendingFetch {
+        let (sender, pending) = watch::channel(None);
         let cache = Arc::clone(self);
         tokio::spawn(async move {
             let begun = std::time::Instant::now();
@@ -119,9 +119,9 @@ impl TokenCache {
                     None => State::Empty,
                 },
             };
-            land.send_replace(Some(result));
+            sender.send_replace(Some(result));
         });
-        flight
+        pending
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -160,8 +160,8 @@ impl TokenSource {
         }
     }
 
-    /// Returns another token in place of one that lacks a scope, since the application's grant may have been widened after
-    /// it was made; `None` where it is too young for that, or there is no way to get another.
+    /// Returns another token in place of one that lacks a scope, since the application's grant may have been widened
+    /// after it was made; `None` where it is too young for that, or there is no way to get another.
     pub(crate) fn wider(
         &self,
         token: &Arc<Token>,
@@ -206,7 +206,7 @@ pub fn sensitive(parts: &[&str]) -> Option<HeaderValue> {
 pub enum TokenError {
     /// The host itself has nothing to prove who it is.
     NoCredential(CredentialError),
-    /// The endpoint said no.
+    /// The endpoint refused.
     Refused(Arc<Refusal>),
     /// The endpoint was not reached, or its answer was lost. Either way the request that needed the token was not
     /// sent.
@@ -215,7 +215,7 @@ pub enum TokenError {
     Late,
 }
 
-/// What the token endpoint said.
+/// The token endpoint's refusal.
 #[derive(Debug)]
 pub struct Refusal {
     /// Status of its answer.
@@ -252,7 +252,7 @@ impl TokenError {
 }
 
 impl Refusal {
-    /// Returns it in one sentence.
+    /// Returns it as one sentence.
     pub fn message(&self) -> String {
         let what = match self.status {
             StatusCode::TOO_MANY_REQUESTS => "asks to wait",
@@ -313,8 +313,8 @@ mod tests {
         }
     }
 
-    /// Guards the tenant's quota of tokens against a workflow that calls in vain, and a workflow against a grant that was
-    /// widened while its token lived.
+    /// Guards the tenant's quota of tokens against a workflow that calls in vain, and a workflow against a grant that
+    /// was widened while its token lived.
     #[tokio::test(start_paused = true)]
     async fn for_want_of_a_scope_a_token_is_replaced_once_in_five_minutes_and_not_by_each_call() {
         let fetched = Arc::new(AtomicU64::new(0));

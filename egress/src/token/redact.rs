@@ -1,4 +1,4 @@
-//! What a token endpoint said, without the proof that it was given.
+//! A token endpoint's answer without the proof that it was given.
 
 use zeroize::Zeroizing;
 
@@ -7,7 +7,7 @@ use crate::{destination::percent_decode, secret::Secret};
 /// Parameters that hold a proof. A text with one of them repeats the form.
 const PROOFS: [&[u8]; 2] = [b"client_secret", b"client_assertion"];
 
-/// Takes a secret out of what the token endpoint said.
+/// Takes a secret out of the token endpoint's answer.
 ///
 /// Where it stands as it is, it is cut out and the rest is kept, since the rest is what helps. A text that repeats the
 /// form, or that has the secret in it in another spelling, is withheld as a whole: there are more spellings (hex digits

@@ -70,7 +70,7 @@ fn refuse(status: StatusCode, code: &str, message: &str) -> Answer {
         .header("x-ms-request-id", &ids::secret(16))
 }
 
-/// Whether the signature is of what came in, and fresh.
+/// Returns whether the signature is of what came in, and fresh.
 fn is_signed(incomer: &Incomer, key: &[u8]) -> bool {
     let value = |name: &str| incomer.headers.get(name).and_then(|value| value.to_str().ok());
     let given = authorization(incomer);

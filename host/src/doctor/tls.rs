@@ -43,7 +43,11 @@ pub(super) async fn resolve(
             Ok((Finding::new(Check::Dns, Verdict::Ok, found), addresses))
         }
         Ok(Err(ResolveError::Prohibited(prohibited))) => {
-            Err(failed(format!("{}: every call is refused", prohibited.fact()), prohibited.remedy()))
+            let advice = prohibited.remedy().map_or_else(
+                || "use a domain that resolves to a public address".to_owned(),
+                |remedy| format!("{}{remedy}", remedy.lead_in()),
+            );
+            Err(failed(format!("{}: every call is refused", prohibited.fact()), &advice))
         }
         Ok(Err(problem)) => Err(failed(
             format!("{host}: {problem}"),

@@ -14,7 +14,7 @@ use std::{fmt, str::FromStr};
 pub struct ActionPattern(String);
 
 impl ActionPattern {
-    /// Whether it is about an action.
+    /// Returns whether it is about an action.
     pub fn matches(&self, id: &str) -> bool {
         let mut pieces = self.0.split('*');
         let Some(mut rest) = id.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
@@ -43,7 +43,7 @@ impl fmt::Display for ActionPattern {
 /// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no action: an id is such as get-user or organizations.members.list; `*` stands for any run of characters"
+    "`{0}` is not an action id, such as get-user or organizations.members.list; `*` stands for any characters"
 )]
 pub struct ActionPatternError(String);
 

@@ -8,7 +8,7 @@ use crate::{
     denial::{Denial, DeniedBy, Remedy},
 };
 
-/// What is to be said to each action.
+/// The decision for each action.
 #[derive(Clone, Debug)]
 pub enum PermittedActions {
     /// No rule is about actions.
@@ -18,7 +18,7 @@ pub enum PermittedActions {
 }
 
 impl PermittedActions {
-    /// Checks whether an action may be run.
+    /// Checks that an action may be run.
     pub fn check(&self, action: &str) -> Result<(), Denial> {
         match self {
             Self::All => Ok(()),
@@ -31,7 +31,7 @@ impl PermittedActions {
 }
 
 impl Policy {
-    /// Whether the component has to be asked which actions there are.
+    /// Returns whether the component has to be asked which actions there are.
     pub fn is_about_actions(&self) -> bool {
         self.read_only || self.actions != Rules::default()
     }
@@ -47,7 +47,7 @@ impl Policy {
             let kind =
                 if rule.value.exact().is_some() { "there is no such action" } else { "it matches no action" };
             let hint = near(&rule.value.to_string(), all);
-            return Err(rule.error(format!("{rule}: {kind}{hint}; the list of actions has all of them")));
+            return Err(rule.error(format!("{rule}: {kind}{hint}; see the list of actions")));
         }
         let decisions: Vec<_> = all.iter().map(|action| (action, self.decide(action))).collect();
         for rule in self.actions.allow.iter().flatten() {
@@ -62,13 +62,11 @@ impl Policy {
             let takes_away =
                 |action: &ActionSummary| rule.value.matches(&action.id) && self.allows(&action.id);
             if !all.iter().any(takes_away) {
-                return Err(
-                    rule.error(format!("{rule} has no effect: nothing of it is allowed in the first place"))
-                );
+                return Err(rule.error(format!("{rule} has no effect: no action that it matches is allowed")));
             }
         }
         if !decisions.iter().any(|(_, decision)| decision.is_ok()) {
-            return Err(PolicyError::new("no action is left that may be run"));
+            return Err(PolicyError::new("the policy allows no action"));
         }
         if !self.is_about_actions() {
             return Ok(PermittedActions::All);

@@ -1,4 +1,4 @@
-//! Puts a policy together, and refuses one that does not mean what it says.
+//! Builds a policy, and refuses one whose rules would have no effect.
 
 use super::{
     CHANGE_PASSWORD, Located, MailRule, Policy, PolicyError, Rules,
@@ -94,14 +94,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// Allows one mail provider, by Auth0's name for it, or `none`. Without it, the one of the tenant is used.
+    /// Allows one email provider, by Auth0's name for it, or `none`. Without it, the one of the tenant is used.
     #[must_use]
     pub fn mail_provider(mut self, name: impl Into<String>) -> Self {
         self.mail_provider = Some(Located::in_code(name.into()));
         self
     }
 
-    /// Lets the names of the tenant and of mail providers resolve to this machine.
+    /// Lets the names of the tenant and of email providers resolve to this machine.
     #[must_use]
     pub fn allow_loopback(mut self) -> Self {
         self.allow_loopback = true;
@@ -145,14 +145,14 @@ where
 {
     let read = |list: List| {
         if list.entries.is_empty() {
-            let problem = "an empty list: leave it out, or say what it is to name".to_owned();
+            let problem = "the list is empty: leave it out, or add entries".to_owned();
             return Err(PolicyError { at: list.at, problem });
         }
         let mut rules: Vec<Located<T>> = Vec::new();
         for entry in list.entries {
             let rule = entry.try_map(|text| text.parse::<T>())?;
             if let Some(first) = rules.iter().find(|known| known.value == rule.value) {
-                return Err(rule.error(format!("{rule} stands here twice; the first is {first}")));
+                return Err(rule.error(format!("{rule} is listed twice; the first is {first}")));
             }
             rules.push(rule);
         }
@@ -162,7 +162,7 @@ where
     for rule in allow.iter().flatten() {
         if let Some(other) = deny.iter().find(|other| other.value == rule.value) {
             return Err(
-                other.error(format!("{other} is denied and allowed, by {rule}: leave one of them out"))
+                other.error(format!("{other} is denied, and {rule} allows it: leave one of them out"))
             );
         }
     }
@@ -175,16 +175,16 @@ fn field_rule(
     let on = on.try_map(|text| text.parse::<RequestRule>())?;
     if on.value.methods.contains(&ApiMethod::Get) {
         return Err(on.error(format!(
-            "{on} is about GET too, which writes no fields: name POST, PUT, PATCH or DELETE"
+            "{on} includes GET, which writes no fields: name only POST, PUT, PATCH or DELETE"
         )));
     }
     let mut fields = Fields::default();
     for name in names {
         let field = name.try_map(|text| text.parse::<FieldPath>())?;
         if !fields.add(&field.value) {
-            return Err(field.error(format!(
-                "the field {field} is named twice, or is a part of another that may be written whole"
-            )));
+            return Err(
+                field.error(format!("the field {field} is listed twice, or is part of a listed field"))
+            );
         }
     }
     Ok(FieldRule { on, fields })
@@ -202,7 +202,7 @@ fn mail_rule(name: Option<Located<String>>, read_only: bool) -> Result<MailRule,
         Some(provider) => Ok(MailRule::Only(provider)),
         None => {
             let known = MailProvider::ALL.map(MailProvider::name).join(", ");
-            Err(name.error(format!("there is no mail provider {name}; it can be none, {known}")))
+            Err(name.error(format!("unknown email provider {name}: use none, {known}")))
         }
     }
 }
@@ -212,7 +212,7 @@ fn networks(texts: Vec<Located<String>>) -> Result<Vec<Network>, PolicyError> {
     for text in texts {
         let network = text.try_map(|text| text.parse::<Network>())?;
         if networks.contains(&network.value) {
-            return Err(network.error(format!("{network} stands here twice")));
+            return Err(network.error(format!("{network} is listed twice")));
         }
         networks.push(network.value);
     }
@@ -232,7 +232,7 @@ impl Policy {
             }
         }
         for rule in deny {
-            self.check_reach(rule, "nothing of it is allowed in the first place")?;
+            self.check_reach(rule, "no request that it matches is allowed")?;
         }
         Ok(())
     }
@@ -243,13 +243,13 @@ impl Policy {
             if self.read_only {
                 return Err(on.error(format!("[fields] {on} has no effect: the policy is read-only")));
             }
-            self.check_reach(on, "no request that it is about is allowed")?;
+            self.check_reach(on, "no request that it matches is allowed")?;
             if let Some(other) = self.requests.deny.iter().find(|other| other.value.covers(&on.value)) {
                 return Err(on.error(format!("[fields] {on} has no effect: {other} denies all of it")));
             }
             let mut before = self.fields.iter().take(number);
             if let Some(other) = before.find(|other| other.on.value == on.value) {
-                return Err(on.error(format!("[fields] {on} stands here twice; the first is {}", other.on)));
+                return Err(on.error(format!("[fields] {on} is listed twice; the first is {}", other.on)));
             }
         }
         Ok(())

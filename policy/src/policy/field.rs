@@ -1,7 +1,7 @@
 //! Which members of a body may be written.
 //!
-//! The body is read as the tenant reads it: JSON and said to be JSON, since Auth0 takes forms for nearly all writes, and
-//! with each key once, since of two equal keys one parser takes the first and another the last.
+//! The body is read as the tenant reads it: JSON and said to be JSON, since Auth0 takes forms for nearly all writes,
+//! and with each key once, since of two equal keys one parser takes the first and another the last.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::located::Located;
-use crate::private_path::MASK;
+use crate::{bounded_text::kept, private_path::MASK};
 
 /// A member of a JSON body, with all that is in it: `blocked`, `app_metadata.plan`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl fmt::Display for FieldPath {
 /// Why a text is not a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no field: write the name of a member of the JSON body, such as `blocked`, or several with dots, such as \
+    "`{0}` is not a field: write the name of a member of the JSON body, such as `blocked`, or several with dots, such as \
      `app_metadata.plan`; a field stands for all that is in it, and there are no wildcards"
 )]
 pub(super) struct FieldPathError(String);
@@ -81,7 +81,7 @@ impl Fields {
         self.0.iter().flat_map(inner).collect()
     }
 
-    /// Checks whether a body writes nothing else.
+    /// Checks that a body writes nothing else.
     ///
     /// # Errors
     ///
@@ -131,10 +131,10 @@ pub enum FieldProblem {
     #[error("replaces the whole of `{}`, of which only a part may be written", shown(.0))]
     Replaced(String),
     /// It is JSON, and no object.
-    #[error("is no JSON object")]
+    #[error("is not a JSON object")]
     NoObject,
     /// It is not said to be JSON.
-    #[error("is not sent as `content-type: application/json`, and forms are not looked into")]
+    #[error("is not sent as `content-type: application/json`, and only JSON is checked")]
     MediaType,
     /// It is not JSON, or has a key twice.
     #[error("is not JSON with each key once: {0}")]
@@ -142,6 +142,16 @@ pub enum FieldProblem {
 }
 
 impl FieldProblem {
+    /// Cuts the member, which is the guest's own text.
+    pub(crate) fn bounded(self) -> Self {
+        match self {
+            Self::Field(path) => Self::Field(kept(path)),
+            Self::Replaced(path) => Self::Replaced(kept(path)),
+            Self::Json(problem) => Self::Json(kept(problem)),
+            Self::NoObject | Self::MediaType => self,
+        }
+    }
+
     /// Returns it without the member, which is the guest's own text, and without what the parser quotes.
     pub(crate) fn masked(&self) -> String {
         match self {
@@ -161,7 +171,7 @@ fn shown(path: &str) -> String {
     path.chars().take(LONGEST).flat_map(char::escape_debug).collect()
 }
 
-/// Whether the one content type is JSON, in UTF-8.
+/// Returns whether the one content type is JSON, in UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return false };
@@ -198,7 +208,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut members = BTreeMap::new();
         while let Some((name, value)) = map.next_entry::<String, Json>()? {
             if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("a key stands twice in an object"));
+                return Err(A::Error::custom("an object has a key twice"));
             }
         }
         Ok(Json::Object(members.into_iter().collect()))
@@ -276,9 +286,9 @@ mod tests {
             ("{\"app_metadata\": [{\"plan\": 1}]}", "whole of `app_metadata`"),
             ("{\"blocked\": true, \"blocked\": false}", "twice"),
             ("{\"user_metadata\": {\"a\": 1, \"\\u0061\": 2}}", "twice"),
-            ("[{\"blocked\": true}]", "no JSON object"),
-            ("\"blocked\"", "no JSON object"),
-            ("null", "no JSON object"),
+            ("[{\"blocked\": true}]", "is not a JSON object"),
+            ("\"blocked\"", "is not a JSON object"),
+            ("null", "is not a JSON object"),
             ("{\"blocked\": true} {\"email\": 1}", "not JSON"),
             ("{\"blocked\": true}&email=x", "not JSON"),
             ("blocked=true&email=x", "not JSON"),

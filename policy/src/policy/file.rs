@@ -63,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<Policy, PolicyError> {
     // A file that was cut off, or came out of a template with nothing in it, must not open everything.
     if policy == Policy::default() {
         return Err(PolicyError::new(
-            "there is no rule in it, and without one everything is allowed: write a rule, such as \
+            "the policy has no rules, which would allow everything: add a rule, such as \
              `[requests]` with `allow = [\"* /api/v2/**\"]`, or use no policy",
         ));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A place in a policy file, counted from 1.
+/// A position in a policy file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) line: usize,
@@ -10,7 +10,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Finds the place of a byte in a text.
+    /// Finds the position of a byte in a text.
     pub(super) fn of(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -33,12 +33,12 @@ pub(super) struct Located<T> {
 }
 
 impl<T> Located<T> {
-    /// Marks a value as written in code.
+    /// Wraps a value that code wrote.
     pub(super) fn in_code(value: T) -> Self {
         Self { value, at: None }
     }
 
-    /// Makes something else of it that stands at the same place.
+    /// Converts the value; the position stays.
     pub(super) fn try_map<U, E: fmt::Display>(
         self,
         make: impl FnOnce(T) -> Result<U, E>,

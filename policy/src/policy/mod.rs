@@ -65,7 +65,7 @@ const REWRITING_HEADERS: [&str; 10] = [
 /// What a tenant may do: which actions, which requests, which members of their bodies.
 ///
 /// The default is everything that the credentials allow within the Management API, the request for a password reset
-/// mail, and the sending requests of mail providers.
+/// mail, and the sending requests of email providers.
 ///
 /// ```
 /// # use auth0_policy::policy::Policy;
@@ -118,7 +118,7 @@ impl<T> Default for Rules<T> {
     }
 }
 
-/// Which mail providers may be used.
+/// Which email providers may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum MailRule {
     #[default]
@@ -155,7 +155,7 @@ impl Policy {
         Self { actions: Rules::default(), ..self }
     }
 
-    /// Returns the one mail provider that mail may go through, as Auth0 names it; nothing where the policy names none.
+    /// Returns the one email provider that mail may go through, as Auth0 names it; nothing where the policy names none.
     pub fn mail_provider(&self) -> Option<&'static str> {
         match self.mail {
             MailRule::Only(provider) => Some(provider.name()),
@@ -163,12 +163,16 @@ impl Policy {
         }
     }
 
-    /// Returns what is said about resolved addresses.
+    /// Returns the rules about resolved addresses.
     pub fn addresses(&self) -> &AddressRules {
         &self.addresses
     }
 
-    /// Checks whether a request may leave. Asked for each one, whoever built it.
+    /// Checks that a request may leave. Called for each one, whoever built it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial`], with the rule that refuses it.
     pub fn check_request(
         &self,
         destination: Destination,
@@ -254,7 +258,7 @@ pub fn check_reading(destination: Destination, method: &Method) -> Result<(), De
     Err(Denial::new(DeniedBy::CallReads { method: method.to_string() }).or(Remedy::AllowCallToWrite))
 }
 
-/// Whether the query has a parameter `_method`, to which Express and Rails applications listen.
+/// Returns whether the query has a parameter `_method`, to which Express and Rails applications listen.
 fn overrides_method(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case("_method"))

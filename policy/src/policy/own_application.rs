@@ -11,7 +11,7 @@ use super::{ApiMethod, Policy, RequestPath};
 use crate::denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine, shown};
 
 impl Policy {
-    /// Checks whether a request may leave to a tenant that this application acts in.
+    /// Checks that a request may leave to a tenant in which this application acts.
     pub fn check_own_application(&self, own: Option<&str>, method: &Method, uri: &Uri) -> Result<(), Denial> {
         let known = ApiMethod::read(method)?;
         let Some(own) = own.filter(|_| known != ApiMethod::Get) else { return Ok(()) };
@@ -22,7 +22,7 @@ impl Policy {
             reading.len() >= begin.len()
                 && begin.iter().zip(reading).all(|(own, text)| own.eq_ignore_ascii_case(text))
         };
-        let mut readings = path.readings.iter().chain(&path.suspicions);
+        let mut readings = path.readings.iter().chain(&path.backslash_readings);
         let Some(reading) = readings.find(|reading| is_own(reading)) else { return Ok(()) };
         let mut rules = self.requests.allow.iter().flatten();
         let named = rules.any(|rule| {

@@ -33,7 +33,7 @@ pub(super) enum Case {
 }
 
 impl PathPattern {
-    /// Whether a path, given in decoded segments, is one of those that are meant.
+    /// Returns whether a path, given in decoded segments, is one of those that are meant.
     pub(super) fn matches(&self, path: &[String], case: Case) -> bool {
         let length =
             if self.open { path.len() >= self.segments.len() } else { path.len() == self.segments.len() };
@@ -47,7 +47,7 @@ impl PathPattern {
             })
     }
 
-    /// Whether each path of another pattern is one of this.
+    /// Returns whether each path of another pattern is one of this.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let (own, others) = (self.segments.len(), other.segments.len());
         let length = if self.open { own <= others } else { own == others && !other.open };
@@ -59,7 +59,7 @@ impl PathPattern {
             })
     }
 
-    /// Whether a path can be one of both patterns.
+    /// Returns whether a path can be one of both patterns.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let (own, others) = (self.segments.len(), other.segments.len());
         (own == others || (own < others && self.open) || (own > others && other.open))
@@ -69,12 +69,12 @@ impl PathPattern {
             })
     }
 
-    /// Whether it stands for one path and no other.
+    /// Returns whether it stands for one path and no other.
     pub(super) fn is_one_path(&self) -> bool {
         !self.open && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
 
-    /// Whether it is the path of the password reset email.
+    /// Returns whether it is the path of the password reset email.
     pub(super) fn is_change_password(&self) -> bool {
         self.to_string() == CHANGE_PASSWORD
     }
@@ -96,12 +96,12 @@ impl fmt::Display for PathPattern {
 pub(super) enum PathPatternError {
     #[error("path not allowed; it must begin with /api/v2/, or be {CHANGE_PASSWORD}")]
     Outside,
-    #[error("its path has an empty segment (`//`, or a slash at the end), and no request with one leaves")]
+    #[error("its path has an empty segment (`//`, or a slash at the end), and such requests are refused")]
     Empty,
-    #[error("its path has a dot segment, and no request with one leaves")]
+    #[error("its path has a dot segment, and such requests are refused")]
     Dots,
     #[error(
-        "its path has a `%`: write segments as they read, such as auth0|507f, since they are compared decoded"
+        "its path has a `%`: write segments decoded, such as auth0|507f, since they are compared decoded"
     )]
     Percent,
     #[error(
@@ -110,7 +110,7 @@ pub(super) enum PathPatternError {
     OpenInside,
     #[error("its path has `*`, `{{` or `}}` within a segment: `*` and `{{id}}` stand for a whole one")]
     PartOfSegment,
-    #[error("its path has `{0}`, which no path of a request has: rules are about paths, not about queries")]
+    #[error("its path has `{0}`, which no request path has: rules match paths, not queries")]
     Character(char),
 }
 

@@ -1,4 +1,4 @@
-//! What a policy means, in words, and what it says to one action or request.
+//! What a policy means, in words, and its decision on one action or request.
 //!
 //! For a person who wrote a file and wants to know what it does before it does it. The answers come from the code that
 //! enforces the policy, not from a second reading of it.
@@ -27,7 +27,7 @@ const FAR_REACHING: [(&str, &str); 12] = [
     ("POST /api/v2/tickets/password-change", "answers with a link that sets a user's password"),
     (
         "PATCH /api/v2/users/id",
-        "sets a user's e-mail address or password, where no rule of [fields] forbids it",
+        "sets a user's email address or password, unless a rule of [fields] forbids it",
     ),
     ("POST /api/v2/jobs/users-imports", "writes any number of users with any fields"),
     ("POST /api/v2/actions/actions", "adds code that runs at log-in"),
@@ -53,8 +53,8 @@ impl Policy {
         Ok(PolicyReport { policy: self.clone(), actions: actions.to_vec(), permitted })
     }
 
-    /// Checks whether a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
-    /// can be given, such as that of a mail provider.
+    /// Checks that a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
+    /// can be given, such as that of an email provider.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 }
 
 impl PolicyReport {
-    /// Checks whether an action may be run.
+    /// Checks that an action may be run.
     ///
     /// # Errors
     ///
@@ -128,21 +128,21 @@ impl PolicyReport {
             && self.actions.iter().any(|action| action.id == CUSTOM_REQUEST)
         {
             warnings.push(format!(
-                "`{CUSTOM_REQUEST}` is allowed: it sends every request that the rules about requests let through{}",
+                "`{CUSTOM_REQUEST}` is allowed: it sends every request that the rules for requests allow{}",
                 if open { ", and there are none" } else { "" }
             ));
         } else if open {
             warnings.push(
-                "there are rules about actions and none about requests: they hold back whoever runs actions, but not \
-                 a component that builds other requests than it says"
+                "the policy has rules for actions and none for requests: a component that builds other requests than \
+                 its actions declare is not restricted"
                     .to_owned(),
             );
         }
-        if self.has_ways_round() {
+        if self.has_bypasses() {
             warnings.push(
-                "a rule about an action is a rule about its name: an operation of the API that is allowed, such as \
-                 `users.delete`, may send the request of an action that is denied, such as `delete-user`; a rule about \
-                 requests holds for both"
+                "a rule for an action matches only its id: an operation of the API that is allowed, such as \
+                 `users.delete`, may send the request of an action that is denied, such as `delete-user`; a rule \
+                 for requests holds for both"
                     .to_owned(),
             );
         }
@@ -153,11 +153,11 @@ impl PolicyReport {
             .map(|(request, gives)| format!("`{}` {gives}", request.replace("/id", "/{id}")))
             .collect();
         if !far.is_empty() {
-            warnings.push(format!("requests that reach far are let through: {}", far.join("; ")));
+            warnings.push(format!("far-reaching requests are allowed: {}", far.join("; ")));
         }
         if fields.iter().any(|rule| rule.fields.list().iter().any(|field| field.contains('.'))) {
             warnings.push(
-                "a field with a dot bounds what is written, not what is lost: Auth0 merges `user_metadata` and \
+                "a field with a dot limits what is written, not what is lost: Auth0 merges `user_metadata` and \
                  `app_metadata` by their first level and replaces other objects as a whole"
                     .to_owned(),
             );
@@ -181,7 +181,7 @@ impl PolicyReport {
         if count == 0 {
             return Ok(());
         }
-        let heading = if wanted { "Actions that may be run" } else { "Actions that are denied" };
+        let heading = if wanted { "Allowed actions" } else { "Denied actions" };
         writeln!(f, "{heading} ({count} of {})", self.actions.len())?;
         for effect in [Effect::Read, Effect::Create, Effect::Update, Effect::Delete, Effect::Send] {
             let of_effect = self.actions.iter().filter(|action| action.effect == effect);
@@ -193,8 +193,8 @@ impl PolicyReport {
         writeln!(f)
     }
 
-    /// Lists ids, and of the operations of the API, of which there are more than anybody reads, the families: `roles.* (14)`
-    /// where it is all of one, `roles.* (3 of 14)` where it is some.
+    /// Lists ids, and of the operations of the API, of which there are more than anybody reads, the families: `roles.*
+    /// (14)` where it is all of one, `roles.* (3 of 14)` where it is some.
     fn shortened<'a>(&self, actions: impl Iterator<Item = &'a ActionSummary>, wanted: bool) -> Vec<String> {
         let mut ids = Vec::new();
         let mut families: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -213,7 +213,7 @@ impl PolicyReport {
             ids.push(format!("all {all} operations of the API"));
             return ids;
         }
-        // Those that may be run tell which these are.
+        // The list of allowed ones shows which these are.
         if !wanted && some > 0 {
             ids.push(format!("{some} of {all} operations of the API"));
             return ids;
@@ -226,9 +226,9 @@ impl PolicyReport {
         ids
     }
 
-    /// Whether an action is denied by name while operations of the same effect may be run: one of them may send the same
-    /// request.
-    fn has_ways_round(&self) -> bool {
+    /// Returns whether an action is denied by name while operations of the same effect may be run: one of them may send
+    /// the same request.
+    fn has_bypasses(&self) -> bool {
         let denied = |action: &&ActionSummary| {
             let named = self.policy.actions.deny.iter().any(|rule| rule.value.matches(&action.id));
             named && action.kind != ActionKind::Operation
@@ -242,12 +242,12 @@ impl PolicyReport {
 
     fn write_requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Policy { requests, fields, read_only, .. } = &self.policy;
-        writeln!(f, "Requests to the tenant, whoever builds them")?;
+        writeln!(f, "Requests to the tenant")?;
         if *read_only {
             writeln!(f, "  read-only: GET and HEAD, nothing else")?;
         }
         match &requests.allow {
-            None if *read_only => writeln!(f, "  allowed  all that read")?,
+            None if *read_only => writeln!(f, "  allowed  all reads")?,
             None => writeln!(
                 f,
                 "  allowed  all of the Management API, and the request for a password reset email"
@@ -275,15 +275,15 @@ impl fmt::Display for PolicyReport {
             MailRule::Only(provider) => format!("through {} only", provider.name()),
             MailRule::None => "none".to_owned(),
         };
-        writeln!(f, "Mail\n  {mail}\n")?;
-        let mut reached = vec!["public ones".to_owned()];
+        writeln!(f, "Email\n  {mail}\n")?;
+        let mut reached = vec!["public addresses".to_owned()];
         if self.policy.addresses.loopback {
             reached.push("this machine".to_owned());
         }
         reached.extend(self.policy.addresses.networks.iter().map(ToString::to_string));
-        writeln!(f, "Addresses that names may resolve to\n  {}", reached.join(", "))?;
+        writeln!(f, "Allowed addresses\n  {}", reached.join(", "))?;
         for (number, warning) in self.warnings().into_iter().enumerate() {
-            let heading = if number == 0 { "\nMind\n" } else { "" };
+            let heading = if number == 0 { "\nWarnings\n" } else { "" };
             writeln!(f, "{heading}  - {}", wrapped(&warning, 4))?;
         }
         Ok(())

@@ -17,7 +17,7 @@ pub(super) struct RequestPath {
     pub(super) readings: Vec<Vec<String>>,
     /// The same with backslashes as slashes. Ids of Active Directory have them (`ad|CORP\ana`), so what allows does not
     /// ask for this.
-    pub(super) suspicions: Vec<Vec<String>>,
+    pub(super) backslash_readings: Vec<Vec<String>>,
 }
 
 impl RequestPath {
@@ -42,7 +42,7 @@ impl RequestPath {
             }
             raw.push(segment.as_bytes().to_vec());
         }
-        let mut read = Self { readings: Vec::new(), suspicions: Vec::new() };
+        let mut read = Self { readings: Vec::new(), backslash_readings: Vec::new() };
         for _ in 0..ROUNDS {
             let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
             if decoded == raw && !read.readings.is_empty() {
@@ -56,7 +56,7 @@ impl RequestPath {
                     Err(_) => Err("decodes to what is no UTF-8"),
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            read.suspicions.push(split(&texts, &['/', '\\']));
+            read.backslash_readings.push(split(&texts, &['/', '\\']));
             read.readings.push(split(&texts, &['/']));
             read.readings.push(texts);
             raw = decoded;
@@ -136,7 +136,7 @@ mod tests {
         assert!(read.readings.contains(&["api", "v2", "users", "a", "roles"].map(str::to_owned).to_vec()));
         let read = RequestPath::read("/api/v2/users/ad%7CCORP%5Cana").unwrap();
         assert_eq!(read.readings, [["api", "v2", "users", "ad|CORP\\ana"]]);
-        assert_eq!(read.suspicions, [["api", "v2", "users", "ad|CORP", "ana"]]);
+        assert_eq!(read.backslash_readings, [["api", "v2", "users", "ad|CORP", "ana"]]);
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
             let read = RequestPath::read(path).unwrap();
             let all = all_readings(path);
             assert!(
-                read.readings.iter().chain(&read.suspicions).all(|reading| all.contains(reading)),
+                read.readings.iter().chain(&read.backslash_readings).all(|reading| all.contains(reading)),
                 "{path}"
             );
         }

@@ -53,23 +53,23 @@ pub(super) struct RequestRule {
 }
 
 impl RequestRule {
-    /// Whether it allows a request: in every reading of the path.
+    /// Returns whether it allows a request: in every reading of the path.
     pub(super) fn allows(&self, method: ApiMethod, path: &[String]) -> bool {
         self.methods.contains(&method) && self.path.matches(path, Case::Exact)
     }
 
-    /// Whether it restricts a request: in any reading of the path.
+    /// Returns whether it restricts a request: in any reading of the path.
     pub(super) fn restricts(&self, method: ApiMethod, path: &RequestPath) -> bool {
-        let mut readings = path.readings.iter().chain(&path.suspicions);
+        let mut readings = path.readings.iter().chain(&path.backslash_readings);
         self.methods.contains(&method) && readings.any(|path| self.path.matches(path, Case::Ignored))
     }
 
-    /// Whether each request of another rule is one of this.
+    /// Returns whether each request of another rule is one of this.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.methods.is_superset(&other.methods) && self.path.covers(&other.path)
     }
 
-    /// Whether a request can be one of both.
+    /// Returns whether a request can be one of both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         !self.methods.is_disjoint(&other.methods) && self.path.overlaps(&other.path)
     }
@@ -89,7 +89,7 @@ impl fmt::Display for RequestRule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RequestRuleError {
     #[error(
-        "`{0}` is not a rule: write methods, one blank and a path, such as `GET,PATCH /api/v2/users/{{id}}`"
+        "`{0}` is not a rule: write methods, one space and a path, such as `GET,PATCH /api/v2/users/{{id}}`"
     )]
     Form(String),
     #[error(
@@ -97,11 +97,11 @@ pub(super) enum RequestRuleError {
          and `*` can be given"
     )]
     Method { rule: String, method: String },
-    #[error("`{rule}` is not a rule: it names a method twice")]
+    #[error("`{rule}` is not a rule: it lists a method twice")]
     Twice { rule: String },
     #[error("`{rule}` is not a rule: {problem}")]
     Path { rule: String, problem: PathPatternError },
-    #[error("`{rule}`: this rule can never match; the request for a password reset email is a POST")]
+    #[error("`{rule}` can never match: the request for a password reset email is a POST")]
     Never { rule: String },
 }
 
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn a_rule_that_is_not_understood_is_refused_and_says_what_is() {
         for (text, hint) in [
-            ("/api/v2/users", "methods, one blank"),
-            ("GET", "methods, one blank"),
+            ("/api/v2/users", "methods, one space"),
+            ("GET", "methods, one space"),
             ("get /api/v2/users", "no method `get`"),
             ("HEAD /api/v2/users", "HEAD goes with it"),
             ("OPTIONS /api/v2/users", "no method `OPTIONS`"),

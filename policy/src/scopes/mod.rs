@@ -1,9 +1,9 @@
 //! Which scopes actions need, and what that means for a token.
 //!
-//! Least privilege is a matter of arithmetic once each action tells what it needs: the smallest set of scopes that meets
-//! every need, why each is in it, what a token lacks of it, and what a token has that nobody uses. All of it is worked
-//! out here, without a tenant; `auth0-host scopes`, the scopes check of `doctor` and the check before a call's first
-//! request use the same code.
+//! Least privilege is a matter of arithmetic once each action tells what it needs: the smallest set of scopes that
+//! meets every need, why each is in it, what a token lacks of it, and what a token has that nobody uses. All of it is
+//! worked out here, without a tenant; `auth0-host scopes`, the scopes check of `doctor` and the check before a call's
+//! first request use the same code.
 
 mod hitting_set;
 mod power;
@@ -194,7 +194,7 @@ impl ScopePlan {
     }
 }
 
-/// Chooses scopes, and says of each what it is there for.
+/// Chooses scopes, with the reasons for each.
 fn planned<'a>(needs: impl IntoIterator<Item = &'a Need>) -> (Vec<PlannedScope>, bool) {
     let needs: Vec<&Need> = needs.into_iter().collect();
     let choice = hitting_set::choose(needs.iter().map(|need| need.choices()));

@@ -1,10 +1,10 @@
-//! How much a scope allows, as far as its name tells.
+//! How much a scope allows, as far as its name shows.
 //!
 //! Where several scopes will do, the one that allows the least is the one to grant. Auth0's scopes are `verb:resource`;
 //! the verb says more than the resource, and of the resources those that hold secrets weigh most.
 
-/// Scopes of tokens that a user holds for an account of their own. An application's token does nothing with them, so they
-/// are never planned where there is a choice.
+/// Scopes of tokens that a user holds for an account of their own. An application's token does nothing with them, so
+/// they are never planned where there is a choice.
 const OF_USERS: [&str; 3] = ["current_user", "current_user_metadata", "current_user_device_credentials"];
 
 /// Ends of resources that show a part only.
@@ -35,7 +35,7 @@ pub(super) fn power(scope: &str) -> u32 {
     }
 }
 
-/// Whether a scope is of use to an application.
+/// Returns whether a scope is of use to an application.
 pub(super) fn is_for_applications(scope: &str) -> bool {
     scope.split_once(':').is_none_or(|(_, resource)| !OF_USERS.contains(&resource))
 }

@@ -1,7 +1,7 @@
 //! Finding the actions in what people have: a workflow, an audit file, a list.
 //!
-//! A name that is no action is refused with its line: a plan that passes over what it does not know would be a grant that
-//! is too small, found out in production.
+//! A name that is no action is refused with its line: a plan that passes over what it does not know would be a grant
+//! that is too small, found out in production.
 
 use std::collections::BTreeSet;
 
@@ -20,17 +20,15 @@ pub enum SourceError {
         name: String,
     },
     /// A line that is neither JSON nor begins with a name.
-    #[error("line {line}: this is neither JSON nor the name of an action: {problem}")]
+    #[error("line {line}: neither JSON nor an action id: {problem}")]
     Unreadable {
         /// Where it stands, counted from one.
         line: usize,
-        /// What the parser said.
+        /// The parser's error.
         problem: String,
     },
     /// Nothing in it names an action.
-    #[error(
-        "no action is named: JSON names one by a member `action` (or several by `actions`), a list by a name on each line"
-    )]
+    #[error("no action found: name actions in JSON members `action` or `actions`, or one on each line")]
     None,
 }
 
@@ -38,8 +36,8 @@ pub enum SourceError {
 type Named = (usize, String);
 
 /// Finds the actions that a text names, in order and each once: JSON with members `action` or `actions` at any depth,
-/// JSON on each line (an audit file of this host, of which refused calls and names that are no actions count for nothing,
-/// since they were not run), or a name on each line, alone or behind `auth0-host run`.
+/// JSON on each line (an audit file of this host, of which refused calls and names that are no actions count for
+/// nothing, since they were not run), or a name on each line, alone or behind `auth0-host run`.
 ///
 /// # Errors
 ///

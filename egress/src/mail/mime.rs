@@ -24,9 +24,9 @@ const MAX_RECIPIENTS: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Posted {
-    from: Person,
-    to: Vec<Person>,
+struct PostedEmail {
+    from: NamedAddress,
+    to: Vec<NamedAddress>,
     subject: String,
     html: String,
     #[serde(default)]
@@ -35,33 +35,36 @@ struct Posted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Person {
+struct NamedAddress {
     email: String,
     name: Option<String>,
 }
 
-impl Person {
+impl NamedAddress {
     fn mailbox(self) -> Result<Mailbox, String> {
         let name = self.name.map(|name| one_line("a name", name)).transpose()?;
         // ASCII only: SMTPUTF8 is spoken by few servers, and domains have Punycode.
         let address = self.email.parse::<Address>().ok().filter(|_| self.email.is_ascii());
-        let address = address.ok_or("an address is not one, or is not ASCII")?;
+        let address = address.ok_or("an email address is invalid, or is not ASCII")?;
         Ok(Mailbox::new(name, address))
     }
 }
 
 /// An email as it goes over the wire.
-pub(super) struct Letter {
+pub(super) struct MimeMessage {
     pub(super) envelope: Envelope,
     pub(super) text: Vec<u8>,
 }
 
 /// Reads what the component has posted.
-pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
-    let posted: Posted = serde_json::from_slice(body)
-        .map_err(|error| format!("the mail is not in the host's form: {error}"))?;
+pub(super) fn read(body: &[u8]) -> Result<MimeMessage, String> {
+    let posted: PostedEmail = serde_json::from_slice(body)
+        .map_err(|error| format!("the email is not in the form that the host expects: {error}"))?;
     if posted.to.len() > MAX_RECIPIENTS {
-        return Err(format!("an email to {} recipients: at most {MAX_RECIPIENTS}", posted.to.len()));
+        return Err(format!(
+            "an email to {} recipients: at most {MAX_RECIPIENTS} are allowed",
+            posted.to.len()
+        ));
     }
     let from = posted.from.mailbox()?;
     // The sender's domain makes it unique, as RFC 5322 (section 3.6.4) recommends; this machine's name is nobody's
@@ -71,19 +74,20 @@ pub(super) fn read(body: &[u8]) -> Result<Letter, String> {
         .from(from)
         .subject(one_line("the subject", posted.subject)?)
         .message_id(Some(message_id));
-    for person in posted.to {
-        message = message.to(person.mailbox()?);
+    for address in posted.to {
+        message = message.to(address.mailbox()?);
     }
     for (name, value) in posted.headers {
         let known = OWN_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(&name));
-        let known = known.ok_or_else(|| format!("a header other than {}", OWN_HEADERS.join(" and ")))?;
+        let known =
+            known.ok_or_else(|| format!("header not allowed; only {} are", OWN_HEADERS.join(" and ")))?;
         let name = HeaderName::new_from_ascii((*known).to_owned()).map_err(|error| error.to_string())?;
         message = message.raw_header(HeaderValue::new(name, one_line("a header", value)?));
     }
     let message = message
         .singlepart(SinglePart::html(posted.html))
-        .map_err(|error| format!("the mail cannot be put together: {error}"))?;
-    Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
+        .map_err(|error| format!("the email cannot be composed: {error}"))?;
+    Ok(MimeMessage { envelope: message.envelope().clone(), text: message.formatted() })
 }
 
 fn one_line(what: &str, text: String) -> Result<String, String> {
@@ -97,7 +101,7 @@ fn one_line(what: &str, text: String) -> Result<String, String> {
 
 fn unique() -> Result<String, String> {
     let mut random = [0; 16];
-    SystemRandom::new().fill(&mut random).map_err(|_| "there is no randomness".to_owned())?;
+    SystemRandom::new().fill(&mut random).map_err(|_| "no random numbers are available".to_owned())?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
@@ -116,14 +120,14 @@ mod tests {
     }
 
     fn text(posted: &Value) -> Result<String, String> {
-        read(posted.to_string().as_bytes()).map(|letter| String::from_utf8(letter.text).unwrap())
+        read(posted.to_string().as_bytes()).map(|message| String::from_utf8(message.text).unwrap())
     }
 
     #[test]
     fn a_mail_becomes_mime_in_seven_bits() {
-        let letter = read(posted().to_string().as_bytes()).unwrap();
-        assert_eq!(letter.envelope.from().unwrap().to_string(), "people@acme.example");
-        assert_eq!(letter.envelope.to().len(), 1);
+        let message = read(posted().to_string().as_bytes()).unwrap();
+        assert_eq!(message.envelope.from().unwrap().to_string(), "people@acme.example");
+        assert_eq!(message.envelope.to().len(), 1);
         let text = text(&posted()).unwrap();
         assert!(text.is_ascii(), "{text}");
         let (head, _) = text.split_once("\r\n\r\n").unwrap();
@@ -153,19 +157,19 @@ mod tests {
             (with("/subject", json!("x\r\nBcc: eve@evil.example")), "the subject has control characters"),
             (with("/subject", json!("x\u{2028}y")), "the subject has control characters"),
             (with("/from/name", json!("x\r\nBcc: eve@evil.example")), "a name has control characters"),
-            (with("/from/email", json!("a@b.example>\r\nRCPT TO:<eve@evil.example")), "an address"),
-            (with("/to/0/email", json!("a@b.example\r\nRCPT TO:<eve@evil.example>")), "an address"),
-            (with("/to/0/email", json!("a@b.example> SIZE=1")), "an address"),
-            (with("/to/0/email", json!("ünï@b.example")), "an address"),
-            (with("/to", json!([])), "put together"),
+            (with("/from/email", json!("a@b.example>\r\nRCPT TO:<eve@evil.example")), "an email address"),
+            (with("/to/0/email", json!("a@b.example\r\nRCPT TO:<eve@evil.example>")), "an email address"),
+            (with("/to/0/email", json!("a@b.example> SIZE=1")), "an email address"),
+            (with("/to/0/email", json!("ünï@b.example")), "an email address"),
+            (with("/to", json!([])), "cannot be composed"),
             (with("/to", json!(vec![json!({"email": "a@b.example"}); 101])), "at most 100"),
             (
                 with("/headers", json!({"X-SES-Configuration-Set": "x\r\nBcc: eve@evil.example"})),
                 "a header has",
             ),
-            (with("/headers", json!({"Bcc": "eve@evil.example"})), "a header other than"),
-            (with("/headers", json!({"Sender": "eve@evil.example"})), "a header other than"),
-            (json!({"from": {"email": "a@b.example"}, "raw": "x"}), "not in the host's form"),
+            (with("/headers", json!({"Bcc": "eve@evil.example"})), "header not allowed"),
+            (with("/headers", json!({"Sender": "eve@evil.example"})), "header not allowed"),
+            (json!({"from": {"email": "a@b.example"}, "raw": "x"}), "not in the form that"),
         ] {
             let problem = text(&posted).unwrap_err();
             assert!(problem.contains(hint) && !problem.contains("evil"), "{posted}: {problem}");
