@@ -5,7 +5,7 @@ use auth0_host::{Denial, Remedy};
 /// Returns what was refused, and how to allow it at a shell.
 pub(crate) fn sentence(denial: &Denial) -> String {
     match denial.remedy() {
-        Some(remedy) => format!("{}; to allow it, {}", denial.rule(), words(remedy)),
+        Some(remedy) => format!("{}; {}{}", denial.rule(), remedy.lead_in(), words(remedy)),
         None => denial.rule().to_string(),
     }
 }

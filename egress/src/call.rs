@@ -270,7 +270,7 @@ impl CallContext {
 
     /// Queues for a permit among the requests in flight, at once: a guest that reads its answers in the order of its
     /// requests must not wait for one behind those that it reads later.
-    pub fn place(&self) -> InFlightPermit {
+    pub fn in_flight_permit(&self) -> InFlightPermit {
         // Without a budget: a task that has used its own up would not get in line.
         let mut waiting = Box::pin(unconstrained(Arc::clone(&self.in_flight).acquire_owned()));
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

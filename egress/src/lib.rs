@@ -262,7 +262,7 @@ impl Egress {
     /// Asks the tenant a question of the host's own: a `GET` of a path, with or without a token.
     ///
     /// It passes neither policy nor rate limit, which is safe for three reasons. No guest can call it: a component
-    /// reaches the egress through [`Egress::send_at`] only. It can only read, and only at the tenant itself. And the
+    /// reaches the egress through [`Egress::send`] only. It can only read, and only at the tenant itself. And the
     /// path is a constant of the program that begins with a slash, so that nothing from outside can choose it, or turn
     /// it into another host.
     ///
@@ -299,7 +299,7 @@ impl Egress {
     }
 
     /// Sends one request of a guest when it has its permit.
-    pub async fn send_at(
+    pub async fn send(
         &self,
         request: Request<HttpBody>,
         options: RequestOptions,

@@ -50,8 +50,13 @@ impl Egress {
         self
     }
 
-    async fn send(&self, request: Request<HttpBody>, options: RequestOptions, call: &CallContext) -> Answer {
-        self.send_at(request, options, call, call.place()).await
+    async fn send_in(
+        &self,
+        request: Request<HttpBody>,
+        options: RequestOptions,
+        call: &CallContext,
+    ) -> Answer {
+        Egress::send(self, request, options, call, call.in_flight_permit()).await
     }
 }
 
@@ -261,7 +266,7 @@ fn request(method: Method, url: &str, body: &str) -> Request<HttpBody> {
 }
 
 async fn send(egress: &Egress, request: Request<HttpBody>) -> Result<(u16, String), SendError> {
-    let answer = egress.send(request, RequestOptions::default(), &CallContext::default()).await?;
+    let answer = egress.send_in(request, RequestOptions::default(), &CallContext::default()).await?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await?.to_bytes();
     Ok((status, String::from_utf8(body.to_vec()).unwrap()))
@@ -497,7 +502,7 @@ async fn a_guest_cannot_burn_the_limit_of_the_authentication_api_and_the_managem
     for _ in 0..20 {
         let reset = request(Method::POST, &tenant.url("/dbconnections/change_password"), "{}");
         let egress = Arc::clone(&egress);
-        calls.spawn(async move { egress.send(reset, within(TIME_BUDGET), &CallContext::default()).await });
+        calls.spawn(async move { egress.send_in(reset, within(TIME_BUDGET), &CallContext::default()).await });
     }
     let answers = calls.join_all().await;
     // Where the machine stood still meanwhile, one more for each second that went by, and one whose turn came too late.
@@ -552,7 +557,7 @@ async fn what_is_denied_is_written_down_and_not_sent() {
     let egress = tenant.egress(false);
     let log = CallContext::default();
     let denied = request(Method::GET, &other.url("/api/v2/users?q=jane"), "");
-    let error = egress.send(denied, RequestOptions::default(), &log).await.unwrap_err();
+    let error = egress.send_in(denied, RequestOptions::default(), &log).await.unwrap_err();
     assert!(matches!(error, SendError::HttpRequestDenied));
     assert!(other.seen().is_empty() && tenant.seen().is_empty());
     let record = log.log.records().remove(0);
@@ -587,7 +592,7 @@ async fn a_post_that_waited_for_a_silent_token_endpoint_is_not_sent_and_says_so(
     let egress = tenant.egress_with(Some(source), transport, false);
     let log = CallContext::default();
     let create = request(Method::POST, &tenant.url("/api/v2/users"), "{}");
-    let error = egress.send(create, hasty(), &log).await.unwrap_err();
+    let error = egress.send_in(create, hasty(), &log).await.unwrap_err();
     assert!(matches!(error, SendError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert!(endpoint.saw("POST /oauth/token"));
     assert!(tenant.seen().is_empty());
@@ -606,7 +611,7 @@ async fn a_guest_that_asks_a_silent_token_endpoint_hears_it_from_the_host() {
     let egress = tenant.egress_with(Some(source), transport, false);
     let ask = request(Method::POST, &tenant.url("/oauth/token"), "");
     let options = within(Duration::from_millis(300));
-    let error = egress.send(ask, options, &CallContext::default()).await.unwrap_err();
+    let error = egress.send_in(ask, options, &CallContext::default()).await.unwrap_err();
     assert!(matches!(error, SendError::ConnectionTimeout), "{error:?}");
 }
 
@@ -619,7 +624,7 @@ async fn a_post_whose_connection_never_came_is_not_sent_and_says_so() {
     let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
     let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
-    let error = egress.send(create, hasty(), &log).await.unwrap_err();
+    let error = egress.send_in(create, hasty(), &log).await.unwrap_err();
     assert!(matches!(error, SendError::ConnectionTimeout), "{error:?} would read as `sent, no answer`");
     assert_eq!(tenant.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake and nothing else came");
     assert!(!tenant.saw("canary"));
@@ -635,7 +640,7 @@ async fn a_post_that_was_sent_and_not_answered_stays_unknown() {
     let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
     let log = CallContext::default();
     let create = request(Method::POST, &format!("{base}/api/v2/users"), "{}");
-    let error = egress.send(create, hasty(), &log).await.unwrap_err();
+    let error = egress.send_in(create, hasty(), &log).await.unwrap_err();
     assert!(matches!(error, SendError::HttpResponseTimeout), "{error:?}");
     assert!(tenant.saw("POST /api/v2/users"));
     let record = log.log.records().remove(0);
@@ -668,7 +673,7 @@ async fn a_token_endpoint_that_echoes_the_form_does_not_spread_the_secret() {
     let mut said = String::new();
     for path in ["/api/v2/users", "/oauth/token"] {
         let ask = request(Method::POST, &tenant.url(path), "{}");
-        let answer = egress.send(ask, RequestOptions::default(), &log).await.unwrap();
+        let answer = egress.send_in(ask, RequestOptions::default(), &log).await.unwrap();
         said += std::str::from_utf8(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
     }
     said += &format!("{:?}", log.log.records());
@@ -701,7 +706,7 @@ async fn a_request_that_would_be_echoed_or_tunnelled_does_not_leave() {
     let log = CallContext::default();
     for method in [Method::TRACE, Method::CONNECT, Method::OPTIONS, Method::from_bytes(b"PURGE").unwrap()] {
         let ask = request(method.clone(), &tenant.url("/api/v2/users"), "");
-        let error = egress.send(ask, RequestOptions::default(), &log).await.unwrap_err();
+        let error = egress.send_in(ask, RequestOptions::default(), &log).await.unwrap_err();
         assert!(matches!(error, SendError::HttpRequestDenied), "{method}: {error:?}");
     }
     assert!(tenant.seen().is_empty());
@@ -721,12 +726,12 @@ async fn a_record_tells_what_was_sent_from_what_was_not() {
     let large = "x".repeat(RequestLimits::default().request_body_bytes + 1);
     for body in ["{}", large.as_str()] {
         let create = request(Method::POST, &tenant.url("/api/v2/users"), body);
-        let _ = egress.send(create, RequestOptions::default(), &log).await;
+        let _ = egress.send_in(create, RequestOptions::default(), &log).await;
     }
     let gone = Server { address: closed_port().await, seen: Arc::default() };
     let unreachable = gone.egress_with(Some(fixed("t")), plain(), false);
     let create = request(Method::POST, &gone.url("/api/v2/users"), "{}");
-    unreachable.send(create, RequestOptions::default(), &log).await.unwrap_err();
+    unreachable.send_in(create, RequestOptions::default(), &log).await.unwrap_err();
 
     let records = log.log.records();
     let told: Vec<_> = records.iter().map(|record| (record.sent, record.bytes_sent, record.status)).collect();
@@ -743,7 +748,7 @@ async fn closed_port() -> SocketAddr {
 /// Sends as a hostile component would: straight into the egress.
 async fn attempt(egress: &Egress, request: Request<HttpBody>) -> (Result<u16, SendError>, Option<String>) {
     let call = CallContext::default();
-    let answer = egress.send(request, RequestOptions::default(), &call).await;
+    let answer = egress.send_in(request, RequestOptions::default(), &call).await;
     (answer.map(|answer| answer.status().as_u16()), call.denial().map(|denial| format!("denied: {denial}")))
 }
 
@@ -840,7 +845,7 @@ async fn a_credential_in_a_guest_s_trailers_does_not_leave() {
     let forged = header::HeaderValue::from_static("Bearer forged");
     let trailers = http::HeaderMap::from_iter([(header::AUTHORIZATION, forged)]);
     let body = body.with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync();
-    let _ = egress.send(Request::from_parts(head, body), hasty(), &CallContext::default()).await;
+    let _ = egress.send_in(Request::from_parts(head, body), hasty(), &CallContext::default()).await;
     assert!(tenant.saw("POST /api/v2/users") && tenant.saw("Bearer t") && !tenant.saw("forged"));
 }
 
@@ -869,7 +874,7 @@ async fn an_observer_hears_of_each_request_while_the_call_runs() {
     let options = CallOptions::new().observer(Arc::clone(&watcher));
     let call = CallContext::new(Instant::now() + Duration::from_secs(60), options);
     let ask = request(Method::GET, &tenant.url("/api/v2/roles?name_filter=jane"), "");
-    let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap();
     let heard = || watcher.0.as_ref().unwrap().lock().unwrap().clone();
     let line = || "GET /api/v2/roles?name_filter".to_owned();
     assert_eq!(heard(), [(line(), None)], "its body was not read yet");
@@ -884,7 +889,7 @@ async fn an_observer_that_panics_changes_nothing() {
     let options = CallOptions::new().observer(Watcher(None));
     let call = CallContext::new(Instant::now() + Duration::from_secs(60), options);
     let ask = request(Method::GET, &tenant.url("/api/v2/users"), "");
-    let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     drop(answer);
     assert_eq!(call.log.records()[0].status, Some(200));

@@ -313,7 +313,7 @@ impl Tenant {
     /// a task of its own waits for the whole answer (60 s from the request on, or the call's own time where that is longer)
     /// and gives the secret to the sink (60 s at most). Wait for it before the process or its tokio runtime ends.
     pub async fn flush_secrets(&self) {
-        self.0.egress.deliveries().settled().await;
+        self.0.egress.deliveries().wait_until_idle().await;
     }
 
     /// Waits until the tenant has fewer calls than it may have.

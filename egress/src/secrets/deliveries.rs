@@ -165,7 +165,7 @@ impl Deliveries {
     }
 
     /// Waits until no secret is under way.
-    pub async fn settled(&self) {
+    pub async fn wait_until_idle(&self) {
         drop(self.serial.lock().await);
     }
 
@@ -288,6 +288,6 @@ mod tests {
         let task = Arc::clone(&deliveries);
         tokio::spawn(async move { deliver(&task, "a", "s").await }).await.unwrap_err();
         assert_eq!(deliveries.pending().len(), 1);
-        deliveries.settled().await;
+        deliveries.wait_until_idle().await;
     }
 }

@@ -55,7 +55,7 @@ const HANDLE: &str = "auth0-secret://acme.eu.auth0.com/clients/abc/client_secret
 async fn a_secret_that_the_tenant_makes_goes_into_the_sink_and_the_guest_gets_a_handle() {
     let (tenant, egress, sink) = Server::with_sink().await;
     let call = CallContext::default();
-    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let length = answer.headers()[header::CONTENT_LENGTH].to_str().unwrap().to_owned();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(length, body.len().to_string());
@@ -76,7 +76,7 @@ async fn a_caller_who_wants_to_see_a_secret_sees_it() {
     let (tenant, egress, sink) = Server::with_sink().await;
     let deadline = Instant::now() + Duration::from_secs(5);
     let call = CallContext::new(deadline, CallOptions::new().reveal_secrets());
-    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(std::str::from_utf8(&body).unwrap().contains("canary-made"));
     assert!(sink.taken.lock().unwrap().is_empty());
@@ -90,7 +90,7 @@ async fn without_a_place_for_it_no_secret_is_made() {
     {
         let call = CallContext::default();
         let ask = request(Method::POST, &tenant.url(path), "{}");
-        let error = egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
+        let error = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap_err();
         assert!(matches!(error, SendError::HttpRequestDenied), "{path}: {error:?}");
         assert_eq!(call.denial().unwrap().remedy(), Some(&Remedy::SetSecretSink), "{path}");
     }
@@ -103,7 +103,7 @@ async fn a_handle_that_is_written_back_as_a_secret_is_denied() {
     let body = json!({"client_secret": HANDLE}).to_string();
     let ask = request(Method::PATCH, &tenant.url("/api/v2/clients/abc"), &body);
     let call = CallContext::default();
-    egress.send(ask, RequestOptions::default(), &call).await.unwrap_err();
+    egress.send_in(ask, RequestOptions::default(), &call).await.unwrap_err();
     assert_eq!(call.denial().unwrap().rule(), &DeniedBy::SecretHandle);
     assert!(tenant.seen().is_empty());
 }
@@ -112,13 +112,13 @@ async fn a_handle_that_is_written_back_as_a_secret_is_denied() {
 async fn a_call_that_is_dropped_after_its_request_was_sent_loses_no_secret() {
     let (tenant, egress, sink) = Server::with_sink().await;
     let call = CallContext::default();
-    let mut sending = Box::pin(egress.send(tenant.rotation(), RequestOptions::default(), &call));
+    let mut sending = Box::pin(egress.send_in(tenant.rotation(), RequestOptions::default(), &call));
     // The server answers 20 ms after it has seen the request.
     while tenant.seen().is_empty() {
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut sending).await.is_err());
     }
     drop(sending);
-    egress.deliveries().settled().await;
+    egress.deliveries().wait_until_idle().await;
     assert_eq!(*sink.taken.lock().unwrap(), ["abc canary-made"]);
 }
 
@@ -127,9 +127,9 @@ async fn a_secret_that_comes_after_the_call_s_time_goes_into_the_sink_all_the_sa
     let (tenant, egress, sink) = Server::with_sink().await;
     let time = Some(Duration::from_millis(15));
     let options = RequestOptions { first_byte_timeout: time, ..RequestOptions::default() };
-    let error = egress.send(tenant.rotation(), options, &CallContext::default()).await.unwrap_err();
+    let error = egress.send_in(tenant.rotation(), options, &CallContext::default()).await.unwrap_err();
     assert!(matches!(error, SendError::HttpResponseTimeout | SendError::ConnectionTimeout), "{error:?}");
-    egress.deliveries().settled().await;
+    egress.deliveries().wait_until_idle().await;
     let sent = tenant.seen().len();
     assert_eq!(sink.taken.lock().unwrap().len(), sent, "what was sent is kept, what was not is not made");
 }
@@ -139,7 +139,7 @@ async fn a_secret_that_the_sink_does_not_take_is_kept_and_the_call_knows() {
     let (tenant, egress, sink) = Server::with_sink().await;
     sink.broken.store(true, Ordering::Relaxed);
     let call = CallContext::default();
-    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     assert_eq!(answer.status(), 200, "the rotation happened");
     let undelivered = call.made.undelivered().unwrap();
     assert_eq!(undelivered.names[0].to_string(), HANDLE);
@@ -157,7 +157,7 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let egress = tenant.egress_into(Some(Sink(Arc::new(sink))));
     // A JSON text is JSON, but a piece of an answer: with `Range`, it can be the secret.
     let call = CallContext::default();
-    let answer = egress.send(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(tenant.rotation(), RequestOptions::default(), &call).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
     assert!(call.made.lost().unwrap().starts_with("clients"));
@@ -167,7 +167,7 @@ async fn an_answer_that_may_hold_a_secret_and_is_no_json_is_withheld() {
     let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
     let call = CallContext::default();
     let ask = request(Method::GET, &half.url("/api/v2/clients"), "");
-    let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+    let answer = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.starts_with(b"the answer was withheld"), "{body:?}");
     assert!(call.log.records()[0].error.as_ref().unwrap().contains("withheld"));
@@ -190,7 +190,7 @@ async fn an_answer_without_a_secret_reaches_the_guest_byte_for_byte() {
         let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
         let call = CallContext::default();
         let ask = request(Method::GET, &tenant.url(path), "");
-        let answer = egress.send(ask, RequestOptions::default(), &call).await.unwrap();
+        let answer = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap();
         let got = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(got, body.as_bytes(), "{path}");
     }
@@ -201,7 +201,7 @@ async fn an_answer_without_a_secret_reaches_the_guest_byte_for_byte() {
         let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
         let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5));
         let ask = request(Method::GET, &tenant.url(path), "");
-        let answer = egress.send(ask, RequestOptions::default(), &CallContext::default()).await.unwrap();
+        let answer = egress.send_in(ask, RequestOptions::default(), &CallContext::default()).await.unwrap();
         let got = answer.into_body().collect().await.unwrap().to_bytes();
         assert!(got.starts_with(b"the answer was withheld"), "{path}: {got:?}");
     }
@@ -240,7 +240,7 @@ async fn a_new_secret_whose_answer_cannot_be_read_is_reported_and_none_is_kept()
             .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&sink))))));
         let call = CallContext::default();
         let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
-        let heard = match egress.send(ask, RequestOptions::default(), &call).await {
+        let heard = match egress.send_in(ask, RequestOptions::default(), &call).await {
             Ok(answer) => answer.into_body().collect().await.map(|body| body.to_bytes()),
             Err(error) => Err(error),
         };
@@ -277,14 +277,14 @@ async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
         .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(sink)))));
     let call = CallContext::default();
     let ask = request(Method::POST, &tenant.url("/api/v2/clients/abc/rotate-secret"), "");
-    let mut sending = std::pin::pin!(egress.send(ask, RequestOptions::default(), &call));
+    let mut sending = std::pin::pin!(egress.send_in(ask, RequestOptions::default(), &call));
     tokio::select! {
         _ = &mut sending => panic!("there is no whole answer"),
         _ = dripping => tokio::time::pause(),
     }
     let begun = tokio::time::Instant::now();
     assert!(sending.await.is_err());
-    egress.deliveries().settled().await;
+    egress.deliveries().wait_until_idle().await;
     // By the paused clock: a hundred drips would take 83 minutes.
     assert!(begun.elapsed() < Duration::from_secs(180), "{:?}", begun.elapsed());
     assert!(call.made.lost().is_some());

@@ -74,13 +74,13 @@ impl WasiHttpHooks for GuestHttp {
         self.options_left = self.options_left.saturating_add(u64::from(options.is_some()));
         let egress = self.egress.clone();
         let call = Arc::clone(&self.call);
-        let place = call.place();
+        let permit = call.in_flight_permit();
         Box::new(async move {
             let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
             let request =
                 request.map(|body| body.map_err(|error| SendError::RequestBody(error.into())).boxed_unsync());
             let options = options.map(request_options).unwrap_or_default();
-            let response = egress.send_at(request, options, &call, place).await.map_err(to_wasi)?;
+            let response = egress.send(request, options, &call, permit).await.map_err(to_wasi)?;
             let response = response.map(|body| body.map_err(to_wasi).boxed_unsync());
             // The pool drives the sockets.
             let driver: Driver = Box::new(async { Ok(()) });
