@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const API: &str = "https://api.acme.example/";
 
 /// An input with which each action succeeds on the demo's tenant.
-fn inputs(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
+pub(crate) fn inputs(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
     let user = tenant.user("tom.becker@acme.example");
     let one = || json!({"user_id": user});
     let role = tenant.role("Sales");
