@@ -426,6 +426,38 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
     assert_eq!(hostile.tenant.lines(), [format!("GET {path}"), format!("PATCH {path}")]);
 }
 
+#[tokio::test]
+async fn a_component_that_makes_methods_up_is_refused_each_of_them() {
+    let hostile = Hostile::start().await;
+    let all = "[requests]\nallow = ['* /api/v2/**']";
+    let rule = "only GET, HEAD, POST, PUT, PATCH and DELETE are allowed";
+    let path = "/api/v2/users";
+    for policy in [all, "read_only = true"] {
+        for method in [
+            "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "M-SEARCH", "PURGE", "get", "Post", "delete", "head",
+            "X",
+        ] {
+            hostile.denied(policy, (method, path), &[], "", rule).await;
+        }
+        // These are no methods at all, and WASI has it that they cannot be set.
+        for method in ["", "GE T", "GET\r\nx: y", "GÉT"] {
+            let (answer, requests, record) = hostile.send(policy, method, path, &[], "").await;
+            assert_eq!(answer, json!({"error": "the host refused the method"}), "{method:?}");
+            assert_eq!((requests.len(), &record["requests"]), (0, &json!([])), "{method:?}");
+        }
+    }
+    assert_eq!(hostile.tenant.control.requests(), []);
+
+    // It reads what GET reads, and goes with it.
+    let posts = "[requests]\nallow = ['POST /api/v2/users']";
+    hostile.denied(posts, ("HEAD", path), &[], "", "no rule of the policy allows HEAD /api/v2/users").await;
+    for policy in [all, "read_only = true"] {
+        let (_, requests, record) = hostile.send(policy, "HEAD", path, &[], "").await;
+        assert_eq!((requests[0].sent, &record["decision"]), (true, &json!("allowed")), "{policy}");
+    }
+    assert_eq!(hostile.tenant.lines(), ["HEAD /api/v2/users"; 2]);
+}
+
 fn said(arguments: &[&str]) -> Said {
     run(auth0_host().args(arguments))
 }
@@ -511,6 +543,12 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
         (&["--request", "POST https://smtp.invalid/send"], 1, "no mail"),
         (&["--request", "GET https://graph.microsoft.com/v1.0/me"], 1, "only the request that sends a mail"),
         (&["--request", "nonsense"], 1, "METHOD PATH"),
+        (&["--request", "G@T /api/v2/users"], 1, "METHOD PATH"),
+        (&["--request", "HEAD /api/v2/users"], 0, "allowed"),
+        (&["--request", "TRACE /api/v2/users"], 1, "only GET, HEAD, POST"),
+        (&["--request", "OPTIONS /api/v2/users"], 1, "only GET, HEAD, POST"),
+        (&["--request", "M-SEARCH /api/v2/users"], 1, "only GET, HEAD, POST"),
+        (&["--request", "get /api/v2/users"], 1, "only GET, HEAD, POST"),
         (&["--body", "{}"], 2, "--request"),
     ] {
         let said = check(arguments);

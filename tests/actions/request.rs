@@ -144,6 +144,13 @@ async fn no_path_leaves_the_management_api() {
 }
 
 #[tokio::test]
+async fn one_of_the_five_methods_in_small_letters_leaves_in_capitals() {
+    let tenant = OfflineTenant::start().await;
+    tenant.run("custom-request", json!({"method": "get", "path": "/api/v2/roles"})).await;
+    assert_eq!(tenant.lines(), ["GET /api/v2/roles"]);
+}
+
+#[tokio::test]
 async fn headers_of_the_connection_and_its_credential_are_refused() {
     let tenant = OfflineTenant::start().await;
     for name in [
@@ -182,9 +189,17 @@ async fn what_has_no_meaning_is_refused_before_any_request() {
     let path = "/api/v2/roles";
     for input in [
         json!({"method": "GET", "path": path, "body": {"a": 1}}),
-        json!({"method": "HEAD", "path": path}),
+        json!({"method": "TRACE", "path": path}),
         json!({"method": "CONNECT", "path": path}),
+        json!({"method": "OPTIONS", "path": path}),
+        json!({"method": "HEAD", "path": path}),
+        json!({"method": "PROPFIND", "path": path}),
+        json!({"method": "M-SEARCH", "path": path}),
+        json!({"method": "Get", "path": path}),
+        json!({"method": "Post", "path": path}),
+        json!({"method": "head", "path": path}),
         json!({"method": "G ET", "path": path}),
+        json!({"method": "", "path": path}),
         json!({"path": path}),
         json!({"method": "GET"}),
         json!({"method": "GET", "path": path, "query": {"a": {"b": 1}}}),
