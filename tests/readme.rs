@@ -18,10 +18,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use auth0_catalog::Known;
 use auth0_emulator::{Emulator, Fault, Seed};
 use auth0_host::{ActionError, Policy};
 use auth0_tests::{host, program};
 use serde_json::Value;
+
+use crate::json_interface::ACTIONS;
 
 /// The tenant and the user that the README names.
 const SEED: &str = r#"{
@@ -264,6 +267,34 @@ fn the_readme_names_each_import_of_the_component_and_no_other() {
     for import in &imported {
         assert!(listed.contains(import.as_str()), "docs/embedding.md names {import}");
     }
+}
+
+#[test]
+fn numbers_of_actions_on_the_pages_are_those_of_the_catalogue() {
+    let operations = auth0_catalog::read().expect("the catalogue can be read");
+    let (all, curated) = (operations.len(), ACTIONS.len());
+    let by_request = operations.iter().filter(|operation| operation.known == Known::Request).count();
+    let with_parameters = all - by_request;
+    for (page, phrase) in [
+        ("README.md", format!("\n{curated} actions are made for a purpose")),
+        ("README.md", format!("every operation of the Management API, {all} of them, is an action")),
+        (
+            "docs/catalogue.md",
+            format!("{all} in the summer of 2026, {with_parameters} of them with parameters"),
+        ),
+        ("docs/catalogue.md", format!("Of {by_request} operations, only path, scopes and stage are known")),
+        ("docs/operations-reference/README.md", format!("is an action of this name: {all} of them.")),
+    ] {
+        // A phrase may go over the end of a line.
+        let text = read(page);
+        let found = text.contains(&phrase) || text.replace('\n', " ").contains(&phrase);
+        assert!(found, "{page} does not say \"{phrase}\"");
+    }
+    // What the component says of itself.
+    let texts: Vec<String> = pages().iter().map(|page| read(page)).collect();
+    let told: Vec<&str> =
+        texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("Actions: ")).collect();
+    assert_eq!(told, [(curated + all).to_string()]);
 }
 
 #[test]
