@@ -34,7 +34,7 @@ Commands:
                        exports with another
   compare              Build it with Debian's Rust too, where that can be had, and compare; the component must be built
   bench [--json]       Measure what the sandbox costs, against a native client; --quick: few samples; --workers N
-  demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
+  demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host --emulator demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
   fuzz [TARGET]        Fuzz what reads input and answers, a minute per target; --seconds N: another time
