@@ -55,28 +55,41 @@ async fn a_custom_request_is_held_to_the_rules_about_requests_and_bodies() {
     let user = tenant.user(PERSON);
     let path = format!("/api/v2/users/{user}");
     let before = tenant.stored(&user);
-    for input in [
-        custom("DELETE", &path, Value::Null),
-        custom("GET", "/api/v2/users", Value::Null),
-        custom("GET", "/api/v2/clients", Value::Null),
-        custom("GET", "/api/v2/Users/x", Value::Null),
-        custom("GET", &format!("{path}/roles"), Value::Null),
-        custom("GET", &format!("{path}%2Froles"), Value::Null),
-        custom("GET", &format!("{path}%252Froles"), Value::Null),
-        custom("PATCH", &path, json!({"email": "x@acme.example"})),
-        custom("PATCH", &path, json!({"blocked": true, "nickname": "x"})),
-        custom("PATCH", &path, json!({"app_metadata": {"roles": ["admin"]}})),
-        custom("PATCH", &path, json!({"app_metadata": {}})),
-        custom("PATCH", &path, json!([{"blocked": true}])),
-        json!({"method": "GET", "path": path, "query": {"_method": "DELETE"}}),
-        json!({"method": "GET", "path": path, "headers": {"x-forwarded-host": "evil.example"}}),
-        json!({"method": "PATCH", "path": path, "body": {"blocked": true}, "headers": {"content-type": "text/plain"}}),
+    for (input, hint) in [
+        (custom("DELETE", &path, Value::Null), "no rule of the policy allows"),
+        (custom("GET", "/api/v2/users", Value::Null), "no rule of the policy allows"),
+        (custom("GET", "/api/v2/clients", Value::Null), "no rule of the policy allows"),
+        (custom("GET", "/api/v2/Users/x", Value::Null), "no rule of the policy allows"),
+        (custom("GET", &format!("{path}/roles"), Value::Null), "no rule of the policy allows"),
+        (custom("GET", &format!("{path}%2Froles"), Value::Null), "as a server may decode its path"),
+        (custom("GET", &format!("{path}%252Froles"), Value::Null), "as a server may decode its path"),
+        (custom("PATCH", &path, json!({"email": "x@acme.example"})), "writes `email`"),
+        (custom("PATCH", &path, json!({"blocked": true, "nickname": "x"})), "writes `nickname`"),
+        (
+            custom("PATCH", &path, json!({"app_metadata": {"roles": ["admin"]}})),
+            "writes `app_metadata.roles`",
+        ),
+        (custom("PATCH", &path, json!({"app_metadata": {}})), "replaces the whole of `app_metadata`"),
+        (custom("PATCH", &path, json!([{"blocked": true}])), "is no JSON object"),
+        (
+            json!({"method": "GET", "path": path, "query": {"_method": "DELETE"}}),
+            "the query parameter `_method`",
+        ),
+        (
+            json!({"method": "GET", "path": path, "headers": {"x-forwarded-host": "evil.example"}}),
+            "header 'x-forwarded-host' refused",
+        ),
+        (
+            json!({"method": "PATCH", "path": path, "body": {"blocked": true}, "headers": {"content-type": "text/plain"}}),
+            "is not sent as `content-type: application/json`",
+        ),
     ] {
         let error = tenant.refused("custom-request", input.clone()).await;
         assert!(
             matches!(error.kind, ErrorKind::PolicyDenied | ErrorKind::InvalidInput),
             "{input}: {error:?}"
         );
+        assert!(error.message.contains(hint), "{input}: {error}");
     }
     assert_eq!(tenant.lines(), Vec::<String>::new());
     assert_eq!(tenant.stored(&user), before);
@@ -168,6 +181,13 @@ async fn the_password_reset_mail_is_asked_for_where_the_rules_name_it() {
         let tenant = under(policy(text)).await;
         let result = tenant.connection.run("send-password-reset-email", reset.clone()).await;
         assert_eq!(result.is_ok(), allowed, "{text}: {result:?}");
+        if let Err(error) = result {
+            let told = error.to_string();
+            assert!(
+                told.contains("policy") && told.contains("POST /dbconnections/change_password"),
+                "{text}: {told}"
+            );
+        }
         assert_eq!(tenant.seen().len(), usize::from(allowed), "{text}");
     }
 }

@@ -180,6 +180,9 @@ async fn every_action_that_reads_runs_under_a_read_only_policy() {
         let reads = host().describe(action).await.unwrap().effect == Effect::Read;
         let result = connection.run(action, input).await;
         assert_eq!(result.is_ok(), reads, "{action}: {result:?}");
+        if let Err(error) = result {
+            assert!(error.to_string().contains("the policy is read-only"), "{action}: {error}");
+        }
     }
 }
 
