@@ -5,10 +5,10 @@ use std::error::Error as _;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
+use auth0_egress::needles::Needles;
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{AuditRecord, AuditSink, CallOptions, Credentials, PrivateKey, RatePlan, Tenant};
 use auth0_tests::keys::Pair;
-use auth0_tests::needles::Needles;
 use auth0_tests::program::{auth0_host, run};
 use auth0_tests::{OfflineTenant, host, newcomer, settings, told};
 use serde_json::{Value, json};

@@ -51,6 +51,7 @@ mod operations {
     mod sample;
     mod schemas;
 }
+mod outputs;
 mod paging;
 mod policy;
 mod private_key;

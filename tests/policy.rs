@@ -1,6 +1,8 @@
 //! What a policy refuses does not reach the tenant, by whichever action it is tried; what it allows works.
 
-use auth0_host::{Effect, Error, ErrorCode, Host, Policy};
+use std::sync::{Arc, Mutex};
+
+use auth0_host::{AuditRecord, AuditSink, Effect, Error, ErrorCode, Host, Policy, RequestRecord};
 use auth0_tests::program::{Said, auth0_host, hostile, root, run};
 use auth0_tests::{DATABASE, OfflineTenant, Tree as _, encoded, host, refused, settings};
 use serde_json::{Value, json};
@@ -53,28 +55,41 @@ async fn a_custom_request_is_held_to_the_rules_about_requests_and_bodies() {
     let user = tenant.user(PERSON);
     let path = format!("/api/v2/users/{user}");
     let before = tenant.stored(&user);
-    for input in [
-        custom("DELETE", &path, Value::Null),
-        custom("GET", "/api/v2/users", Value::Null),
-        custom("GET", "/api/v2/clients", Value::Null),
-        custom("GET", "/api/v2/Users/x", Value::Null),
-        custom("GET", &format!("{path}/roles"), Value::Null),
-        custom("GET", &format!("{path}%2Froles"), Value::Null),
-        custom("GET", &format!("{path}%252Froles"), Value::Null),
-        custom("PATCH", &path, json!({"email": "x@acme.example"})),
-        custom("PATCH", &path, json!({"blocked": true, "nickname": "x"})),
-        custom("PATCH", &path, json!({"app_metadata": {"roles": ["admin"]}})),
-        custom("PATCH", &path, json!({"app_metadata": {}})),
-        custom("PATCH", &path, json!([{"blocked": true}])),
-        json!({"method": "GET", "path": path, "query": {"_method": "DELETE"}}),
-        json!({"method": "GET", "path": path, "headers": {"x-forwarded-host": "evil.example"}}),
-        json!({"method": "PATCH", "path": path, "body": {"blocked": true}, "headers": {"content-type": "text/plain"}}),
+    for (input, hint) in [
+        (custom("DELETE", &path, Value::Null), "no rule of the policy allows"),
+        (custom("GET", "/api/v2/users", Value::Null), "no rule of the policy allows"),
+        (custom("GET", "/api/v2/clients", Value::Null), "no rule of the policy allows"),
+        (custom("GET", "/api/v2/Users/x", Value::Null), "no rule of the policy allows"),
+        (custom("GET", &format!("{path}/roles"), Value::Null), "no rule of the policy allows"),
+        (custom("GET", &format!("{path}%2Froles"), Value::Null), "as a server may decode its path"),
+        (custom("GET", &format!("{path}%252Froles"), Value::Null), "as a server may decode its path"),
+        (custom("PATCH", &path, json!({"email": "x@acme.example"})), "writes `email`"),
+        (custom("PATCH", &path, json!({"blocked": true, "nickname": "x"})), "writes `nickname`"),
+        (
+            custom("PATCH", &path, json!({"app_metadata": {"roles": ["admin"]}})),
+            "writes `app_metadata.roles`",
+        ),
+        (custom("PATCH", &path, json!({"app_metadata": {}})), "replaces the whole of `app_metadata`"),
+        (custom("PATCH", &path, json!([{"blocked": true}])), "is no JSON object"),
+        (
+            json!({"method": "GET", "path": path, "query": {"_method": "DELETE"}}),
+            "the query parameter `_method`",
+        ),
+        (
+            json!({"method": "GET", "path": path, "headers": {"x-forwarded-host": "evil.example"}}),
+            "header 'x-forwarded-host' refused",
+        ),
+        (
+            json!({"method": "PATCH", "path": path, "body": {"blocked": true}, "headers": {"content-type": "text/plain"}}),
+            "is not sent as `content-type: application/json`",
+        ),
     ] {
         let error = tenant.refused("custom-request", input.clone()).await;
         assert!(
             matches!(error.code, ErrorCode::PolicyDenied | ErrorCode::InvalidInput),
             "{input}: {error:?}"
         );
+        assert!(error.message.contains(hint), "{input}: {error}");
     }
     assert_eq!(tenant.lines(), Vec::<String>::new());
     assert_eq!(tenant.stored(&user), before);
@@ -166,6 +181,13 @@ async fn the_password_reset_mail_is_asked_for_where_the_rules_name_it() {
         let tenant = under(policy(text)).await;
         let result = tenant.connection.run("send-password-reset-email", reset.clone()).await;
         assert_eq!(result.is_ok(), allowed, "{text}: {result:?}");
+        if let Err(error) = result {
+            let told = error.to_string();
+            assert!(
+                told.contains("policy") && told.contains("POST /dbconnections/change_password"),
+                "{text}: {told}"
+            );
+        }
         assert_eq!(tenant.seen().len(), usize::from(allowed), "{text}");
     }
 }
@@ -250,56 +272,210 @@ async fn an_address_that_is_not_public_is_not_connected_to_unless_the_connection
     tenant.run("list-users", json!({})).await;
 }
 
-/// The hostile component (`tests/guests`) says of all its actions that they read, and sends what it is told to.
+/// Keeps the audit trail in memory.
+#[derive(Debug, Default)]
+struct Trail(Mutex<Vec<Value>>);
+
+impl AuditSink for Trail {
+    fn record(&self, record: &AuditRecord) {
+        self.0.lock().unwrap().push(serde_json::from_str(&record.to_json()).unwrap());
+    }
+}
+
+/// The hostile component (`tests/guests`), under a policy, with a tenant that counts what comes.
+struct Hostile {
+    tenant: OfflineTenant,
+    host: Host,
+}
+
+impl Hostile {
+    async fn start() -> Self {
+        let host = Host::with_component_file(hostile()).build().unwrap();
+        Self { tenant: OfflineTenant::start().await, host }
+    }
+
+    /// Has it send a request to the tenant; returns what it heard, what the host kept of the request, and the audit record.
+    async fn send(
+        &self,
+        policy: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (Value, Vec<RequestRecord>, Value) {
+        let trail = Arc::new(Trail::default());
+        let sink = Arc::clone(&trail) as Arc<dyn AuditSink>;
+        let settings = settings(&self.tenant.emulator).policy(self::policy(policy)).audit(sink);
+        let connection = self.host.tenant(settings).await.unwrap();
+        let authority = self.tenant.emulator.base_url().split_once("://").unwrap().1;
+        let input = json!({
+            "scheme": "http", "authority": authority, "method": method, "path": path, "headers": headers, "body": body,
+        });
+        let outcome = connection.call("send", input).await;
+        let records = trail.0.lock().unwrap().clone();
+        let [record] = records.as_slice() else { panic!("a record for the call: {records:#?}") };
+        (outcome.result.unwrap().tree(), outcome.requests, record.clone())
+    }
+
+    /// Sends what has to be refused by this rule and by nothing else: neither the tenant's answer nor a request that never
+    /// came about counts.
+    async fn denied(
+        &self,
+        policy: &str,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: &str,
+        rule: &str,
+    ) {
+        let what = format!("{method} {path} {headers:?} {body}");
+        let (answer, requests, record) = self.send(policy, method, path, headers, body).await;
+        assert_eq!(answer, json!({"error": "ErrorCode::HttpRequestDenied"}), "{what}");
+        let [request] = requests.as_slice() else { panic!("{what}: {requests:#?}") };
+        let told = request.error.as_deref().unwrap_or_default();
+        assert!(told.starts_with(&format!("denied: {rule}")), "{what}: {told}");
+        assert_eq!((request.sent, request.status, request.bytes_sent), (false, None, 0), "{what}");
+        assert_eq!((&record["decision"], &record["outcome"]), (&json!("denied"), &json!("done")), "{what}");
+        assert!(
+            record["rule"].as_str().is_some_and(|rule| rule.starts_with("denied: ")),
+            "{what}: {record:#}"
+        );
+        let audited = &record["requests"][0];
+        assert_eq!((&audited["error"], &audited["sent"]), (&json!("denied"), &json!(false)), "{what}");
+        assert_eq!(self.tenant.control.requests(), [], "{what}: not even a token was asked for");
+    }
+}
+
+/// The hostile component says of all its actions that they read, and sends what it is told to.
 #[tokio::test]
 async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_about_requests() {
-    let hostile = Host::with_component_file(hostile()).build().unwrap();
-    let tenant = OfflineTenant::start().await;
-    let user = encoded(&tenant.user(PERSON));
-    let authority = tenant.emulator.base_url().split_once("://").unwrap().1.to_owned();
+    let hostile = Hostile::start().await;
+    let id = hostile.tenant.user(PERSON);
+    let user = encoded(&id);
     let path = format!("/api/v2/users/{user}");
     let json = ("content-type", "application/json");
     let form = ("content-type", "application/x-www-form-urlencoded");
     let blocks = "{\"blocked\":true}";
-    let send = async |policy: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
-        let connection =
-            hostile.tenant(settings(&tenant.emulator).policy(self::policy(policy))).await.unwrap();
-        let input = json!({
-            "scheme": "http", "authority": authority, "method": method, "path": path, "headers": headers, "body": body,
-        });
-        connection.run("send", input).await.unwrap().tree()
-    };
+    const FORM: &str = "is not sent as `content-type: application/json`, and forms are not looked into";
     let read_only = "read_only = true";
     let fields = "[requests]\nallow = ['PATCH /api/v2/users/{id}']\n[fields]\n'PATCH /api/v2/users/{id}' = ['nickname']";
-    let before = tenant.stored(&tenant.user(PERSON));
-    for (policy, method, path, headers, body) in [
-        (read_only, "DELETE", path.as_str(), &[][..], ""),
-        (read_only, "PATCH", &path, &[json], blocks),
-        (read_only, "POST", "/dbconnections/change_password", &[json], "{}"),
-        (read_only, "GET", &path, &[("x-http-method-override", "DELETE")], ""),
-        (read_only, "GET", &format!("{path}?_method=DELETE"), &[], ""),
-        (read_only, "delete", &path, &[], ""),
-        (fields, "PATCH", &path, &[json], blocks),
-        (fields, "PATCH", &path, &[form], "blocked=true"),
-        (fields, "PATCH", &path, &[form], "{\"nickname\":\"&blocked=true&\"}"),
-        (fields, "PATCH", &path, &[], "{\"nickname\":\"n\"}"),
-        (fields, "PATCH", &path, &[json, form], "{\"nickname\":\"n\"}"),
-        (fields, "PATCH", &path, &[json], "{\"nickname\":\"n\",\"nickname\":\"m\"}"),
-        (fields, "PATCH", &format!("/api/v2//users/{user}"), &[json], blocks),
-        (fields, "PATCH", &format!("/api/v2/users%2F{user}"), &[json], blocks),
-        (fields, "PATCH", &format!("/api/v2/USERS/{user}"), &[json], blocks),
-        (fields, "DELETE", &path, &[], ""),
-        (fields, "GET", "/userinfo", &[], ""),
-    ] {
-        let answer = send(policy, method, path, headers, body).await;
-        let denied = answer["error"].as_str().is_some_and(|error| error.contains("HttpRequestDenied"));
-        assert!(denied, "{method} {path} {headers:?} {body}: {answer}");
-    }
-    assert_eq!(tenant.lines(), Vec::<String>::new());
-    assert_eq!(tenant.stored(&tenant.user(PERSON)), before);
+    let before = hostile.tenant.stored(&id);
 
-    assert_eq!(send(read_only, "GET", &path, &[], "").await["status"], 200);
-    assert_eq!(send(fields, "PATCH", &path, &[json], "{\"nickname\":\"n\"}").await["status"], 200);
+    let writes = |request: &str| {
+        format!("the policy is read-only, and {request} may write; to allow it, set `read_only`")
+    };
+    let no_request = |what: &str| format!("{what}, which no request of the API has");
+    let unlike = |what: &str| no_request(&format!("the path {what}"));
+    let body = |problem: &str| {
+        format!(
+            "the body of PATCH {path} {problem}, against the policy's [fields] `PATCH /api/v2/users/{{id}}` (line 4)"
+        )
+    };
+    let not_allowed = |request: &str| format!("no rule of the policy allows {request}");
+    for (policy, request, headers, sent, rule) in [
+        (read_only, ("DELETE", path.as_str()), &[][..], "", writes(&format!("DELETE {path}"))),
+        (read_only, ("PATCH", &path), &[json], blocks, writes(&format!("PATCH {path}"))),
+        (
+            read_only,
+            ("POST", "/dbconnections/change_password"),
+            &[json],
+            "{}",
+            writes("POST /dbconnections/change_password"),
+        ),
+        (
+            read_only,
+            ("GET", &path),
+            &[("x-http-method-override", "DELETE")],
+            "",
+            no_request("the header `x-http-method-override`"),
+        ),
+        (
+            read_only,
+            ("GET", &format!("{path}?_method=DELETE")),
+            &[],
+            "",
+            no_request("the query parameter `_method`"),
+        ),
+        (fields, ("PATCH", &path), &[json], blocks, body("writes `blocked`")),
+        (fields, ("PATCH", &path), &[form], "blocked=true", body(FORM)),
+        (fields, ("PATCH", &path), &[form], "{\"nickname\":\"&blocked=true&\"}", body(FORM)),
+        (fields, ("PATCH", &path), &[], "{\"nickname\":\"n\"}", body(FORM)),
+        (fields, ("PATCH", &path), &[json, form], "{\"nickname\":\"n\"}", body(FORM)),
+        (
+            fields,
+            ("PATCH", &path),
+            &[json],
+            "{\"nickname\":\"n\",\"nickname\":\"m\"}",
+            format!("the body of PATCH {path} is not JSON with each key once: "),
+        ),
+        (
+            fields,
+            ("PATCH", &format!("/api/v2//users/{user}")),
+            &[json],
+            blocks,
+            unlike("has an empty segment"),
+        ),
+        (
+            fields,
+            ("PATCH", &format!("/api/v2/users%2F{user}")),
+            &[json],
+            blocks,
+            not_allowed(&format!("PATCH /api/v2/users%2F{user}")),
+        ),
+        (
+            fields,
+            ("PATCH", &format!("/api/v2/USERS/{user}")),
+            &[json],
+            blocks,
+            not_allowed(&format!("PATCH /api/v2/USERS/{user}")),
+        ),
+        (fields, ("DELETE", &path), &[], "", not_allowed(&format!("DELETE {path}"))),
+        (fields, ("GET", "/userinfo"), &[], "", "of the tenant only /api/v2/… and".to_owned()),
+    ] {
+        hostile.denied(policy, request, headers, sent, &rule).await;
+    }
+    assert_eq!(hostile.tenant.stored(&id), before);
+
+    // Under the same policies, so that it is the rules which refuse: what they allow arrives.
+    for (policy, method, headers, sent) in
+        [(read_only, "GET", &[][..], ""), (fields, "PATCH", &[json], "{\"nickname\":\"n\"}")]
+    {
+        let (answer, requests, record) = hostile.send(policy, method, &path, headers, sent).await;
+        assert_eq!((&answer["status"], requests[0].sent), (&json!(200), true), "{method}: {answer}");
+        assert_eq!(record["decision"], "allowed", "{method}");
+    }
+    assert_eq!(hostile.tenant.lines(), [format!("GET {path}"), format!("PATCH {path}")]);
+}
+
+#[tokio::test]
+async fn a_component_that_makes_methods_up_is_refused_each_of_them() {
+    let hostile = Hostile::start().await;
+    let all = "[requests]\nallow = ['* /api/v2/**']";
+    let rule = "only GET, HEAD, POST, PUT, PATCH and DELETE are allowed";
+    let path = "/api/v2/users";
+    for policy in [all, "read_only = true"] {
+        for method in [
+            "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "M-SEARCH", "PURGE", "get", "Post", "delete", "head",
+            "X",
+        ] {
+            hostile.denied(policy, (method, path), &[], "", rule).await;
+        }
+        // These are no methods at all, and WASI has it that they cannot be set.
+        for method in ["", "GE T", "GET\r\nx: y", "GÉT"] {
+            let (answer, requests, record) = hostile.send(policy, method, path, &[], "").await;
+            assert_eq!(answer, json!({"error": "the host refused the method"}), "{method:?}");
+            assert_eq!((requests.len(), &record["requests"]), (0, &json!([])), "{method:?}");
+        }
+    }
+    assert_eq!(hostile.tenant.control.requests(), []);
+
+    // It reads what GET reads, and goes with it.
+    let posts = "[requests]\nallow = ['POST /api/v2/users']";
+    hostile.denied(posts, ("HEAD", path), &[], "", "no rule of the policy allows HEAD /api/v2/users").await;
+    for policy in [all, "read_only = true"] {
+        let (_, requests, record) = hostile.send(policy, "HEAD", path, &[], "").await;
+        assert_eq!((requests[0].sent, &record["decision"]), (true, &json!("allowed")), "{policy}");
+    }
+    assert_eq!(hostile.tenant.lines(), ["HEAD /api/v2/users"; 2]);
 }
 
 fn said(arguments: &[&str]) -> Said {
@@ -387,6 +563,12 @@ fn policy_check_tells_what_would_be_allowed_by_its_exit_code() {
         (&["--request", "POST https://smtp.invalid/send"], 1, "no email"),
         (&["--request", "GET https://graph.microsoft.com/v1.0/me"], 1, "only the one that sends an email"),
         (&["--request", "nonsense"], 1, "METHOD PATH"),
+        (&["--request", "G@T /api/v2/users"], 1, "METHOD PATH"),
+        (&["--request", "HEAD /api/v2/users"], 0, "allowed"),
+        (&["--request", "TRACE /api/v2/users"], 1, "only GET, HEAD, POST"),
+        (&["--request", "OPTIONS /api/v2/users"], 1, "only GET, HEAD, POST"),
+        (&["--request", "M-SEARCH /api/v2/users"], 1, "only GET, HEAD, POST"),
+        (&["--request", "get /api/v2/users"], 1, "only GET, HEAD, POST"),
         (&["--body", "{}"], 2, "--request"),
     ] {
         let said = check(arguments);

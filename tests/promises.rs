@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const API: &str = "https://api.acme.example/";
 
 /// An input with which each action succeeds on the demo's tenant.
-fn inputs(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
+pub(crate) fn inputs(tenant: &OfflineTenant) -> Vec<(&'static str, Value)> {
     let user = tenant.user("tom.becker@acme.example");
     let one = || json!({"user_id": user});
     let role = tenant.role("Sales");
@@ -180,6 +180,9 @@ async fn every_action_that_reads_runs_under_a_read_only_policy() {
         let reads = host().describe(action).await.unwrap().effect == Effect::Read;
         let result = connection.run(action, input).await;
         assert_eq!(result.is_ok(), reads, "{action}: {result:?}");
+        if let Err(error) = result {
+            assert!(error.to_string().contains("the policy is read-only"), "{action}: {error}");
+        }
     }
 }
 

@@ -15,13 +15,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
+use auth0_catalog::Known;
 use auth0_emulator::{Emulator, Fault, Seed};
 use auth0_host::{ActionError, Policy};
+use auth0_tests::library::{self, Library};
 use auth0_tests::{host, program};
 use serde_json::Value;
+
+use crate::json_interface::ACTIONS;
 
 /// The tenant and the user that the README names.
 const SEED: &str = r#"{
@@ -99,6 +102,11 @@ fn quoted(command: &Command) -> String {
     format!("'{}'", command.get_program().to_string_lossy())
 }
 
+/// The help of `cargo xtask`, which names its commands.
+fn tasks() -> String {
+    program::run(program::xtask().arg("--help")).out
+}
+
 /// Names between backticks.
 fn names(page: &str) -> BTreeSet<&str> {
     page.split('`').skip(1).step_by(2).collect()
@@ -132,11 +140,8 @@ async fn each_command_of_the_readme_works_as_written() {
                 continue;
             }
             How::Demo => {
-                let arguments = r#"demo.args(["--emulator", "demo"])"#;
-                assert!(
-                    read("xtask/src/demo.rs").contains(arguments),
-                    "`{command}` ends in what is run here"
-                );
+                let ends_in = "ARGS go to `auth0-host --emulator demo`";
+                assert!(tasks().contains(ends_in), "`{command}` ends in what is run here");
                 format!("{host} --emulator demo")
             }
             How::Offline | How::OfflineTenant | How::Token => command.replacen("auth0-host", &host, 1),
@@ -217,31 +222,30 @@ fn the_whole_engine_on_the_page_on_embedding_is_the_one_that_is_built() {
     assert!(shown.contains(&engine), "docs/embedding.md shows host/examples/engine.rs as it is");
 }
 
-/// What stands between the braces of a type's first `impl`, or of a trait.
-fn body_of<'a>(source: &'a str, head: &str) -> &'a str {
-    let body = source.split(&format!("{head} {{")).nth(1).and_then(|rest| rest.split("\n}").next());
-    body.unwrap_or_else(|| panic!("there is `{head}`"))
-}
-
-/// The signatures of a trait's methods, without their bodies.
-fn signatures(body: &str) -> BTreeSet<&str> {
+/// The signatures of the methods in a trait that a page shows, without blanks and without their bodies.
+fn shown_signatures(page: &str, head: &str) -> BTreeSet<String> {
+    let body = page.split(&format!("{head} {{")).nth(1).and_then(|rest| rest.split("\n}").next());
+    let body = body.unwrap_or_else(|| panic!("the page shows `{head}`"));
     let lines = body.lines().map(str::trim).filter(|line| line.starts_with("fn "));
-    lines.map(|line| line.split(" {").next().unwrap_or(line).split(';').next().unwrap_or(line)).collect()
+    lines
+        .map(|line| line.split(" {").next().unwrap_or(line).split(';').next().unwrap_or(line))
+        .map(library::squeezed)
+        .collect()
 }
 
 #[test]
 fn the_page_on_embedding_has_the_signatures_of_the_traits_that_an_engine_implements() {
     let page = blocks(&read("docs/embedding.md"), "rust").join("\n");
-    for (file, name) in [
-        ("egress/src/credentials.rs", "pub trait CredentialSource: Send + Sync"),
-        ("egress/src/secrets/mod.rs", "pub trait SecretSink: Send + Sync"),
-        ("egress/src/request_observer.rs", "pub trait RequestObserver: Send + Sync"),
-        ("host/src/audit/mod.rs", "pub trait AuditSink: fmt::Debug + Send + Sync + 'static"),
+    let library = Library::read();
+    for (of, name, bounds) in [
+        ("auth0_egress", "CredentialSource", "Send + Sync"),
+        ("auth0_egress", "SecretSink", "Send + Sync"),
+        ("auth0_egress", "RequestObserver", "Send + Sync"),
+        ("auth0_host", "AuditSink", "fmt::Debug + Send + Sync + 'static"),
     ] {
-        let source = read(file);
-        let there = signatures(body_of(&source, name));
+        let there = library.signatures(of, name);
         assert!(!there.is_empty(), "{name} has methods");
-        assert_eq!(signatures(body_of(&page, name)), there, "{name}");
+        assert_eq!(shown_signatures(&page, &format!("pub trait {name}: {bounds}")), there, "{name}");
     }
 }
 
@@ -264,6 +268,37 @@ fn the_readme_names_each_import_of_the_component_and_no_other() {
     for import in &imported {
         assert!(listed.contains(import.as_str()), "docs/embedding.md names {import}");
     }
+}
+
+#[test]
+fn numbers_of_actions_on_the_pages_are_those_of_the_catalogue() {
+    let operations = auth0_catalog::read().expect("the catalogue can be read");
+    let (all, curated) = (operations.len(), ACTIONS.len());
+    let by_request = operations.iter().filter(|operation| operation.known == Known::Request).count();
+    let with_parameters = all - by_request;
+    for (page, phrase) in [
+        ("README.md", format!("\n{curated} actions are made for a purpose")),
+        ("README.md", format!("every operation of the Management API, {all} of them, is an action")),
+        (
+            "docs/catalogue.md",
+            format!("{all} in the summer of 2026, {with_parameters} of them with parameters"),
+        ),
+        ("docs/catalogue.md", format!("Of {by_request} operations, only path, scopes and stage are known")),
+        ("docs/operations-reference/README.md", format!("is an action of this name: {all} of them.")),
+    ] {
+        // A phrase may go over the end of a line.
+        let text = read(page);
+        let found = text.contains(&phrase) || text.replace('\n', " ").contains(&phrase);
+        assert!(found, "{page} does not say \"{phrase}\"");
+    }
+    // What the component says of itself.
+    let texts: Vec<String> = pages().iter().map(|page| read(page)).collect();
+    let told: Vec<&str> = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.strip_prefix("Actions: "))
+        .collect();
+    assert_eq!(told, [(curated + all).to_string()]);
 }
 
 #[test]
@@ -359,7 +394,7 @@ fn samples_on_the_pages_are_what_they_look_like() {
 #[test]
 fn commands_on_the_pages_are_ones_that_there_are() {
     let host = quoted(&program::auth0_host());
-    let xtask = read("xtask/src/main.rs");
+    let xtask = tasks();
     let mut commands = 0;
     for page in pages() {
         for line in blocks(&read(&page), "sh").join("\n").replace("\\\n", " ").lines() {
@@ -379,57 +414,52 @@ fn commands_on_the_pages_are_ones_that_there_are() {
     assert!(commands > 5, "the pages have commands");
 }
 
-/// All Rust source below a folder.
-fn source(folder: &Path) -> String {
-    let files =
-        fs::read_dir(folder).expect("it is a folder").map(|file| file.expect("it can be listed").path());
-    files
-        .map(|path| match path.extension() {
-            _ if path.is_dir() => source(&path),
-            Some(extension) if extension == "rs" => fs::read_to_string(path).expect("source is text"),
-            _ => String::new(),
-        })
-        .collect()
-}
-
 #[test]
 fn variables_on_the_pages_are_ones_that_are_read() {
-    let read_somewhere: String = ["cli/src", "egress/src", "host/src", "connector/src", "xtask/src"]
-        .map(|folder| source(&program::root().join(folder)))
-        .concat();
     let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
+    let commands =
+        ["", "run", "doctor", "emulator", "mcp", "demo", "scopes", "label", "actions", "describe", "policy"];
+    let help = commands.map(|command| {
+        let said = program::run(program::auth0_host().args(command.split_terminator(' ')).arg("--help"));
+        assert_eq!(said.code, Some(0), "{command}: {}", said.err);
+        said.out
+    });
+    // What a secret sink's command gets, and what the commands of this repository listen to.
+    let others = [Library::read().words("auth0_egress", "CommandSink"), tasks()];
+    let told = help.iter().chain(&others).flat_map(|text| text.split(word));
+    // Credentials for the mail provider stand on a page of their own, which is held to the code by the command's own tests.
+    let email = read("docs/email.md");
+    let of_mail = |name: &&str| {
+        ["SES", "AZURE", "MS365", "SMTP"].iter().any(|of| name.starts_with(&format!("AUTH0_EMAIL_{of}_")))
+    };
+    let known: BTreeSet<&str> = told.chain(email.split(word).filter(of_mail)).collect();
+    let mut found = BTreeSet::new();
     for page in pages() {
         let text = read(&page);
         // What ends in `_` stands for several, and so does its beginning of each of them.
         for name in text.split(word).filter(|name| name.starts_with("AUTH0_") && !name.ends_with('_')) {
-            let known = |name: &str| read_somewhere.contains(&format!("\"{name}\""));
-            let file = name.strip_suffix("_FILE").is_some_and(known);
-            assert!(known(name) || file, "{page} names {name}, which nothing reads");
+            let file = name.strip_suffix("_FILE").is_some_and(|name| known.contains(name));
+            assert!(known.contains(name) || file, "{page} names {name}, which nothing reads");
+            found.insert(name.to_owned());
         }
     }
+    assert!(found.len() > 30, "{found:?}");
 }
 
 #[test]
 fn the_page_on_embedding_lists_each_setting_and_option() {
     let page = read("docs/embedding.md");
-    let listed = names(&page);
-    for (file, head, least) in [
-        ("host/src/settings.rs", "impl Settings", 15),
-        ("host/src/limits.rs", "impl Limits", 10),
-        ("host/src/host.rs", "impl HostBuilder", 2),
-        ("egress/src/call.rs", "impl CallOptions", 6),
+    let (listed, library) = (names(&page), Library::read());
+    for (of, name, least) in [
+        ("auth0_host", "Settings", 15),
+        ("auth0_host", "Limits", 10),
+        ("auth0_host", "HostBuilder", 2),
+        ("auth0_egress", "CallOptions", 6),
     ] {
-        let source = read(file);
-        let methods: Vec<&str> = body_of(&source, head)
-            .split("    pub fn ")
-            .skip(1)
-            .filter_map(|rest| rest.split_once('('))
-            .filter(|(_, rest)| rest.starts_with("mut self") || rest.starts_with("self,"))
-            .map(|(name, _)| name)
-            .collect();
-        assert!(methods.len() >= least, "{file}: {methods:?}");
+        let methods = library.setters(of, name);
+        assert!(methods.len() >= least, "{name}: {methods:?}");
         for method in methods {
-            assert!(listed.contains(method), "docs/embedding.md names `{method}` of {file}");
+            assert!(listed.contains(method.as_str()), "docs/embedding.md names `{method}` of {name}");
         }
     }
 }
@@ -437,23 +467,15 @@ fn the_page_on_embedding_lists_each_setting_and_option() {
 #[test]
 fn the_page_on_embedding_lists_each_error_and_each_remedy() {
     let page = read("docs/embedding.md");
-    let listed = names(&page);
-    for (file, name, least) in [
-        ("host/src/error.rs", "Error", 10),
-        ("host/src/error.rs", "ErrorCode", 12),
-        ("policy/src/denial.rs", "Remedy", 20),
-    ] {
-        let source = read(file);
-        let variants: Vec<&str> = body_of(&source, &format!("pub enum {name}"))
-            .lines()
-            .filter_map(|line| line.strip_prefix("    "))
-            .filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()))
-            .filter_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric()).next())
-            .collect();
-        assert!(variants.len() >= least, "{file}: {variants:?}");
+    let (listed, library) = (names(&page), Library::read());
+    for (of, name, least) in
+        [("auth0_host", "Error", 10), ("auth0_host", "ErrorCode", 12), ("auth0_policy", "Remedy", 20)]
+    {
+        let variants = library.variants(of, name);
+        assert!(variants.len() >= least, "{name}: {variants:?}");
         for variant in variants {
             let is_listed =
-                listed.contains(variant) || listed.contains(format!("{name}::{variant}").as_str());
+                listed.contains(variant.as_str()) || listed.contains(format!("{name}::{variant}").as_str());
             assert!(is_listed, "docs/embedding.md names `{variant}` of {name}");
         }
     }
@@ -461,11 +483,8 @@ fn the_page_on_embedding_lists_each_error_and_each_remedy() {
 
 #[test]
 fn names_of_the_library_on_the_pages_are_ones_that_there_are() {
-    let library: String = ["host/src", "egress/src", "policy/src", "emulator/src"]
-        .map(|folder| source(&program::root().join(folder)))
-        .concat();
+    let library = Library::read();
     let word = |letter: char| !(letter.is_alphanumeric() || letter == '_');
-    let known: BTreeSet<&str> = library.split(word).collect();
     let mut found = 0;
     // The changes tell what things were called before.
     for page in pages().into_iter().filter(|page| page != "CHANGELOG.md") {
@@ -479,12 +498,10 @@ fn names_of_the_library_on_the_pages_are_ones_that_there_are() {
                 continue;
             }
             let member = rest.split(word).next().unwrap_or_default();
-            for part in [of, member] {
-                assert!(
-                    known.contains(part),
-                    "{page} names `{name}`, and there is no `{part}` in the library"
-                );
-            }
+            assert!(
+                library.has(of, member),
+                "{page} names `{name}`, and the library has no `{of}::{member}`"
+            );
             found += 1;
         }
     }

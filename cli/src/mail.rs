@@ -132,6 +132,8 @@ fn smtp<F: Fn(&str) -> Option<String>>(environment: &Environment<'_, F>) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::RefCell, collections::BTreeSet};
+
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> Result<String, String> {
@@ -197,6 +199,50 @@ mod tests {
             };
             assert!(text.contains(hint) && !text.contains("canary"), "{variables:?}: {text}");
         }
+    }
+
+    /// What is asked of the environment where all that is asked for is there, by the variable that says which provider is
+    /// meant.
+    fn asked(meant: &str) -> BTreeSet<String> {
+        let asked = RefCell::new(BTreeSet::new());
+        let find = |name: &str| {
+            let others = [KEY, "_ACCESS_KEY_ID", "_CONNECTION_STRING", "_CLIENT_ID", "_HOST"];
+            let of_another = name != meant && others.iter().any(|other| name.ends_with(other));
+            let value = match name {
+                PROVIDER => "resend",
+                "AUTH0_EMAIL_SMTP_PORT" => "2525",
+                "AUTH0_EMAIL_SMTP_SECURITY" => "tls",
+                _ => "x",
+            };
+            // A secret is in its variable, not in a file.
+            let there = !of_another && !name.ends_with("_FILE");
+            there.then(|| {
+                asked.borrow_mut().insert(name.to_owned());
+                value.to_owned()
+            })
+        };
+        mail_credentials(&find, None).unwrap().unwrap();
+        asked.into_inner()
+    }
+
+    #[test]
+    fn the_page_on_email_names_each_variable_that_is_read_and_no_other() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/email.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
+        // Whatever is a secret can be in a file too, and another address is no credential.
+        let named = page.split(word).filter(|name| name.starts_with("AUTH0_EMAIL_") && !name.ends_with('_'));
+        let named = named.map(|name| name.strip_suffix("_FILE").unwrap_or(name).to_owned());
+        let named: BTreeSet<String> = named.filter(|name| name != "AUTH0_EMAIL_BASE_URL").collect();
+        let meant = [
+            KEY,
+            "AUTH0_EMAIL_SES_ACCESS_KEY_ID",
+            "AUTH0_EMAIL_AZURE_CONNECTION_STRING",
+            "AUTH0_EMAIL_MS365_CLIENT_ID",
+            "AUTH0_EMAIL_SMTP_HOST",
+        ];
+        let read: BTreeSet<String> = meant.into_iter().flat_map(asked).collect();
+        assert_eq!(named, read);
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod mail;
 pub mod mail_credentials;
 #[cfg(feature = "bench")]
 mod native;
+#[cfg(any(test, feature = "test-support"))]
+pub mod needles;
 pub mod private_key;
 mod redaction;
 pub mod request_observer;

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
+
 use auth0_emulator::{Plan, Seed};
 use http::Method;
 use serde_json::json;
@@ -215,4 +217,50 @@ async fn unknown_paths_and_oversized_bodies_are_refused() {
     assert_eq!(answer.json["keys"][0]["alg"], "RS256");
     let answer = bench.raw(Method::GET, "/.well-known/openid-configuration", &[], None).await.unwrap();
     assert_eq!(answer.json["issuer"], format!("https://{}/", bench.tenant.domain()));
+}
+
+/// Sends a request line as it stands, with a token that would do, and returns the status. A client would refuse some of the
+/// methods, or ask for something else with them.
+async fn status_of(base: &str, line: String, token: &str) -> String {
+    let address = base.strip_prefix("http://").unwrap().to_owned();
+    let request = format!(
+        "{line} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    tokio::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_method_that_no_operation_has_finds_no_operation_and_is_on_record_as_it_came() {
+    let bench = demo().await;
+    let users = bench.control.users();
+    let mail = bench.tenant.mail_base_url();
+    let tenant = bench.tenant.base_url();
+    for method in [
+        "TRACE", "CONNECT", "OPTIONS", "HEAD", "PROPFIND", "M-SEARCH", "PURGE", "get", "Get", "Post",
+        "delete", "X",
+    ] {
+        for (base, path, token) in [
+            (tenant, "/api/v2/users", bench.token.as_str()),
+            (tenant, "/oauth/token", bench.token.as_str()),
+            (mail, "/v3/mail/send", bench.tenant.mail_api_key()),
+        ] {
+            bench.control.reset_counters();
+            assert_eq!(status_of(base, format!("{method} {path}"), token).await, "404", "{method} {path}");
+            let seen = bench.control.requests();
+            let [request] = seen.as_slice() else { panic!("{method} {path}: {seen:#?}") };
+            assert_eq!((request.method.as_str(), request.path.as_str()), (method, path));
+            assert_eq!((&request.route, request.authorized), (&None, false), "{method} {path}");
+        }
+    }
+    assert_eq!(bench.control.users(), users);
+    assert!(bench.control.outbox().is_empty());
+    assert_eq!(status_of(tenant, "GET /api/v2/users".to_owned(), &bench.token).await, "200");
 }

@@ -111,6 +111,7 @@ async fn a_create_whose_handshake_is_never_answered_is_unreachable_not_unknown()
     assert_eq!(kind(&outcome), ErrorCode::Unreachable, "{:?}", outcome.result);
     assert_eq!(server.read.lock().unwrap().first(), Some(&0x16), "a TLS handshake came");
     assert!(!server.saw("canary"));
+    assert!(!outcome.requests.is_empty());
     assert!(outcome.requests.iter().all(|request| !request.sent), "{:?}", outcome.requests);
 }
 

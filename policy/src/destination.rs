@@ -357,6 +357,10 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_destination_stays_inside() {
+        let rule = |request: &str| {
+            let route = classify(&production_with_any_mail(), request);
+            route.expect_err(request).rule().clone()
+        };
         for request in [
             "GET http://acme.eu.auth0.com/api/v2/users",
             "GET https://acme.eu.auth0.com:8443/api/v2/users",
@@ -370,6 +374,13 @@ mod tests {
             "GET https://[::ffff:127.0.0.1]/api/v2/users",
             "GET https://xn--cme-5cd.eu.auth0.com/api/v2/users",
             "GET ftp://acme.eu.auth0.com/api/v2/users",
+            "POST http://api.sendgrid.com/v3/mail/send",
+            "POST https://evil.api.resend.com/emails",
+        ] {
+            let rule = rule(request);
+            assert!(matches!(rule, DeniedBy::Origin { .. }), "{request}: {rule:?}");
+        }
+        for request in [
             "GET https://acme.eu.auth0.com/",
             "GET https://acme.eu.auth0.com/api/v2",
             "GET https://acme.eu.auth0.com/API/v2/users",
@@ -383,6 +394,11 @@ mod tests {
             "GET https://acme.eu.auth0.com/dbconnections/change_password",
             "POST https://acme.eu.auth0.com/dbconnections/change_password/",
             "POST https://acme.eu.auth0.com/dbconnections/Change_Password",
+        ] {
+            let rule = rule(request);
+            assert!(matches!(rule, DeniedBy::TenantPath), "{request}: {rule:?}");
+        }
+        for request in [
             "GET https://acme.eu.auth0.com/api/v2/../../oauth/token",
             "GET https://acme.eu.auth0.com/api/v2/./users",
             "GET https://acme.eu.auth0.com/api/v2/%2e%2e/x",
@@ -391,22 +407,58 @@ mod tests {
             "GET https://acme.eu.auth0.com/api/v2/users%2f..%2f..%2fx",
             "GET https://acme.eu.auth0.com/api/v2/users%5c..%5cx",
             "GET https://acme.eu.auth0.com/api/v2/%25252525252e",
+        ] {
+            let rule = rule(request);
+            assert!(matches!(rule, DeniedBy::DotSegment), "{request}: {rule:?}");
+        }
+        for request in [
             "GET https://api.sendgrid.com/v3/mail/send",
             "POST https://api.sendgrid.com/v3/api_keys",
             "POST https://api.sendgrid.com/v3/mg.acme.com/messages",
-            "POST http://api.sendgrid.com/v3/mail/send",
             "POST https://api.mailgun.net/v3/a/b/messages",
             "POST https://mandrillapp.com/api/1.0/messages/send?key=of-a-stranger",
-            "POST https://evil.api.resend.com/emails",
-            "TRACE https://acme.eu.auth0.com/api/v2/users",
-            "CONNECT https://acme.eu.auth0.com/api/v2/users",
-            "OPTIONS https://acme.eu.auth0.com/api/v2/users",
-            "PROPFIND https://acme.eu.auth0.com/api/v2/users",
-            "get https://acme.eu.auth0.com/api/v2/users",
-            "TRACE https://acme.eu.auth0.com/oauth/token",
-            "TRACE https://api.sendgrid.com/v3/mail/send",
         ] {
-            assert!(classify(&production_with_any_mail(), request).is_err(), "{request} was let through");
+            let rule = rule(request);
+            assert!(matches!(rule, DeniedBy::MailPath { .. }), "{request}: {rule:?}");
+        }
+    }
+
+    #[test]
+    fn each_method_leaves_where_it_means_something_and_no_other_does() {
+        let [api, token, change, mail] = [
+            "https://acme.eu.auth0.com/api/v2/users",
+            "https://acme.eu.auth0.com/oauth/token",
+            "https://acme.eu.auth0.com/dbconnections/change_password",
+            "https://api.sendgrid.com/v3/mail/send",
+        ];
+        let rule = |method: &str, url: &str| {
+            classify(&production_with_any_mail(), &format!("{method} {url}"))
+                .map_err(|denial| denial.rule().clone())
+        };
+        for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE"] {
+            assert_eq!(rule(method, api), Ok(Destination::ManagementApi), "{method}");
+            assert_eq!(rule(method, token), Err(DeniedBy::TenantPath), "{method}");
+            assert_eq!(rule(method, change), Err(DeniedBy::TenantPath), "{method}");
+            let provider = MailProvider::SendGrid;
+            assert_eq!(rule(method, mail), Err(DeniedBy::MailPath { provider }), "{method}");
+        }
+        for (url, expected) in [
+            (api, Destination::ManagementApi),
+            (token, Destination::TokenEndpoint),
+            (change, Destination::ChangePassword),
+            (mail, Destination::Mail(MailProvider::SendGrid)),
+        ] {
+            assert_eq!(rule("POST", url), Ok(expected), "{url}");
+        }
+        // Methods are case-sensitive (RFC 9110, section 9.1): a server that takes `get` for `GET` reads another request than
+        // the rules have seen.
+        for method in [
+            "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "M-SEARCH", "PURGE", "get", "Get", "Post", "post",
+            "delete", "head", "X",
+        ] {
+            for url in [api, token, change, mail] {
+                assert_eq!(rule(method, url), Err(DeniedBy::Method), "{method} {url}");
+            }
         }
     }
 

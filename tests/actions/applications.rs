@@ -24,6 +24,7 @@ async fn list_applications_leaves_the_global_one_out_and_filters_by_kind() {
         assert!(query.split('&').any(|found| found == part), "{part} in {query}");
     }
     let all = tenant.run("list-applications", json!({})).await;
+    assert_eq!(items(&all).len(), 7, "{all}");
     assert!(items(&all).iter().all(|client| client["global"] == false));
     let global = tenant.run("list-applications", json!({"is_global": true})).await;
     assert_eq!(items(&global).len(), 1);
@@ -34,6 +35,7 @@ async fn list_applications_shows_no_secret_to_a_token_that_may_not_read_it() {
     let tenant = OfflineTenant::start().await;
     tenant.control.set_scopes(&["read:clients"]);
     let all = tenant.run("list-applications", json!({})).await;
+    assert_eq!(items(&all).len(), 7, "{all}");
     assert!(items(&all).iter().all(|client| client.get("client_secret").is_none()));
     let error = tenant.refused("list-applications", json!({"fields": ["client_secret"]})).await;
     assert_eq!(

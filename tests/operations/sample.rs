@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 /// Operations of which parameters and answers are known.
 pub(crate) fn known() -> Vec<Operation> {
-    let mut all = all();
-    all.retain(|operation| !operation.success.is_empty());
-    assert_eq!(all.len(), 452);
-    all
+    let mut known = all();
+    let most = known.len() * 9 / 10;
+    known.retain(|operation| !operation.success.is_empty());
+    assert!(known.len() > most, "{} are known", known.len());
+    known
 }
 
 /// All operations.

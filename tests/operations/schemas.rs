@@ -5,7 +5,7 @@
 
 use auth0_catalog::{Body, BodyForm, Format, Kind, Known, Member, Operation};
 use auth0_host::{Error, ErrorCode};
-use auth0_tests::host;
+use auth0_tests::{curated, host};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ fn validator(schema: &Value, name: &str) -> Validator {
 #[tokio::test]
 async fn every_schema_is_one_and_says_what_each_member_is() {
     let actions = host().actions().await.unwrap();
-    assert!(actions.len() > 471);
+    assert_eq!(actions.len(), curated().await.len() + sample::all().len());
     for action in actions {
         let described = host().describe(&action.id).await.unwrap();
         for schema in [&described.input_schema, &described.output_schema] {
@@ -326,6 +326,6 @@ async fn an_empty_change_is_refused_by_schema_and_component() {
         );
         count += 1;
     }
-    assert_eq!(count, 23);
+    assert!(count > 0, "there are changes that may not be empty");
     assert!(recorder.take().is_empty());
 }

@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 use self::memory_sink::MemorySink;
 
 pub mod keys;
+pub mod library;
 pub mod memory_sink;
-#[path = "../../host/src/canary/needles.rs"]
-pub mod needles;
 pub mod program;
 
 /// The database connection of every seed.

@@ -20,12 +20,26 @@ pub fn hostile() -> PathBuf {
     present(root().join("target/component/hostile.wasm"))
 }
 
+/// Where cargo puts programs: beside the folder of the test binaries. It names the programs of a test's own package only.
+fn built() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    test.parent().and_then(Path::parent).expect("test binaries lie in target/PROFILE/deps").to_owned()
+}
+
 /// The command `auth0-host`, without the caller's settings.
 pub fn auth0_host() -> Command {
-    // Beside the folder of the test binaries: cargo names the programs of its own package only.
-    let test = std::env::current_exe().expect("a test knows where it is");
-    let folder = test.parent().and_then(Path::parent).expect("test binaries lie in target/PROFILE/deps");
-    bare(&present(folder.join(format!("auth0-host{}", std::env::consts::EXE_SUFFIX))))
+    bare(&present(built().join(format!("auth0-host{}", std::env::consts::EXE_SUFFIX))))
+}
+
+/// The command that `cargo xtask` runs.
+pub fn xtask() -> Command {
+    let beside = || built().join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
+    bare(&present(std::env::var_os("AUTH0_XTASK").map_or_else(beside, PathBuf::from)))
+}
+
+/// The folder of the workspace's documentation.
+pub fn documentation() -> PathBuf {
+    built().parent().expect("target/PROFILE lies in a folder").join("doc")
 }
 
 /// The command `wasmtime` of the version that is supported, without the caller's settings.

@@ -11,6 +11,21 @@ use crate::{component, host, process, wasmtime};
 /// Where the tests find the wasmtime command line.
 const WASMTIME: &str = "AUTH0_WASMTIME";
 
+/// Where the tests find this program, whose help the pages are compared with.
+const XTASK: &str = "AUTH0_XTASK";
+
+/// The library that the pages tell about: what they name is looked for in its documentation.
+const DOCUMENTED: [&str; 8] = [
+    "--package",
+    "auth0-policy",
+    "--package",
+    "auth0-egress",
+    "--package",
+    "auth0-host",
+    "--package",
+    "auth0-emulator",
+];
+
 /// Programs that tests run and nothing here installs, what has them, and the tests.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     (
@@ -33,6 +48,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     let program = wasmtime::install(workspace)?;
     // The end-to-end tests run `auth0-host`, which cargo builds for the tests of its own package only.
     host::build_for_tests(workspace, &build_options(args))?;
+    document(workspace, &build_options(args))?;
     if runs_all(args) {
         exact_numbers(workspace, args)?;
     }
@@ -41,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     if !names_packages(args) {
         cargo.arg("--workspace").args(host::FOR_TESTS);
     }
-    cargo.args(args).env(WASMTIME, program);
+    cargo.args(args).env(WASMTIME, program).env(XTASK, std::env::current_exe()?);
     process::become_command(&mut cargo)
 }
 
@@ -51,6 +67,15 @@ fn exact_numbers(workspace: &Workspace, args: &[String]) -> Result<()> {
     process::say("running the connector's tests as in the component");
     let mut cargo = workspace.cargo("test");
     cargo.args(["--package", "auth0-connector", "--features", "exact-numbers"]).args(args);
+    process::run(&mut cargo)
+}
+
+/// Have rustdoc write what is public, with all features, of the library alone.
+fn document(workspace: &Workspace, options: &[String]) -> Result<()> {
+    process::say("documenting the library");
+    let mut cargo = workspace.cargo("doc");
+    cargo.args(["--quiet", "--no-deps", "--features", "auth0-host/ses,auth0-host/smtp"]);
+    cargo.args(DOCUMENTED).args(options);
     process::run(&mut cargo)
 }
 

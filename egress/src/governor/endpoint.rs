@@ -55,11 +55,12 @@ impl Endpoint {
     }
 
     fn below_api(method: &Method, uri: &Uri, segments: &[&str]) -> Option<Self> {
-        let read = *method == Method::GET;
+        // The API knows no HEAD; where its servers answer one as a GET, they count it as that.
+        let read = matches!(*method, Method::GET | Method::HEAD);
         let either = |reading, writing| Some(if read { reading } else { writing });
         match segments {
             ["users"] | ["users", _] => match *method {
-                Method::GET => Some(Self::ReadUsers),
+                Method::GET | Method::HEAD => Some(Self::ReadUsers),
                 Method::POST | Method::PATCH => Some(Self::WriteUsers),
                 Method::DELETE => Some(Self::DeleteUsers),
                 _ => None,
@@ -167,6 +168,11 @@ mod tests {
             ("POST", "/api/v2/Users", Some(Endpoint::WriteUsers)),
             ("POST", "/api/v2/keys/signing%2Frotate", Some(Endpoint::RotateSigningKey)),
             ("GET", "/oauth/token", None),
+            ("HEAD", "/api/v2/users", Some(Endpoint::ReadUsers)),
+            ("HEAD", "/api/v2/logs", Some(Endpoint::ReadLogs)),
+            ("HEAD", "/api/v2/organizations", Some(Endpoint::ReadOrganizations)),
+            ("HEAD", "/api/v2/emails/provider", Some(Endpoint::ReadEmailProvider)),
+            ("HEAD", "/api/v2/keys/signing/rotate", None),
         ] {
             let method = method.parse().unwrap();
             assert_eq!(Endpoint::of(&method, &path.parse().unwrap()), expected, "{method} {path}");

@@ -4,17 +4,17 @@
 //! less is found too.
 
 mod memory;
-mod needles;
 
 use std::sync::Arc;
 
+use auth0_egress::needles::Needles;
 use auth0_embedded_component::COMPONENT;
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
-use self::{memory::Keeper, needles::Needles};
+use self::memory::Keeper;
 use crate::{
     code_cache::CodeCache,
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},

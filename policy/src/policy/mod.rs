@@ -233,7 +233,8 @@ impl Policy {
         if let Some(allow) = &self.requests.allow {
             let allowed = |reading: &Vec<String>| allow.iter().any(|rule| rule.value.allows(known, reading));
             if let Some(reading) = path.readings.iter().find(|reading| !allowed(reading)) {
-                let rule = format!("{method} {}", likely_pattern(reading));
+                // `HEAD` is no method of a rule: it goes with `GET`.
+                let rule = format!("{} {}", known.name(), likely_pattern(reading));
                 let as_decoded = path.readings.len() > 1;
                 return Err(Denial::new(DeniedBy::RequestNotAllowed { request, as_decoded })
                     .or(Remedy::AllowRequest { rule }));

@@ -23,7 +23,7 @@ pub(super) enum ApiMethod {
 impl ApiMethod {
     pub(super) const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",

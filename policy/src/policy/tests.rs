@@ -80,6 +80,55 @@ fn an_allow_list_lets_through_what_it_names_in_every_reading_of_the_path() {
     }
 }
 
+/// Methods that no request of the API has: those that HTTP has beside, those of WebDAV and UPnP, and the API's own in other
+/// letters, which are other methods (RFC 9110, section 9.1).
+const FOREIGN_METHODS: [&str; 12] = [
+    "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "M-SEARCH", "PURGE", "get", "Get", "Post", "delete", "head",
+    "X",
+];
+
+#[test]
+fn a_method_that_the_api_has_not_is_refused_by_every_policy_whatever_it_allows() {
+    for text in [
+        "read_only = true",
+        "[requests]\nallow = ['* /api/v2/**']",
+        "[requests]\ndeny = ['* /api/v2/clients/**']",
+        "[fields]\n'PATCH /api/v2/users/{id}' = ['nickname']",
+    ] {
+        for method in FOREIGN_METHODS {
+            let denial = check(&policy(text), &format!("{method} /api/v2/users"), &json(), "").unwrap_err();
+            let expected = DeniedBy::Malformed(Malformed::Method(method.to_owned()));
+            assert_eq!(denial.rule(), &expected, "{text}: {method}");
+        }
+    }
+    let (api, change) = (Destination::ManagementApi, Destination::ChangePassword);
+    for method in FOREIGN_METHODS {
+        let method: Method = method.parse().unwrap();
+        for destination in [api, change] {
+            let denial = check_reading(destination, &method).unwrap_err();
+            assert_eq!(denial.rule(), &DeniedBy::CallReads { method: method.to_string() });
+        }
+    }
+}
+
+#[test]
+fn a_head_is_held_to_what_a_get_is_and_what_would_allow_it_is_a_rule() {
+    for (text, request, expected) in [
+        ("read_only = true", "HEAD /api/v2/users", true),
+        ("[requests]\nallow = ['GET /api/v2/users']", "HEAD /api/v2/users", true),
+        ("[requests]\nallow = ['POST /api/v2/users']", "HEAD /api/v2/users", false),
+        ("[requests]\ndeny = ['GET /api/v2/users']", "HEAD /api/v2/users", false),
+        ("[requests]\ndeny = ['POST /api/v2/users']", "HEAD /api/v2/users", true),
+    ] {
+        assert_eq!(allowed(&policy(text), request), expected, "{text}: {request}");
+    }
+    assert_eq!(check_reading(Destination::ManagementApi, &Method::HEAD), Ok(()));
+    let posts = policy("[requests]\nallow = ['POST /api/v2/users']");
+    let denial = check(&posts, "HEAD /api/v2/users", &json(), "").unwrap_err();
+    let Some(Remedy::AllowRequest { rule }) = denial.remedy() else { panic!("{denial:?}") };
+    assert!(allowed(&policy(&format!("[requests]\nallow = ['{rule}']")), "HEAD /api/v2/users"), "{rule}");
+}
+
 #[test]
 fn a_deny_list_holds_in_any_reading_of_the_path() {
     let policy = policy("[requests]\ndeny = ['* /api/v2/clients/**', 'DELETE,POST /api/v2/users/*/roles']");

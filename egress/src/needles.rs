@@ -1,7 +1,7 @@
 //! What a secret looks like when it is found where it must not be: as it is, and in the spellings that programs give it.
 //!
-//! Used by the unit test that reads the guest's memory and, by path, by the end-to-end test that reads everything else.
-#![allow(unreachable_pub, reason = "the end-to-end tests use it from another crate")]
+//! For tests alone (feature `test-support`): the host's own, which reads the guest's memory, and the end-to-end test that
+//! reads everything else.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
@@ -57,13 +57,19 @@ impl Needles {
         // By their first two bytes, so that megabytes are read once.
         let mut starts: Vec<Vec<usize>> = vec![Vec::new(); 1 << 16];
         for (index, (_, needle)) in self.0.iter().enumerate() {
-            starts[usize::from(u16::from_be_bytes([needle[0], needle[1]]))].push(index);
+            if let [first, second, ..] = needle.as_slice()
+                && let Some(start) = starts.get_mut(usize::from(u16::from_be_bytes([*first, *second])))
+            {
+                start.push(index);
+            }
         }
         let mut found: Vec<&str> = Vec::new();
         for (at, pair) in hay.windows(2).enumerate() {
-            for &index in &starts[usize::from(u16::from_be_bytes([pair[0], pair[1]]))] {
-                let (name, needle) = &self.0[index];
-                if hay[at..].starts_with(needle) && !found.contains(&name.as_str()) {
+            let [first, second] = pair else { continue };
+            let start = starts.get(usize::from(u16::from_be_bytes([*first, *second])));
+            for (name, needle) in start.into_iter().flatten().filter_map(|index| self.0.get(*index)) {
+                let here = hay.get(at..).is_some_and(|rest| rest.starts_with(needle));
+                if here && !found.contains(&name.as_str()) {
                     found.push(name);
                 }
             }
