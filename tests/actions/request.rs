@@ -122,7 +122,7 @@ async fn no_path_leaves_the_management_api() {
         "/api/v2@evil.example/users",
     ] {
         let error = tenant.refused("custom-request", json!({"method": "GET", "path": path})).await;
-        assert_eq!((error.code, error.status), (ErrorCode::InvalidInput, None), "{path:?}: {error}");
+        assert_eq!((&error.code, error.status), (&ErrorCode::InvalidInput, None), "{path:?}: {error}");
     }
     assert_eq!(tenant.lines(), [""; 0]);
     // Unusual letters of an id are encoded, and the tenant's to judge.

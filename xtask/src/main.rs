@@ -35,7 +35,7 @@ Commands:
                        exports only with another
   compare              Build it with Debian's Rust too, where available, and compare; requires a built component
   bench [--json]       Measure the cost of the sandbox against a native client; --quick: few samples; --workers N
-  demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host demo`
+  demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host --emulator demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
   wasmtime             Install the wasmtime command line that the tests drive, into target/tools
   fuzz [TARGET]        Fuzz the readers of input and answers, 60 s per target; --seconds N: another time

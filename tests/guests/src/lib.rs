@@ -47,8 +47,6 @@ mod export {
 
     struct Hostile;
 
-    impl types::Guest for Hostile {}
-
     fn no_such_action(id: &str) -> types::Error {
         types::Error {
             disposition: types::Disposition::FixInput,
