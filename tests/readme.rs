@@ -427,7 +427,7 @@ fn variables_on_the_pages_are_ones_that_are_read() {
     // What a secret sink's command gets, and what the commands of this repository listen to.
     let others = [Library::read().words("auth0_egress", "CommandSink"), tasks()];
     let told = help.iter().chain(&others).flat_map(|text| text.split(word));
-    // Credentials for the mail provider stand on a page of their own, which is held to the code by the command's own tests.
+    // Credentials for the email provider stand on a page of their own, which is held to the code by the command's own tests.
     let email = read("docs/email.md");
     let of_mail = |name: &&str| {
         ["SES", "AZURE", "MS365", "SMTP"].iter().any(|of| name.starts_with(&format!("AUTH0_EMAIL_{of}_")))

@@ -149,7 +149,7 @@ pub(crate) async fn prepare_with(
     Ok((globals.secrets.apply(settings, &present)?, emulator))
 }
 
-/// Returns the settings for an offline tenant. Its mail provider is that of [`Seed::demo`].
+/// Returns the settings for an offline tenant. Its email provider is that of [`Seed::demo`].
 fn emulator_settings(emulator: &Emulator) -> Result<Settings, Failure> {
     let url = |text: &str| text.parse::<BaseUrl>().map_err(|error| refuse(error.into()));
     let domain: Domain =

@@ -17,7 +17,7 @@ pub(crate) struct Doctor {
 
 const HELP: &str = "\
 Sends at most four requests to the tenant: discovery, a token, and two that
-read one application id and the name of the mail provider. Nothing is changed.
+read one application id and the name of the email provider. Nothing is changed.
 
 Exit codes:
   0  nothing failed (there may be warnings)

@@ -1,4 +1,4 @@
-//! How to prove to the tenant's mail provider who acts, from the environment.
+//! How to prove to the tenant's email provider who acts, from the environment.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{Failure, secret_file};
 const PROVIDER: &str = "AUTH0_EMAIL_PROVIDER";
 const KEY: &str = "AUTH0_EMAIL_API_KEY";
 
-/// Puts the mail provider's credentials together. `variable` answers `None` for an empty variable too. Where the
+/// Puts the email provider's credentials together. `variable` answers `None` for an empty variable too. Where the
 /// environment does not say whose a key is, the policy may.
 pub(crate) fn mail_credentials(
     variable: &impl Fn(&str) -> Option<String>,
@@ -36,7 +36,7 @@ pub(crate) fn mail_credentials(
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
         (Some((one, _)), Some((other, _))) => Err(Failure::Usage(format!(
-            "both {one} and {other} are given: a tenant has one mail provider; leave one out"
+            "both {one} and {other} are given: a tenant has one email provider; leave one out"
         ))),
         (Some((_, read)), None) => read(&environment).map(Some),
     }
@@ -44,7 +44,7 @@ pub(crate) fn mail_credentials(
 
 type Read<F> = fn(&Environment<'_, F>) -> Result<MailCredentials, Failure>;
 
-/// The variables, and the one mail provider that the policy allows.
+/// The variables, and the one email provider that the policy allows.
 struct Environment<'a, F>(&'a F, Option<&'static str>);
 
 impl<F: Fn(&str) -> Option<String>> Environment<'_, F> {
@@ -84,7 +84,7 @@ fn api_key<F: Fn(&str) -> Option<String>>(
     let said = (environment.0)(PROVIDER);
     let Some(name) = said.as_deref().or(environment.1) else {
         return Err(Failure::Usage(format!(
-            "{KEY} is given and not whose it is: set {PROVIDER} to the tenant's mail provider (sendgrid, mailgun, \
+            "{KEY} is given and not whose it is: set {PROVIDER} to the tenant's email provider (sendgrid, mailgun, \
              mandrill, sparkpost or resend); the key is sent to that one and to no other"
         )));
     };
@@ -167,7 +167,7 @@ mod tests {
             ),
             (
                 &[("AUTH0_EMAIL_API_KEY", "canary"), ("AUTH0_EMAIL_PROVIDER", "ses")],
-                Err("with AUTH0_EMAIL_PROVIDER: not an email provider that takes a key"),
+                Err("with AUTH0_EMAIL_PROVIDER: not an eemail provider that takes a key"),
             ),
             (&[ses_id, ses_secret, ses_region], Ok("region: \"eu-west-1\"")),
             (&[ses_id, ses_secret], Err("AUTH0_EMAIL_SES_REGION is not set")),
@@ -190,7 +190,7 @@ mod tests {
                 &[host, user, ("AUTH0_EMAIL_SMTP_PASS_FILE", "/x"), ("AUTH0_EMAIL_SMTP_PASS", "canary")],
                 Err("leave one out"),
             ),
-            (&[host, ("AUTH0_EMAIL_API_KEY", "canary")], Err("a tenant has one mail provider")),
+            (&[host, ("AUTH0_EMAIL_API_KEY", "canary")], Err("a tenant has one email provider")),
         ] {
             let found = with(variables);
             let (text, hint) = match (&found, expected) {

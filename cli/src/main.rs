@@ -92,11 +92,11 @@ counts as unset:
   AUTH0_DEADLINE_MS      time for a whole call, 1 to 3600000; 30000
   AUTH0_MAX_RETRIES      repetitions of a request, 0 to 10; 2
   AUTH0_EMAIL_PROVIDER, AUTH0_EMAIL_API_KEY
-                         the tenant's mail provider (sendgrid, mailgun,
+                         the tenant's email provider (sendgrid, mailgun,
                          mandrill, sparkpost, resend) and its key; SES, Azure,
                          Microsoft 365 and SMTP have AUTH0_EMAIL_SES_…,
                          _AZURE_…, _MS365_… and _SMTP_…: see docs/email.md
-  AUTH0_EMAIL_BASE_URL   another address for the mail provider
+  AUTH0_EMAIL_BASE_URL   another address for the email provider
   AUTH0_CACHE            folder for compiled code, or off
   RUST_LOG               print spans and events, such as auth0_host=debug
 

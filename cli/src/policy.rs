@@ -22,7 +22,7 @@ pub(crate) enum Command {
 pub(crate) struct Check {
     /// The policy: a TOML file
     file: PathBuf,
-    /// Tell whether this request may leave; instead of the path, a URL of a mail provider can be given
+    /// Tell whether this request may leave; instead of the path, a URL of an eemail provider can be given
     #[arg(long = "request", value_name = "METHOD PATH")]
     requests: Vec<String>,
     /// The JSON body of these requests, or @FILE

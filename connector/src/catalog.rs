@@ -171,7 +171,7 @@ impl Entry {
         }
     }
 
-    /// Returns what the token has to be allowed: scopes of which any one will do, and what they are needed for where the
+    /// Returns what the token has to be allowed: scopes of which any one is enough, and what they are needed for where the
     /// action can do without.
     pub fn scopes(&self) -> Vec<(Vec<&'static str>, Option<&'static str>)> {
         match self {

@@ -83,7 +83,7 @@ pub enum SendError {
     Malformed(String),
 }
 
-/// Scopes of which any one will do, and the part of the action that they are for where it can do without.
+/// Scopes of which any one is enough, and the part of the action that they are for where it can do without.
 pub type AnyOf = (Vec<&'static str>, Option<&'static str>);
 
 /// The requests of one call.
@@ -166,7 +166,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Sends a request that carries no token: the token endpoint, a mail provider.
+    /// Sends a request that carries no token: the token endpoint, an email provider.
     ///
     /// # Errors
     /// For any answer but 2xx, and where there was none.

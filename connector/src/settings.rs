@@ -153,7 +153,7 @@ pub struct Settings {
     pub audience: String,
     /// Who adds the token.
     pub credentials: Credentials,
-    /// `AUTH0_CLIENT_ID`, also where it has no secret beside it: names the application in reset mails.
+    /// `AUTH0_CLIENT_ID`, also where it has no secret beside it: names the application in reset emails.
     pub client_id: Option<String>,
     /// Value of `auth0-custom-domain` on the paths that take it.
     pub custom_domain: Option<Domain>,
@@ -161,9 +161,9 @@ pub struct Settings {
     pub deadline_ms: u64,
     /// Repetitions of a request.
     pub max_retries: u32,
-    /// Key of the mail provider; absent where a host injects it.
+    /// Key of the email provider; absent where a host injects it.
     pub email_api_key: Option<Secret>,
-    /// Where the mail provider's requests go instead of its own address.
+    /// Where the email provider's requests go instead of its own address.
     pub email_origin: Option<Origin>,
 }
 

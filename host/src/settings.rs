@@ -137,21 +137,21 @@ impl Settings {
         self
     }
 
-    /// Sets the key of the tenant's mail provider, and whose it is: it is sent to nobody else. [`MailCredentials`] has the
+    /// Sets the key of the tenant's email provider, and whose it is: it is sent to nobody else. [`MailCredentials`] has the
     /// providers that want more than a key.
     #[must_use]
     pub fn email_api_key(self, provider: ApiKeyProvider, key: impl Into<Secret>) -> Self {
         self.email_credentials(MailCredentials::api_key(provider, key))
     }
 
-    /// Sets how the host proves to the tenant's mail provider who it is.
+    /// Sets how the host proves to the tenant's email provider who it is.
     #[must_use]
     pub fn email_credentials(mut self, credentials: MailCredentials) -> Self {
         self.email_credentials = Some(credentials);
         self
     }
 
-    /// Reaches the mail provider at another address. An SMTP server is not meant: it has its own.
+    /// Reaches the email provider at another address. An SMTP server is not meant: it has its own.
     #[must_use]
     pub fn email_base_url(mut self, url: BaseUrl) -> Self {
         self.email_base_url = Some(url);

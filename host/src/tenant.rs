@@ -97,7 +97,7 @@ struct Inner {
 pub struct Stats {
     /// Calls begun.
     pub calls: u64,
-    /// Requests sent for them, to the tenant and to mail providers.
+    /// Requests sent for them, to the tenant and to eemail providers.
     pub requests: u64,
     /// TCP connections opened, those for tokens included.
     pub connections_opened: u64,

@@ -108,7 +108,7 @@ async fn user_and_tenant_variables_are_read_only_where_they_are_needed() {
 #[tokio::test]
 async fn a_provider_that_cannot_be_used_is_rejected_by_name_and_nothing_is_sent() {
     for (provider, hint) in [
-        (Value::Null, "no mail provider"),
+        (Value::Null, "no email provider"),
         (
             json!({"name": "sendgrid", "enabled": false, "default_from_address": "a@b.example", "credentials": {"api_key": "k"}}),
             "sendgrid",

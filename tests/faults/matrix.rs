@@ -63,7 +63,7 @@ fn shape(seen: &SeenRequest) -> String {
     format!("{} {}", seen.method, parts.collect::<Vec<_>>().join("/"))
 }
 
-/// How many writes the tenant and the mail provider have taken: each leaves a row in the log, or a mail.
+/// How many writes the tenant and the email provider have taken: each leaves a row in the log, or a mail.
 fn written(tenant: &OfflineTenant) -> usize {
     // `scpr` is for the one write that is not the Management API's: the mail that resets a password.
     let kinds = ["sapi", "scpr"].map(Value::from);

@@ -41,7 +41,7 @@ pub(super) enum Door {
     Token,
     /// None: an endpoint of the tenant that takes none.
     Open,
-    /// The mail provider's key.
+    /// The email provider's key.
     Mail,
 }
 

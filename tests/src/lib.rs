@@ -108,7 +108,7 @@ impl OfflineTenant {
         self.control.requests().iter().filter(|request| request.path == "/oauth/token").count()
     }
 
-    /// Requests that the mail provider saw.
+    /// Requests that the email provider saw.
     pub fn mail_requests(&self) -> Vec<SeenRequest> {
         let mut requests = self.control.requests();
         requests.retain(|request| request.listener == Listener::Mail);

@@ -135,7 +135,7 @@ fn names() -> String {
     Column::ALL.map(Column::name).join(",")
 }
 
-/// An e-mail address, in lower case as Auth0's own store keeps it.
+/// An email address, in lower case as Auth0's own store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Email(String);
 
@@ -152,7 +152,7 @@ impl FromStr for Email {
     /// Takes what mail systems deliver: RFC 5321's `dot-string@domain` and its lengths. Quoted local parts are legal
     /// there and refused here: in a file like this they are slips.
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = |rule: &str| Err(format!("`{text}` is not an e-mail address: {rule}"));
+        let refuse = |rule: &str| Err(format!("`{text}` is not an email address: {rule}"));
         let Some((local, domain)) = text.rsplit_once('@') else { return refuse("there is no @") };
         if local.is_empty() || local.len() > 64 {
             return refuse("there must be 1 to 64 characters before the @");
@@ -555,19 +555,19 @@ mod tests {
             ("leaver,,,,,,,,", "line 3, column 2 (email): every row needs it"),
             (
                 "leaver,not-an-address,,,,,,,",
-                "line 3, column 2 (email): `not-an-address` is not an e-mail address: there is no @",
+                "line 3, column 2 (email): `not-an-address` is not an email address: there is no @",
             ),
             (
                 "leaver,a@b@acme.example,,,,,,,",
-                "line 3, column 2 (email): `a@b@acme.example` is not an e-mail address: there is more than one @",
+                "line 3, column 2 (email): `a@b@acme.example` is not an email address: there is more than one @",
             ),
             (
                 "leaver,a b@acme.example,,,,,,,",
-                "line 3, column 2 (email): `a b@acme.example` is not an e-mail address: ' ' cannot",
+                "line 3, column 2 (email): `a b@acme.example` is not an email address: ' ' cannot",
             ),
             (
                 "leaver,a@acme,,,,,,,",
-                "line 3, column 2 (email): `a@acme` is not an e-mail address: what follows the @",
+                "line 3, column 2 (email): `a@acme` is not an email address: what follows the @",
             ),
             (
                 "leaver,FIRST@acme.example,,,,,,,",

@@ -1,6 +1,6 @@
 //! The steps of the job, one action each.
 //!
-//! Every step can be done again: a joiner who exists is brought up to date, the welcome mail is sent once (a date in
+//! Every step can be done again: a joiner who exists is brought up to date, the welcome email is sent once (a date in
 //! the account's metadata says so), a leaver can leave twice and an erased person is no error. So the way to deal
 //! with a job that broke off is to run it again.
 
@@ -20,13 +20,13 @@ use super::input::{Batch, Change, Details, Email, Row};
 use super::progress::Progress;
 use super::report::{Application, End, Person, Report, State, TenantLog};
 
-/// Subject of the welcome mail, in Auth0's Liquid.
+/// Subject of the welcome email, in Auth0's Liquid.
 const WELCOME_SUBJECT: &str = "Welcome to {{ friendly_name }}, {{ user.given_name }}";
-/// Body of the welcome mail, in Auth0's Liquid.
+/// Body of the welcome email, in Auth0's Liquid.
 const WELCOME_BODY: &str = include_str!("welcome.liquid");
-/// Marks in an account's `app_metadata` that the welcome mail was accepted.
+/// Marks in an account's `app_metadata` that the welcome email was accepted.
 const WELCOMED: &str = "welcomed_at";
-/// Five days, which is Auth0's own default for the links in its emails; the mail names it.
+/// Five days, which is Auth0's own default for the links in its emails; the email names it.
 const PASSWORD_LINK_SECONDS: u32 = 432_000;
 /// Auth0's largest page.
 const PAGE: usize = 100;
@@ -246,7 +246,7 @@ impl<'a> Job<'a> {
         body.insert("connection".to_owned(), self.options.connection.as_str().into());
         body.insert("email".to_owned(), email.as_str().into());
         body.insert("email_verified".to_owned(), false.into());
-        // The welcome mail has a link that verifies the address too; a second mail would only confuse.
+        // The welcome email has a link that verifies the address too; a second email would only confuse.
         body.insert("verify_email".to_owned(), false.into());
         body.insert("password".to_owned(), temporary_password()?.into());
         let user = match self.call(email.as_str(), "create-user", Value::Object(body)).await {
@@ -281,10 +281,10 @@ impl<'a> Job<'a> {
         Ok(user)
     }
 
-    /// Sends the welcome mail, once.
+    /// Sends the welcome email, once.
     async fn welcome(&mut self, email: &Email, details: &Details, user: &Value) -> Result<(), Failure> {
         if let Some(date) = user.pointer(&format!("/app_metadata/{WELCOMED}")).and_then(Value::as_str) {
-            self.did(format!("welcomed on {date}, no second mail"));
+            self.did(format!("welcomed on {date}, no second email"));
             return Ok(());
         }
         let user_id = user_id(user)?;
@@ -308,7 +308,7 @@ impl<'a> Job<'a> {
         });
         self.call(email.as_str(), "send-email", input).await?;
         self.report.mails_accepted += 1;
-        self.did("welcome mail accepted");
+        self.did("welcome email accepted");
         let stamp = json!({"user_id": user_id, "changes": {"app_metadata": {WELCOMED: now()}}});
         self.call(email.as_str(), "update-user", stamp).await?;
         Ok(())

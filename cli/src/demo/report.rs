@@ -412,7 +412,7 @@ mod tests {
             body(&report),
             "\
 People (people.csv)
-  line 2   joiner   ana@acme.example: created; mail accepted
+  line 2   joiner   ana@acme.example: created; email accepted
 
 Application secrets
   Portal  120 days  rotated

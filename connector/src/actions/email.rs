@@ -76,7 +76,7 @@ fn provider(client: &mut Client<'_>) -> Result<Provider, Error> {
     let settings = client.json(&request).map_err(|error| match error.code {
         Code::NotFound => error.told(
             Code::Rejected,
-            "the tenant has no email provider of its own, and Auth0's built-in one sends no emails of actions: set one up \
+            "the tenant has no eemail provider of its own, and Auth0's built-in one sends no emails of actions: set one up \
              in the tenant (Branding, Email Provider)",
         ),
         _ => error,
@@ -173,7 +173,7 @@ fn deliver(client: &mut Client<'_>, provider: &Provider, message: &Message) -> R
 
 fn no_host(provider: &Provider, work: &str) -> String {
     format!(
-        "the tenant's mail provider `{}` needs {work}, which the host adds outside of the component: use a host that does \
+        "the tenant's email provider `{}` needs {work}, which the host adds outside of the component: use a host that does \
          and that holds the credentials, such as auth0-host, instead of credentials in the component's environment",
         provider.name()
     )
@@ -184,7 +184,7 @@ fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
         RefusalKind::Unauthenticated => (
             Code::Unauthenticated,
             format!(
-                "{refusal}; check the credentials of the tenant's email provider (AUTH0_EMAIL_API_KEY, or those that the \
+                "{refusal}; check the credentials of the tenant's eemail provider (AUTH0_EMAIL_API_KEY, or those that the \
                  host has)"
             ),
         ),
@@ -227,7 +227,7 @@ impl CuratedAction for SendEmail {
         id: "send-email",
         title: "Send an email",
         description: "Renders subject and body with Liquid in Auth0's dialect and sends them through the tenant's own, enabled \
-                      mail provider: SendGrid, Mailgun, Mandrill, SparkPost, Resend, Amazon SES, Azure Communication Services, \
+                      email provider: SendGrid, Mailgun, Mandrill, SparkPost, Resend, Amazon SES, Azure Communication Services, \
                       Microsoft 365 or SMTP. Variables: user.* (of user_id), custom_vars.*, tenant, and friendly_name, support_email, support_url of the tenant (read:tenant_settings). \
                       Success means that the provider accepted it. A template error names line and tag.",
         group: "email",
@@ -264,7 +264,7 @@ impl CuratedAction for SendEmail {
             None => provider.default_from().map_err(|error| unusable(&error))?.ok_or_else(|| {
                 Error::new(
                     Code::Rejected,
-                    "no sender: the tenant's email provider has no default_from_address; set it, or give `from`",
+                    "no sender: the tenant's eemail provider has no default_from_address; set it, or give `from`",
                 )
             })?,
         };

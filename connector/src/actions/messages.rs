@@ -1,4 +1,4 @@
-//! What a user gets or is sent: verification, password and enrollment mails and tickets, and second factors.
+//! What a user gets or is sent: verification, password and enrollment emails and tickets, and second factors.
 
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ impl CuratedAction for SendVerificationEmail {
     const ABOUT: About = About {
         id: "send-verification-email",
         title: "Send a verification email",
-        description: "Has the tenant send the user a mail that verifies the address. Answers the job that does it.",
+        description: "Has the tenant send the user an email that verifies the address. Answers the job that does it.",
         group: "users",
         effect: Effect::Send,
         idempotent: false,
@@ -112,7 +112,7 @@ impl CuratedAction for CreateEmailVerificationTicket {
     const ABOUT: About = About {
         id: "create-email-verification-ticket",
         title: "Create an email verification ticket",
-        description: "Makes a link that verifies the user's address. No mail is sent.",
+        description: "Makes a link that verifies the user's address. No email is sent.",
         group: "users",
         effect: Effect::Create,
         idempotent: false,
@@ -162,7 +162,7 @@ impl CuratedAction for CreatePasswordChangeTicket {
     const ABOUT: About = About {
         id: "create-password-change-ticket",
         title: "Create a password-change ticket",
-        description: "Makes a link that sets a new password, for a user or for an address on a connection. No mail is sent.",
+        description: "Makes a link that sets a new password, for a user or for an address on a connection. No email is sent.",
         group: "users",
         effect: Effect::Create,
         idempotent: false,
@@ -206,7 +206,7 @@ impl CuratedAction for SendPasswordResetEmail {
     const ABOUT: About = About {
         id: "send-password-reset-email",
         title: "Send a password reset email",
-        description: "Has the tenant mail a reset link to a user of a database connection. The answer is the same whether \
+        description: "Has the tenant email a reset link to a user of a database connection. The answer is the same whether \
                       the address exists or not.",
         group: "users",
         effect: Effect::Send,
@@ -242,9 +242,9 @@ body! {
         user_id: UserId,
         /// Address to send the ticket to, where not the user's own.
         email: Option<String>,
-        /// Send it by mail.
+        /// Send it by email.
         send_mail: Option<bool>,
-        /// Language of the mail, such as `en` or `pt-BR`.
+        /// Language of the email, such as `en` or `pt-BR`.
         email_locale: Option<String>,
         /// The factor to enroll: push-notification, phone, email, otp, webauthn-roaming or webauthn-platform.
         factor: Option<String>,
@@ -257,7 +257,7 @@ impl CuratedAction for CreateMfaEnrollmentTicket {
     const ABOUT: About = About {
         id: "create-mfa-enrollment-ticket",
         title: "Create an MFA enrollment ticket",
-        description: "Makes a ticket with which the user enrolls a second factor, and mails it where send_mail is true.",
+        description: "Makes a ticket with which the user enrolls a second factor, and emails it where send_mail is true.",
         group: "users",
         effect: Effect::Send,
         idempotent: false,

@@ -348,7 +348,7 @@ impl CuratedAction for AssignUserRoles {
         id: "assign-user-roles",
         title: "Assign roles to a user",
         description: "Gives roles to a user, by id or by name. All names are looked up (read:roles) before anything is \
-                      changed. A role that the user has already is no failure.",
+                      changed. Giving a role that the user has already succeeds.",
         group: "roles",
         effect: Effect::Update,
         idempotent: true,

@@ -27,7 +27,7 @@ const PROPERTIES: &[(&str, &str, bool, &str)] = &[
     ("family_name", "string", true, "Family name"),
     ("picture", "string", true, "URL of a picture"),
     ("blocked", "boolean", false, "Block or unblock; brute-force blocks are lifted by clear-user-blocks"),
-    ("verify_email", "boolean", false, "Send a verification mail for the new address"),
+    ("verify_email", "boolean", false, "Send a verification email for the new address"),
     ("verify_phone_number", "boolean", false, "Send a verification message for the new number"),
     ("connection", "string", false, "Connection of the identity that is changed, where not the primary one"),
     ("client_id", "string", false, "Application in whose name messages are sent"),

@@ -280,7 +280,7 @@ body! {
         picture: Option<String>,
         /// Create it blocked.
         blocked: Option<bool>,
-        /// Mark the address as verified; otherwise a verification mail is sent.
+        /// Mark the address as verified; otherwise a verification email is sent.
         email_verified: Option<bool>,
         /// Mark the phone number as verified.
         phone_verified: Option<bool>,
@@ -364,7 +364,7 @@ impl CuratedAction for DeleteUser {
     const ABOUT: About = About {
         id: "delete-user",
         title: "Delete a user",
-        description: "Deletes a user and all linked identities for good. A user who does not exist is no failure.",
+        description: "Deletes a user and all linked identities for good. Deleting a user who does not exist succeeds.",
         group: "users",
         effect: Effect::Delete,
         idempotent: true,

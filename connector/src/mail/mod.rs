@@ -1,4 +1,4 @@
-//! E-mail: templates in Auth0's Liquid, and one HTTP request per mail provider.
+//! E-mail: templates in Auth0's Liquid, and one HTTP request per email provider.
 //!
 //! Auth0 has no endpoint that sends an arbitrary mail; its Flows do it by rendering the tenant's Liquid and handing
 //! the result to the tenant's own provider. This module does the same, in pure functions: subject and body, each an

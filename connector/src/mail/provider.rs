@@ -1,4 +1,4 @@
-//! The mail providers of Auth0, each as one HTTP request.
+//! The eemail providers of Auth0, each as one HTTP request.
 //!
 //! A provider here is a pure shape: it says what to send where, and reads what came back. Sending is the caller's
 //! part, and so is the key, which normally stays with the host: a [`Delivery`] without a key is complete but for what
@@ -39,7 +39,7 @@ const AZURE_API_VERSION: &str = "2023-03-31";
 /// The headers that Auth0 lets a tenant add to mails over SMTP (facts, section 8).
 const SMTP_HEADERS: &[&str] = &["X-MC-ViewContentLink", "X-SES-Configuration-Set"];
 
-/// A tenant's mail provider that cannot be used.
+/// A tenant's email provider that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ProviderError {
@@ -51,14 +51,14 @@ pub(crate) enum ProviderError {
         /// What this version lacks.
         missing: &'static str,
     },
-    /// The tenant has switched its provider off; Auth0's built-in mailer sends no mails of actions.
-    #[error("the tenant's mail provider `{name}` is disabled; enable it in the tenant's e-mail settings")]
+    /// The tenant has switched its provider off; Auth0's built-in mailer sends no emails of actions.
+    #[error("the tenant's email provider `{name}` is disabled; enable it in the tenant's e-mail settings")]
     Disabled {
         /// Auth0's name of the provider.
         name: String,
     },
     /// The object is not what `GET /emails/provider` answers.
-    #[error("the tenant's mail provider: `{field}` {rule}")]
+    #[error("the tenant's email provider: `{field}` {rule}")]
     Malformed {
         /// The field concerned.
         field: &'static str,
@@ -69,7 +69,7 @@ pub(crate) enum ProviderError {
     #[error("the tenant's default sender is not usable")]
     DefaultSender(#[source] MessageError),
     /// The key cannot stand in a header.
-    #[error("the key of the mail provider is empty or has characters other than printable ASCII")]
+    #[error("the key of the email provider is empty or has characters other than printable ASCII")]
     Key,
 }
 
@@ -96,7 +96,7 @@ enum Service {
     Smtp { headers: Map<String, Value> },
 }
 
-/// A tenant's enabled mail provider.
+/// A tenant's enabled email provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Provider {
     service: Service,

@@ -109,9 +109,9 @@ impl Refusal {
 fn verdict(kind: RefusalKind) -> &'static str {
     match kind {
         RefusalKind::Unavailable | RefusalKind::Unexpected => {
-            "the mail provider may have taken the message; look there before sending it again"
+            "the email provider may have taken the message; look there before sending it again"
         }
-        _ => "the mail provider did not take the message",
+        _ => "the email provider did not take the message",
     }
 }
 

@@ -97,7 +97,7 @@ pub enum Check {
     Scopes,
     /// What is left of the rate limit.
     RateLimit,
-    /// The tenant's mail provider.
+    /// The tenant's email provider.
     Mail,
 }
 
@@ -168,7 +168,7 @@ impl fmt::Display for Check {
 
 impl Host {
     /// Examines what calls with these settings would meet: policy, settings, name, TLS, tenant, clock, token, scopes,
-    /// rate limit and mail provider, in this order. What cannot be looked at since something before it failed is skipped.
+    /// rate limit and email provider, in this order. What cannot be looked at since something before it failed is skipped.
     pub async fn diagnose(&self, mut settings: Settings) -> Vec<Finding> {
         let policy = match policy::examine(self, &settings.policy).await {
             Ok(finding) => finding,
@@ -236,7 +236,7 @@ struct Plan {
     domain: String,
     has_credentials: bool,
     signs_with_a_key: bool,
-    /// The mail provider that the credentials are for.
+    /// The email provider that the credentials are for.
     mail_provider: Option<&'static str>,
 }
 

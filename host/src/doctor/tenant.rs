@@ -1,4 +1,4 @@
-//! What the tenant answers: whether it is one, its clock, the token, what is left of the rate limit, its mail provider.
+//! What the tenant answers: whether it is one, its clock, the token, what is left of the rate limit, its email provider.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
@@ -219,11 +219,11 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
             }
         }
         StatusCode::NOT_FOUND if plan.mail_provider.is_some() => {
-            finding(Verdict::Warn, "the tenant has no mail provider, and the host has credentials".to_owned())
+            finding(Verdict::Warn, "the tenant has no email provider, and the host has credentials".to_owned())
                 .advise("set a provider up in the Auth0 dashboard (Branding, Email Provider)")
         }
         StatusCode::NOT_FOUND => {
-            finding(Verdict::Ok, "the tenant has no mail provider: send-email is not used".to_owned())
+            finding(Verdict::Ok, "the tenant has no email provider: send-email is not used".to_owned())
         }
         StatusCode::FORBIDDEN => {
             finding(Verdict::Warn, "not known: the token lacks read:email_provider".to_owned())

@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EgressRule {
-    /// Whose it is: the tenant, or the kind of mail provider as Auth0 names it.
+    /// Whose it is: the tenant, or the kind of email provider as Auth0 names it.
     pub destination: &'static str,
     /// Scheme and host, with what the tenant's settings put in.
     pub origins: &'static [&'static str],
