@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{ActionError, Disposition, Error, ErrorCode};
+use auth0_host::{Disposition, Error, ErrorCode};
 use serde_json::{Value, json};
 
 use super::remedy;
@@ -111,9 +111,10 @@ impl Failure {
         match self {
             Self::Usage(message) => message.clone(),
             Self::Call(error) => match &**error {
-                Error::Action(ActionError { code, denial: Some(denial), .. }) => {
-                    format!("{code}: {}", remedy::sentence(denial))
-                }
+                Error::Action(error) => match &error.denial {
+                    Some(denial) => format!("{}: {}", error.code, remedy::sentence(denial)),
+                    None => error.to_string(),
+                },
                 error => chain(error),
             },
             Self::Host(error) | Self::Afterwards(error) => format!("{error:#}"),
@@ -164,6 +165,8 @@ pub(crate) fn report_text(failure: &Failure) {
 
 #[cfg(test)]
 mod tests {
+    use auth0_host::ActionError;
+
     use super::*;
 
     fn interrupted(disposition: Disposition) -> Failure {
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn exit_codes_tell_apart_who_must_act() {
-        let action = |code| Failure::from(Error::Action(ActionError::new(code, "…")));
+        let action = |code| Failure::from(Error::from(ActionError::new(code, "…")));
         for (failure, expected) in [
             (action(ErrorCode::NotFound), Exit::Action),
             (action(ErrorCode::OutcomeUnknown), Exit::Action),
@@ -203,7 +206,7 @@ mod tests {
         let mut error = ActionError::new(ErrorCode::NotFound, "no such user");
         error.status = Some(404);
         error.error_code = Some("inexistent_user".into());
-        let json = Failure::from(Error::Action(error)).json().unwrap();
+        let json = Failure::from(Error::from(error)).json().unwrap();
         let expected = json!({"error": {
             "disposition": "fix-input", "code": "not-found", "message": "no such user", "status": 404,
             "error_code": "inexistent_user",

@@ -12,7 +12,7 @@ use std::{
 
 use auth0_emulator::{Emulator, Fault, FaultKind, Seed};
 use auth0_host::{
-    ActionError, AuditRecord, AuditSink, CallOptions, Credentials, Host, Limits, Policy, Priority, Remedy,
+    AuditRecord, AuditSink, CallOptions, Credentials, Host, Limits, Policy, Priority, Remedy,
     RequestObserver, RequestRecord, Secret, SecretName, SecretSink, Settings, SinkError, SinkFuture,
 };
 use serde_json::json;
@@ -80,7 +80,7 @@ impl SecretSink for Vault {
 
 /// Words an error for the engine's own users.
 fn explain(error: &auth0_host::Error) -> String {
-    let auth0_host::Error::Action(ActionError { denial: Some(denial), .. }) = error else {
+    let Some(denial) = error.denial() else {
         return error.to_string();
     };
     match denial.remedy() {

@@ -12,7 +12,9 @@ pub use crate::{
     disposition::Disposition,
     error_code::{ErrorCode, InvalidErrorCode},
 };
-use crate::{engine_error::EngineError, json::JsonError, limits::Limit, secrets::SecretUndelivered};
+use crate::{
+    denial::Denial, engine_error::EngineError, json::JsonError, limits::Limit, secrets::SecretUndelivered,
+};
 
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +22,7 @@ use crate::{engine_error::EngineError, json::JsonError, limits::Limit, secrets::
 pub enum Error {
     /// The action answered an error.
     #[error(transparent)]
-    Action(#[from] ActionError),
+    Action(Box<ActionError>),
 
     /// The settings of a tenant conflict, or one of them cannot be used.
     #[error("settings: {0}")]
@@ -103,6 +105,13 @@ pub enum Error {
     },
 }
 
+/// Boxes it: an error is returned by value through an engine's own functions, and most calls have none.
+impl From<ActionError> for Error {
+    fn from(error: ActionError) -> Self {
+        Self::Action(Box::new(error))
+    }
+}
+
 /// Where calls at once are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -123,6 +132,14 @@ impl fmt::Display for BusyScope {
 }
 
 impl Error {
+    /// Returns by which rule the host refused the call or a request of it, where it did.
+    pub fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Action(error) => error.denial.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns what a caller can do about it, for the host's own errors too: what was stopped on its way is
     /// [`Disposition::VerifyFirst`], since its requests may have been served.
     pub fn disposition(&self) -> Disposition {

@@ -154,7 +154,7 @@ impl Runtime {
         input: &Json,
     ) -> Result<Json, Error> {
         if input.as_str().len() > MAX_INPUT_BYTES {
-            return Err(Error::Action(ActionError::new(
+            return Err(Error::from(ActionError::new(
                 ErrorCode::InvalidInput,
                 format!(
                     "an input of {} bytes refused: the tenant takes bodies of at most 1 MB, an action at most {} MB",

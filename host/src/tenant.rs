@@ -344,7 +344,7 @@ impl Tenant {
     /// [`Error::Action`]: `unauthenticated` where there are no credentials or the tenant refuses them, `unreachable` where
     /// the token endpoint cannot be asked.
     pub async fn granted_scopes(&self) -> Result<Option<Vec<String>>, Error> {
-        let failed = |code, message: String| Error::Action(ActionError::new(code, message));
+        let failed = |code, message: String| Error::from(ActionError::new(code, message));
         let token = self.0.egress.token().await.ok_or_else(|| {
             failed(ErrorCode::Unauthenticated, "no credentials are configured for the tenant".to_owned())
         })?;

@@ -17,7 +17,7 @@ pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFac
         // It may be in force, whatever the guest made of the answer. The host's own failures leave that open as they are.
         (Ok(_), Some(subject)) => Err(lost(subject).into()),
         (Err(Error::Action(error)), Some(subject)) => {
-            let ActionError { status, error_code, request_id, .. } = error;
+            let ActionError { status, error_code, request_id, .. } = *error;
             Err(ActionError { status, error_code, request_id, ..lost(subject) }.into())
         }
         // The request was not sent for want of them.
@@ -25,18 +25,18 @@ pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFac
             let (action, scopes) = (action.to_owned(), lacking.clone());
             let remedy = Remedy::WidenGrant { action: action.clone(), scopes: scopes.clone() };
             let denial = Denial::new(DeniedBy::MissingScopes { action, scopes: scopes.clone() }).or(remedy);
-            let ActionError { status, error_code, request_id, .. } = error;
+            let ActionError { status, error_code, request_id, .. } = *error;
             let known = ActionError::new(ErrorCode::InsufficientScope, denial.to_string());
             let denial = Some(Box::new(denial));
             Err(ActionError { status, error_code, request_id, scopes, denial, ..known }.into())
         }
-        (Err(Error::Action(error)), None) if error.code == ErrorCode::PolicyDenied => Err(match denial {
-            Some(denial) => {
-                ActionError { message: denial.to_string(), denial: Some(Box::new(denial.clone())), ..error }
+        (Err(Error::Action(mut error)), None) if error.code == ErrorCode::PolicyDenied => {
+            if let Some(denial) = denial {
+                error.message = denial.to_string();
+                error.denial = Some(Box::new(denial.clone()));
             }
-            None => error,
+            Err(Error::Action(error))
         }
-        .into()),
         (answer, _) => answer,
     }
 }
@@ -63,7 +63,7 @@ mod tests {
 
     fn told(answer: Result<Json, Error>, facts: &CallFacts) -> ActionError {
         match verdict("get-user", answer, facts) {
-            Err(Error::Action(error)) => error,
+            Err(Error::Action(error)) => *error,
             other => panic!("{other:?}"),
         }
     }

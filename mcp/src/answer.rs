@@ -124,7 +124,7 @@ mod tests {
             "disposition": "fix-access", "code": "insufficient-scope", "message": "the token lacks a scope",
             "scopes": ["read:users"],
         }});
-        let result = CallToolResult::from(Refused::from(Error::Action(error)));
+        let result = CallToolResult::from(Refused::from(Error::from(error)));
         assert_eq!(result.is_error, Some(true));
         assert_eq!(result.structured_content, Some(expected.clone()));
         assert_eq!(result.content[0].as_text().unwrap().text, expected.to_string());

@@ -198,7 +198,7 @@ pub fn settings(emulator: &Emulator) -> Settings {
 pub async fn refused(connection: &Tenant, action: &str, input: Value) -> ActionError {
     match connection.run(action, input.clone()).await {
         Ok(value) => panic!("{action} {input} was done: {value}"),
-        Err(Error::Action(error)) => error,
+        Err(Error::Action(error)) => *error,
         Err(error) => panic!("{action} {input}: the host failed: {error} ({error:?})"),
     }
 }

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn each_end_of_a_call_has_its_words() {
-        let action = |code| Error::Action(ActionError::new(code, "text"));
+        let action = |code| Error::from(ActionError::new(code, "text"));
         for (error, word, reason) in [
             (action(ErrorCode::Other("jane-doe-1985".into())), "error", "other"),
             (action(ErrorCode::OutcomeUnknown), "error", "outcome-unknown"),
@@ -269,7 +269,7 @@ mod tests {
         let written = |code: &str, id: &str| {
             let mut error = ActionError::new(ErrorCode::NotFound, "jane@acme.com");
             (error.error_code, error.request_id) = (Some(code.into()), Some(id.into()));
-            serde_json::to_string(&AuditOutcome::of::<()>(&Err(Error::Action(error)))).unwrap()
+            serde_json::to_string(&AuditOutcome::of::<()>(&Err(error.into()))).unwrap()
         };
         let text = written("inexistent_user", "uqtivf64dyeksrgh8jer");
         assert!(text.contains("\"inexistent_user\"") && text.contains("uqtivf64dyeksrgh8jer"), "{text}");

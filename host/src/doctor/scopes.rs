@@ -18,8 +18,7 @@ pub(super) async fn examine(tenant: &Tenant, granted: Option<&str>) -> Finding {
     };
     let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
     // The curated actions: of all operations of the API, a tenant needs the scopes of those that it uses.
-    let mut curated = ActionFilter::default();
-    curated.kind = Some(ActionKind::Curated);
+    let curated = ActionFilter { kind: Some(ActionKind::Curated), ..ActionFilter::default() };
     let actions = match tenant.runtime().list(&curated).await {
         Ok(actions) => actions,
         Err(error) => return Finding::new(Check::Scopes, Verdict::Fail, error.to_string()),

@@ -50,7 +50,7 @@ pub(super) fn description(text: String) -> Result<ActionDescription, Error> {
 /// they say instead is the component's to choose.
 pub(super) fn error(error: contract::Error) -> Error {
     match action_error(error) {
-        Ok(error) => Error::Action(error),
+        Ok(error) => error.into(),
         Err(error) => error,
     }
 }
