@@ -410,7 +410,7 @@ fn a_custom_request_has_one_of_five_methods_and_leaves_with_it_in_capitals() {
         let mut script = script([]);
         let input = json!({"method": method, "path": "/api/v2/users"});
         let error = run(&[], &mut script, "custom-request", input).unwrap_err();
-        assert_eq!(error.kind(), "invalid-input", "{method:?}: {error}");
+        assert_eq!(error.code.as_str(), "invalid-input", "{method:?}: {error}");
         assert!(error.to_string().contains("`method`"), "{method:?}: {error}");
         assert!(script.seen.is_empty(), "{method:?}");
     }
@@ -420,7 +420,7 @@ fn a_custom_request_has_one_of_five_methods_and_leaves_with_it_in_capitals() {
             let input = json!({"method": spelling, "path": "/api/v2/users"});
             run(&[], &mut script, "custom-request", input).unwrap();
             assert_eq!(script.seen.len(), 1, "{spelling}");
-            assert_eq!(script.seen[0].method.as_str(), method, "{spelling}");
+            assert_eq!(script.seen[0].method, method, "{spelling}");
         }
     }
 }

@@ -218,10 +218,11 @@ fn mail(plan: &Plan, (head, body): &Answer) -> Finding {
                 }
             }
         }
-        StatusCode::NOT_FOUND if plan.mail_provider.is_some() => {
-            finding(Verdict::Warn, "the tenant has no email provider, and the host has credentials".to_owned())
-                .advise("set a provider up in the Auth0 dashboard (Branding, Email Provider)")
-        }
+        StatusCode::NOT_FOUND if plan.mail_provider.is_some() => finding(
+            Verdict::Warn,
+            "the tenant has no email provider, and the host has credentials".to_owned(),
+        )
+        .advise("set a provider up in the Auth0 dashboard (Branding, Email Provider)"),
         StatusCode::NOT_FOUND => {
             finding(Verdict::Ok, "the tenant has no email provider: send-email is not used".to_owned())
         }
