@@ -221,6 +221,7 @@ async fn unknown_paths_and_oversized_bodies_are_refused() {
 
 /// Sends a request line as it stands, with a token that would do, and returns the status. A client would refuse some of the
 /// methods, or ask for something else with them.
+#[allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 async fn status_of(base: &str, line: String, token: &str) -> String {
     let address = base.strip_prefix("http://").unwrap().to_owned();
     let request = format!(

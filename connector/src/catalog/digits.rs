@@ -78,7 +78,7 @@ fn a_number_that_has_to_be_whole_is_one_however_it_is_written() {
     };
     for whole in ["3", "3.0", "3e0", "0.3e1"] {
         let path = seen(&format!(r#"{{"page":{whole}}}"#)).unwrap();
-        assert!(path.ends_with("page=3"), "{whole}: {path}");
+        assert!(path.contains("?page=3&"), "{whole}: {path}");
     }
     for other in ["3.5", "1e400", "-1", "12345678901234567890123", "4294967296"] {
         let error = seen(&format!(r#"{{"page":{other}}}"#)).unwrap_err();
