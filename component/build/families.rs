@@ -128,9 +128,10 @@ impl Family<'_> {
                 writeln!(rust, "        to.raw = self.{field} == Some(true);")?;
             } else if let Shape::Option(inner) = self.shape(*ty)? {
                 let value = self.write(&inner, "value", &member);
+                let put = if matches!(*inner, Shape::Named(_)) { "put_record" } else { "put" };
                 writeln!(
                     rust,
-                    "        if let Some(value) = self.{field} {{ to.put(\"{member}\", {value}); }}"
+                    "        if let Some(value) = self.{field} {{ to.{put}(\"{member}\", {value}); }}"
                 )?;
             } else {
                 let value = self.write(&self.shape(*ty)?, &format!("self.{field}"), &member);
@@ -147,8 +148,9 @@ impl Family<'_> {
             let value = match self.shape(*ty)? {
                 Shape::Option(_) if *name == "raw" => "raw.then(|| answer.to_string())".to_owned(),
                 Shape::Option(inner) => self.read(&inner, &member),
-                shape @ (Shape::List(_) | Shape::Pairs) => {
-                    format!("{}.unwrap_or_default()", self.read(&shape, &member))
+                Shape::Pairs => format!("{}.unwrap_or_default()", self.read(&Shape::Pairs, &member)),
+                Shape::List(inner) => {
+                    format!("list_of(answer, \"{member}\", |answer| {})?", self.read_value(&inner))
                 }
                 shape => format!("{}?", self.read(&shape, &member)),
             };

@@ -58,6 +58,15 @@ pub(crate) enum Way {
         /// Whether to ask for the total.
         totals: bool,
     },
+    /// A page of Auth0's own numbering, as it is asked for and as it comes.
+    Page {
+        /// Page, from 0.
+        page: usize,
+        /// Page size; Auth0's own where it is absent.
+        per_page: Option<usize>,
+        /// Whether to ask for the total.
+        totals: bool,
+    },
     /// Whole, and cut here.
     Whole {
         /// Records before the first one.
@@ -155,7 +164,46 @@ impl List<'_> {
                 Ok(listed(rows, u64::try_from(total).ok(), next))
             }
             Way::Offset { first, limit, totals } => self.read_offset(client, request, first, limit, totals),
+            Way::Page { page, per_page, totals } => self.read_page(client, request, page, per_page, totals),
         }
+    }
+
+    fn read_page(
+        &self,
+        client: &mut Client<'_>,
+        request: &Request,
+        page: usize,
+        per_page: Option<usize>,
+        totals: bool,
+    ) -> Result<Value, Error> {
+        let asked = per_page.unwrap_or(DEFAULT_LIMIT);
+        let first = page.saturating_mul(asked);
+        self.check_wall(first)?;
+        self.check_wall(first.saturating_add(asked).saturating_sub(1))?;
+        let mut request = request.clone().maybe("page", Some(page)).maybe("per_page", per_page);
+        if totals {
+            request = request.query("include_totals", "true");
+        }
+        let (_, answer) = fetch(client, &request)?;
+        let size = if page > 0 { served(&answer).unwrap_or(asked).min(asked) } else { asked };
+        let total = answer.get("total").and_then(Value::as_u64).filter(|_| totals);
+        let rows = items(answer, self.key.unwrap_or("items"))?;
+        let end = page.saturating_mul(size) + rows.len();
+        let whole = rows.len() >= asked.min(DEFAULT_LIMIT);
+        let more =
+            !rows.is_empty() && total.map_or(whole, |total| u64::try_from(end).is_ok_and(|end| end < total));
+        Ok(listed(rows, total, more.then(|| self.numbered(end).into())))
+    }
+
+    /// Refuses a record beyond those that paging by number reaches.
+    fn check_wall(&self, first: usize) -> Result<(), Error> {
+        if first < usize::try_from(WALL).unwrap_or(usize::MAX) {
+            return Ok(());
+        }
+        let (record, way) = (first.saturating_add(1), (self.beyond)());
+        Err(Error::refused(format!(
+            "record {record} refused: Auth0 pages through the first {WALL} records only; {way}"
+        )))
     }
 
     fn read_offset(
@@ -168,13 +216,7 @@ impl List<'_> {
     ) -> Result<Value, Error> {
         let key = self.key.unwrap_or("items");
         let wall = usize::try_from(WALL).unwrap_or(usize::MAX);
-        if first >= wall {
-            let way = (self.beyond)();
-            let record = first.saturating_add(1);
-            return Err(Error::refused(format!(
-                "`cursor`: record {record} refused: Auth0 pages through the first {WALL} records only; {way}"
-            )));
-        }
+        self.check_wall(first)?;
         // Up to the wall, and no record beyond it.
         let limit = limit.min(wall - first);
         let mut most = self.most();
@@ -248,10 +290,6 @@ impl Page {
     /// Finds the page of at most `most` records that holds all of those asked for, or, where there is none, the largest
     /// that begins with the first of them.
     fn of(first: usize, limit: usize, most: usize) -> Self {
-        // A page without rows asks for the total alone.
-        if limit == 0 {
-            return Self { number: 0, size: 0, skip: 0 };
-        }
         let holding = (limit..=most).find(|size| first / size == (first + limit - 1) / size);
         let size =
             holding.or_else(|| (1..=limit).rev().find(|size| first.is_multiple_of(*size))).unwrap_or(1);
@@ -263,11 +301,12 @@ impl Page {
     }
 }
 
-/// Returns the page size that the tenant served. A bare array says nothing: behind the first page, only one that is no larger
-/// than the smallest ceiling a tenant has been said to have is surely where it was asked for.
+/// Returns the page size that the tenant served. A bare array says it by having more rows than the smallest ceiling a tenant
+/// has been said to have; with fewer, behind the first page, only a page of no more than that is surely where it was asked
+/// for.
 fn served(answer: &Value) -> Option<usize> {
-    if answer.is_array() {
-        return Some(DEFAULT_LIMIT);
+    if let Some(rows) = answer.as_array() {
+        return (rows.len() <= DEFAULT_LIMIT).then_some(DEFAULT_LIMIT);
     }
     let size = answer.get("limit").or_else(|| answer.get("per_page"))?.as_u64()?;
     usize::try_from(size).ok()

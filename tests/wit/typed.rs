@@ -82,6 +82,84 @@ fn each_curated_action_has_one_typed_function_that_gives_it_every_member() {
     }
 }
 
+/// The fields of a function's result, by the function's name, and of the items where it is a page.
+fn results(wit: &Path) -> BTreeMap<String, (Vec<String>, Vec<String>)> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(wit).unwrap();
+    let world = resolve.select_world(&[package], Some("connector")).unwrap();
+    let mut results = BTreeMap::new();
+    for item in resolve.worlds[world].exports.values() {
+        let WorldItem::Interface { id, .. } = item else { panic!("the world exports interfaces") };
+        for function in resolve.interfaces[*id].functions.values() {
+            let Some(Type::Id(id)) = function.result else { panic!("{} answers a result", function.name) };
+            let TypeDefKind::Result(result) = &resolve.types[id].kind else { panic!("{}", function.name) };
+            let fields = result.ok.map(|ty| fields(&resolve, ty)).unwrap_or_default();
+            let items = fields.iter().find(|(name, _)| name == "items");
+            let items = items.map(|(_, ty)| fields_of_item(&resolve, *ty)).unwrap_or_default();
+            results
+                .insert(function.name.clone(), (fields.into_iter().map(|(name, _)| name).collect(), items));
+        }
+    }
+    results
+}
+
+fn fields(resolve: &Resolve, ty: Type) -> Vec<(String, Type)> {
+    let Type::Id(id) = ty else { return Vec::new() };
+    match &resolve.types[id].kind {
+        TypeDefKind::Record(record) => {
+            let names = record.fields.iter().map(|field| (field.name.as_str(), field.ty));
+            names.filter(|(name, _)| *name != "raw").map(|(name, ty)| (answered(name), ty)).collect()
+        }
+        TypeDefKind::Type(alias) => fields(resolve, *alias),
+        _ => Vec::new(),
+    }
+}
+
+fn fields_of_item(resolve: &Resolve, list: Type) -> Vec<String> {
+    let Type::Id(id) = list else { panic!("items are a list") };
+    let TypeDefKind::List(item) = resolve.types[id].kind else { panic!("items are a list") };
+    fields(resolve, item).into_iter().map(|(name, _)| name).collect()
+}
+
+/// As Auth0 spells it in answers.
+fn answered(name: &str) -> String {
+    if name == "is-social" { "isSocial".to_owned() } else { name.replace('-', "_") }
+}
+
+#[test]
+fn each_field_of_a_typed_result_is_a_member_that_the_action_answers() {
+    let results = results(&root().join("wit"));
+    let mut compared = 0;
+    for action in catalog::curated() {
+        let (id, schema) = (action.about.id, action.about.output.schema());
+        let (fields, items) = &results[id];
+        // What a custom request answers beside status and headers is the request's own.
+        let answered = |schema: &Value| if id == "custom-request" { None } else { Some(properties(schema)) };
+        for (fields, schema) in [(fields, &schema), (items, &schema["properties"]["items"]["items"])] {
+            if fields.is_empty() {
+                continue;
+            }
+            let Some(known) = answered(schema) else { continue };
+            let unknown: Vec<_> = fields.iter().filter(|name| !known.contains(*name)).collect();
+            assert!(unknown.is_empty(), "{id} does not answer {unknown:?}");
+            compared += fields.len();
+        }
+    }
+    assert!(compared > 150, "{compared}");
+}
+
+#[test]
+fn the_crate_carries_every_file_of_the_contract() {
+    let mut names: Vec<_> = std::fs::read_dir(root().join("wit"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".wit"))
+        .collect();
+    names.sort();
+    let carried: Vec<_> = auth0_contract::FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(carried, names);
+}
+
 #[test]
 fn what_is_said_of_actions_is_what_the_schemas_of_the_contract_say() {
     let list = auth0_connector::describe::list("").unwrap();

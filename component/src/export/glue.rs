@@ -22,6 +22,13 @@ impl Input {
     fn put(&mut self, name: &str, value: Value) {
         self.members.insert(name.to_owned(), value);
     }
+
+    /// Puts a record that may be left out: one that says nothing is.
+    fn put_record(&mut self, name: &str, value: Value) {
+        if value.as_object().is_none_or(|members| !members.is_empty()) {
+            self.put(name, value);
+        }
+    }
 }
 
 /// A record or variant whose members are members of the input.

@@ -50,6 +50,7 @@ const ROTATED: Shape = Shape(&[
     (
         "stamp_error",
         Kind::Object(&Shape(&[
+            ("disposition", Kind::Text, "What can be done about it"),
             ("code", Kind::Text, "Code of the error"),
             ("message", Kind::Text, "What happened"),
         ])),
@@ -178,12 +179,14 @@ impl CuratedAction for RotateClientSecret {
     fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
         let mut application =
             client.json(&Request::api(Method::Post, &path(&self.client_id, &["rotate-secret"])))?;
-        if application.get("client_secret").is_none() {
+        let secret = application.get("client_secret").and_then(Value::as_str);
+        if secret.is_none_or(str::is_empty) {
             return Err(Error::new(
                 Code::OutcomeUnknown,
                 "the answer holds no secret: the application may have a new one that nobody has; rotate it again",
             ));
         }
+        set(&mut application, "client_id", self.client_id.as_str().into());
         set(&mut application, "stamped", false.into());
         if self.stamp == Some(false) {
             return Ok(application);
@@ -198,7 +201,11 @@ impl CuratedAction for RotateClientSecret {
                 }
             }
             Err(error) => {
-                let stamp_error = json!({ "code": error.code.as_str(), "message": error.to_string() });
+                let stamp_error = json!({
+                    "disposition": error.code.disposition().as_str(),
+                    "code": error.code.as_str(),
+                    "message": error.to_string(),
+                });
                 set(&mut application, "stamp_error", stamp_error);
             }
         }

@@ -76,7 +76,7 @@ fn provider(client: &mut Client<'_>) -> Result<Provider, Error> {
     let settings = client.json(&request).map_err(|error| match error.code {
         Code::NotFound => error.told(
             Code::Rejected,
-            "the tenant has no eemail provider of its own, and Auth0's built-in one sends no emails of actions: set one up \
+            "the tenant has no email provider of its own, and Auth0's built-in one sends no emails of actions: set one up \
              in the tenant (Branding, Email Provider)",
         ),
         _ => error,
@@ -184,7 +184,7 @@ fn refused(refusal: &Refusal, retry_after_ms: Option<u64>) -> Error {
         RefusalKind::Unauthenticated => (
             Code::Unauthenticated,
             format!(
-                "{refusal}; check the credentials of the tenant's eemail provider (AUTH0_EMAIL_API_KEY, or those that the \
+                "{refusal}; check the credentials of the tenant's email provider (AUTH0_EMAIL_API_KEY, or those that the \
                  host has)"
             ),
         ),
@@ -264,7 +264,7 @@ impl CuratedAction for SendEmail {
             None => provider.default_from().map_err(|error| unusable(&error))?.ok_or_else(|| {
                 Error::new(
                     Code::Rejected,
-                    "no sender: the tenant's eemail provider has no default_from_address; set it, or give `from`",
+                    "no sender: the tenant's email provider has no default_from_address; set it, or give `from`",
                 )
             })?,
         };

@@ -7,7 +7,7 @@ use crate::action::{About, Action, CuratedAction, Effect};
 use crate::client::Client;
 use crate::core::error::{Code, Error};
 use crate::core::id::LogId;
-use crate::core::paging::{cursor_of_link, set};
+use crate::core::paging::{cursor_of_link, items, listed};
 use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape};
@@ -33,19 +33,16 @@ fn list_by_checkpoint(
             format!("the tenant answered the log with a body that is not JSON: {error}"),
         )
     })?;
-    // The next cursor is in the Link header; where a proxy has taken that away, the newest row's id serves as well,
-    // and where nothing is new the poller keeps the cursor it has.
-    let last = rows
-        .as_array()
-        .and_then(|rows| rows.last())
-        .and_then(|row| row.get("log_id"))
-        .and_then(Value::as_str);
-    let next = response.header("link").and_then(cursor_of_link).or_else(|| last.map(str::to_owned)).or(from);
-    let mut list = super::whole(rows)?;
-    if let Some(next) = next {
-        set(&mut list, "next", next.into());
+    let rows = items(rows, "logs")?;
+    // The next cursor is in the Link header; where a proxy has taken that away, the newest row's id serves as well.
+    let last = rows.last().and_then(|row| row.get("log_id")).and_then(Value::as_str).map(str::to_owned);
+    let next = response.header("link").and_then(cursor_of_link).or(last);
+    if !rows.is_empty() && next.is_some() && next == from {
+        return Err(Error::new(Code::UnexpectedAnswer, "the tenant's cursor does not move"));
     }
-    Ok(list)
+    // Where nothing is new the poller keeps the cursor it has.
+    let next = next.or(from);
+    Ok(listed(rows, None, next.map(Value::from)))
 }
 
 /// A row of the log, as far as its shape is known.
@@ -138,6 +135,11 @@ impl CuratedAction for ListLogs {
         }
         if take.is_some() && limit.is_some() {
             return Err(Error::invalid("`take` beside `limit` refused: give one of them"));
+        }
+        if cursor.is_some() && !on_from_row {
+            return Err(Error::invalid(
+                "the `cursor` of a search beside `from` or `take` refused: give the `next` of the page before",
+            ));
         }
         // `next` goes on where the first page began with `from`.
         let part = Part { from: cursor.or(from), take: take.or(limit), ..Part::default() };

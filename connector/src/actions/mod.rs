@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 
 use crate::action::{About, Action};
 use crate::client::Client;
-use crate::core::error::Error;
+use crate::core::error::{Code, Error};
 use crate::core::id::{IdentityUserId, ProviderName};
-use crate::core::json::object;
-use crate::core::paging::items;
-use crate::core::request::Request;
+use crate::core::paging::{items, listed};
+use crate::core::request::{Method, Request};
 use crate::core::schema::Output;
 use crate::input::{FromInput, IntoBody, Refusal, Wrong, body};
 use crate::list::{List, MOST, Part};
@@ -122,9 +121,14 @@ fn read_list(
     list.read(client, request, way)
 }
 
-/// Reads a list that comes whole.
-fn whole(answer: Value) -> Result<Value, Error> {
-    Ok(object([("items", Some(items(answer, "items")?.into()))]))
+/// Reads a list that comes whole. What a write made is not known where its answer is no list.
+fn whole(method: Method, answer: Value) -> Result<Value, Error> {
+    let rows = items(answer, "items").map_err(|error| match method.is_safe() {
+        true => error,
+        false => Error { code: Code::OutcomeUnknown, ..error },
+    })?;
+    let total = u64::try_from(rows.len()).ok();
+    Ok(listed(rows, total, None))
 }
 
 /// Refuses members that are empty texts: an unresolved variable of a workflow must not turn "this session" into "all".

@@ -1,5 +1,7 @@
 //! Roles, who has them, and which permissions they carry.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{BY_CURSOR, NONE_BEYOND, done, read_list, required};
@@ -59,7 +61,7 @@ fn change_user_roles(
     input: &RoleRefs,
 ) -> Result<Value, Error> {
     let mut ids: Vec<String> = input.roles.iter().flatten().map(|id| id.as_str().to_owned()).collect();
-    let names: Vec<&String> = input.role_names.iter().flatten().collect();
+    let names: BTreeSet<&String> = input.role_names.iter().flatten().collect();
     if ids.is_empty() && names.is_empty() {
         return Err(Error::invalid("no role given: name at least one in `roles` (ids) or `role_names`"));
     }
@@ -81,7 +83,7 @@ fn change_user_roles(
         );
         return Err(Error::new(Code::NotFound, message));
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     ids.retain(|id| seen.insert(id.clone()));
     let path = ApiPath::of(&["users", user_id.as_str(), "roles"]);
     client.send(&Request::api(method, &path).json(&json!({ "roles": ids }))).map(|_| done())

@@ -25,8 +25,8 @@ use crate::list::Part;
 /// Age from which a secret is stale, where none is given: the quarterly rotation of the stories.
 const OLDER_THAN_DAYS: u32 = 90;
 
-/// Pages of the log that are read for one answer: the 1000 rows that a search reaches.
-const LOG_PAGES: u32 = 10;
+/// The cursor behind the last row that a search reaches.
+const LAST_CURSOR: &str = "offset:1000";
 
 struct Evidence {
     source: &'static str,
@@ -69,24 +69,33 @@ fn stamp(application: &Value) -> Option<Evidence> {
     Some(Evidence { source: "stamp", rotated_ms, detail: json!({ "client_metadata": { STAMP: stamp } }) })
 }
 
-/// The creation date of the newest credential, for applications that prove themselves by private_key_jwt.
-fn credential(client: &mut Client<'_>, application: &Value, id: &str) -> Result<Option<Evidence>, Error> {
-    let methods = application.get(METHODS);
-    if methods.and_then(|methods| methods.get("private_key_jwt")).is_none() {
-        return Ok(None);
+/// Whether an application proves itself by a key.
+enum Key {
+    /// By a secret.
+    NotUsed,
+    /// By a key, or nobody knows: the creation date of the newest one, where it may be read.
+    Used(Option<Evidence>),
+}
+
+fn key(client: &mut Client<'_>, application: &Value, id: &str, methods_known: bool) -> Result<Key, Error> {
+    let by_key = application.get(METHODS).is_some_and(|methods| methods.get("private_key_jwt").is_some());
+    if !by_key {
+        // An application has either methods or this one; without both it is not known what it uses.
+        let by_secret = methods_known || text(application, "token_endpoint_auth_method").is_some();
+        return Ok(if by_secret { Key::NotUsed } else { Key::Used(None) });
     }
     let request = Request::api(Method::Get, &ApiPath::of(&["clients", id, "credentials"]));
-    let Some(credentials) = optional(client.json(&request))? else { return Ok(None) };
+    let Some(credentials) = optional(client.json(&request))? else { return Ok(Key::Used(None)) };
     let newest = credentials.as_array().into_iter().flatten().filter_map(|credential| {
         let created = text(credential, "created_at").and_then(parse_ms)?;
         Some((created, credential.get("id").cloned().unwrap_or_default()))
     });
     let newest = newest.max_by_key(|(created, _)| *created);
-    Ok(newest.map(|(created, credential_id)| Evidence {
+    Ok(Key::Used(newest.map(|(created, credential_id)| Evidence {
         source: "credential",
         rotated_ms: created,
         detail: json!({ "credential_id": credential_id, "created_at": format_ms(created) }),
-    }))
+    })))
 }
 
 const FIELDS: &[&str] = &["client_id", "name", "client_metadata", "token_endpoint_auth_method"];
@@ -94,11 +103,12 @@ const FIELDS: &[&str] = &["client_id", "name", "client_metadata", "token_endpoin
 /// The field that says which applications prove themselves by a key. Needs a scope of its own (facts, section 6).
 const METHODS: &str = "client_authentication_methods";
 
-fn all_applications(client: &mut Client<'_>) -> Result<Vec<Value>, Error> {
+/// Lists the applications, and returns whether it is known how they prove themselves.
+fn all_applications(client: &mut Client<'_>) -> Result<(Vec<Value>, bool), Error> {
     match list_all(client, &[FIELDS, &[METHODS]].concat()) {
         // Evidence that may not be read is not there; the applications themselves may still be.
-        Err(error) if error.is_forbidden() => list_all(client, FIELDS),
-        result => result,
+        Err(error) if error.is_forbidden() => Ok((list_all(client, FIELDS)?, false)),
+        result => Ok((result?, true)),
     }
 }
 
@@ -130,7 +140,7 @@ fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), 
     let mut note = None;
     for description in ["Rotate a client secret", "Create a client"] {
         let mut cursor = None;
-        for page in 1..=LOG_PAGES {
+        loop {
             let input = ListLogs {
                 q: Some(format!("type:sapi AND description:\"{description}\"")),
                 limit: Some(100),
@@ -148,13 +158,14 @@ fn logged_changes(client: &mut Client<'_>) -> Result<(Changes, Option<String>), 
                 note_change(&mut changes, row);
             }
             let Some(next) = rows.get("next").and_then(Value::as_str) else { break };
-            cursor = Some(next.to_owned());
-            if page == LOG_PAGES {
+            if next == LAST_CURSOR {
                 note = Some(
                     "the tenant's log has more rows than a search reaches; older ones were not read"
                         .to_owned(),
                 );
+                break;
             }
+            cursor = Some(next.to_owned());
         }
     }
     Ok((changes, note))
@@ -205,6 +216,13 @@ const SECRET_AGE: Shape = Shape(&[
     ),
 ]);
 
+const REPORT: Shape = Shape(&[
+    ("items", Kind::List(&SECRET_AGE), "One entry per application: all of them, in one page"),
+    ("total", Kind::Number, "How many there are"),
+    ("older_than_days", Kind::Number, "The limit that was applied, in days"),
+    ("log_note", Kind::Text, "Why the tenant's log could not be used, or not whole; absent where it could"),
+]);
+
 /// The family.
 pub(super) const ACTIONS: &[Action] = &[Action::of::<FindStaleSecrets>()];
 
@@ -237,7 +255,7 @@ impl CuratedAction for FindStaleSecrets {
             need_for(&["read:client_credentials"], "the age of private_key_jwt credentials"),
             need_for(&["read:logs"], "evidence from the log"),
         ],
-        output: Output::All(&SECRET_AGE),
+        output: Output::One(&REPORT),
     };
 
     /// A log or credential that may not be read is no failure: it is evidence that is not there.
@@ -249,7 +267,7 @@ impl CuratedAction for FindStaleSecrets {
             ));
         }
         let now = client.unix_ms();
-        let applications = all_applications(client)?;
+        let (applications, methods_known) = all_applications(client)?;
         let (rotations, log_note) = logged_changes(client)?;
         let mut items = Vec::new();
         for application in &applications {
@@ -265,13 +283,13 @@ impl CuratedAction for FindStaleSecrets {
             });
             // An application that signs with a key is as old as its key; a stamp or a rotation is about a secret it does not
             // use. For the others the newest evidence holds: a secret may be rotated by hand, behind the stamp's back.
-            let evidence = match credential(client, application, id)? {
-                Some(credential) => vec![credential],
-                None => stamp(application).into_iter().chain(log).collect(),
+            let evidence = match key(client, application, id, methods_known)? {
+                Key::Used(credential) => credential.into_iter().collect(),
+                Key::NotUsed => stamp(application).into_iter().chain(log).collect(),
             };
             items.push(verdict(application, id, evidence, now, days));
         }
-        let mut answer = json!({ "items": items, "older_than_days": days });
+        let mut answer = json!({ "items": items, "total": items.len(), "older_than_days": days });
         if let (Some(note), Some(answer)) = (log_note, answer.as_object_mut()) {
             answer.insert("log_note".to_owned(), note.into());
         }

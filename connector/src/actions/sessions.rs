@@ -11,17 +11,38 @@ use crate::core::path::ApiPath;
 use crate::core::request::{Method, Request};
 use crate::core::schema::{Kind, Output, Shape};
 use crate::core::scope::{need, need_for};
-use crate::input::{IntoBody, body, input};
+use crate::input::{FromInput, IntoBody, Refusal, body, input};
 use crate::list::CheckpointPart;
 use crate::operations::Paging;
 
 body! {
     /// What to revoke.
     struct Access {
-        /// Only this session.
-        session_id: Option<SessionId>,
+        /// Only this session. Left out: all sessions of the user.
+        #[schemars(with = "Option<SessionId>")]
+        session_id: OneSession,
         /// Leave refresh tokens alone; false by default.
         preserve_refresh_tokens: Option<bool>,
+    }
+}
+
+/// The session that is meant, where one is. `null` is refused: an unresolved variable of a workflow must not turn "this
+/// session" into "all".
+struct OneSession(Option<SessionId>);
+
+impl FromInput for OneSession {
+    fn from_input(value: Value) -> Result<Self, Refusal> {
+        SessionId::from_input(value).map(|id| Self(Some(id)))
+    }
+
+    fn left_out() -> Option<Self> {
+        Some(Self(None))
+    }
+}
+
+impl IntoBody for OneSession {
+    fn into_body(self) -> Option<Value> {
+        self.0.into_body()
     }
 }
 

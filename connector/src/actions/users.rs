@@ -249,7 +249,9 @@ impl CuratedAction for FindUsersByEmail {
         }
         let request =
             Request::api(Method::Get, &ApiPath::of(&["users-by-email"])).query("email", &self.email);
-        client.json(&Fields::apply(self.fields.as_ref(), self.include_fields, request)?).and_then(whole)
+        client
+            .json(&Fields::apply(self.fields.as_ref(), self.include_fields, request)?)
+            .and_then(|answer| whole(Method::Get, answer))
     }
 }
 
@@ -508,7 +510,7 @@ impl CuratedAction for LinkUser {
         };
         client
             .json(&Request::api(Method::Post, &path(&self.user_id, &["identities"])).json(&body))
-            .and_then(whole)
+            .and_then(|answer| whole(Method::Post, answer))
     }
 }
 
@@ -541,7 +543,9 @@ impl CuratedAction for UnlinkIdentity {
 
     fn run(self, client: &mut Client<'_>) -> Result<Value, Error> {
         let rest = ["identities", self.provider.as_str(), self.identity_user_id.as_str()];
-        client.json(&Request::api(Method::Delete, &path(&self.user_id, &rest))).and_then(whole)
+        client
+            .json(&Request::api(Method::Delete, &path(&self.user_id, &rest)))
+            .and_then(|answer| whole(Method::Delete, answer))
     }
 }
 

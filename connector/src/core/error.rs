@@ -49,6 +49,19 @@ pub enum Disposition {
     GiveUp,
 }
 
+impl Disposition {
+    /// Returns its name, as the contract has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FixInput => "fix-input",
+            Self::FixAccess => "fix-access",
+            Self::RetryLater => "retry-later",
+            Self::VerifyFirst => "verify-first",
+            Self::GiveUp => "give-up",
+        }
+    }
+}
+
 impl Code {
     /// Returns the code's name, as the contract has it.
     pub fn as_str(self) -> &'static str {

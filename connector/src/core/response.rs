@@ -103,12 +103,17 @@ impl Response {
             (401, _) | (400, Some("Bearer")) => coded(Code::Unauthenticated),
             (400, Some("invalid_body" | "invalid_uri" | "invalid_query_string" | "invalid_paging"))
             | (413 | 414, _) => coded(Code::InvalidInput),
-            (403, None | Some("insufficient_scope")) => {
-                let scopes = named_scopes(&error.message)
-                    .unwrap_or_else(|| scopes.iter().map(|&scope| scope.to_owned()).collect());
-                Error { scopes, ..coded(Code::InsufficientScope) }
-            }
-            (403, Some(_)) => coded(Code::Forbidden),
+            (403, code) => match (named_scopes(&error.message), code) {
+                (Some(scopes), None | Some("insufficient_scope")) => {
+                    Error { scopes, ..coded(Code::InsufficientScope) }
+                }
+                (None, Some("insufficient_scope")) => {
+                    let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+                    Error { scopes, ..coded(Code::InsufficientScope) }
+                }
+                // A plan, or a proxy before the tenant.
+                _ => coded(Code::Forbidden),
+            },
             (404, _) => coded(Code::NotFound),
             (409, _) => coded(Code::Conflict),
             (429, _) => {
@@ -173,6 +178,8 @@ mod tests {
             (401, r#"{"message":"Invalid token"}"#, "unauthenticated"),
             (403, r#"{"errorCode":"insufficient_scope","message":"m"}"#, "insufficient-scope"),
             (403, r#"{"errorCode":"insufficient_entitlement","message":"m"}"#, "forbidden"),
+            (403, "<html>blocked by a proxy</html>", "forbidden"),
+            (403, r#"{"message":"Insufficient scope, expected any of: read:users"}"#, "insufficient-scope"),
             (404, r#"{"message":"The role does not exist."}"#, "not-found"),
             (409, r#"{"errorCode":"auth0_idp_error","message":"The user already exists."}"#, "conflict"),
             (413, "", "invalid-input"),

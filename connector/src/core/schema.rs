@@ -42,7 +42,7 @@ pub enum Output {
     One(&'static Shape),
     /// `{items, total?, next?}`: a part of a list that the API pages so.
     Page(&'static Shape, Paging),
-    /// `{items}`: all there are.
+    /// `{items, total}`: all there are, in one page.
     All(&'static Shape),
     /// `{}`: done.
     Done,
@@ -67,9 +67,9 @@ impl Output {
 fn list(shape: &Shape, paged: bool) -> Value {
     let mut properties = Map::new();
     properties.insert("items".to_owned(), json!({ "type": "array", "items": shape.schema() }));
-    if paged {
-        properties.extend(page_properties());
-    }
+    let [total, next] = page_properties();
+    properties.extend([total]);
+    properties.extend(paged.then_some(next));
     json!({ "type": "object", "properties": properties, "required": ["items"] })
 }
 

@@ -20,7 +20,7 @@ input! {
         /// Auth0's own paging: page size, 0 to 100; 50 by default. Excludes limit.
         #[schemars(range(max = 100))]
         pub(crate) per_page: Option<u32>,
-        /// Whether to answer the total number; true by default.
+        /// Whether to answer the total number, where the tenant knows it; true by default.
         pub(crate) include_totals: Option<bool>,
     }
 }
@@ -97,8 +97,8 @@ impl Part {
         }
         let totals = list.totals && include_totals != Some(false);
         if numbered || totalled {
-            let (page, size) = (number(page.unwrap_or(0)), size("per_page", 0, per_page)?);
-            return Ok(Way::Offset { first: page.saturating_mul(size), limit: size, totals });
+            let per_page = per_page.map(|asked| size("per_page", 0, Some(asked))).transpose()?;
+            return Ok(Way::Page { page: number(page.unwrap_or(0)), per_page, totals });
         }
         let limit = match (per_page, take) {
             (Some(_), _) => size("per_page", 1, per_page)?,

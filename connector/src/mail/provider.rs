@@ -1,4 +1,4 @@
-//! The eemail providers of Auth0, each as one HTTP request.
+//! The email providers of Auth0, each as one HTTP request.
 //!
 //! A provider here is a pure shape: it says what to send where, and reads what came back. Sending is the caller's
 //! part, and so is the key, which normally stays with the host: a [`Delivery`] without a key is complete but for what
