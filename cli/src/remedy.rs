@@ -52,8 +52,9 @@ mod tests {
             Remedy::ChangeRule,
             Remedy::AllowNetwork,
         ] {
+            let expected = format!("; {}{}", remedy.lead_in(), words(&remedy));
             let sentence = sentence(&Denial::new(DeniedBy::NoMail).or(remedy));
-            assert!(sentence.contains("; to allow it, ") && !sentence.contains("::"), "{sentence}");
+            assert!(sentence.ends_with(&expected) && !sentence.contains("::"), "{sentence}");
         }
     }
 }

@@ -393,7 +393,7 @@ mod tests {
         }
         let report = Report {
             source: "people.csv".to_owned(),
-            people: vec![person(2, "joiner", &["created", "mail accepted"], State::Done)],
+            people: vec![person(2, "joiner", &["created", "email accepted"], State::Done)],
             applications: vec![Application {
                 name: "Portal".to_owned(),
                 age: "120 days".to_owned(),

@@ -229,6 +229,6 @@ mod tests {
         let records = kept.0.lock().unwrap();
         assert_eq!(records[0], (Decision::Allowed, None));
         assert_eq!(records[1].0, Decision::Denied);
-        assert!(records[1].1.as_ref().unwrap().contains("may make 100 requests"), "{records:?}");
+        assert!(records[1].1.as_ref().unwrap().contains("a call may make 100"), "{records:?}");
     }
 }
