@@ -70,7 +70,7 @@ async fn a_custom_request_is_held_to_the_rules_about_requests_and_bodies() {
             "writes `app_metadata.roles`",
         ),
         (custom("PATCH", &path, json!({"app_metadata": {}})), "replaces the whole of `app_metadata`"),
-        (custom("PATCH", &path, json!([{"blocked": true}])), "is no JSON object"),
+        (custom("PATCH", &path, json!([{"blocked": true}])), "is not a JSON object"),
         (
             json!({"method": "GET", "path": path, "query": {"_method": "DELETE"}}),
             "the query parameter `_method`",

@@ -94,12 +94,12 @@ async fn what_is_denied_is_neither_listed_nor_found_nor_run() {
         {"tool": "delete-user", "arguments": {"user_id": user}},
         {"tool": "run-action", "arguments": {"action": "get-user", "input": {"user_id": user}}},
         {"tool": "list-users"},
-        {"tool": "list-user-roles", "arguments": {"user_id": user}},
+        {"tool": "get-user-blocks", "arguments": {"user_id": user}},
     ]);
     let session = Server::of(&tenant, &options).calls(None, calls).await;
     let found: Vec<&str> =
         session.content(1)["items"].as_array().unwrap().iter().map(|item| text(item, "id")).collect();
-    assert!(found.contains(&"list-user-roles"), "{found:?}");
+    assert!(found.contains(&"get-user-blocks"), "{found:?}");
     for name in ["get-user", "delete-user", "list-users"] {
         assert!(!session.tools(0).contains(&name) && !found.contains(&name), "{name}");
     }
@@ -107,8 +107,8 @@ async fn what_is_denied_is_neither_listed_nor_found_nor_run() {
         let (code, message) = session.refusal(call);
         assert!(code == "policy-denied" && message.contains(option), "{call}: {message}");
     }
-    assert!(session.content(5)["items"].is_array());
-    assert_eq!(tenant.lines(), [format!("GET /api/v2/users/{}/roles", encoded(&user))]);
+    assert!(session.content(5)["blocked_for"].is_array());
+    assert_eq!(tenant.lines(), [format!("GET /api/v2/user-blocks/{}", encoded(&user))]);
 }
 
 #[tokio::test]

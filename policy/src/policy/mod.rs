@@ -242,8 +242,16 @@ impl Policy {
         }
         for rule in self.fields.iter().filter(|rule| rule.on.value.restricts(known, &path)) {
             rule.fields.check(headers, body).map_err(|problem| {
+                let remedy = match problem {
+                    FieldProblem::Field(_) | FieldProblem::Replaced(_) => {
+                        Remedy::AllowField { allowed: rule.fields.list() }
+                    }
+                    FieldProblem::NoObject | FieldProblem::MediaType | FieldProblem::Json(_) => {
+                        Remedy::SendObject
+                    }
+                };
                 let denied = DeniedBy::Field { request: request.clone(), problem, rule: rule.on.to_string() };
-                Denial::new(denied).or(Remedy::AllowField { allowed: rule.fields.list() })
+                Denial::new(denied).or(remedy)
             })?;
         }
         Ok(())
