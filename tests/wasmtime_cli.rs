@@ -2,8 +2,11 @@
 //!
 //! No host of ours is involved, so the component fetches its own tokens here.
 
+use std::collections::BTreeSet;
+
 use auth0_tests::{DATABASE, OfflineTenant, PASSWORD, encoded, program, program::Said, text};
 use serde_json::{Value, json};
+use wit_parser::Resolve;
 
 /// Runs one call, with these variables beside the tenant's address.
 async fn invoke(tenant: &OfflineTenant, variables: &[(&str, &str)], call: &str) -> Said {
@@ -272,10 +275,18 @@ async fn without_http_the_component_cannot_even_start() {
     assert!(said.err.contains("wasi:http"), "{said:#?}");
 }
 
-/// Each typed function of the contract, with the beginning of its answer. Together they run all of the glue between
-/// records and actions, which no other test sees.
+/// The functions of all interfaces of the contract.
+fn functions() -> BTreeSet<String> {
+    let mut contract = Resolve::default();
+    let (package, _) = contract.push_dir(program::root().join("wit")).expect("the contract is WIT");
+    let interfaces = contract.packages[package].interfaces.values();
+    interfaces.flat_map(|id| contract.interfaces[*id].functions.keys().cloned()).collect()
+}
+
+/// Each function of the contract, with the beginning of its answer. Together they run all of the glue between records and
+/// actions, which no other test sees.
 #[tokio::test]
-async fn every_typed_function_answers_in_its_own_types() {
+async fn every_function_answers_in_its_own_types() {
     let tenant = OfflineTenant::start().await;
     let (mira, tom) = (tenant.user("mira.olsen@acme.example"), tenant.user("tom.becker@acme.example"));
     let lena = tenant.user("lena.fischer@acme.example");
@@ -286,10 +297,13 @@ async fn every_typed_function_answers_in_its_own_types() {
     let bare = |id: &str| id.split_once('|').unwrap().1.to_owned();
     let permission =
         "{permission-name: \"read:code\", resource-server-identifier: \"https://api.acme.example/\"}";
+    let body = Value::from("<p>{{ custom_vars.place }}: {{ user.email }}</p>");
+    let vars = wave(&json!({"place": "Oslo"}));
     let cases: Vec<(String, &str)> = vec![
         ("list-users({q: \"name:mira*\", limit: 1})".into(), "ok({items: [{user-id: some("),
         (format!("get-user(\"{mira}\", some({{fields: [\"email\"], include-fields: true}}))"), "ok({email: some(\"mira.olsen"),
         ("find-users-by-email(\"mira.olsen@acme.example\", none)".into(), "ok([{user-id: some("),
+        (format!("create-user({{connection: \"{DATABASE}\", email: \"typed@acme.example\", password: \"{PASSWORD}\", verify-email: false}})"), "ok({user-id: some("),
         (format!("update-user({{user-id: \"{mira}\", changes: {{nickname: \"mo\", user-metadata: \"{{}}\"}}, unset: [\"given_name\"], allow-metadata-wipe: true}})"), "ok({user-id: some("),
         (format!("update-user({{user-id: \"{mira}\", changes: {{app-metadata: \"{{}}\"}}}})"), "err({disposition: fix-input, code: \"invalid-input\""),
         (format!("update-user({{user-id: \"{mira}\", changes: {{name: \"x\"}}, unset: [\"name\"]}})"), "err({disposition: fix-input, code: \"invalid-input\""),
@@ -332,13 +346,29 @@ async fn every_typed_function_answers_in_its_own_types() {
         ("list-connections({strategy: [\"auth0\"]})".into(), "ok({items: [{id: some("),
         (format!("get-connection(\"{connection}\", none)"), "ok({id: some("),
         ("custom-request({method: post, path: \"/api/v2/organizations\", body: \"{\\\"name\\\": \\\"acme-x\\\"}\"})".into(), "ok({status: 201,"),
+        (format!("send-email({{%from: some({{name: some(\"People\"), email: \"people@acme.example\"}}), to: \"mira.olsen@acme.example\", subject: \"Welcome\", body: {body}, custom-vars: some({vars}), user-id: some(\"{mira}\")}})"), "ok({success: true})"),
         ("test-connection()".into(), "ok({domain: \"acme"),
         ("list-actions(\"{}\")".into(), "ok(\"{\\\"items\\\":[{"),
         ("describe-action(\"get-user\")".into(), "ok(\"{\\\"id\\\":\\\"get-user\\\""),
+        ("run-action(\"get-role\", \"{}\")".into(), "err({disposition: fix-input, code: \"invalid-input\""),
         (format!("delete-user(\"{mira}\")"), "ok"),
     ];
+    let name = |(invocation, _): &(String, &str)| invocation.split('(').next().map(str::to_owned);
+    let called: BTreeSet<_> = cases.iter().filter_map(name).collect();
+    assert_eq!(called, functions());
+    let (client, key) = (tenant.emulator.client_secret(), tenant.emulator.mail_api_key());
+    let variables = [
+        ("AUTH0_CLIENT_ID", tenant.emulator.client_id()),
+        ("AUTH0_CLIENT_SECRET", client),
+        ("AUTH0_EMAIL_BASE_URL", tenant.emulator.mail_base_url()),
+        ("AUTH0_EMAIL_API_KEY", key),
+    ];
     for (invocation, expected) in cases {
-        let said = call(&tenant, &invocation).await;
+        let said = invoke(&tenant, &variables, &invocation).await;
         assert!(said.code == Some(0) && said.out.trim().starts_with(expected), "{invocation}: {said:#?}");
+        assert!(!said.all().contains(client) && !said.all().contains(key), "{said:#?}");
     }
+    let sent = tenant.control.outbox().remove(0);
+    assert_eq!(sent.from_name.as_deref(), Some("People"));
+    assert_eq!(sent.html.as_deref(), Some("<p>Oslo: mira.olsen@acme.example</p>"));
 }

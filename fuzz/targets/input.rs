@@ -2,6 +2,7 @@
 //! operation, the rest is the input.
 #![no_main]
 
+use auth0_connector::core::error::Code;
 use auth0_connector::operations;
 use auth0_fuzz::Tenant;
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +23,6 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(path.split('/').count(), segments, "{}: {path}", operation.name);
     }
     if let Err(error) = result {
-        assert_eq!(error.kind() == "invalid-input", tenant.seen.is_empty(), "{}: {error}", operation.name);
+        assert_eq!(error.code == Code::InvalidInput, tenant.seen.is_empty(), "{}: {error}", operation.name);
     }
 });

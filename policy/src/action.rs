@@ -13,6 +13,7 @@ use serde::{
 pub const CUSTOM_REQUEST: &str = "custom-request";
 
 /// What an action does to the tenant.
+// Closed on purpose: rules decide on each of them, and what a later component adds is read as the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
@@ -48,6 +49,7 @@ impl std::fmt::Display for Effect {
 }
 
 /// How ready Auth0 says that an operation is.
+// Closed on purpose, as the effects are: what a later component adds is read as `Unknown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {

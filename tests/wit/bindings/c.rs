@@ -40,14 +40,9 @@ fn c_bindings_compile_with_a_component_that_implements_the_actions() {
         // What is generated is for 32 bits, where a pointer fits into the integers that it is passed as.
         for (file, more) in [(format!("{world}.c"), None), ("consumer.c".to_owned(), Some("-Werror"))] {
             let mut cc = Command::new(&compiler);
-            cc.args([
-                "-std=c11",
-                "-fsyntax-only",
-                "-Wall",
-                "-Wno-pointer-to-int-cast",
-                "-Wno-int-to-pointer-cast",
-            ]);
-            compile(cc.args(more).arg(file).current_dir(folder.path()));
+            cc.args(["-std=c11", "-c", "-Wall", "-Wno-pointer-to-int-cast", "-Wno-int-to-pointer-cast"]);
+            let object = format!("{file}.o");
+            compile(cc.args(more).args([&file, "-o", &object]).current_dir(folder.path()));
         }
     }
 }
