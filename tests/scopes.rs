@@ -81,10 +81,7 @@ async fn a_connection_learns_its_token_s_scopes_and_one_without_credentials_says
     // What says nothing is not checked: the tenant decides.
     let refused = auth0_tests::refused(&opaque, "list-users", json!({})).await;
     assert_eq!(refused.code, ErrorCode::Unauthenticated);
-    assert_eq!(
-        lines(&tenant.seen()),
-        ["GET /api/v2/users?page=0&per_page=50&include_totals=true"]
-    );
+    assert_eq!(lines(&tenant.seen()), ["GET /api/v2/users?page=0&per_page=50&include_totals=true"]);
 }
 
 /// Each action runs with the smallest set that is planned for it alone: so the plan is enough, whatever is chosen.

@@ -89,7 +89,11 @@ fn verbose_tells_each_request_and_no_secret() {
     let mut command = server.client(&["-v", "run", "list-users", "q=email:jane@acme.example"]);
     let Output { stdout, stderr, .. } = command.output().unwrap();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-    assert!(stderr.starts_with("GET ") && stderr.contains("/api/v2/users?q&search_engine&page&per_page&include_totals → 200"), "{stderr}");
+    assert!(
+        stderr.starts_with("GET ")
+            && stderr.contains("/api/v2/users?q&search_engine&page&per_page&include_totals → 200"),
+        "{stderr}"
+    );
     let secret = server.ready["client_secret"].as_str().unwrap();
     assert!(!format!("{stdout}{stderr}").contains(secret));
     assert!(!stderr.contains("jane"), "values of a query may be about persons: {stderr}");
