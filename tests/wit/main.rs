@@ -4,5 +4,6 @@ mod bindings;
 mod evolution;
 mod package;
 mod released;
+mod schemas;
 mod typed;
 mod workspace;

@@ -5,12 +5,13 @@
 //! imports is known only when it is built, so the package that others take is put together from both
 //! ([`Package::assemble`]). Two things would break callers without any compiler of ours noticing, and are checked here: a
 //! component that is not what the package says ([`Package::check`]), and a package that is not what an earlier one of its
-//! name said ([`evolution::compare`]).
+//! name said ([`evolution::compare`]; for what is passed as JSON, [`schemas::compare`]).
 
 pub mod component;
 pub mod evolution;
 mod package;
 pub mod released;
+pub mod schemas;
 mod shape;
 mod wasi;
 

@@ -42,6 +42,16 @@ fn check(workspace: &Workspace) -> Result<ExitCode> {
             "where the version that differs is in no tag yet, `cargo xtask wit --release` writes it anew",
         );
     }
+    let rewritten = match released::rewritten(workspace.root())? {
+        released::Tags::Compared(found) => found,
+        released::Tags::Unknown(why) => {
+            process::say(&format!("what was released is not compared with tags: {why}"));
+            Vec::new()
+        }
+    };
+    for text in &rewritten {
+        process::say(&text.to_string());
+    }
     let (component, package) = assemble(workspace)?;
     package.check(&component).with_context(|| {
         format!(
@@ -50,7 +60,7 @@ fn check(workspace: &Workspace) -> Result<ExitCode> {
         )
     })?;
     package.binary()?;
-    if !differences.is_empty() {
+    if !differences.is_empty() || !rewritten.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
     process::say("the package of wit/ is what the component is, and keeps what released versions promise");

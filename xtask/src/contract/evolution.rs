@@ -103,7 +103,7 @@ pub enum Alteration {
 
 /// What a version owes to a released one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Duty {
+pub(super) enum Duty {
     /// The same version: nothing but documentation may differ.
     Same,
     /// A later one that takes its place: all that was there still is.
@@ -136,7 +136,7 @@ pub fn compare(released: &Shape, current: &Shape) -> Result<Vec<Difference>> {
 
 /// Later versions owe something to those that an engine takes them for, and the engine goes by the same rule: 0.2.1 for
 /// 0.2.0, 1.3.0 for 1.2.0, a pre-release for nothing but itself.
-fn duty(released: &Version, current: &Version) -> Result<Duty> {
+pub(super) fn duty(released: &Version, current: &Version) -> Result<Duty> {
     if released == current {
         return Ok(Duty::Same);
     }
@@ -150,13 +150,18 @@ fn duty(released: &Version, current: &Version) -> Result<Duty> {
 }
 
 /// The lowest version that owes nothing to this one.
-fn breaking_after(version: &Version) -> Version {
+pub(super) fn breaking_after(version: &Version) -> Version {
     let (major, minor, patch) = match (version.major, version.minor, version.patch) {
         (0, 0, patch) => (0, 0, patch + 1),
         (0, minor, _) => (0, minor + 1, 0),
         (major, ..) => (major + 1, 0, 0),
     };
     Version { major, minor, patch, pre: Prerelease::EMPTY, build: BuildMetadata::EMPTY }
+}
+
+/// The lowest version that may add to this one.
+pub(super) fn next_after(version: &Version) -> Version {
+    Version { patch: version.patch + 1, ..version.clone() }
 }
 
 struct Comparison<'a> {
@@ -256,9 +261,10 @@ impl Comparison<'_> {
 
     fn refuse(&mut self, part: Part, change: Change) {
         let released = self.released.version.clone();
-        let next = Version { patch: released.patch + 1, ..released.clone() };
         let allowed_from = match change {
-            Change::New | Change::ItemNew(_) if self.duty == Duty::Same && !change.is_import() => next,
+            Change::New | Change::ItemNew(_) if self.duty == Duty::Same && !change.is_import() => {
+                next_after(&released)
+            }
             Change::Undated { .. } => self.current.version.clone(),
             _ => breaking_after(&released),
         };
