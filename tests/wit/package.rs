@@ -149,6 +149,8 @@ fn a_package_that_is_written_again_holds_nothing_of_the_one_before() {
     fs::write(text.join("deps/stale.wit"), "package a:b;").unwrap();
     package().write(folder.path()).unwrap();
     assert!(!text.join("stale.wit").exists() && !text.join("deps/stale.wit").exists());
+    let schema = fs::read_to_string(text.join("schema/action-list.json")).unwrap();
+    assert_eq!(schema, fs::read_to_string(root().join("wit/schema/action-list.json")).unwrap());
 }
 
 /// The files with WIT below a folder, but for what was built there.

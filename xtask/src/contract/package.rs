@@ -23,6 +23,8 @@ const WORLD_BEGINS: &str = "world connector {\n";
 pub struct Package {
     /// Texts by their path in the package's folder.
     files: BTreeMap<PathBuf, String>,
+    /// The schemas of its JSON, by name.
+    schemas: Vec<(String, String)>,
     resolve: Resolve,
     package: PackageId,
     facts: Facts,
@@ -55,7 +57,8 @@ impl Package {
             files.insert(Path::new("deps").join(name), text);
         }
         let (resolve, package) = parse(&files)?;
-        Ok(Self { files, resolve, package, facts })
+        let schemas = read_all(&released::contract(root).join("schema"), "json")?;
+        Ok(Self { files, schemas, resolve, package, facts })
     }
 
     /// Make sure that a component is the package's world `connector`: with these imports and exports, of these types.
@@ -104,7 +107,10 @@ impl Package {
                 fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
             }
         }
-        for (name, content) in &self.files {
+        let schemas = self.schemas.iter().map(|(name, content)| (Path::new("schema").join(name), content));
+        let files = self.files.iter().map(|(name, content)| (name.clone(), content));
+        fs::create_dir_all(text.join("schema")).context("cannot create the folder of the schemas")?;
+        for (name, content) in files.chain(schemas) {
             let path = text.join(name);
             fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
         }
@@ -130,11 +136,15 @@ impl Package {
 
 /// Read the WIT files of a folder, in the order of their names.
 pub(super) fn texts(folder: &Path) -> Result<Vec<(String, String)>> {
+    read_all(folder, "wit")
+}
+
+fn read_all(folder: &Path, wanted: &str) -> Result<Vec<(String, String)>> {
     let cannot = || format!("cannot read {}", folder.display());
     let mut texts = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
         let path = entry.with_context(cannot)?.path();
-        if path.extension().is_some_and(|extension| extension == "wit") {
+        if path.extension().is_some_and(|extension| extension == wanted) {
             let name = path.file_name().and_then(|name| name.to_str()).with_context(cannot)?.to_owned();
             let text =
                 fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
