@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{Disposition, Error, ErrorCode};
-use serde_json::{Value, json};
+use auth0_host::{Disposition, Error, ErrorCode, Json};
+use serde_json::json;
 
 use super::remedy;
 
@@ -83,8 +83,10 @@ impl Failure {
     }
 
     /// Returns the object that `run` prints. Codes that no action answers are `usage`, `host` and `interrupted`.
-    fn json(&self) -> Option<Value> {
-        let own = |disposition: Disposition, code: &str| json!({"disposition": disposition, "code": code, "message": self.message()});
+    fn json(&self) -> Option<Json> {
+        let own = |disposition: Disposition, code: &str| {
+            Json::from(json!({"disposition": disposition, "code": code, "message": self.message()}))
+        };
         let error = match self {
             Self::Usage(_) => own(Disposition::FixInput, "usage"),
             Self::Call(error) => match &**error {
@@ -93,7 +95,8 @@ impl Failure {
                     if let Some(denial) = error.denial.take() {
                         error.message = remedy::sentence(&denial);
                     }
-                    json!(error)
+                    // An error is always JSON: its parts are texts, numbers, and JSON.
+                    Json::of(&error).unwrap_or_else(|_| own(error.disposition, error.code.as_str()))
                 }
                 Error::Settings(_) => own(Disposition::FixInput, "usage"),
                 error => own(error.disposition(), "host"),
@@ -103,7 +106,7 @@ impl Failure {
             Self::Interrupted { disposition, .. } => own(*disposition, "interrupted"),
             Self::BrokenPipe => return None,
         };
-        Some(json!({"error": error}))
+        Some(Json::object([("error", error)]))
     }
 
     /// Returns the sentence, with its causes.
@@ -224,7 +227,7 @@ mod tests {
             (interrupted(Disposition::VerifyFirst), "verify-first", "interrupted"),
             (interrupted(Disposition::RetryLater), "retry-later", "interrupted"),
         ] {
-            let error = &failure.json().unwrap()["error"];
+            let error = &failure.json().unwrap().to_value().unwrap()["error"];
             assert_eq!(
                 (&error["disposition"], &error["code"]),
                 (&json!(disposition), &json!(code)),
