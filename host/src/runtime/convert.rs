@@ -280,7 +280,9 @@ mod tests {
             for (given, disposition) in all {
                 let answer = answered(|error| (error.code, error.disposition) = (code.to_owned(), given));
                 match &answer {
-                    Error::Action(error) => assert_eq!((error.disposition, disposition), (own, own), "{code}"),
+                    Error::Action(error) => {
+                        assert_eq!((error.disposition, disposition), (own, own), "{code}")
+                    }
                     broken => {
                         assert!(matches!(broken, Error::Contract { .. }) && disposition != own, "{broken:?}");
                         assert_eq!(broken.disposition(), Disposition::VerifyFirst);
