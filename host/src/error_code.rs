@@ -28,7 +28,7 @@ pub enum ErrorCode {
     Rejected,
     /// No credential, or one that the tenant does not accept.
     Unauthenticated,
-    /// The token lacks one of [`ActionError::scopes`](crate::ActionError::scopes).
+    /// The token lacks scopes; [`ActionError::scopes`](crate::ActionError::scopes) names those to grant.
     InsufficientScope,
     /// Forbidden for another reason, such as the tenant's plan.
     Forbidden,
