@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use auth0_host::{Disposition, Error, ErrorCode, Json};
 use serde_json::json;
 
-use super::remedy;
+use super::{print, printable, remedy};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,8 +115,8 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Call(error) => match &**error {
                 Error::Action(error) => match &error.denial {
-                    Some(denial) => format!("{}: {}", error.code, remedy::sentence(denial)),
-                    None => error.to_string(),
+                    Some(denial) => printable::line(&format!("{}: {}", error.code, remedy::sentence(denial))),
+                    None => printable::line(&error.to_string()),
                 },
                 error => chain(error),
             },
@@ -155,14 +155,14 @@ pub(crate) fn code(result: Result<Exit, Failure>, report: fn(&Failure)) -> ExitC
 /// Reports for programs: one line of JSON on stderr.
 pub(crate) fn report_json(failure: &Failure) {
     if let Some(json) = failure.json() {
-        eprintln!("{json}");
+        print::stderr(format_args!("{}", printable::json(json.as_str())));
     }
 }
 
 /// Reports for people.
 pub(crate) fn report_text(failure: &Failure) {
     if !matches!(failure, Failure::BrokenPipe) {
-        eprintln!("error: {}", failure.message());
+        print::stderr(format_args!("error: {}", failure.message()));
     }
 }
 
@@ -215,6 +215,18 @@ mod tests {
             "error_code": "inexistent_user",
         }});
         assert_eq!(json, expected);
+    }
+
+    /// Guards a terminal against what a component or a tenant says.
+    #[test]
+    fn an_error_of_an_action_cannot_steer_a_terminal_or_pretend_to_be_another_line() {
+        let hostile = "no\u{1b}[2Ksuch\u{202e}user\nerror: all is well";
+        let failure = Failure::from(Error::from(ActionError::new(ErrorCode::NotFound, hostile)));
+        assert_eq!(failure.message(), "not-found: no\\u{1b}[2Ksuch\\u{202e}user\\u{a}error: all is well");
+        assert_eq!(
+            failure.json().unwrap().get("/error/message").unwrap().deserialize::<String>().unwrap(),
+            hostile
+        );
     }
 
     #[test]
