@@ -167,7 +167,7 @@ mod tests {
             ),
             (
                 &[("AUTH0_EMAIL_API_KEY", "canary"), ("AUTH0_EMAIL_PROVIDER", "ses")],
-                Err("with AUTH0_EMAIL_PROVIDER: not an eemail provider that takes a key"),
+                Err("with AUTH0_EMAIL_PROVIDER: not an email provider that takes a key"),
             ),
             (&[ses_id, ses_secret, ses_region], Ok("region: \"eu-west-1\"")),
             (&[ses_id, ses_secret], Err("AUTH0_EMAIL_SES_REGION is not set")),

@@ -52,8 +52,11 @@ mod tests {
             Remedy::ChangeRule,
             Remedy::AllowNetwork,
         ] {
-            let sentence = sentence(&Denial::new(DeniedBy::NoMail).or(remedy));
-            assert!(sentence.contains("; to allow it, ") && !sentence.contains("::"), "{sentence}");
+            let sentence = sentence(&Denial::new(DeniedBy::NoMail).or(remedy.clone()));
+            assert!(
+                sentence.contains(&format!("; {}", remedy.lead_in())) && !sentence.contains("::"),
+                "{sentence}"
+            );
         }
     }
 }
