@@ -8,7 +8,7 @@ use wasm_metadata::Payload;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{InterfaceId, Resolve, WorldItem};
 
-/// All that the component may import (design.md). Anything more is a power that every engine has to grant.
+/// All that the component may import (ARCHITECTURE.md). Anything more is a power that every engine has to grant.
 const IMPORTS: [&str; 9] = [
     "wasi:cli/environment@0.2",
     "wasi:clocks/monotonic-clock@0.2",
@@ -82,20 +82,6 @@ fn the_component_exports_the_interfaces_of_the_contract_with_all_their_functions
         let built = exports[&contract.id_of(interface).expect("interfaces have names")];
         assert_eq!(members(&resolve, built), members(&contract, interface), "{name}");
     }
-}
-
-#[test]
-fn the_interface_that_the_host_asks_for_is_that_of_the_contract() {
-    let read = |file: &str| {
-        std::fs::read_to_string(program::root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-    };
-    for file in ["actions.wit", "types.wit"] {
-        let (own, contract) = (format!("host/wit/{file}"), format!("wit/{file}"));
-        assert!(read(&own) == read(&contract), "{own} is no copy of {contract} any more: copy it");
-    }
-    let package =
-        |file: &str| read(file).lines().find(|line| line.starts_with("package ")).map(str::to_owned);
-    assert_eq!(package("host/wit/runner.wit"), package("wit/world.wit"));
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn expected(tenant: &OfflineTenant, action: &str) -> Expected {
         }
         "list-roles" => many(control.roles().len(), ROLE, "id", control.roles()),
         "get-role" | "create-role" | "update-role" => one(ROLE, "id", control.roles()),
-        "get-user-roles" => many(2, ROLE, "id", control.roles()),
+        "list-user-roles" => many(2, ROLE, "id", control.roles()),
         "list-role-users" => {
             Expected { whole: false, ..many(1, &["user_id", "email", "name", "picture"], "user_id", users()) }
         }

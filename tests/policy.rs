@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth0_host::{AuditRecord, AuditSink, Effect, Error, ErrorCode, Host, Policy, RequestRecord};
+use auth0_host::{AuditRecord, AuditSink, DeniedBy, Effect, Error, ErrorCode, Host, Policy, RequestRecord};
 use auth0_tests::program::{Said, auth0_host, hostile, root, run};
 use auth0_tests::{DATABASE, OfflineTenant, Tree as _, encoded, host, refused, settings};
 use serde_json::{Value, json};
@@ -340,7 +340,7 @@ impl Hostile {
             "{what}: {record:#}"
         );
         let audited = &record["requests"][0];
-        assert_eq!((&audited["error"], &audited["sent"]), (&json!("denied"), &json!(false)), "{what}");
+        assert_eq!((&audited["error"], &audited["sent"]), (&json!("policy-denied"), &json!(false)), "{what}");
         assert_eq!(self.tenant.control.requests(), [], "{what}: not even a token was asked for");
     }
 }
@@ -361,7 +361,7 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
     let before = hostile.tenant.stored(&id);
 
     let writes = |request: &str| {
-        format!("the policy is read-only, and {request} may write; to allow it, set `read_only`")
+        format!("{request} may write, and the policy is read-only; to allow it, set `read_only`")
     };
     let no_request = |what: &str| format!("{what}, which no request of the API has");
     let unlike = |what: &str| no_request(&format!("the path {what}"));
@@ -429,7 +429,7 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
             not_allowed(&format!("PATCH /api/v2/USERS/{user}")),
         ),
         (fields, ("DELETE", &path), &[], "", not_allowed(&format!("DELETE {path}"))),
-        (fields, ("GET", "/userinfo"), &[], "", "of the tenant only /api/v2/… and".to_owned()),
+        (fields, ("GET", "/userinfo"), &[], "", DeniedBy::TenantPath.to_string()),
     ] {
         hostile.denied(policy, request, headers, sent, &rule).await;
     }
@@ -450,14 +450,14 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
 async fn a_component_that_makes_methods_up_is_refused_each_of_them() {
     let hostile = Hostile::start().await;
     let all = "[requests]\nallow = ['* /api/v2/**']";
-    let rule = "only GET, HEAD, POST, PUT, PATCH and DELETE are allowed";
+    let rule = DeniedBy::Method.to_string();
     let path = "/api/v2/users";
     for policy in [all, "read_only = true"] {
         for method in [
             "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "M-SEARCH", "PURGE", "get", "Post", "delete", "head",
             "X",
         ] {
-            hostile.denied(policy, (method, path), &[], "", rule).await;
+            hostile.denied(policy, (method, path), &[], "", &rule).await;
         }
         // These are no methods at all, and WASI has it that they cannot be set.
         for method in ["", "GE T", "GET\r\nx: y", "GÉT"] {

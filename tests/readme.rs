@@ -417,8 +417,9 @@ fn commands_on_the_pages_are_ones_that_there_are() {
 #[test]
 fn variables_on_the_pages_are_ones_that_are_read() {
     let word = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
-    let commands =
-        ["", "run", "doctor", "emulator", "mcp", "demo", "scopes", "label", "actions", "describe", "policy"];
+    let commands = [
+        "", "run", "doctor", "emulator", "mcp", "demo", "scopes", "manifest", "actions", "describe", "policy",
+    ];
     let help = commands.map(|command| {
         let said = program::run(program::auth0_host().args(command.split_terminator(' ')).arg("--help"));
         assert_eq!(said.code, Some(0), "{command}: {}", said.err);

@@ -66,7 +66,7 @@ pub(crate) async fn list(globals: &Globals, arguments: &List) -> Result<Exit, Fa
     if arguments.json {
         print::json(&actions)?;
     } else if actions.is_empty() {
-        eprintln!("no action matches; `auth0-host actions` lists all of them");
+        print::stderr(format_args!("no action matches; `auth0-host actions` lists all of them"));
     } else if arguments.markdown {
         let mut described = Vec::with_capacity(actions.len());
         for action in &actions {

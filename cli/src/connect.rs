@@ -56,7 +56,7 @@ impl Opened {
         let Some((tenant, audit)) = self.0.get() else { return };
         tenant.close().await;
         if let Some(Err(error)) = audit.as_ref().map(|audit| audit.ready()) {
-            eprintln!("warning: {error}");
+            crate::print::stderr(format_args!("warning: {error}"));
         }
     }
 }

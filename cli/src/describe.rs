@@ -143,7 +143,7 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
         _ => None,
     };
     facts.extend(paging.map(|paging| ("Paging", paging.to_owned())));
-    facts.extend(action.handles_personal_data.then(|| ("Data", "personal".to_owned())));
+    facts.extend(action.handles_personal_data.then(|| ("Data", "handles personal data".to_owned())));
     facts
 }
 

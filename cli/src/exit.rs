@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{Disposition, Error, ErrorCode};
-use serde_json::{Value, json};
+use auth0_host::{Disposition, Error, ErrorCode, Json};
+use serde_json::json;
 
-use super::remedy;
+use super::{print, printable, remedy};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,8 +83,10 @@ impl Failure {
     }
 
     /// Returns the object that `run` prints. Codes that no action answers are `usage`, `host` and `interrupted`.
-    fn json(&self) -> Option<Value> {
-        let own = |disposition: Disposition, code: &str| json!({"disposition": disposition, "code": code, "message": self.message()});
+    fn json(&self) -> Option<Json> {
+        let own = |disposition: Disposition, code: &str| {
+            Json::from(json!({"disposition": disposition, "code": code, "message": self.message()}))
+        };
         let error = match self {
             Self::Usage(_) => own(Disposition::FixInput, "usage"),
             Self::Call(error) => match &**error {
@@ -93,7 +95,8 @@ impl Failure {
                     if let Some(denial) = error.denial.take() {
                         error.message = remedy::sentence(&denial);
                     }
-                    json!(error)
+                    // An error is always JSON: its parts are texts, numbers, and JSON.
+                    Json::of(&error).unwrap_or_else(|_| own(error.disposition, error.code.as_str()))
                 }
                 Error::Settings(_) => own(Disposition::FixInput, "usage"),
                 error => own(error.disposition(), "host"),
@@ -103,7 +106,7 @@ impl Failure {
             Self::Interrupted { disposition, .. } => own(*disposition, "interrupted"),
             Self::BrokenPipe => return None,
         };
-        Some(json!({"error": error}))
+        Some(Json::object([("error", error)]))
     }
 
     /// Returns the sentence, with its causes.
@@ -112,8 +115,8 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Call(error) => match &**error {
                 Error::Action(error) => match &error.denial {
-                    Some(denial) => format!("{}: {}", error.code, remedy::sentence(denial)),
-                    None => error.to_string(),
+                    Some(denial) => printable::line(&format!("{}: {}", error.code, remedy::sentence(denial))),
+                    None => printable::line(&error.to_string()),
                 },
                 error => chain(error),
             },
@@ -152,14 +155,14 @@ pub(crate) fn code(result: Result<Exit, Failure>, report: fn(&Failure)) -> ExitC
 /// Reports for programs: one line of JSON on stderr.
 pub(crate) fn report_json(failure: &Failure) {
     if let Some(json) = failure.json() {
-        eprintln!("{json}");
+        print::stderr(format_args!("{}", printable::json(json.as_str())));
     }
 }
 
 /// Reports for people.
 pub(crate) fn report_text(failure: &Failure) {
     if !matches!(failure, Failure::BrokenPipe) {
-        eprintln!("error: {}", failure.message());
+        print::stderr(format_args!("error: {}", failure.message()));
     }
 }
 
@@ -214,6 +217,18 @@ mod tests {
         assert_eq!(json, expected);
     }
 
+    /// Guards a terminal against what a component or a tenant says.
+    #[test]
+    fn an_error_of_an_action_cannot_steer_a_terminal_or_pretend_to_be_another_line() {
+        let hostile = "no\u{1b}[2Ksuch\u{202e}user\nerror: all is well";
+        let failure = Failure::from(Error::from(ActionError::new(ErrorCode::NotFound, hostile)));
+        assert_eq!(failure.message(), "not-found: no\\u{1b}[2Ksuch\\u{202e}user\\u{a}error: all is well");
+        assert_eq!(
+            failure.json().unwrap().get("/error/message").unwrap().deserialize::<String>().unwrap(),
+            hostile
+        );
+    }
+
     #[test]
     fn errors_of_the_program_have_a_code_and_a_disposition_too() {
         for (failure, disposition, code) in [
@@ -224,7 +239,7 @@ mod tests {
             (interrupted(Disposition::VerifyFirst), "verify-first", "interrupted"),
             (interrupted(Disposition::RetryLater), "retry-later", "interrupted"),
         ] {
-            let error = &failure.json().unwrap()["error"];
+            let error = &failure.json().unwrap().to_value().unwrap()["error"];
             assert_eq!(
                 (&error["disposition"], &error["code"]),
                 (&json!(disposition), &json!(code)),

@@ -18,6 +18,7 @@ mod mcp;
 mod policy;
 mod pretty;
 mod print;
+mod printable;
 mod reference;
 mod remedy;
 mod run;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                eprintln!("error: the runtime could not be started: {error}");
+                print::stderr(format_args!("error: the runtime could not be started: {error}"));
                 return Exit::Host.into();
             }
         };
@@ -253,7 +254,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let (result, report): (_, fn(&Failure)) = match command {
         Command::Run(run) => {
             let consequence =
-                format!("whether `{}` changed anything is unknown; look before trying again", run.action);
+                format!("whether `{}` changed anything is unknown; verify before retrying", run.action);
             let running = async move { run::run(&globals, run).await };
             let mut result = interruptible(running, ctrl_c(), &opened, &consequence).await;
             if let Err(Failure::Interrupted { consequence, disposition }) = &mut result
@@ -356,7 +357,7 @@ async fn with_secrets_home(
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "auth0-host", &mut script);
-    print::stdout(&String::from_utf8_lossy(&script))?;
+    print::bytes(&script)?;
     Ok(Exit::Done)
 }
 

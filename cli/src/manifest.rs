@@ -83,10 +83,7 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
     section(
         "Data",
         vec![
-            format!(
-                "personal  {} actions read or write what is known of a person",
-                manifest.data.handles_personal_data.len()
-            ),
+            format!("data      {} actions handle personal data", manifest.data.handles_personal_data.len()),
             format!(
                 "secret    {} actions take a secret; {} return one, which the host replaces with a handle",
                 manifest.data.secret_written.len(),

@@ -42,9 +42,9 @@ pub(crate) struct Mcp {
 }
 
 const EXAMPLES: &str = "\
-An agent gets the actions without a dot in their ids as tools, and the others
-through search-actions, describe-action and run-action. docs/mcp.md says how to
-register the server with a client, and what an agent cannot do.
+An agent gets the curated actions as tools, and the others through
+search-actions, describe-action and run-action. docs/mcp.md says how to register
+the server with a client, and what an agent cannot do.
 
 Examples:
   auth0-host --emulator mcp
@@ -90,12 +90,14 @@ async fn warn_of_equivalent_actions(server: &Server) -> Result<(), Failure> {
     const MOST: usize = 5;
     let equivalent_actions = server.equivalent_actions().await?;
     for equivalent in equivalent_actions.iter().take(MOST) {
-        eprintln!("warning: {equivalent}");
+        crate::print::stderr(format_args!("warning: {equivalent}"));
     }
     if !equivalent_actions.is_empty() {
         let more = equivalent_actions.len().saturating_sub(MOST);
         let more = if more == 0 { String::new() } else { format!("and {more} more; ") };
-        eprintln!("warning: {more}deny these too, or deny the request itself in a policy file (--policy)");
+        crate::print::stderr(format_args!(
+            "warning: {more}deny these too, or deny the request itself in a policy file (--policy)"
+        ));
     }
     Ok(())
 }
@@ -107,15 +109,15 @@ async fn serve_http(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let http = HttpServer::bind(address).await?;
-    eprintln!("MCP server: {http}");
+    crate::print::stderr(format_args!("MCP server: {http}"));
     let token = match token {
         Some(token) => token,
         None => {
             let token = AccessToken::generate()?;
-            eprintln!(
+            crate::print::stderr(format_args!(
                 "Header of each request, until this server ends: Authorization: Bearer {}",
                 token.expose()
-            );
+            ));
             token
         }
     };

@@ -22,13 +22,13 @@ pub(crate) enum Command {
 pub(crate) struct Check {
     /// The policy: a TOML file
     file: PathBuf,
-    /// Tell whether this request may leave; instead of the path, a URL of an eemail provider can be given
+    /// Test whether this request may leave; instead of the path, a URL of an email provider can be given
     #[arg(long = "request", value_name = "METHOD PATH")]
     requests: Vec<String>,
     /// The JSON body of these requests, or @FILE
     #[arg(long, value_name = "JSON|@FILE", requires = "requests")]
     body: Option<String>,
-    /// Tell whether this action may be run
+    /// Test whether this action may be run
     #[arg(long = "action", value_name = "ACTION")]
     actions: Vec<String>,
 }

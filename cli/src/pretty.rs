@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use auth0_host::Json;
 
+use super::printable;
+
 /// Levels that are indented. What is deeper stays on its line: deeper ones are none that an action answers, and the indents
 /// of a million levels would be terabytes.
 const MOST_LEVELS: usize = 128;
@@ -25,7 +27,7 @@ pub(crate) fn write(json: &Json, out: &mut impl Write) -> io::Result<()> {
         let (token, after) = rest.split_at_checked(token).unwrap_or((rest, ""));
         rest = after;
         match first {
-            '"' => text(token, out)?,
+            '"' => out.write_all(printable::json(token).as_bytes())?,
             '{' | '[' => {
                 out.write_all(token.as_bytes())?;
                 let inside = rest.trim_ascii_start();
@@ -71,22 +73,6 @@ fn string(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// Writes a string. Control characters below a space cannot stand in it.
-fn text(mut rest: &str, out: &mut impl Write) -> io::Result<()> {
-    while let Some((at, letter)) = rest.char_indices().find(|(_, letter)| does_not_print(*letter)) {
-        out.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
-        write!(out, "\\u{:04x}", u32::from(letter))?;
-        rest = rest.get(at + letter.len_utf8()..).unwrap_or_default();
-    }
-    out.write_all(rest.as_bytes())
-}
-
-/// Whether a character steers a terminal or the order of letters, or is not seen: delete and the C1 controls, marks and
-/// overrides of direction, separators of lines, the byte order mark. None of them is beyond `\uffff`.
-fn does_not_print(letter: char) -> bool {
-    matches!(letter, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

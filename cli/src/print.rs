@@ -1,15 +1,28 @@
-//! Printing that survives a reader who leaves, and colours only where someone looks.
+//! Printing that survives a reader who leaves, colours only where someone looks, and lets nobody else steer a terminal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use auth0_host::Json;
 
-use super::{Failure, pretty};
+use super::{Failure, pretty, printable};
 
-/// Prints a text to stdout.
+/// Prints a text for people to stdout.
 pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
+    bytes(printable::text(text).as_bytes())
+}
+
+/// Prints what this program made for another one, such as a script for a shell, to stdout as it is.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(unwritten)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritten)
+}
+
+/// Prints lines for people to stderr. Whoever closed it does not want to know.
+pub(crate) fn stderr(lines: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable::text(&lines.to_string()));
 }
 
 /// Prints the result of an action to stdout, indented and with its digits.
@@ -30,8 +43,12 @@ fn unwritten(error: io::Error) -> Failure {
 /// Prints a value to stdout as JSON, indented: people read it as it is, programs do not mind.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Host(error.into()))?;
-    stdout(&format!("{text}\n"))
+    bytes(format!("{}\n", printable::json(&text)).as_bytes())
 }
+
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const DIM: &str = "\x1b[2m";
+pub(super) const RESET: &str = "\x1b[0m";
 
 /// Styles for stdout; empty where it is no terminal or `NO_COLOR` is set (<https://no-color.org>).
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +64,7 @@ impl Styles {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         if wanted && !dumb && io::stdout().is_terminal() {
-            Self { bold: "\x1b[1m", dim: "\x1b[2m", reset: "\x1b[0m" }
+            Self { bold: BOLD, dim: DIM, reset: RESET }
         } else {
             Self::default()
         }

@@ -133,7 +133,7 @@ Gets one user.
 - Request: `GET /api/v2/users/{id}`
 - Scopes: `read:users` or `read:x`; `read:y` (only for `y`)
 - Stage: generally available
-- Data: personal
+- Data: handles personal data
 
 | Input | type | |
 |---|---|---|

@@ -63,7 +63,7 @@ pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit
         target.close().await;
         token = granted?.map(|granted| plan.compare(granted.iter().map(String::as_str)));
         if token.is_none() {
-            eprintln!("the token does not list its scopes, so they were not compared");
+            print::stderr(format_args!("the token does not list its scopes, so they were not compared"));
         }
     }
     let grant = grantee.grant(&plan);

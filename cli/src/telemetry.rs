@@ -35,7 +35,9 @@ impl Telemetry {
         let printer = printing.and_then(|wanted| match EnvFilter::builder().parse(&wanted) {
             Ok(filter) => Some(printer(filter)),
             Err(error) => {
-                eprintln!("warning: RUST_LOG is not understood and has no effect: {error}");
+                crate::print::stderr(format_args!(
+                    "warning: RUST_LOG is not understood and has no effect: {error}"
+                ));
                 None
             }
         });

@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
     task::unconstrained,
 };
 use tracing::Span;
@@ -194,10 +194,8 @@ pub struct CallContext {
     denial: Mutex<Option<Denial>>,
     /// What the token has to be allowed for the action, where that is known.
     needs: OnceLock<Arc<[ScopeRequirement]>>,
-    /// Whether a request has been held against it.
-    begun: AtomicBool,
-    /// What the token lacks of it.
-    lacking: Mutex<Vec<String>>,
+    /// What came of holding a token against it: a token that is good for it, or the scopes that are lacking.
+    checked: OnceCell<Result<Arc<Token>, Vec<String>>>,
     /// What became of the secrets that its requests made.
     pub(crate) made: Arc<MadeSecrets>,
 }
@@ -207,7 +205,7 @@ pub struct CallContext {
 pub struct CallFacts {
     /// The last refusal.
     pub denial: Option<Denial>,
-    /// The scopes for want of which nothing was sent.
+    /// The scopes for want of which nothing was sent to the Management API.
     pub lacking: Vec<String>,
     /// What a secret belongs to that may be in force and that nobody has: `clients/abc`.
     pub lost_secret: Option<String>,
@@ -230,8 +228,7 @@ impl CallContext {
             in_flight: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             denial: Mutex::default(),
             needs: OnceLock::new(),
-            begun: AtomicBool::new(false),
-            lacking: Mutex::default(),
+            checked: OnceCell::new(),
             made: Arc::default(),
         }
     }
@@ -294,7 +291,12 @@ impl CallContext {
     pub fn facts(&self) -> CallFacts {
         CallFacts {
             denial: self.denial(),
-            lacking: lock(&self.lacking).clone(),
+            lacking: self
+                .checked
+                .get()
+                .and_then(|checked| checked.as_ref().err())
+                .cloned()
+                .unwrap_or_default(),
             lost_secret: self.made.lost(),
             undelivered: self.made.undelivered(),
         }
@@ -306,9 +308,18 @@ impl CallContext {
         let _ = self.needs.set(needs);
     }
 
-    /// Returns whether this is the first request that asks so.
-    pub fn begins(&self) -> bool {
-        !self.begun.swap(true, Ordering::Relaxed)
+    /// Holds a token against what the action needs, before the call's first request to the Management API; the others
+    /// wait for that, and share what came of it. A guest that goes on after a refusal must not get its second request
+    /// sent, of an action that cannot be done as a whole.
+    ///
+    /// # Errors
+    ///
+    /// The scopes that are lacking.
+    pub async fn check_scopes(
+        &self,
+        check: impl Future<Output = Result<Arc<Token>, Vec<String>>>,
+    ) -> Result<Arc<Token>, Vec<String>> {
+        self.checked.get_or_init(|| check).await.clone()
     }
 
     /// Returns the scopes that a token is known to lack.
@@ -317,11 +328,6 @@ impl CallContext {
             (Some(needs), Some(granted)) => scopes::lacking(needs, granted),
             _ => Vec::new(),
         }
-    }
-
-    /// Keeps the scopes for the call's error.
-    pub fn lacks(&self, scopes: Vec<String>) {
-        *lock(&self.lacking) = scopes;
     }
 
     /// Returns what is left of the call's time.

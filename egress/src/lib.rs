@@ -498,9 +498,7 @@ impl Outgoing<'_> {
                     "insufficient-scope",
                     format!("not sent: the token lacks {}", lacking.join(", ")),
                 );
-                let answer = synthetic(keyring::forbidden(&lacking));
-                self.call.lacks(lacking);
-                return Ok(answer);
+                return Ok(synthetic(keyring::forbidden(&lacking)));
             }
         };
         authorize(&mut head, &token);
@@ -523,12 +521,18 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Holds the token against what the action needs, before the call's first request to the Management API: what would
-    /// end half-way for want of a scope is not begun.
+    /// Returns a token that has the scopes which the action needs, as far as that is known: what would end half-way for
+    /// want of a scope is not begun, and nothing of it is sent afterwards.
     async fn with_scopes(&self, source: &TokenSource, token: Arc<Token>) -> Result<Arc<Token>, Vec<String>> {
-        if self.destination != Destination::ManagementApi || !self.call.begins() {
+        if self.destination != Destination::ManagementApi {
             return Ok(token);
         }
+        let checked = self.call.check_scopes(self.wide_enough(source, Arc::clone(&token))).await?;
+        // A token that was taken while another request waited for a wider one.
+        Ok(if self.call.lacking(&token).is_empty() { token } else { checked })
+    }
+
+    async fn wide_enough(&self, source: &TokenSource, token: Arc<Token>) -> Result<Arc<Token>, Vec<String>> {
         let lacking = self.call.lacking(&token);
         if lacking.is_empty() {
             return Ok(token);
@@ -629,8 +633,8 @@ impl Outgoing<'_> {
 
     /// Waits until the rate limit lets the request go. Only the tenant has one.
     ///
-    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: there is no
-    /// turn for it before, and a guest would wait and try again in vain.
+    /// What is rate-limited is told to come back after the time that the guest gave it, at the earliest: it is not
+    /// admitted before, and a guest would wait and try again in vain.
     async fn admission(&self, head: &Parts) -> Result<Option<Admission>, RateLimited> {
         let governor = match self.destination {
             Destination::ManagementApi => &self.egress.governor,
@@ -640,7 +644,7 @@ impl Outgoing<'_> {
         let (priority, max_wait) = (self.call.options.priority, self.budget.to_send());
         let begun = Instant::now();
         let admission = governor.admit(&head.method, &head.uri, priority, max_wait).await;
-        telemetry::waited_for_turn(self.call.span(), begun, admission.is_ok());
+        telemetry::rate_limit_waited(self.call.span(), begun, admission.is_ok());
         admission.map(Some).map_err(|rate_limited| RateLimited {
             retry_after: rate_limited.retry_after.max(self.budget.to_answer()),
             ..rate_limited

@@ -189,7 +189,7 @@ pub fn connection_opened(begun: Instant) {
 }
 
 /// Reports how long a request waited for the rate limit, where it did.
-pub fn waited_for_turn(call: &Span, begun: Instant, admitted: bool) {
+pub fn rate_limit_waited(call: &Span, begun: Instant, admitted: bool) {
     /// Less than that is no wait but the way there and back.
     const NOTHING: Duration = Duration::from_millis(1);
     let waited = begun.elapsed();

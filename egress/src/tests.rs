@@ -13,6 +13,7 @@ use rustls::RootCertStore;
 use serde_json::{Value, json};
 
 use super::{
+    action::ScopeRequirement,
     address::AddressRules,
     destination::{Destinations, MailAccess},
     keyring::{Keyring, MailKey},
@@ -294,6 +295,30 @@ async fn one_token_and_few_connections_serve_any_number_of_calls() {
         send(&egress, request(Method::GET, &tenant.url("/api/v2/users"), "")).await.unwrap();
     }
     assert_eq!(egress.connections_opened(), opened, "calls in a row use the connections that are there");
+}
+
+/// Guards a write of an action that cannot be done as a whole, against a guest that goes on after the first refusal.
+#[tokio::test]
+async fn of_a_call_whose_scopes_are_lacking_no_request_to_the_api_is_sent_also_not_a_later_one() {
+    let tenant = Server::tenant().await;
+    let egress = tenant.egress(false);
+    let call = CallContext::default();
+    let need = |scope| serde_json::from_value::<ScopeRequirement>(json!({"any_of": [scope]})).unwrap();
+    call.needs([need("read:users"), need("create:users")].into());
+    let send = |method| {
+        let request = request(method, &tenant.url("/api/v2/users"), "{}");
+        egress.send_in(request, RequestOptions::default(), &call)
+    };
+    // At once too: the second one waits for what comes of the first.
+    for (first, second) in [(send(Method::GET), send(Method::POST)), (send(Method::GET), send(Method::POST))]
+    {
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!([first.unwrap().status(), second.unwrap().status()], [StatusCode::FORBIDDEN; 2]);
+    }
+    let records = call.log().records();
+    assert!(records.len() == 4 && records.iter().all(|record| !record.sent), "{records:?}");
+    assert_eq!(call.facts().lacking, ["create:users"]);
+    assert_eq!(tenant.seen().len(), tenant.count("POST /oauth/token"), "nothing but the token was asked for");
 }
 
 #[tokio::test]

@@ -1,9 +1,8 @@
 //! What an action answered instead of a result.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{denial::Denial, disposition::Disposition, error_code::ErrorCode};
+use crate::{denial::Denial, disposition::Disposition, error_code::ErrorCode, json::Json};
 
 /// What an action answered instead of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -25,16 +24,17 @@ pub struct ActionError {
     /// Auth0's request id, to quote to Auth0's support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Box<str>>,
-    /// Of `insufficient-scope`: any one of those that the tenant or the action's description names; all of those that the
-    /// host names before anything is sent. Otherwise empty.
+    /// Of `insufficient-scope`: scopes to grant. With all of them the call is not refused for lack of scopes; where the
+    /// tenant names several, one can be enough. Otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// How long to wait before the call can succeed, in milliseconds, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// What else is known. Its members are documented with the code that has them; today none has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<Map<String, Value>>,
+    /// What else is known: a JSON object, of a component one of at most 64 KiB. Its members are documented with the code
+    /// that has them; today none has. Text, and not a tree of values, for the reasons that [`Json`] gives.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object")]
+    pub details: Option<Json>,
     /// Where the host refused it: by which rule, and what would allow it, for programs that have words of their own.
     #[serde(skip)]
     pub denial: Option<Box<Denial>>,
@@ -64,6 +64,15 @@ impl ActionError {
     }
 }
 
+/// Reads details, which are an object.
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    let details = Option::<Json>::deserialize(deserializer)?;
+    match details {
+        Some(other) if !other.is_object() => Err(de::Error::custom("`details` is not an object")),
+        details => Ok(details),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -80,5 +89,24 @@ mod tests {
         });
         assert_eq!(serde_json::to_value(&error).unwrap(), written);
         assert_eq!(serde_json::from_str::<ActionError>(&written.to_string()).unwrap(), error);
+        assert_eq!(serde_json::from_value::<ActionError>(written).unwrap(), error);
+    }
+
+    #[test]
+    fn details_keep_their_digits_and_are_an_object() {
+        let text = |details: &str| {
+            format!(
+                r#"{{"disposition":"retry-later","code":"rate-limited","message":"m","details":{details}}}"#
+            )
+        };
+        let written = text(r#"{"n":1e400,"id":12345678901234567890123}"#);
+        let error: ActionError = serde_json::from_str(&written).unwrap();
+        assert_eq!(error.details.as_ref().unwrap().get("/n").unwrap().as_str(), "1e400");
+        assert_eq!(serde_json::to_string(&error).unwrap(), written);
+        let without: ActionError = serde_json::from_str(&text("null")).unwrap();
+        assert_eq!(without.details, None);
+        for details in ["[]", "7", "\"{}\""] {
+            assert!(serde_json::from_str::<ActionError>(&text(details)).is_err(), "{details}");
+        }
     }
 }

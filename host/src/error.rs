@@ -10,7 +10,7 @@ pub use auth0_egress::settings_error::SettingsError;
 pub use crate::{
     action_error::ActionError,
     disposition::Disposition,
-    error_code::{ErrorCode, InvalidErrorCode},
+    error_code::{ErrorCode, InvalidErrorCode, OtherCode},
 };
 use crate::{
     denial::Denial, engine_error::EngineError, json::JsonError, limits::Limit, secrets::SecretUndelivered,

@@ -95,7 +95,9 @@ pub use domain::{Domain, DomainError};
 pub use egress::governor::{CustomRate, Priority, RatePlan, UnknownRatePlan};
 pub use egress::request_observer::RequestObserver;
 pub use engine_error::EngineError;
-pub use error::{ActionError, BusyScope, Disposition, Error, ErrorCode, InvalidErrorCode, SettingsError};
+pub use error::{
+    ActionError, BusyScope, Disposition, Error, ErrorCode, InvalidErrorCode, OtherCode, SettingsError,
+};
 pub use host::{Host, HostBuilder};
 pub use json::{Json, JsonError, JsonView};
 pub use limits::{Limit, Limits};

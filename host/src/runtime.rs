@@ -245,11 +245,18 @@ impl Runtime {
     async fn instance(&self, wait: Duration, guest: impl FnOnce() -> Guest) -> Result<Instance, Error> {
         let slot = self.alive.slot(wait).await?;
         let mut store = guest().into_store(self.pre.engine());
-        let plugin = self.pre.instantiate_async(&mut store).await.map_err(|error| match limit(&error) {
-            Some(limit) => Error::Limit { limit },
-            None => Error::Instantiation(EngineError::new(error)),
-        })?;
+        let plugin = self.pre.instantiate_async(&mut store).await.map_err(not_made)?;
         Ok(Instance::new(store, plugin, slot))
+    }
+}
+
+/// Returns why no instance came about. One that traps in a start function does so each time: that is the component's
+/// doing, and not want of room, after which a caller would try again for ever.
+fn not_made(error: wasmtime::Error) -> Error {
+    if limit(&error).is_some() || error.is::<Trap>() {
+        stopped(error)
+    } else {
+        Error::Instantiation(EngineError::new(error))
     }
 }
 

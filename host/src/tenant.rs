@@ -80,7 +80,7 @@ struct Inner {
     limits: Limits,
     instances: InstancePolicy,
     /// Calls that may be under way.
-    turns: Semaphore,
+    call_permits: Semaphore,
     /// No other tenant of the host has it.
     number: u64,
     egress: Arc<Egress>,
@@ -97,17 +97,17 @@ struct Inner {
 pub struct Stats {
     /// Calls begun.
     pub calls: u64,
-    /// Requests sent for them, to the tenant and to eemail providers.
+    /// Requests sent for them, to the tenant and to email providers.
     pub requests: u64,
     /// TCP connections opened, those for tokens included.
     pub connections_opened: u64,
     /// Tokens fetched.
     pub tokens_fetched: u64,
-    /// Requests that had to wait for their turn, to keep the tenant's rate limits.
+    /// Requests that had to wait, to keep the tenant's rate limits.
     pub rate_waits: u64,
     /// How long they waited, in milliseconds, all taken together.
     pub rate_waited_ms: u64,
-    /// Requests that were not sent since their turn would have come after the call's deadline.
+    /// Requests that were not sent since the rate limit would have let them go only after the call's deadline.
     pub rate_limited: u64,
     /// Answers of the tenant with status 429.
     pub rate_refused: u64,
@@ -169,7 +169,7 @@ impl Tenant {
         })?;
         Ok(Self(Arc::new(Inner {
             number: runtime.next_tenant(),
-            turns: Semaphore::new(limits.concurrent_calls),
+            call_permits: Semaphore::new(limits.concurrent_calls),
             runtime,
             domain,
             environment,
@@ -262,7 +262,7 @@ impl Tenant {
             denied(Denial::new(DeniedBy::Audit { reason }).or(Remedy::FixAudit))
         })?;
         inner.actions.check(action).map_err(denied)?;
-        let _turn = self.turn(context).await?;
+        let _permit = self.call_permit(context).await?;
         if inner.egress.has_credentials()
             && let Some(needs) = inner.runtime.needs(action, context.left()).await
         {
@@ -296,7 +296,7 @@ impl Tenant {
         self.retry(None).await
     }
 
-    /// Puts the secrets that wait into another sink, where the tenant's own cannot be mended.
+    /// Puts the secrets that wait into another sink, where the tenant's own cannot be fixed.
     ///
     /// # Errors
     ///
@@ -317,11 +317,11 @@ impl Tenant {
     }
 
     /// Waits until the tenant has fewer calls than it may have.
-    async fn turn(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, Error> {
+    async fn call_permit(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, Error> {
         let limits = &self.0.limits;
         let waited = limits.queue_timeout.min(context.left());
-        match tokio::time::timeout(waited, self.0.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
+        match tokio::time::timeout(waited, self.0.call_permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => {
                 Err(Error::Busy { scope: BusyScope::Tenant, limit: limits.concurrent_calls, waited })

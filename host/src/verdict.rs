@@ -1,12 +1,12 @@
 //! The verdict on a call: what its guest answered, and what the host knows better.
 //!
 //! A guest need not tell what it heard, or understand it: it learns that a request was denied and not by which rule, and it
-//! never learns that a secret went astray. Where both speak, the host does, here and nowhere else.
+//! never learns that a secret was lost. Where both speak, the host does, here and nowhere else.
 
 use crate::{
     call::CallFacts,
     denial::{Denial, DeniedBy, Remedy},
-    error::{ActionError, Error, ErrorCode},
+    error::{ActionError, Disposition, Error, ErrorCode},
     json::Json,
 };
 
@@ -20,11 +20,15 @@ pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFac
             let ActionError { status, error_code, request_id, .. } = *error;
             Err(ActionError { status, error_code, request_id, ..lost(subject) }.into())
         }
-        // The request was not sent for want of them.
-        (Err(Error::Action(error)), None) if !lacking.is_empty() => {
+        // No request to the Management API was sent for want of them. But what is to be verified went elsewhere, such as an
+        // email whose answer was lost: with the scopes granted, the call would send it again.
+        (Err(Error::Action(error)), None)
+            if !lacking.is_empty() && error.disposition != Disposition::VerifyFirst =>
+        {
             let (action, scopes) = (action.to_owned(), lacking.clone());
             let remedy = Remedy::WidenGrant { action: action.clone(), scopes: scopes.clone() };
-            let denial = Denial::new(DeniedBy::MissingScopes { action, scopes: scopes.clone() }).or(remedy);
+            let denial =
+                Denial::new(DeniedBy::InsufficientScope { action, scopes: scopes.clone() }).or(remedy);
             let ActionError { status, error_code, request_id, .. } = *error;
             let known = ActionError::new(ErrorCode::InsufficientScope, denial.to_string());
             let denial = Some(Box::new(denial));
@@ -98,6 +102,17 @@ mod tests {
             (ErrorCode::InsufficientScope, &["read:users".to_owned()][..])
         );
         assert!(matches!(error.denial.unwrap().remedy(), Some(Remedy::WidenGrant { .. })));
+    }
+
+    /// Guards against a caller who grants the scopes and sends an email for a second time.
+    #[test]
+    fn what_is_to_be_verified_stays_so_where_scopes_are_lacking() {
+        let facts = CallFacts { lacking: vec!["read:users".to_owned()], ..CallFacts::default() };
+        let error = told(answered(ErrorCode::OutcomeUnknown), &facts);
+        assert_eq!(
+            (error.code, error.disposition, error.message.as_str()),
+            (ErrorCode::OutcomeUnknown, Disposition::VerifyFirst, "the guest's words")
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) enum OwnCode {
 impl Refused {
     /// Makes one of a code that actions answer too.
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(json!(ActionError::new(code, message)))
+        Self(value(ActionError::new(code, message)))
     }
 
     /// Makes one of a code that only this server has.
@@ -50,10 +50,19 @@ const WARNING: &str = "warning";
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
-            Error::Action(error) => Self(json!(error)),
+            Error::Action(error) => Self(value(*error)),
             error => Self::own(OwnCode::Host, error.disposition(), chain(&error)),
         }
     }
+}
+
+/// Writes an error as a tree of values. Details that have none, such as those with a number like 1e400, are left out.
+fn value(mut error: ActionError) -> Value {
+    let written = |error: &ActionError| Json::of(error).and_then(|error| error.to_value());
+    written(&error).unwrap_or_else(|_| {
+        error.details = None;
+        written(&error).unwrap_or_default()
+    })
 }
 
 /// The sentence with its causes.
@@ -135,6 +144,11 @@ mod tests {
             (&host["error"]["disposition"], &host["error"]["code"]),
             (&json!("verify-first"), &json!("host"))
         );
+
+        let mut detailed = ActionError::new(ErrorCode::Rejected, "m");
+        detailed.details = Some(Json::parse(r#"{"n": 1e400}"#).unwrap());
+        let detailed = CallToolResult::from(Refused::from(Error::from(detailed))).structured_content.unwrap();
+        assert_eq!(detailed["error"], json!({"disposition": "fix-input", "code": "rejected", "message": "m"}));
 
         let long = Refused::new(ErrorCode::Rejected, "ä".repeat(100_000));
         let long = CallToolResult::from(long).structured_content.unwrap();

@@ -146,7 +146,7 @@ pub enum DeniedBy {
     /// A guest fetches no tokens by itself.
     NoCredentials,
     /// The token lacks scopes that the action needs.
-    MissingScopes {
+    InsufficientScope {
         /// The action.
         action: String,
         /// The smallest set that is lacking.
@@ -474,7 +474,7 @@ impl DeniedBy {
             Self::NoCredentials => f.write_str(
                 "no credentials are configured for the tenant, and a component cannot fetch tokens by itself",
             ),
-            Self::MissingScopes { action, scopes } => {
+            Self::InsufficientScope { action, scopes } => {
                 write!(f, "the token lacks {} for `{action}`, so nothing was sent", scopes.join(", "))
             }
             Self::RequestLimit { limit } => write!(f, "too many requests: a call may make {limit}"),

@@ -74,7 +74,7 @@ impl Failure {
         }
         let Error::Action(action_error) = error else { return Self { code: None, text } };
         if !action_error.scopes.is_empty() {
-            text.push_str(" (scopes that would do: ");
+            text.push_str(" (scopes to grant: ");
             text.push_str(&action_error.scopes.join(", "));
             text.push(')');
         }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::report::printable;
+use crate::printable;
 
 /// Shows what runs. On a terminal the running step is shown in one line that the next one overwrites; elsewhere only
 /// what is finished is told, line by line.
@@ -24,7 +24,7 @@ impl Progress {
     pub(crate) fn running(&self, step: &str) {
         if self.terminal {
             // Longer lines would wrap, and only their last part would be overwritten.
-            let step: String = printable(step).chars().take(70).collect();
+            let step: String = printable::line(step).chars().take(70).collect();
             self.write(&format!("\r\x1b[K  … {step}"));
             self.open.set(true);
         }
@@ -33,7 +33,7 @@ impl Progress {
     /// Prints what is finished.
     pub(crate) fn done(&self, line: &str) {
         self.clear();
-        self.write(&format!("{}\n", printable(line)));
+        self.write(&format!("{}\n", printable::text(line)));
     }
 
     /// Takes the running step away.

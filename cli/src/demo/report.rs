@@ -8,6 +8,7 @@ use std::time::Duration;
 use auth0_host::{ComponentInfo, RequestRecord, Stats};
 
 use super::input::BadRow;
+use crate::printable;
 
 /// What the job did so far.
 #[derive(Debug, Default)]
@@ -197,7 +198,7 @@ impl Report {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(&mut text, around);
-        printable(&text)
+        printable::text(&text)
     }
 
     fn write(&self, text: &mut String, around: &ReportContext<'_>) -> fmt::Result {
@@ -334,13 +335,6 @@ impl Report {
         )?;
         writeln!(text, "  imports      {}", component.imports.join("\n               "))
     }
-}
-
-/// Shows characters that would act on a terminal as what they are not: they come from a file, or from a tenant.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() && character != '\n' { '\u{fffd}' } else { character })
-        .collect()
 }
 
 fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
@@ -495,10 +489,5 @@ Requests that left the sandbox (2)
             body(&report)
                 .contains("\nRows that could not be used\n  line 2, column 1 (action): `x` is none of")
         );
-    }
-
-    #[test]
-    fn what_would_act_on_a_terminal_is_not_shown_as_it_is() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc\u{7}\u{9b}d"), "a\u{fffd}[2Jb\nc\u{fffd}\u{fffd}d");
     }
 }

@@ -14,7 +14,7 @@ use inquire::{
 use serde_json::{Map, Value};
 
 use super::{Field, Form, file_of_secrets, run_command, schema, terminal};
-use crate::{Failure, describe};
+use crate::{Failure, describe, printable};
 
 /// Names and choices that are shown at a time: a page of them fits the smallest terminal.
 const PAGE: usize = 7;
@@ -78,8 +78,13 @@ fn failure(error: InquireError) -> Failure {
 
 impl Questions {
     fn ask(mut self) -> Result<Map<String, Value>, InquireError> {
-        eprintln!("{} – {} ({})", self.action.id, self.action.title, describe::effect(&self.action));
-        eprintln!("Esc leaves; nothing is sent before the end.\n");
+        crate::print::stderr(format_args!(
+            "{} – {} ({})",
+            self.action.id,
+            self.action.title,
+            describe::effect(&self.action)
+        ));
+        crate::print::stderr(format_args!("Esc leaves; nothing is sent before the end.\n"));
         let missing = |field: &&Field| field.required && !self.input.contains_key(&field.name);
         let required: Vec<Field> = self.form.fields.iter().filter(missing).cloned().collect();
         for field in &required {
@@ -92,12 +97,12 @@ impl Questions {
                 Err(problem) if self.form.fields.iter().all(|field| field.required) => {
                     return Err(InquireError::Custom(problem.into()));
                 }
-                Err(problem) => eprintln!("This is not complete: {problem}\n"),
+                Err(problem) => crate::print::stderr(format_args!("This is not complete: {problem}\n")),
             }
         }
         self.overview();
         if self.action.effect != Effect::Read {
-            let question = format!("{}: do it?", self.action.title);
+            let question = printable::line(&format!("{}: do it?", self.action.title));
             if !Confirm::new(&question).with_default(false).prompt()? {
                 return Err(InquireError::OperationCanceled);
             }
@@ -136,10 +141,10 @@ impl Questions {
     /// Asks until the answer is one that the field's schema allows.
     fn ask_for(&mut self, field: &Field) -> Result<(), InquireError> {
         if let Some(doc) = &field.doc {
-            eprintln!("{}", describe::wrap(doc, "  "));
+            crate::print::stderr(format_args!("{}", describe::wrap(doc, "  ")));
         }
-        let question = format!("{}:", field.name);
-        let hint = field.hint();
+        let question = printable::line(&format!("{}:", field.name));
+        let hint = printable::line(&field.hint());
         let checked = field.clone();
         let validator = move |typed: &str| {
             Ok(match checked.read(typed) {
@@ -173,17 +178,17 @@ impl Questions {
 
     /// Shows what will be done, and the command that does it without questions.
     fn overview(&self) {
-        eprintln!();
+        crate::print::stderr(format_args!(""));
         let width = self.input.keys().map(String::len).max().unwrap_or_default();
         let shown = self.action.cover_secrets(&self.input);
         for (name, value) in &shown {
-            eprintln!("  {name:width$}  {}", schema::plain(value));
+            crate::print::stderr(format_args!("  {name:width$}  {}", schema::plain(value)));
         }
-        eprintln!("\n{}", run_command(&self.options, &self.action, &self.input));
+        crate::print::stderr(format_args!("\n{}", run_command(&self.options, &self.action, &self.input)));
         if let Some(remark) = file_of_secrets(&self.action, &self.input) {
-            eprintln!("({remark})");
+            crate::print::stderr(format_args!("({remark})"));
         }
-        eprintln!();
+        crate::print::stderr(format_args!(""));
     }
 }
 
@@ -195,7 +200,9 @@ struct Completion {
 }
 
 impl Completion {
-    fn of(all: Vec<String>, several: bool) -> Self {
+    /// Completes from these. A text that cannot be shown as it is is not offered.
+    fn of(mut all: Vec<String>, several: bool) -> Self {
+        all.retain(|text| printable::line(text) == *text);
         Self { all, several }
     }
 
@@ -273,6 +280,8 @@ mod tests {
         }
         assert_eq!(one.get_suggestions("meta").unwrap(), ["user_metadata"]);
         assert_eq!(one.get_suggestions("e").unwrap()[..2], ["email", "email_verified"]);
+        let hostile = ["bl\u{1b}[2Jocked", "blocked"].map(str::to_owned).to_vec();
+        assert_eq!(Completion::of(hostile, false).get_suggestions("bl").unwrap(), ["blocked"]);
         let highlighted = Some("blocked".to_owned());
         assert_eq!(one.get_completion("e", highlighted.clone()).unwrap(), highlighted);
 

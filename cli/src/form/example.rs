@@ -46,8 +46,8 @@ const BY_NAME: [(&str, &str); 30] = [
     ("color", "#0059d6"),
 ];
 
-/// Ids by the family of the operation that calls its own just `id`.
-const BY_FAMILY: [(&str, &str); 9] = [
+/// Ids by the group of the action that calls its own just `id`.
+const BY_GROUP: [(&str, &str); 9] = [
     ("users", "auth0|507f1f77bcf86cd799439011"),
     ("roles", "rol_V1StGXR8Z5jdHi6B"),
     ("clients", "AaBbCcDdEeFfGgHhIiJjKkLlMmNnOoPp"),
@@ -77,7 +77,7 @@ const ANY: [&str; 11] = [
 /// Makes an input.
 pub(super) fn example(action: &ActionDescription, fields: &[Field], whole: &Validator) -> Map<String, Value> {
     let root = &action.input_schema;
-    let maker = Maker { family: action.id.split('.').next().unwrap_or_default(), root };
+    let maker = Maker { group: &action.group, root };
     let make = |field: &Field| {
         let schema = schema::properties(root).and_then(|all| all.get(&field.name)).unwrap_or(&Value::Null);
         let value = maker.value(&field.name, schema, 0);
@@ -101,7 +101,7 @@ pub(super) fn example(action: &ActionDescription, fields: &[Field], whole: &Vali
 }
 
 struct Maker<'a> {
-    family: &'a str,
+    group: &'a str,
     root: &'a Value,
 }
 
@@ -162,7 +162,7 @@ impl Maker<'_> {
         let bound = |keyword: &str| {
             schema.get(keyword).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok())
         };
-        let own_id = BY_FAMILY.iter().find(|(family, _)| name == "id" && *family == self.family);
+        let own_id = BY_GROUP.iter().find(|(group, _)| name == "id" && *group == self.group);
         let by_name = || {
             BY_NAME.iter().find(|(end, _)| {
                 name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with(['_', '-', '.']))

@@ -1,6 +1,6 @@
 //! The terminal that questions are asked on.
 
-use std::io::{IsTerminal as _, stderr, stdin};
+use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 
 /// Whether a person can be asked: answers come from stdin, and questions go to stderr, so that stdout is free for the
 /// result.
@@ -34,7 +34,7 @@ impl Drop for Restored {
             // Where the terminal is gone there is nothing to restore.
             let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
             // Pastes are no longer bracketed, and the cursor is seen again.
-            eprint!("\x1b[?2004l\x1b[?25h");
+            let _ = stderr().write_all(b"\x1b[?2004l\x1b[?25h");
         }
     }
 }

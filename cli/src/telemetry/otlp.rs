@@ -134,7 +134,9 @@ impl Wanted {
 
 /// A command goes on without what cannot be exported.
 fn usable<T>(signal: &str, built: Result<T, impl fmt::Display>) -> Option<T> {
-    built.map_err(|error| eprintln!("warning: no {signal} are exported: {error}")).ok()
+    built
+        .map_err(|error| crate::print::stderr(format_args!("warning: no {signal} are exported: {error}")))
+        .ok()
 }
 
 /// Describes this program. Name and attributes of the environment come first.

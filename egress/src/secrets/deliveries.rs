@@ -59,13 +59,20 @@ pub struct PendingSecret {
 /// New secrets that are in force and that the secret sink does not have. They are not lost as long as the tenant's last
 /// clone lives.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the secret sink rejected new secrets: {}", list(names))]
+#[error("the secret sink rejected the new secrets ({}); retry with `retry_secrets`", list(names))]
 #[non_exhaustive]
 pub struct SecretUndelivered {
     /// Which secrets.
     pub names: Vec<SecretName>,
     /// Why the sink did not take the first of them.
     pub source: Arc<SinkError>,
+}
+
+impl SecretUndelivered {
+    /// Returns what puts them there, for programs that have words of their own.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::RetrySecrets
+    }
 }
 
 fn list(names: &[SecretName]) -> String {

@@ -49,10 +49,10 @@ enum State {
 }
 
 /// How long a refusal is kept that does not say how long: long enough that callers who come together, and one who comes
-/// again and again, cost one request; short enough that nobody notices who has just mended the credentials.
+/// again and again, cost one request; short enough that nobody notices who has just fixed the credentials.
 const KEEP_REFUSAL: Duration = Duration::from_secs(1);
 /// How long one is kept at most: the limits of token endpoints are counted by the second or the minute (facts, section
-/// 3), and what was mended must not stay refused for an hour.
+/// 3), and what was fixed must not stay refused for an hour.
 const KEEP_REFUSAL_AT_MOST: Duration = Duration::from_secs(60);
 
 impl TokenCache {

@@ -248,7 +248,7 @@ mod tests {
     fn each_end_of_a_call_has_its_words() {
         let action = |code| Error::from(ActionError::new(code, "text"));
         for (error, word, reason) in [
-            (action(ErrorCode::Other("jane-doe-1985".into())), "error", "other"),
+            (action("jane-doe-1985".parse().unwrap()), "error", "other"),
             (action(ErrorCode::OutcomeUnknown), "error", "outcome-unknown"),
             (action(ErrorCode::InvalidInput), "error", "invalid-input"),
             (Error::Trap(EngineError::new(wasmtime::Error::msg("unreachable"))), "stopped", "trap"),

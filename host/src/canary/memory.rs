@@ -21,7 +21,7 @@ impl Keeper {
     }
 }
 
-/// Octets that the guest's code writes through a pointer: of a type that allows it.
+/// Bytes that the guest's code writes through a pointer: of a type that allows it.
 struct Memory {
     bytes: Vec<AtomicU8>,
     keeper: Keeper,

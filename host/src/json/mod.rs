@@ -84,6 +84,11 @@ impl Json {
         self.0.get()
     }
 
+    /// Whether it is an object.
+    pub(crate) fn is_object(&self) -> bool {
+        self.as_str().starts_with('{')
+    }
+
     /// Returns the whole document as a part.
     pub fn view(&self) -> JsonView<'_> {
         JsonView(&self.0)

@@ -4,14 +4,28 @@
 //! a person's name in it is an error of the component, not a value.
 
 use auth0_contract::wasmtime::exports::connector::auth0::types::{self as contract};
+use auth0_policy::bounded_text::cut;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary},
     error::{ActionError, Disposition, Error},
     json::{Json, JsonError},
 };
+
+/// Most bytes of an error's message; the rest is cut. The connector repeats at most 1000 characters of the tenant's text,
+/// four bytes each, and has as much room for its own.
+const LONGEST_MESSAGE: usize = 8 * 1024;
+/// Most bytes of Auth0's error code and request id: the connector shortens them to 1000 characters, four bytes each.
+const LONGEST_ID: usize = 4 * 1024;
+/// Most scopes of an error. The tenant names them in a text of which the connector reads 1000 characters, two for each
+/// at least (`:,`).
+const MOST_SCOPES: usize = 512;
+/// Most bytes of all scopes together: four times what such a text can hold, for those of an action's description.
+const MOST_SCOPE_BYTES: usize = 16 * 1024;
+/// Most bytes of an error's details. No code has any today; 64 KiB have room for a document about a failure, and a tree
+/// of them stays below some megabytes.
+const MOST_DETAIL_BYTES: usize = 64 * 1024;
 
 /// What `list-actions` answers. Members that this version does not know are passed over.
 #[derive(Deserialize)]
@@ -46,8 +60,12 @@ pub(super) fn description(text: String) -> Result<ActionDescription, Error> {
     Ok(action)
 }
 
-/// Takes an error of the component. An open code that is none, or details that are no object, break the contract: what
-/// they say instead is the component's to choose.
+/// Takes an error of the component.
+///
+/// A code that is none, or details that are no object, break the contract: what they say instead is the component's to
+/// choose. So does a known code with another disposition than its own: an engine branches on the disposition, and would
+/// send a write once more whose answer was lost. And so does what is longer than any error of the connector: whoever
+/// handles errors keeps them, and no limit of the call counts them.
 pub(super) fn error(error: contract::Error) -> Error {
     match action_error(error) {
         Ok(error) => error.into(),
@@ -58,22 +76,54 @@ pub(super) fn error(error: contract::Error) -> Error {
 fn action_error(error: contract::Error) -> Result<ActionError, Error> {
     let code =
         error.code.parse().map_err(|problem| broken(format!("the code of its error: {problem}"), None))?;
-    let details = error.details.map(|text| read::<Map<String, Value>>(text, "the details of its error"));
-    let mut action = ActionError::new(code, error.message);
-    action.disposition = match error.disposition {
+    let disposition = match error.disposition {
         contract::Disposition::FixInput => Disposition::FixInput,
         contract::Disposition::FixAccess => Disposition::FixAccess,
         contract::Disposition::RetryLater => Disposition::RetryLater,
         contract::Disposition::VerifyFirst => Disposition::VerifyFirst,
         contract::Disposition::GiveUp => Disposition::GiveUp,
     };
+    let mut action = ActionError::new(code, cut(error.message, LONGEST_MESSAGE));
+    if let Some(code) = action.code.known()
+        && disposition != action.disposition
+    {
+        let known = action.disposition;
+        return Err(broken(format!("its error `{code}` is `{disposition}`, and has to be `{known}`"), None));
+    }
+    action.disposition = disposition;
     action.status = error.status;
-    action.error_code = error.error_code.map(String::into_boxed_str);
-    action.request_id = error.request_id.map(String::into_boxed_str);
+    action.error_code = error.error_code.map(|code| id(code, "error code")).transpose()?;
+    action.request_id = error.request_id.map(|text| id(text, "request id")).transpose()?;
     action.retry_after_ms = error.retry_after_ms;
-    action.scopes = error.scopes;
-    action.details = details.transpose()?;
+    action.scopes = scopes(error.scopes)?;
+    action.details = error.details.map(details).transpose()?;
     Ok(action)
+}
+
+fn id(text: String, what: &str) -> Result<Box<str>, Error> {
+    bounded(text.len(), LONGEST_ID, &format!("bytes of the {what} of its error"))?;
+    Ok(text.into_boxed_str())
+}
+
+fn scopes(scopes: Vec<String>) -> Result<Vec<String>, Error> {
+    bounded(scopes.len(), MOST_SCOPES, "scopes of its error")?;
+    bounded(scopes.iter().map(String::len).sum(), MOST_SCOPE_BYTES, "bytes of the scopes of its error")?;
+    Ok(scopes)
+}
+
+/// Takes details as text: a tree of them would have an element for every two bytes, and no place for a number like 1e400.
+fn details(text: String) -> Result<Json, Error> {
+    bounded(text.len(), MOST_DETAIL_BYTES, "bytes of the details of its error")?;
+    let details = json(text, "the text of its error's details")?;
+    if details.is_object() {
+        Ok(details)
+    } else {
+        Err(broken("the details of its error are not a JSON object".to_owned(), None))
+    }
+}
+
+fn bounded(count: usize, most: usize, what: &str) -> Result<(), Error> {
+    if count > most { Err(broken(format!("{count} {what}; at most {most} are taken"), None)) } else { Ok(()) }
 }
 
 fn read<T: for<'a> Deserialize<'a>>(text: String, what: &str) -> Result<T, Error> {
@@ -88,7 +138,7 @@ fn broken(problem: String, source: Option<JsonError>) -> Error {
 #[cfg(test)]
 mod tests {
     use auth0_contract::{ACTION_DESCRIPTION_SCHEMA, ACTION_FILTER_SCHEMA, ACTION_LIST_SCHEMA};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{
@@ -207,12 +257,63 @@ mod tests {
         let later = answered(|error| {
             error.code = "quota-exceeded".to_owned();
             error.disposition = contract::Disposition::RetryLater;
-            error.details = Some(r#"{"quota": 5}"#.to_owned());
+            error.details = Some(r#" {"quota": 5, "used": 1e400} "#.to_owned());
         });
         let Error::Action(error) = later else { panic!("{later:?}") };
         assert_eq!((error.disposition, error.status), (Disposition::RetryLater, Some(404)));
-        assert_eq!(error.code, ErrorCode::Other("quota-exceeded".into()));
-        assert_eq!(error.details.unwrap()["quota"], 5);
+        assert_eq!((error.code.as_str(), error.code.known()), ("quota-exceeded", None));
+        assert_eq!(error.details.unwrap().as_str(), r#"{"quota": 5, "used": 1e400}"#);
+    }
+
+    /// Guards against an engine that repeats a write since the component says that it may.
+    #[test]
+    fn a_known_code_with_another_disposition_than_its_own_breaks_the_contract() {
+        let all = [
+            (contract::Disposition::FixInput, Disposition::FixInput),
+            (contract::Disposition::FixAccess, Disposition::FixAccess),
+            (contract::Disposition::RetryLater, Disposition::RetryLater),
+            (contract::Disposition::VerifyFirst, Disposition::VerifyFirst),
+            (contract::Disposition::GiveUp, Disposition::GiveUp),
+        ];
+        for code in ["not-found", "policy-denied", "rate-limited", "outcome-unknown", "unexpected-answer"] {
+            let own = code.parse::<ErrorCode>().unwrap().disposition();
+            for (given, disposition) in all {
+                let answer = answered(|error| (error.code, error.disposition) = (code.to_owned(), given));
+                match &answer {
+                    Error::Action(error) => {
+                        assert_eq!((error.disposition, disposition), (own, own), "{code}")
+                    }
+                    broken => {
+                        assert!(matches!(broken, Error::Contract { .. }) && disposition != own, "{broken:?}");
+                        assert_eq!(broken.disposition(), Disposition::VerifyFirst);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Guards against a component that fills the memory of whoever keeps errors.
+    #[test]
+    fn an_error_is_no_larger_than_those_of_the_connector() {
+        let Error::Action(error) = answered(|error| error.message = "ä".repeat(1 << 20)) else { panic!() };
+        assert!(error.message.ends_with('…') && error.message.len() <= LONGEST_MESSAGE + '…'.len_utf8());
+        type Change = fn(&mut contract::Error, bool);
+        let cases: [Change; 5] = [
+            |error, over| error.error_code = Some("x".repeat(LONGEST_ID + usize::from(over))),
+            |error, over| error.request_id = Some("x".repeat(LONGEST_ID + usize::from(over))),
+            |error, over| error.scopes = vec![":".to_owned(); MOST_SCOPES + usize::from(over)],
+            |error, over| error.scopes = vec!["x".repeat(MOST_SCOPE_BYTES), "x".repeat(usize::from(over))],
+            |error, over| {
+                let fill = "x".repeat(MOST_DETAIL_BYTES - r#"{"":0}"#.len() + usize::from(over));
+                error.details = Some(format!(r#"{{"{fill}":0}}"#));
+            },
+        ];
+        for (case, change) in cases.iter().enumerate() {
+            let longest = answered(|error| change(error, false));
+            assert!(matches!(longest, Error::Action(_)), "{case}: {longest:?}");
+            let broken = answered(|error| change(error, true));
+            assert!(matches!(broken, Error::Contract { .. }) && broken.to_string().len() < 200, "{case}");
+        }
     }
 
     #[test]
@@ -222,7 +323,7 @@ mod tests {
             assert!(matches!(&broken, Error::Contract { .. }), "{code}: {broken:?}");
             assert!(code.is_empty() || !broken.to_string().contains(code), "{broken}");
         }
-        for details in ["", "[]", "7", r#"{"n": 1e400}"#] {
+        for details in ["", "[]", "7", "{"] {
             let broken = answered(|error| error.details = Some(details.to_owned()));
             assert!(matches!(broken, Error::Contract { .. }), "{details}: {broken:?}");
         }

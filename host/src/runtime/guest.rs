@@ -156,7 +156,10 @@ mod tests {
     use wasmtime::component::{Component, Linker};
 
     use super::*;
-    use crate::runtime::{engine::engine, limit};
+    use crate::{
+        error::{Disposition, Error},
+        runtime::{engine::engine, limit, not_made},
+    };
 
     /// Runs a core module's start function, which is the first that a hostile component can do.
     async fn start(module: &str, limits: &Limits) -> wasmtime::Result<()> {
@@ -197,6 +200,31 @@ mod tests {
             assert_eq!(limit(&error), Some(expected), "{module}: {error:?}");
         }
         start("(memory 16) (table 100 funcref)", &limits).await.unwrap();
+    }
+
+    /// Guards against an engine that tries for ever: only what another call gives back comes with time.
+    #[tokio::test]
+    async fn a_trap_in_a_start_function_is_the_component_s_and_a_full_pool_is_not() {
+        let limits = Limits::default();
+        let trap = not_made(start("(func $f unreachable) (start $f)", &limits).await.unwrap_err());
+        assert!(matches!(trap, Error::Trap(_)), "{trap:?}");
+        assert_eq!(trap.disposition(), Disposition::VerifyFirst);
+        let looping = "(func $f (call $f)) (start $f)";
+        let stack = not_made(start(looping, &limits).await.unwrap_err());
+        assert!(matches!(stack, Error::Limit { limit: Limit::Stack }), "{stack:?}");
+
+        let engine = engine(1).unwrap();
+        let component = Component::new(
+            &engine,
+            wat::parse_str("(component (core module $m) (core instance (instantiate $m)))").unwrap(),
+        );
+        let (component, linker) = (component.unwrap(), Linker::new(&engine));
+        let store = || Guest::new(&[], GuestHttp::sealed(), &limits).into_store(&engine);
+        let (mut first, mut second) = (store(), store());
+        linker.instantiate_async(&mut first, &component).await.unwrap();
+        let full = not_made(linker.instantiate_async(&mut second, &component).await.unwrap_err());
+        assert!(matches!(full, Error::Instantiation(_)), "{full:?}");
+        assert_eq!(full.disposition(), Disposition::RetryLater);
     }
 
     /// Guards the limits of memory and table, which are those of one memory and one table.

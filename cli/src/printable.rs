@@ -1,0 +1,101 @@
+//! Text for a terminal: what would steer it, or not be seen, is shown by its number.
+//!
+//! Errors, names and paths come from a component, a tenant or a file. A terminal obeys what is in them: it clears the
+//! screen, hides a line, turns the order of letters round, so that a person reads something else than what was said. So
+//! [`print`](super::print) escapes whatever it writes for people; JSON gets escapes that its readers undo.
+
+use std::fmt::Write as _;
+
+use super::print::{BOLD, DIM, RESET};
+
+/// Escapes a text; its lines and this program's own styles stay.
+pub(crate) fn text(text: &str) -> String {
+    escaped(text, &["\n", "\t", BOLD, DIM, RESET])
+}
+
+/// Escapes a text that is part of a line: with a line feed it could pretend to be the next one.
+pub(crate) fn line(text: &str) -> String {
+    escaped(text, &[])
+}
+
+/// Escapes what is in the strings of a JSON text; nowhere else in one is there anything to escape.
+pub(crate) fn json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() || !is_unseen(letter) {
+            escaped.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    // The only one in ASCII that may stand in a string as it is.
+    escaped.replace('\u{7f}', "\\u007f")
+}
+
+fn escaped(mut rest: &str, kept: &[&str]) -> String {
+    let mut text = String::with_capacity(rest.len());
+    while let Some(first) = rest.chars().next() {
+        if let Some((own, after)) = kept.iter().find_map(|own| Some((own, rest.strip_prefix(own)?))) {
+            text.push_str(own);
+            rest = after;
+            continue;
+        }
+        if is_unseen(first) {
+            let _ = write!(text, "{}", first.escape_unicode());
+        } else {
+            text.push(first);
+        }
+        rest = rest.get(first.len_utf8()..).unwrap_or_default();
+    }
+    text
+}
+
+/// Whether a character steers a terminal or the order of letters, or is not seen: controls, soft hyphens, fillers, marks
+/// and overrides of direction, separators of lines, invisible operators, tags, the byte order mark (Unicode 16, `Cc` and
+/// `Default_Ignorable_Code_Point`). What emoji and scripts are joined and varied with stays.
+fn is_unseen(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+                | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\u{1b}[2J\u{9b}1A\r\u{7}\u{202e}b\u{200b}\u{e0041}\u{ad}c";
+    const SHOWN: &str = "a\\u{1b}[2J\\u{9b}1A\\u{d}\\u{7}\\u{202e}b\\u{200b}\\u{e0041}\\u{ad}c";
+
+    #[test]
+    fn what_would_steer_a_terminal_or_not_be_seen_is_shown_by_its_number() {
+        assert_eq!(text(HOSTILE), SHOWN);
+        assert_eq!(line(HOSTILE), SHOWN);
+        let seen = "ü 👩\u{200d}🚀 ❤\u{fe0f} 日本 … → \\ \" \u{a0}";
+        assert_eq!((text(seen), line(seen)), (seen.to_owned(), seen.to_owned()));
+    }
+
+    #[test]
+    fn lines_and_the_program_s_own_styles_stay_in_a_text_and_not_in_a_line() {
+        let page = format!("{BOLD}get-user{RESET}\n\t{DIM}reads\u{1b}[31m{RESET}");
+        assert_eq!(text(&page), format!("{BOLD}get-user{RESET}\n\t{DIM}reads\\u{{1b}}[31m{RESET}"));
+        assert_eq!(line("a\n\tb\u{1b}[1m"), "a\\u{a}\\u{9}b\\u{1b}[1m");
+    }
+
+    #[test]
+    fn json_is_the_same_value_and_prints() {
+        let document = serde_json::json!({ HOSTILE: [HOSTILE, "\u{7f}", "ü"] });
+        let printed = json(&document.to_string());
+        assert!(printed.chars().all(|letter| !is_unseen(letter)), "{printed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), document);
+        let indented = "{\n\t\"a\": 1\n}";
+        assert_eq!(json(indented), indented);
+    }
+}
