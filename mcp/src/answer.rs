@@ -148,7 +148,10 @@ mod tests {
         let mut detailed = ActionError::new(ErrorCode::Rejected, "m");
         detailed.details = Some(Json::parse(r#"{"n": 1e400}"#).unwrap());
         let detailed = CallToolResult::from(Refused::from(Error::from(detailed))).structured_content.unwrap();
-        assert_eq!(detailed["error"], json!({"disposition": "fix-input", "code": "rejected", "message": "m"}));
+        assert_eq!(
+            detailed["error"],
+            json!({"disposition": "fix-input", "code": "rejected", "message": "m"})
+        );
 
         let long = Refused::new(ErrorCode::Rejected, "ä".repeat(100_000));
         let long = CallToolResult::from(long).structured_content.unwrap();
