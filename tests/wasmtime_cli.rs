@@ -127,11 +127,11 @@ async fn run_action_takes_and_gives_json() {
     let said = call(&tenant, &format!("run-action(\"update-user\", {input})")).await;
     assert_eq!(said.code, Some(0), "{said:#?}");
     let text = said.out.trim().strip_prefix("ok(").and_then(|rest| rest.strip_suffix(')')).unwrap();
-    let text: String = serde_json::from_str(text).unwrap();
+    let text: String = serde_json::from_str(&text.replace("\\'", "'")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), tenant.stored(&id));
     let said = call(&tenant, "list-actions(\"{}\")").await;
     let text = said.out.trim().strip_prefix("ok(").and_then(|rest| rest.strip_suffix(')')).unwrap();
-    let text: String = serde_json::from_str(text).unwrap();
+    let text: String = serde_json::from_str(&text.replace("\\'", "'")).unwrap();
     let list: Value = serde_json::from_str(&text).unwrap();
     let action = list["items"].as_array().unwrap().iter().find(|action| action["id"] == "get-user").unwrap();
     assert_eq!(action["effect"], "read");

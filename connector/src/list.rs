@@ -178,8 +178,8 @@ impl List<'_> {
     ) -> Result<Value, Error> {
         let asked = per_page.unwrap_or(DEFAULT_LIMIT);
         let first = page.saturating_mul(asked);
-        self.check_wall(first)?;
-        self.check_wall(first.saturating_add(asked).saturating_sub(1))?;
+        self.check_wall("page", first)?;
+        self.check_wall("page", first.saturating_add(asked).saturating_sub(1))?;
         let mut request = request.clone().maybe("page", Some(page)).maybe("per_page", per_page);
         if totals {
             request = request.query("include_totals", "true");
@@ -196,13 +196,13 @@ impl List<'_> {
     }
 
     /// Refuses a record beyond those that paging by number reaches.
-    fn check_wall(&self, first: usize) -> Result<(), Error> {
+    fn check_wall(&self, member: &str, first: usize) -> Result<(), Error> {
         if first < usize::try_from(WALL).unwrap_or(usize::MAX) {
             return Ok(());
         }
         let (record, way) = (first.saturating_add(1), (self.beyond)());
         Err(Error::refused(format!(
-            "record {record} refused: Auth0 pages through the first {WALL} records only; {way}"
+            "`{member}`: record {record} refused: Auth0 pages through the first {WALL} records only; {way}"
         )))
     }
 
@@ -216,7 +216,7 @@ impl List<'_> {
     ) -> Result<Value, Error> {
         let key = self.key.unwrap_or("items");
         let wall = usize::try_from(WALL).unwrap_or(usize::MAX);
-        self.check_wall(first)?;
+        self.check_wall("cursor", first)?;
         // Up to the wall, and no record beyond it.
         let limit = limit.min(wall - first);
         let mut most = self.most();

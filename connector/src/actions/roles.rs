@@ -61,7 +61,9 @@ fn change_user_roles(
     input: &RoleRefs,
 ) -> Result<Value, Error> {
     let mut ids: Vec<String> = input.roles.iter().flatten().map(|id| id.as_str().to_owned()).collect();
-    let names: BTreeSet<&String> = input.role_names.iter().flatten().collect();
+    let mut looked_for = BTreeSet::new();
+    let names: Vec<&String> =
+        input.role_names.iter().flatten().filter(|name| looked_for.insert(name.as_str())).collect();
     if ids.is_empty() && names.is_empty() {
         return Err(Error::invalid("no role given: name at least one in `roles` (ids) or `role_names`"));
     }
