@@ -2,6 +2,9 @@
 //!
 //! Arguments, printing and exit codes only; everything else is in the libraries.
 
+// `print` escapes what could steer a terminal; nothing goes past it.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod actions;
 mod connect;
 mod credentials;
