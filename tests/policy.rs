@@ -355,7 +355,7 @@ async fn a_component_that_lies_about_its_actions_gets_no_further_than_the_rules_
     let json = ("content-type", "application/json");
     let form = ("content-type", "application/x-www-form-urlencoded");
     let blocks = "{\"blocked\":true}";
-    const FORM: &str = "is not sent as `content-type: application/json`, and forms are not looked into";
+    const FORM: &str = "is not sent as `content-type: application/json`, and only JSON is checked";
     let read_only = "read_only = true";
     let fields = "[requests]\nallow = ['PATCH /api/v2/users/{id}']\n[fields]\n'PATCH /api/v2/users/{id}' = ['nickname']";
     let before = hostile.tenant.stored(&id);

@@ -16,7 +16,7 @@ export function welcome(auth0: typeof connector, email: string): bigint | undefi
   roles.listRoles({ limit: "5" });
   const page = roles.listRoles({ limit: 5 });
   const names: (string | undefined)[] = page.items.map((role) => role.name);
-  for (const user of users.findUsersByEmail(email, { fields: ["user_id"], includeFields: true })) {
+  for (const user of users.findUsersByEmail(email, { fields: ["user_id"], includeFields: true }).items) {
     console.log(user.userId, names, tenant.testConnection().domain);
   }
   return page.total;
