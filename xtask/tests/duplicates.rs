@@ -17,7 +17,15 @@ fn root() -> &'static Path {
 }
 
 fn texts<'a>(deny: &'a Value, table: &str, key: &str) -> Vec<&'a str> {
-    deny[table][key].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+    deny.get(table)
+        .unwrap()
+        .get(key)
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap())
+        .collect()
 }
 
 /// The versions of each crate that is built for one of the targets, with all features: what `cargo deny` looks at.
