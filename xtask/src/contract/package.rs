@@ -10,7 +10,7 @@ use wit_parser::{PackageId, Resolve, SourceMap, UnresolvedPackageGroup, WorldId}
 
 use super::component::{self, Border};
 use super::wasi::Facts;
-use super::{CONNECTOR, released};
+use super::{CONNECTOR, released, schemas};
 
 /// The name of the binary package, and without the ending that of the folder with its text.
 pub const BINARY: &str = "connector-auth0.wasm";
@@ -57,7 +57,7 @@ impl Package {
             files.insert(Path::new("deps").join(name), text);
         }
         let (resolve, package) = parse(&files)?;
-        let schemas = read_all(&released::contract(root).join("schema"), "json")?;
+        let schemas = schemas::texts(&released::contract(root))?;
         Ok(Self { files, schemas, resolve, package, facts })
     }
 
@@ -107,9 +107,10 @@ impl Package {
                 fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
             }
         }
-        let schemas = self.schemas.iter().map(|(name, content)| (Path::new("schema").join(name), content));
+        let schemas =
+            self.schemas.iter().map(|(name, content)| (Path::new(schemas::FOLDER).join(name), content));
         let files = self.files.iter().map(|(name, content)| (name.clone(), content));
-        fs::create_dir_all(text.join("schema")).context("cannot create the folder of the schemas")?;
+        fs::create_dir_all(text.join(schemas::FOLDER)).context("cannot create the folder of the schemas")?;
         for (name, content) in files.chain(schemas) {
             let path = text.join(name);
             fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
@@ -139,7 +140,8 @@ pub(super) fn texts(folder: &Path) -> Result<Vec<(String, String)>> {
     read_all(folder, "wit")
 }
 
-fn read_all(folder: &Path, wanted: &str) -> Result<Vec<(String, String)>> {
+/// Read the files of a folder with one extension, in the order of their names.
+pub(super) fn read_all(folder: &Path, wanted: &str) -> Result<Vec<(String, String)>> {
     let cannot = || format!("cannot read {}", folder.display());
     let mut texts = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {

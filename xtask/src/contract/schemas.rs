@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +15,7 @@ use semver::Version;
 use serde_json::Value;
 
 use super::evolution::{Duty, breaking_after, duty, next_after};
+use super::package;
 
 /// The folder of the schemas in that of the package.
 pub(super) const FOLDER: &str = "schema";
@@ -71,19 +71,7 @@ pub(super) fn texts(folder: &Path) -> Result<Vec<(String, String)>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let cannot = || format!("cannot read {}", folder.display());
-    let mut texts = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            let name = path.file_name().and_then(|name| name.to_str()).with_context(cannot)?.to_owned();
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            texts.push((name, text));
-        }
-    }
-    texts.sort();
-    Ok(texts)
+    package::read_all(&folder, "json")
 }
 
 /// Something that a schema no longer says.
