@@ -119,11 +119,11 @@ async fn no_credential_is_in_what_a_call_tells_whatever_the_source_and_the_fault
             for (action, input) in actions(&tenant) {
                 told_by_all += &told_by(&connection, action, &input).await;
             }
-            tenant.shelf.set_broken(true);
+            tenant.secret_sink.set_broken(true);
             let input = json!({"client_id": tenant.application("Acme Portal")});
             told_by_all += &told_by(&connection, "rotate-client-secret", &input).await;
             told_by_all += &format!("{:?}", connection.retry_secrets().await);
-            tenant.shelf.set_broken(false);
+            tenant.secret_sink.set_broken(false);
             connection.close().await;
         }
         told_by_all += &trail.0.lock().unwrap();
@@ -134,7 +134,7 @@ async fn no_credential_is_in_what_a_call_tells_whatever_the_source_and_the_fault
         for line in pair.private_pem().lines().filter(|line| line.len() == 64) {
             needles.add("the private key", line.as_bytes());
         }
-        for secret in tenant.shelf.all() {
+        for secret in tenant.secret_sink.all() {
             needles.add("a rotated secret", secret.as_bytes());
         }
         assert!(told_by_all.len() > 10_000, "there was something to look through");

@@ -16,7 +16,7 @@ const DOMAIN: &str = "acme.eu.auth0.com";
 /// A tenant that answers what it is told to, by method and path in any of its spellings.
 struct Scripted {
     address: SocketAddr,
-    shelf: MemorySink,
+    secret_sink: MemorySink,
 }
 
 impl Scripted {
@@ -30,14 +30,14 @@ impl Scripted {
                 tokio::spawn(answer(stream, Arc::clone(&answers)));
             }
         });
-        Self { address, shelf: MemorySink::default() }
+        Self { address, secret_sink: MemorySink::default() }
     }
 
     async fn connect_to(&self, host: &Host) -> Tenant {
         let settings = Settings::new(DOMAIN.parse().unwrap())
             .base_url(format!("http://{}", self.address).parse().unwrap())
             .credentials(Credentials::token("token"))
-            .secret_sink(self.shelf.clone());
+            .secret_sink(self.secret_sink.clone());
         host.tenant(settings).await.unwrap()
     }
 
@@ -108,13 +108,13 @@ async fn a_new_recovery_code_is_in_the_sink_and_the_result_has_its_handle() {
     let users = tenant.run("list-users", json!({"limit": 1})).await;
     let id = text(&auth0_tests::items(&users)[0], "user_id").to_owned();
     let outcome = tenant.connection.call("users.regenerateRecoveryCode", json!({"id": id})).await;
-    let all = tenant.shelf.all();
+    let all = tenant.secret_sink.all();
     assert_eq!((all.len(), all[0].len()), (1, 24), "{outcome:?}");
     assert!(!told(&outcome).contains(&all[0]));
     let result = outcome.result.unwrap().tree();
     let handle = text(&result, "recovery_code");
     assert!(handle.contains("/users/auth0%7C") && handle.ends_with("/recovery_code"), "{handle}");
-    assert_eq!(tenant.shelf.get(handle).as_ref(), Some(&all[0]));
+    assert_eq!(tenant.secret_sink.get(handle).as_ref(), Some(&all[0]));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_scim_token_is_in_the_sink_by_its_own_id() {
         connection.run("connections.scimConfiguration.tokens.create", json!({"id": "con_1"})).await.unwrap();
     let name = handle("connections/con_1/scim-configuration/tokens/tok_1/token");
     assert_eq!(made, json!({"token_id": "tok_1", "token": name, "scopes": ["get:users"]}));
-    assert_eq!(tenant.shelf.get(&name).as_deref(), Some("canary-scim"));
+    assert_eq!(tenant.secret_sink.get(&name).as_deref(), Some("canary-scim"));
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn what_the_tenant_shows_is_hidden_whichever_action_asks_and_revealed_on_r
         let revealed = connection.call_with(action, input, options).await.result.unwrap().to_string();
         assert!(revealed.contains("canary") && !revealed.contains("auth0-secret"), "{action}: {revealed}");
     }
-    assert_eq!(tenant.shelf.all(), [""; 0], "what is only shown goes nowhere");
+    assert_eq!(tenant.secret_sink.all(), [""; 0], "what is only shown goes nowhere");
 }
 
 #[tokio::test]
@@ -250,5 +250,9 @@ async fn a_component_that_spells_the_path_its_own_way_gets_no_secret() {
         let refused = answer == json!({"error": "ErrorCode::HttpRequestDenied"});
         assert_eq!((got, refused), (!denied, denied), "{method} {path}: {answer}");
     }
-    assert_eq!(tenant.shelf.all(), ["canary-code"], "a later code takes the place of the one before it");
+    assert_eq!(
+        tenant.secret_sink.all(),
+        ["canary-code"],
+        "a later code takes the place of the one before it"
+    );
 }

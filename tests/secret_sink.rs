@@ -92,7 +92,7 @@ async fn what_the_tenant_shows_of_secrets_is_a_handle_too_unless_it_is_to_be_rev
     let options = CallOptions::new().reveal_secrets();
     let revealed = tenant.connection.call_with("get-application", json!({"client_id": own}), options).await;
     assert_eq!(revealed.result.unwrap().tree()["client_secret"], tenant.emulator.client_secret());
-    assert_eq!(tenant.shelf.all(), [""; 0], "what is only shown goes nowhere");
+    assert_eq!(tenant.secret_sink.all(), [""; 0], "what is only shown goes nowhere");
 }
 
 #[tokio::test]
@@ -112,17 +112,20 @@ async fn a_handle_cannot_be_written_back_as_a_secret() {
 async fn a_sink_that_fails_ends_the_call_and_gets_the_secret_later() {
     let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
-    tenant.shelf.set_broken(true);
+    tenant.secret_sink.set_broken(true);
     let outcome = tenant.connection.call("rotate-client-secret", json!({"client_id": id})).await;
     let secret = in_force(&tenant, &id);
     assert!(!format!("{} {:?}", told(&outcome), tenant.connection).contains(&secret));
     let handle = outcome.undelivered.unwrap().names[0].to_string();
     assert_eq!(outcome.result.unwrap().tree()["client_secret"], handle, "the action itself was done");
-    assert_eq!(tenant.connection.pending_secrets()[0].problem, "the shelf is broken");
+    assert_eq!(tenant.connection.pending_secrets()[0].problem, "the sink is broken");
     assert!(matches!(tenant.connection.retry_secrets().await, Err(Error::SecretUndelivered(_))));
-    tenant.shelf.set_broken(false);
+    tenant.secret_sink.set_broken(false);
     tenant.connection.retry_secrets().await.unwrap();
-    assert_eq!((tenant.shelf.get(&handle), tenant.connection.pending_secrets().len()), (Some(secret), 0));
+    assert_eq!(
+        (tenant.secret_sink.get(&handle), tenant.connection.pending_secrets().len()),
+        (Some(secret), 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +139,7 @@ async fn rotations_of_one_application_at_once_leave_the_secret_that_is_in_force(
     }
     let results = set.join_all().await;
     let handle = text(&results[0], "client_secret");
-    assert_eq!(tenant.shelf.get(handle), Some(in_force(&tenant, &id)));
+    assert_eq!(tenant.secret_sink.get(handle), Some(in_force(&tenant, &id)));
 }
 
 #[tokio::test]
@@ -154,7 +157,7 @@ async fn a_rotation_whose_answer_comes_too_late_is_unknown_and_its_secret_safe()
     let Err(Error::Action(error)) = outcome.result else { panic!("{outcome:?}") };
     assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{error}");
     tenant.connection.flush_secrets().await;
-    assert_eq!(tenant.shelf.all(), [in_force(&tenant, &tenant.application(APPLICATION))]);
+    assert_eq!(tenant.secret_sink.all(), [in_force(&tenant, &tenant.application(APPLICATION))]);
 }
 
 #[tokio::test]
@@ -168,7 +171,7 @@ async fn a_decoy_in_the_metadata_does_not_take_the_place_of_the_new_secret() {
     for (action, input) in [("rotate-client-secret", json!({"client_id": id})), ("custom-request", rotation)]
     {
         let result = tenant.run(action, input).await;
-        assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)], "{action}");
+        assert_eq!(tenant.secret_sink.all(), [in_force(&tenant, &id)], "{action}");
         assert!(!result.to_string().contains("attacker"), "{action}: {result}");
     }
 }
@@ -208,8 +211,8 @@ async fn a_call_that_ends_before_its_sink_names_the_secret() {
     );
     connection.flush_secrets().await;
     assert_eq!(connection.pending_secrets()[0].problem, "it was slow for nothing");
-    connection.retry_secrets_with(&tenant.shelf).await.unwrap();
-    assert_eq!(tenant.shelf.all(), [in_force(&tenant, &id)]);
+    connection.retry_secrets_with(&tenant.secret_sink).await.unwrap();
+    assert_eq!(tenant.secret_sink.all(), [in_force(&tenant, &id)]);
 }
 
 /// What becomes of a rotation that meets a fault.
@@ -269,7 +272,7 @@ async fn rotate_by_way_of(
     let tenant = OfflineTenant::start().await;
     let id = tenant.application(APPLICATION);
     let before = in_force(&tenant, &id);
-    tenant.shelf.set_broken(broken);
+    tenant.secret_sink.set_broken(broken);
     tenant.control.inject(Fault::new(kind.clone()).on("POST", "/api/v2/clients/").times(1));
     let input = json!({"client_id": id, "stamp": false});
     let outcome = tenant.connection.call_with("rotate-client-secret", input, options).await;
@@ -288,7 +291,7 @@ async fn met_by(kind: FaultKind, ends: Ends, broken: bool) -> Option<String> {
         false => rotate_by_way_of(&kind, broken, CallOptions::new()).await,
     };
     let secret = in_force(&tenant, &id);
-    let shelved = tenant.shelf.all() == [secret.clone()];
+    let shelved = tenant.secret_sink.all() == [secret.clone()];
     let pending = tenant.connection.pending_secrets().len() == 1;
     let is_unknown = |result: &Result<_, Error>| matches!(result, Err(Error::Action(error)) if error.code == ErrorCode::OutcomeUnknown);
     let good = match (ends, &outcome.result) {

@@ -63,7 +63,7 @@ async fn get_application_asks_by_id() {
 
 /// The secret whose handle an application shows.
 fn kept(tenant: &OfflineTenant, application: &Value) -> Value {
-    tenant.shelf.get(text(application, "client_secret")).into()
+    tenant.secret_sink.get(text(application, "client_secret")).into()
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub struct OfflineTenant {
     /// The host's connection to it.
     pub connection: Tenant,
     /// Where the connections put secrets that the tenant makes.
-    pub shelf: MemorySink,
+    pub secret_sink: MemorySink,
 }
 
 impl OfflineTenant {
@@ -71,15 +71,15 @@ impl OfflineTenant {
 
     /// Connects to a tenant that runs already.
     pub async fn on(emulator: Emulator, tune: impl FnOnce(Settings) -> Settings) -> Self {
-        let shelf = MemorySink::default();
-        let settings = settings(&emulator).secret_sink(shelf.clone());
+        let secret_sink = MemorySink::default();
+        let settings = settings(&emulator).secret_sink(secret_sink.clone());
         let connection = host().tenant(tune(settings)).await.expect("the settings go together");
-        Self { control: emulator.control(), emulator, connection, shelf }
+        Self { control: emulator.control(), emulator, connection, secret_sink }
     }
 
     /// Opens a further connection, with its own settings.
     pub async fn connect(&self, tune: impl FnOnce(Settings) -> Settings) -> Tenant {
-        let settings = settings(&self.emulator).secret_sink(self.shelf.clone());
+        let settings = settings(&self.emulator).secret_sink(self.secret_sink.clone());
         host().tenant(tune(settings)).await.expect("the settings go together")
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auth0_host::{Secret, SecretName, SecretSink, SinkError, SinkFuture};
 
-/// Keeps secrets in memory. Clones are the same shelf.
+/// Keeps secrets in memory. Clones are the same sink.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySink(Arc<Inner>);
 
@@ -41,7 +41,7 @@ impl SecretSink for MemorySink {
     fn put<'a>(&'a self, name: &'a SecretName, secret: &'a Secret) -> SinkFuture<'a> {
         Box::pin(async move {
             if self.0.broken.load(Ordering::Relaxed) {
-                return Err(SinkError::engine("the shelf is broken"));
+                return Err(SinkError::engine("the sink is broken"));
             }
             self.taken().insert(name.to_string(), secret.expose().to_owned());
             Ok(())
