@@ -39,6 +39,11 @@ pub(crate) struct Each<T> {
 
 impl Way {
     pub(crate) const ALL: [Self; 4] = [Self::Native, Self::Warm, Self::Fresh, Self::WasmtimeDefault];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let names = ["native", "warm", "fresh", "wasmtime-default"];
+        names.iter().zip(Self::ALL).find(|(known, _)| **known == name).map(|(_, way)| way)
+    }
 }
 
 impl<T> Each<T> {
@@ -93,6 +98,11 @@ impl Callers {
 
     pub(crate) fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// Returns the id of the user that is asked for.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
     }
 
     /// Asks for the user, and makes sure that it is the right one.

@@ -9,25 +9,35 @@ mod callers;
 mod default_transport;
 mod in_flight;
 mod latency;
+mod peers;
 mod report;
 mod start;
 mod tenant;
 mod throughput;
 mod traffic;
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{callers::Callers, report::Report, tenant::BenchTenant};
+use crate::{
+    callers::{Callers, Way},
+    peers::Installed,
+    report::Report,
+    tenant::BenchTenant,
+};
 
 const USAGE: &str = "\
-Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE]
+Usage: auth0-bench [--json] [--quick] [--workers N] [--program FILE] [--only WAY]
+                   [--node FOLDER] [--python PROGRAM]
 
   --json          Print one JSON object instead of a table
   --quick         Take few samples, to check that everything works
   --workers N     Threads for the callers; default: one per processor
-  --program FILE  The auth0-host to measure; default: the one beside this program";
+  --program FILE  The auth0-host to measure; default: the one beside this program
+  --only WAY      Call for four seconds as native, warm, fresh or wasmtime-default, for a profiler to watch
+  --node FOLDER   Compare with the npm package auth0 in FOLDER/node_modules
+  --python PROGRAM  Compare with auth0-python, as this Python has it";
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +85,8 @@ enum Task {
         plan: Plan,
         workers: Option<NonZeroUsize>,
         program: PathBuf,
+        peers: Installed,
+        only: Option<Way>,
     },
     /// In a process of its own, since memory that earlier calls touched is not asked for again.
     InFlight,
@@ -90,7 +102,8 @@ fn main() -> ExitCode {
         let runtime = builder.enable_all().build()?;
         runtime.block_on(async move {
             match task {
-                Task::Measure { json, plan, program, .. } => measure(json, plan, program).await,
+                Task::Measure { only: Some(way), program, .. } => only(way, program).await,
+                Task::Measure { json, plan, program, peers, .. } => measure(json, plan, program, peers).await,
                 Task::InFlight => in_flight::child().await,
                 Task::Help => {
                     println!("{USAGE}");
@@ -110,6 +123,7 @@ fn main() -> ExitCode {
 
 fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
     let (mut json, mut plan, mut workers, mut program) = (false, Plan::FULL, None, None);
+    let (mut peers, mut only) = (Installed::default(), None);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => json = true,
@@ -119,13 +133,19 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Task> {
                 workers = Some(count.context("--workers needs a number, from 1")?);
             }
             "--program" => program = Some(words.next().context("--program needs a file")?.into()),
+            "--only" => {
+                let way = words.next().and_then(|name| Way::named(&name));
+                only = Some(way.context("--only needs native, warm, fresh or wasmtime-default")?);
+            }
+            "--node" => peers.node = Some(words.next().context("--node needs a folder")?.into()),
+            "--python" => peers.python = Some(words.next().context("--python needs a program")?.into()),
             in_flight::CHILD => return Ok(Task::InFlight),
             "--help" | "-h" => return Ok(Task::Help),
             other => bail!("unknown option `{other}`\n\n{USAGE}"),
         }
     }
     let program = program.map_or_else(beside, Ok)?;
-    Ok(Task::Measure { json, plan, workers, program })
+    Ok(Task::Measure { json, plan, workers, program, peers, only })
 }
 
 fn beside() -> Result<PathBuf> {
@@ -133,15 +153,23 @@ fn beside() -> Result<PathBuf> {
     Ok(own.with_file_name(format!("auth0-host{}", std::env::consts::EXE_SUFFIX)))
 }
 
-async fn measure(json: bool, plan: Plan, program: PathBuf) -> Result<()> {
+async fn measure(json: bool, plan: Plan, program: PathBuf, peers: Installed) -> Result<()> {
     let tenant = BenchTenant::start(program).await?;
     // As a task, since a call in an engine is one too: the thread that blocks on a runtime is woken more slowly.
-    let report = tokio::spawn(async move { all(&tenant, plan).await }).await??;
+    let report = tokio::spawn(async move { all(&tenant, plan, &peers).await }).await??;
     print!("{}", if json { report.json()? } else { report.table() });
     Ok(())
 }
 
-async fn all(tenant: &BenchTenant, plan: Plan) -> Result<Report> {
+/// Calls in one way.
+async fn only(way: Way, program: PathBuf) -> Result<()> {
+    let tenant = BenchTenant::start(program).await?;
+    let callers = Callers::open(&tenant).await?;
+    println!("{}", throughput::only(&callers, way, Duration::from_secs(4)).await?);
+    Ok(())
+}
+
+async fn all(tenant: &BenchTenant, plan: Plan, peers: &Installed) -> Result<Report> {
     let say = |what: &str| eprintln!("auth0-bench: {what}");
     say("starting the program");
     let start_ms = start::measure(tenant, plan.cold_starts, plan.cached_starts).await?;
@@ -155,15 +183,19 @@ async fn all(tenant: &BenchTenant, plan: Plan) -> Result<Report> {
     say("one call after the other");
     let (latency_p50_us, latency_p99_us) = latency::measure(&callers, plan.latency_calls).await?;
     say("32 callers at once");
-    let throughput_rps =
-        throughput::measure(&callers, plan.throughput_rounds, plan.throughput_round_ms).await?;
+    let mut peers = peers.start(&tenant.address, callers.user()).await?;
+    let throughput =
+        throughput::measure(&callers, &mut peers, plan.throughput_rounds, plan.throughput_round_ms).await?;
+    drop(peers);
     say("connections and tokens");
     let traffic = traffic::measure(tenant, callers.host(), plan.traffic_calls).await?;
     Ok(Report {
         latency_p50_us,
         latency_p99_us,
         refused_p50_us,
-        throughput_rps,
+        throughput_rps: throughput.rps,
+        cpu_us_per_call: throughput.cpu_us,
+        peers: throughput.peers,
         instantiate_us,
         start_ms,
         kib_per_call_in_flight: in_flight.pss,

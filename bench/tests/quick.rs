@@ -16,7 +16,7 @@ fn a_short_run_prints_one_object_with_all_figures_and_one_token_does_for_all_cal
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     let report: Value = serde_json::from_str(&text).unwrap();
-    for group in ["latency_p50_us", "latency_p99_us", "throughput_rps"] {
+    for group in ["latency_p50_us", "latency_p99_us", "throughput_rps", "cpu_us_per_call"] {
         for way in ["native", "warm", "fresh", "wasmtime_default"] {
             assert!(report[group][way].as_f64().unwrap() > 0.0, "{group}.{way}: {report}");
         }

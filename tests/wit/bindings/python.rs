@@ -10,7 +10,7 @@ use crate::workspace::{Folder, package, root};
 
 #[test]
 fn python_bindings_compile_and_check_with_a_component_that_implements_the_actions() {
-    let python = match peers::python(root()) {
+    let python = match peers::python(root(), peers::BINDINGS) {
         Ok(python) => python,
         Err(error) => return skip("bindings of Python", &format!("{error:#}")),
     };

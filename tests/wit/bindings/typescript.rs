@@ -10,7 +10,7 @@ use crate::workspace::{Folder, package, root};
 
 #[test]
 fn typescript_types_compile_with_code_that_calls_the_component() {
-    let peers = match peers::node(root()) {
+    let peers = match peers::node(root(), peers::BINDINGS) {
         Ok(folder) => folder,
         Err(error) => return skip("bindings of TypeScript", &format!("{error:#}")),
     };
