@@ -17,7 +17,13 @@ use std::{env, fs};
 
 use anyhow::Context as _;
 
+/// The guest's memory from the start: 1 MiB of stack, its data, and a heap with room for a usual call. dlmalloc takes what is
+/// there before it asks for more; more is a change of protection for the host, twice a call and under a lock of its whole
+/// process.
+const INITIAL_MEMORY: usize = 2 << 20;
+
 fn main() -> anyhow::Result<()> {
+    println!("cargo::rustc-link-arg-cdylib=--initial-memory={INITIAL_MEMORY}");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
     let component = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

@@ -9,3 +9,7 @@
 mod export;
 #[cfg(target_arch = "wasm32")]
 mod wasi;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

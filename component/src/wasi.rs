@@ -12,8 +12,8 @@ use wasip2::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingResponse, Method as WasiMethod, OutgoingBody, OutgoingRequest,
     RequestOptions, Scheme,
 };
-use wasip2::io::poll::poll;
-use wasip2::io::streams::StreamError;
+use wasip2::io::poll::{Pollable, poll};
+use wasip2::io::streams::{OutputStream, StreamError};
 
 use serde_json::Value;
 
@@ -56,13 +56,15 @@ impl Transport for Wasi {
     fn send(&mut self, request: &WireRequest<'_>, timeout_ms: u64) -> Result<Response, SendError> {
         let ends_at = monotonic_clock::now().saturating_add(timeout_ms.saturating_mul(NS_PER_MS));
         let outgoing = outgoing_request(request)?;
-        let body = outgoing.body().map_err(|()| malformed("the host gave no body to write to"))?;
+        let mut upload = Upload::begin(&outgoing, request.body)?;
+        // What is there before the host is asked to send, it need not wait for.
+        let begun = upload.write();
         let future = outgoing_handler::handle(outgoing, Some(options(timeout_ms)))
             .map_err(|code| send_error(&code, &request.origin.authority))?;
         // A failure to write says less than the answer does, which is waited for in any case: a tenant may answer, and
         // close, before it has read the whole body.
-        let _ = write_body(body, request.body, ends_at);
         let deadline = monotonic_clock::subscribe_instant(ends_at);
+        let _ = begun.and_then(|_| upload.finish(&deadline));
         let pollable = future.subscribe();
         if poll(&[&pollable, &deadline]).first() != Some(&0) {
             return Err(SendError::Lost(format!("no answer within {timeout_ms} ms")));
@@ -73,7 +75,7 @@ impl Transport for Wasi {
             Some(Ok(Err(code))) => return Err(send_error(&code, &request.origin.authority)),
             _ => return Err(SendError::Lost("the host gave no answer".to_owned())),
         };
-        let response = read_response(incoming, ends_at, request.events);
+        let response = read_response(incoming, &deadline, ends_at, request.events);
         drop(future);
         response
     }
@@ -139,31 +141,55 @@ fn options(timeout_ms: u64) -> RequestOptions {
     options
 }
 
-/// Writes the body as fast as the host takes it, until the deadline.
-fn write_body(body: OutgoingBody, mut bytes: &[u8], ends_at: u64) -> Result<(), ()> {
-    {
-        let stream = body.write()?;
-        let ready = stream.subscribe();
-        let deadline = monotonic_clock::subscribe_instant(ends_at);
-        while !bytes.is_empty() {
-            let room = usize::try_from(stream.check_write().map_err(|_| ())?).unwrap_or(usize::MAX);
-            if room == 0 {
-                if poll(&[&ready, &deadline]).first() != Some(&0) {
-                    return Err(());
-                }
-                continue;
-            }
-            let (chunk, rest) = bytes.split_at(room.min(bytes.len()));
-            stream.write(chunk).map_err(|_| ())?;
-            bytes = rest;
-        }
-        stream.flush().map_err(|_| ())?;
+/// A request's body on its way to the host.
+struct Upload<'a> {
+    // Dropped before the body that it belongs to.
+    stream: Option<OutputStream>,
+    body: OutgoingBody,
+    left: &'a [u8],
+}
+
+impl<'a> Upload<'a> {
+    /// Begins a body, of an empty one too: jco's host takes no request that nobody asked for its body. It also takes none
+    /// whose body is finished already.
+    fn begin(outgoing: &OutgoingRequest, bytes: &'a [u8]) -> Result<Self, SendError> {
+        let refused = |()| malformed("the host gave no body to write to");
+        let body = outgoing.body().map_err(refused)?;
+        let stream = if bytes.is_empty() { None } else { Some(body.write().map_err(refused)?) };
+        Ok(Self { stream, body, left: bytes })
     }
-    OutgoingBody::finish(body, None).map_err(|_| ())
+
+    /// Writes what the host takes at once, and returns whether that was all.
+    fn write(&mut self) -> Result<bool, ()> {
+        let Some(stream) = &self.stream else { return Ok(true) };
+        while !self.left.is_empty() {
+            let room = usize::try_from(stream.check_write().map_err(drop)?).unwrap_or(usize::MAX);
+            if room == 0 {
+                return Ok(false);
+            }
+            let (chunk, rest) = self.left.split_at(room.min(self.left.len()));
+            stream.write(chunk).map_err(drop)?;
+            self.left = rest;
+        }
+        Ok(true)
+    }
+
+    /// Writes the rest as fast as the host takes it, until the deadline.
+    fn finish(mut self, deadline: &Pollable) -> Result<(), ()> {
+        while !self.write()? {
+            let Some(stream) = &self.stream else { break };
+            if poll(&[&stream.subscribe(), deadline]).first() != Some(&0) {
+                return Err(());
+            }
+        }
+        drop(self.stream);
+        OutgoingBody::finish(self.body, None).map_err(drop)
+    }
 }
 
 fn read_response(
     incoming: IncomingResponse,
+    deadline: &Pollable,
     ends_at: u64,
     events: Option<usize>,
 ) -> Result<Response, SendError> {
@@ -180,29 +206,29 @@ fn read_response(
     };
     let read = match events.filter(|_| response.is_success()) {
         Some(most) => read_events(&body, ends_at, most).map(Some),
-        None => read_body(&body, ends_at),
+        None => read_body(&body, deadline),
     };
     match read {
         Ok(Some(bytes)) => response.body = bytes,
         Ok(None) => return Err(SendError::TooLarge { status }),
         Err(message) => return Err(SendError::Cut { head: response, message }),
     }
-    drop(IncomingBody::finish(body));
     Ok(response)
 }
 
 /// Reads a body whole; nothing where it is too large.
-fn read_body(body: &IncomingBody, ends_at: u64) -> Result<Option<Vec<u8>>, String> {
+fn read_body(body: &IncomingBody, deadline: &Pollable) -> Result<Option<Vec<u8>>, String> {
     let stream = body.stream().map_err(|()| "the host gave no stream".to_owned())?;
     let mut bytes = Vec::new();
     loop {
-        let readable = stream.subscribe();
-        let deadline = monotonic_clock::subscribe_instant(ends_at);
-        if poll(&[&readable, &deadline]).first() != Some(&0) {
-            return Err("the deadline passed".to_owned());
-        }
-        drop(readable);
+        // What came with the head is there already.
         match stream.read(64 * 1024) {
+            Ok(chunk) if chunk.is_empty() => {
+                if poll(&[&stream.subscribe(), deadline]).first() != Some(&0) {
+                    return Err("the deadline passed".to_owned());
+                }
+            }
+            Ok(chunk) if bytes.is_empty() => bytes = chunk,
             Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(StreamError::Closed) => return Ok(Some(bytes)),
             Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
