@@ -164,8 +164,7 @@ fn read_token(body: &[u8], asked: Instant) -> Option<Token> {
     let value = answer.access_token;
     bearer(&value).filter(|_| !value.is_empty())?;
     let end = answer.expires_in.and_then(|seconds| asked.checked_add(Duration::from_secs(seconds)));
-    let obtained = tokio::time::Instant::now();
-    Some(Token { value, obtained, scope: answer.scope, life: end.map_or(Life::Unknown, Life::Until) })
+    Some(Token::new(value, answer.scope, end.map_or(Life::Unknown, Life::Until)))
 }
 
 /// Reads a text that is wiped even where what comes after it is refused.

@@ -10,7 +10,8 @@ mod redact;
 mod vault;
 
 use std::{
-    sync::Arc,
+    collections::HashSet,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -58,6 +59,10 @@ pub struct Token {
     obtained: tokio::time::Instant,
     pub(crate) scope: Option<String>,
     life: Life,
+    /// The scopes one by one, once somebody asks: a token with all of them has some 300, and each call asks.
+    granted: OnceLock<HashSet<String>>,
+    /// The header that carries it, made once: it is some 12 KB.
+    header: OnceLock<Option<HeaderValue>>,
 }
 
 #[derive(Debug)]
@@ -85,13 +90,24 @@ impl Token {
             .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
             .and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
         let (scope, exp) = claims.map_or((None, None), |claims| (claims.scope, claims.exp));
+        Self::new(value, scope, exp.map_or(Life::Unknown, Life::UntilUnix))
+    }
+
+    fn new(value: Secret, scope: Option<String>, life: Life) -> Self {
         let obtained = tokio::time::Instant::now();
-        Self { value, obtained, scope, life: exp.map_or(Life::Unknown, Life::UntilUnix) }
+        Self { value, obtained, scope, life, granted: OnceLock::new(), header: OnceLock::new() }
     }
 
     /// Returns the header that carries it.
     pub fn authorization(&self) -> Option<HeaderValue> {
-        bearer(&self.value)
+        self.header.get_or_init(|| bearer(&self.value)).clone()
+    }
+
+    /// Returns whether it has a scope; `None` where it does not say what it may do.
+    pub(crate) fn grants(&self, scope: &str) -> Option<bool> {
+        let all = self.scope.as_deref()?;
+        let split = || all.split_ascii_whitespace().map(str::to_owned).collect();
+        Some(self.granted.get_or_init(split).contains(scope))
     }
 
     /// Returns what it may do, where it says so.

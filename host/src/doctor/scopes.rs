@@ -27,8 +27,8 @@ pub(super) async fn examine(tenant: &Tenant, granted: Option<&str>) -> Finding {
 }
 
 fn judge(actions: &[ActionSummary], granted: &[&str]) -> Finding {
-    let allowed =
-        actions.iter().filter(|action| lacking(&action.scopes, &granted.join(" ")).is_empty()).count();
+    let has = |scope: &str| granted.contains(&scope);
+    let allowed = actions.iter().filter(|action| lacking(&action.scopes, has).is_empty()).count();
     let report = ScopePlan::new(actions, false).compare(granted.iter().copied());
     let unused = match report.unused.len() {
         0 => String::new(),

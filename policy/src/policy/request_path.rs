@@ -56,6 +56,9 @@ impl RequestPath {
                     Err(_) => Err("decodes to what is no UTF-8"),
                 })
                 .collect::<Result<Vec<_>, _>>()?;
+            if texts.iter().all(|text| is_plain(text)) && read.readings.is_empty() {
+                return Ok(Self { backslash_readings: vec![texts.clone()], readings: vec![texts] });
+            }
             read.backslash_readings.push(split(&texts, &['/', '\\']));
             read.readings.push(split(&texts, &['/']));
             read.readings.push(texts);
@@ -76,6 +79,9 @@ pub fn all_readings(path: &str) -> Vec<Vec<String>> {
         let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
         let texts: Vec<String> =
             decoded.iter().map(|segment| String::from_utf8_lossy(segment).into_owned()).collect();
+        if readings.is_empty() && texts.iter().all(|text| is_plain(text)) {
+            return vec![texts];
+        }
         let split = [split(&texts, &['/']), split(&texts, &['/', '\\'])];
         for reading in std::iter::once(texts).chain(split) {
             let bare = without_parameters(&reading);
@@ -91,6 +97,12 @@ pub fn all_readings(path: &str) -> Vec<Vec<String>> {
         raw = decoded;
     }
     readings
+}
+
+/// Returns whether a decoded segment has one reading: nothing in it separates, or can be decoded once more. Replacement
+/// characters, in the place of what was no text, cannot either.
+fn is_plain(segment: &str) -> bool {
+    !segment.is_empty() && !segment.contains(['%', '/', '\\', ';'])
 }
 
 fn split(segments: &[String], separators: &[char]) -> Vec<String> {
