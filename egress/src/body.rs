@@ -1,14 +1,16 @@
 //! Bodies on their way through.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
+use http::{Method, header, request::Parts};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
 use zeroize::Zeroizing;
@@ -19,19 +21,55 @@ use crate::call::RequestEntry;
 /// A request's body from the guest, or an answer's to it.
 pub type HttpBody = UnsyncBoxBody<Bytes, SendError>;
 
+/// When a request's body is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// With so many bytes, which the guest announced: it may write no more.
+    At(u64),
+    /// At once where nothing is written: a `GET` or `HEAD`, of which a body means nothing (RFC 9110, section 9.3.1).
+    AtOnce,
+    /// When the guest finishes it.
+    AtEnd,
+}
+
+impl Whole {
+    /// Returns what holds for a request.
+    pub(crate) fn of(head: &Parts) -> Self {
+        let announced = head.headers.get(header::CONTENT_LENGTH);
+        match announced.map(|length| length.to_str().ok().and_then(|length| length.parse().ok())) {
+            Some(Some(length)) => Self::At(length),
+            None if matches!(head.method, Method::GET | Method::HEAD)
+                && !head.headers.contains_key(header::TRANSFER_ENCODING) =>
+            {
+                Self::AtOnce
+            }
+            _ => Self::AtEnd,
+        }
+    }
+}
+
 /// Reads a request's body from the guest, as a whole, so that the request can be repeated with a new token. A body that
 /// the guest leaves unfinished is an error: the request must not be sent.
-pub(crate) async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, SendError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(SendError::HttpRequestBodySize(Some(limit as u64)))
+pub(crate) async fn collect(mut body: HttpBody, limit: usize, whole: Whole) -> Result<Bytes, SendError> {
+    let mut read = Vec::new();
+    let mut length = 0;
+    while whole != Whole::At(length as u64) {
+        let frame = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Pending if whole == Whole::AtOnce && length == 0 => Poll::Ready(None),
+            frame => frame,
+        });
+        let Some(frame) = frame.await else { break };
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        if length > limit {
+            return Err(SendError::HttpRequestBodySize(Some(limit as u64)));
         }
-        Err(error) => match error.downcast::<SendError>() {
-            Ok(error) => Err(*error),
-            Err(error) => Err(SendError::RequestBody(error)),
-        },
+        read.push(data);
     }
+    Ok(match read.as_slice() {
+        [only] => only.clone(),
+        many => many.concat().into(),
+    })
 }
 
 /// Reads an answer with a secret in it, into memory that is wiped. `fits` is asked with each length that it gets to.
@@ -183,5 +221,80 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    /// A body that is never finished, of these pieces.
+    struct Unfinished(std::slice::Iter<'static, &'static str>);
+
+    impl Body for Unfinished {
+        type Data = Bytes;
+        type Error = SendError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
+            let piece = self.0.next().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
+            piece.map_or(Poll::Pending, |frame| Poll::Ready(Some(frame)))
+        }
+    }
+
+    fn unfinished(pieces: &'static [&'static str]) -> HttpBody {
+        Unfinished(pieces.iter()).boxed_unsync()
+    }
+
+    fn whole(method: &str, headers: &[(&str, &str)]) -> Whole {
+        let mut request = Request::builder().method(method);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Whole::of(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a_body_is_whole_when_the_request_says_so() {
+        let chunked = ("transfer-encoding", "chunked");
+        for (method, headers, expected) in [
+            ("POST", &[("content-length", "3")][..], Whole::At(3)),
+            ("GET", &[("content-length", "3")], Whole::At(3)),
+            ("GET", &[], Whole::AtOnce),
+            ("HEAD", &[], Whole::AtOnce),
+            ("GET", &[chunked], Whole::AtEnd),
+            ("POST", &[], Whole::AtEnd),
+            ("DELETE", &[], Whole::AtEnd),
+            ("POST", &[("content-length", "+3")], Whole::AtEnd),
+        ] {
+            assert_eq!(whole(method, headers), expected, "{method} {headers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_all_there_need_not_be_finished() {
+        let read = |pieces, whole| collect(unfinished(pieces), 10, whole);
+        assert_eq!(read(&["a", "bc"], Whole::At(3)).await.unwrap(), "abc");
+        assert_eq!(read(&[], Whole::At(0)).await.unwrap(), "");
+        assert_eq!(read(&[], Whole::AtOnce).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_may_go_on_is_waited_for_and_one_that_is_too_long_is_refused() {
+        for (pieces, whole) in
+            [(&["a"][..], Whole::At(2)), (&["a"], Whole::AtEnd), (&["a"], Whole::AtOnce), (&[], Whole::AtEnd)]
+        {
+            let mut reading = std::pin::pin!(collect(unfinished(pieces), 10, whole));
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            assert!(reading.as_mut().poll(&mut context).is_pending(), "{pieces:?} {whole:?}");
+        }
+        for whole in [Whole::At(12), Whole::AtEnd] {
+            let refused = collect(unfinished(&["123456", "789012"]), 10, whole).await;
+            assert!(matches!(refused, Err(SendError::HttpRequestBodySize(Some(10)))), "{refused:?}");
+        }
     }
 }

@@ -324,10 +324,10 @@ impl CallContext {
 
     /// Returns the scopes that a token is known to lack.
     pub fn lacking(&self, token: &Token) -> Vec<String> {
-        match (self.needs.get(), &token.scope) {
-            (Some(needs), Some(granted)) => scopes::lacking(needs, granted),
-            _ => Vec::new(),
-        }
+        let needs = self.needs.get().filter(|_| token.scope.is_some());
+        needs.map_or_else(Vec::new, |needs| {
+            scopes::lacking(needs, |scope| token.grants(scope).unwrap_or_default())
+        })
     }
 
     /// Returns what is left of the call's time.
@@ -408,6 +408,15 @@ impl RequestLog {
     /// and traces do not repeat what the guest calls it.
     pub fn open_unknown_destination(&self, method: &http::Method, uri: &http::Uri) -> RequestEntry {
         self.enter(method, uri, true)
+    }
+
+    /// Returns whether each of the requests is on a connection, or has ended: none waits for its turn, for a token or for
+    /// a connection.
+    pub fn all_on_connections(&self) -> bool {
+        lock(&self.entries).iter().all(|entry| {
+            let state = lock(&entry.state);
+            state.sent.is_some() || state.ended.is_some()
+        })
     }
 
     fn enter(&self, method: &http::Method, uri: &http::Uri, unknown_destination: bool) -> RequestEntry {

@@ -295,11 +295,6 @@ impl Egress {
         }
     }
 
-    /// Returns how many requests a call may make.
-    pub fn most_requests(&self) -> u64 {
-        self.limits.requests
-    }
-
     /// Sends one request of a guest when it has its permit.
     pub async fn send(
         &self,
@@ -344,13 +339,13 @@ impl Egress {
         };
         let tenant = self.keyring.tenant();
         if let (Destination::TokenEndpoint, Some(source)) = (destination, tenant) {
-            let limit = self.limits.request_body_bytes;
-            budget.before_sending(body::collect(body, limit)).await.ok_or(SendError::ConnectionTimeout)??;
+            let read = body::collect(body, self.limits.request_body_bytes, body::Whole::of(&head));
+            budget.before_sending(read).await.ok_or(SendError::ConnectionTimeout)??;
             return broker(source, budget, call).await;
         }
         let entry = call.log.open(&head.method, &head.uri);
-        let mut body = match budget.before_sending(body::collect(body, self.limits.request_body_bytes)).await
-        {
+        let read = body::collect(body, self.limits.request_body_bytes, body::Whole::of(&head));
+        let mut body = match budget.before_sending(read).await {
             Some(Ok(body)) => body,
             Some(Err(error)) => {
                 entry.failed("body", format!("not sent: its body was refused: {error}"));

@@ -9,6 +9,7 @@ mod engine;
 mod guest;
 mod http;
 mod instances;
+mod outgoing;
 
 use std::{
     collections::HashMap,
@@ -26,8 +27,7 @@ use wasmtime::{
     component::{HasData, Linker, Resource, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
-    cli::{WasiCli, WasiCliView as _},
-    clocks::{WasiClocks, WasiClocksView as _},
+    clocks::WasiClocks,
     p2::bindings::{cli, clocks, random},
     random::WasiRandom,
 };
@@ -47,7 +47,11 @@ use self::{
     engine::engine,
     instances::{Alive, Instance},
 };
-pub(crate) use self::{guest::Guest, http::GuestHttp, instances::Reuse};
+pub(crate) use self::{
+    guest::{Environment, Guest},
+    http::GuestHttp,
+    instances::Reuse,
+};
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary, ScopeRequirement},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
@@ -294,23 +298,23 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     })?;
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
-    random::random::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.wasi.random())?;
-    cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
-    wasi_http::http::outgoing_handler::add_to_linker::<Guest, WasiHttp>(l, Guest::http)?;
+    random::random::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    cli::environment::add_to_linker::<Guest, Variables>(l, |guest| &mut guest.environment)?;
     let options = wasi_http::LinkOptions::default();
     wasi_http::http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), Guest::http)?;
     bound_request_parts(l)?;
+    outgoing::add_to_linker(l)?;
     Ok(linker)
 }
+
+/// The name under which wasmtime-wasi-http offers what is replaced here; tests ask for each.
+const TYPES: &str = "wasi:http/types@0.2.12";
 
 /// wasmtime-wasi-http 48 bounds the path and the headers of a request that a guest prepares (`set_path_with_query`,
 /// `set_field_size_limit`), and neither its method nor its authority: with as many requests as there are handles, each
 /// with a method as long as a function's arguments may be, a guest would hold gigabytes of the host's memory. These
 /// refuse what is longer than any, as WASI has it for a part that is no good, and hand on the rest.
 fn bound_request_parts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    // The name under which wasmtime-wasi-http offers it; a test asks for such a method and such an authority.
-    const TYPES: &str = "wasi:http/types@0.2.12";
-
     linker.allow_shadowing(true);
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
@@ -340,6 +344,12 @@ struct Tables;
 
 impl HasData for Tables {
     type Data<'a> = &'a mut ResourceTable;
+}
+
+struct Variables;
+
+impl HasData for Variables {
+    type Data<'a> = &'a mut Environment;
 }
 
 /// Shares the runtime between a host and its tenants.

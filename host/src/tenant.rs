@@ -31,7 +31,7 @@ use crate::{
     limits::Limits,
     outcome::Outcome,
     policy::PermittedActions,
-    runtime::{Guest, GuestHttp, InstancePolicy, Reuse, SharedRuntime},
+    runtime::{Environment, Guest, GuestHttp, InstancePolicy, Reuse, SharedRuntime},
     secrets::{PendingSecret, SecretSink},
     settings::{DEADLINE_VARIABLE, Settings},
     telemetry::CallId,
@@ -75,7 +75,7 @@ pub struct Tenant(Arc<Inner>);
 struct Inner {
     runtime: SharedRuntime,
     domain: Domain,
-    environment: Vec<(String, String)>,
+    environment: Arc<[(String, String)]>,
     actions: PermittedActions,
     limits: Limits,
     instances: InstancePolicy,
@@ -122,7 +122,7 @@ impl Tenant {
         settings: Settings,
     ) -> Result<Self, Error> {
         settings.check()?;
-        let environment = settings.environment();
+        let environment = settings.environment().into();
         let application = settings.application().map(str::to_owned);
         let Settings {
             domain,
@@ -272,7 +272,12 @@ impl Tenant {
         let wait = inner.limits.queue_timeout.min(context.left());
         let guest = || {
             let http = GuestHttp::new(Arc::clone(&inner.egress), Arc::clone(context));
-            Guest::new(&self.environment(context.left()), http, &inner.limits)
+            let time = context.left().as_millis().max(1).to_string();
+            let environment = Environment {
+                tenant: Arc::clone(&inner.environment),
+                call: Some((DEADLINE_VARIABLE.to_owned(), time)),
+            };
+            Guest::new(environment, http, &inner.limits)
         };
         let reuse = Reuse { tenant: inner.number, instances: inner.instances };
         let running = inner.runtime.run(guest, reuse, wait, action, input);
@@ -327,13 +332,6 @@ impl Tenant {
                 Err(Error::Busy { scope: BusyScope::Tenant, limit: limits.concurrent_calls, waited })
             }
         }
-    }
-
-    /// Returns the guest's environment for a call of so much time.
-    fn environment(&self, time: Duration) -> Vec<(String, String)> {
-        let mut environment = self.0.environment.clone();
-        environment.push((DEADLINE_VARIABLE.to_owned(), time.as_millis().max(1).to_string()));
-        environment
     }
 
     /// Returns what the tenant's token may do, after fetching one where there is none; `None` where the token does not

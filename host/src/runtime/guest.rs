@@ -1,10 +1,15 @@
 //! What one instance can reach, and what it may use.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder,
+    clocks::{WasiClocksCtx, WasiClocksCtxView},
+    p2::bindings::cli::environment,
+    random::WasiRandomCtx,
+};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{
     GuestHttp,
@@ -18,25 +23,30 @@ const MOST_RANDOM_BYTES: u64 = 64 * 1024;
 /// The state behind one instance.
 pub(crate) struct Guest {
     pub(super) table: ResourceTable,
-    pub(super) wasi: WasiCtx,
+    pub(super) environment: Environment,
+    clocks: WasiClocksCtx,
+    /// Made for the first call that asks for it, which few do: seeding its generators takes longer than the rest of a
+    /// guest.
+    random: Option<WasiCtx>,
     http_ctx: WasiHttpCtx,
-    http: GuestHttp,
+    pub(super) http: GuestHttp,
     meter: Meter,
 }
 
 impl Guest {
     /// Gives an instance its environment, its way out and its limits.
-    pub(crate) fn new(environment: &[(String, String)], http: GuestHttp, limits: &Limits) -> Self {
+    pub(crate) fn new(environment: Environment, http: GuestHttp, limits: &Limits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http_ctx = WasiHttpCtx::new();
         http_ctx.set_field_size_limit(limits.header_bytes);
-        Self { table, wasi: wasi(environment), http_ctx, http, meter: Meter::new(limits) }
+        let clocks = WasiClocksCtx::default();
+        Self { table, environment, clocks, random: None, http_ctx, http, meter: Meter::new(limits) }
     }
 
     /// Gives an instance nothing: for the questions that need no tenant.
     pub(super) fn sealed() -> Self {
-        Self::new(&[], GuestHttp::sealed(), &Limits::default())
+        Self::new(Environment::default(), GuestHttp::sealed(), &Limits::default())
     }
 
     /// Puts the guest into a store that holds it to its limits.
@@ -55,25 +65,41 @@ impl Guest {
 
     /// Gives a used instance what a new call has: another environment and way out, and its processor time anew.
     pub(super) fn renew(&mut self, next: Self) {
-        let Self { table, wasi, http, meter, .. } = next;
-        (self.table, self.wasi, self.http, self.meter) = (table, wasi, http, meter);
+        let Self { table, environment, http, meter, .. } = next;
+        (self.table, self.environment, self.http, self.meter) = (table, environment, http, meter);
     }
 
     /// Takes the way out away, so that nothing of a call outlives it.
     pub(super) fn seal(&mut self) {
         self.http = GuestHttp::sealed();
-        self.wasi = wasi(&[]);
+        self.environment = Environment::default();
     }
 
-    /// Whether the guest still holds something of the call. Options of a request do not count: it gave them away, and
-    /// wasmtime-wasi-http 48 leaves them in the table (`handle` in p2/http_impl.rs reads them and no more).
-    pub(super) fn holds_handles(&mut self) -> bool {
-        self.table.iter_mut().any(|entry| !entry.is::<RequestOptions>())
+    /// Whether the guest still holds something of the call.
+    pub(super) fn holds_handles(&self) -> bool {
+        !self.table.is_empty()
     }
 }
 
-fn wasi(environment: &[(String, String)]) -> WasiCtx {
-    WasiCtxBuilder::new().envs(environment).max_random_size(MOST_RANDOM_BYTES).build()
+/// The guest's environment variables: those of its tenant, and those of the call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) tenant: Arc<[(String, String)]>,
+    pub(crate) call: Option<(String, String)>,
+}
+
+impl environment::Host for Environment {
+    fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        Ok(self.tenant.iter().chain(&self.call).cloned().collect())
+    }
+
+    fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// Counts what an instance uses. What goes past a limit ends the call, with that limit as its error: a guest that is told
@@ -137,16 +163,19 @@ impl ResourceLimiter for Meter {
     }
 }
 
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+impl Guest {
+    pub(super) fn clocks(&mut self) -> WasiClocksCtxView<'_> {
+        WasiClocksCtxView { ctx: &mut self.clocks, table: &mut self.table }
+    }
+
+    pub(super) fn random(&mut self) -> &mut WasiRandomCtx {
+        let made = || WasiCtxBuilder::new().max_random_size(MOST_RANDOM_BYTES).build();
+        self.random.get_or_insert_with(made).random()
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        // Options that came with requests were left behind, and are not the guest's handles: see `holds_handles`.
-        self.table.set_max_capacity(self.meter.handles.saturating_add(self.http.options_left()));
         WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
     }
 }
@@ -176,7 +205,7 @@ mod tests {
         let instances = "(core instance (instantiate $m))".repeat(times);
         let text = format!("(component (core module $m {module}) {instances})");
         let component = Component::new(engine, wat::parse_str(text).unwrap())?;
-        let mut store = Guest::new(&[], GuestHttp::sealed(), limits).into_store(engine);
+        let mut store = Guest::new(Environment::default(), GuestHttp::sealed(), limits).into_store(engine);
         Linker::new(engine).instantiate_async(&mut store, &component).await.map(drop)
     }
 

@@ -3,48 +3,68 @@
 //! wasmtime's types end here. The egress gets a request, its options and the call it belongs to, and answers in the terms
 //! of `http` and of its own errors.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use http::{HeaderName, Request, Response, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody,
     WasiHttpHooks,
+    p2::{
+        bindings::http::types::{DnsErrorPayload, ErrorCode},
+        body::HyperOutgoingBody,
+    },
 };
 
+use super::outgoing::Sending;
 use crate::{
-    call::{CallContext, CallOptions},
+    call::CallContext,
     egress::{self, Egress, SendError},
 };
 
-/// The hooks that wasmtime calls for a guest's HTTP.
-pub(crate) struct GuestHttp {
-    egress: Option<Arc<Egress>>,
+/// A guest's way out, and the hooks that wasmtime calls for its HTTP.
+pub(crate) struct GuestHttp(Option<WayOut>);
+
+#[derive(Clone)]
+struct WayOut {
+    egress: Arc<Egress>,
     call: Arc<CallContext>,
-    options_left: u64,
 }
 
 impl GuestHttp {
     /// Gives a call its way out.
     pub(crate) fn new(egress: Arc<Egress>, call: Arc<CallContext>) -> Self {
-        Self { egress: Some(egress), call, options_left: 0 }
+        Self(Some(WayOut { egress, call }))
     }
 
     /// Gives no way out.
     pub(crate) fn sealed() -> Self {
-        let call = CallContext::new(Instant::now(), CallOptions::default());
-        Self { egress: None, call: Arc::new(call), options_left: 0 }
+        Self(None)
     }
 
-    /// Counts the options that came with the guest's requests, those past the limit of a call not included.
-    pub(crate) fn options_left(&self) -> usize {
-        let most = self.egress.as_ref().map_or(0, |egress| egress.most_requests());
-        usize::try_from(self.options_left.min(most)).unwrap_or(usize::MAX)
+    /// Sends a request, as soon as it is polled; with the call that it belongs to.
+    pub(super) fn send(
+        &self,
+        request: Request<Option<HyperOutgoingBody>>,
+        options: Option<RequestOptions>,
+    ) -> (Sending, Option<Arc<CallContext>>) {
+        let Some(WayOut { egress, call }) = self.0.clone() else {
+            return (Box::pin(std::future::ready(Err(ErrorCode::HttpRequestDenied))), None);
+        };
+        let permit = call.in_flight_permit();
+        let request = request.map(|body| match body {
+            Some(body) => body.map_err(|error| SendError::RequestBody(error.into())).boxed_unsync(),
+            None => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+        });
+        let options = options.map(request_options).unwrap_or_default();
+        let same_call = Arc::clone(&call);
+        let sending = Box::pin(async move {
+            let response = egress.send(request, options, &call, permit).await.map_err(error_code)?;
+            Ok(response.map(|body| body.map_err(to_wasi).boxed_unsync()))
+        });
+        (sending, Some(same_call))
     }
 }
-
-type Driver = Box<dyn Future<Output = Result<(), WasiError>> + Send>;
-type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Driver), WasiError>> + Send>;
 
 impl WasiHttpHooks for GuestHttp {
     /// Forbids `Authorization`: who authenticates is the host, where anybody does. This hook covers trailers too, which
@@ -65,59 +85,63 @@ impl WasiHttpHooks for GuestHttp {
         64 * 1024
     }
 
+    /// Refuses: a guest's requests go through [`GuestHttp::send`], and nothing that would come here is linked.
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
-        options: Option<RequestOptions>,
-        _: Driver,
-    ) -> Sending {
-        self.options_left = self.options_left.saturating_add(u64::from(options.is_some()));
-        let egress = self.egress.clone();
-        let call = Arc::clone(&self.call);
-        let permit = call.in_flight_permit();
-        Box::new(async move {
-            let Some(egress) = egress else { return Err(WasiError::HttpRequestDenied) };
-            let request =
-                request.map(|body| body.map_err(|error| SendError::RequestBody(error.into())).boxed_unsync());
-            let options = options.map(request_options).unwrap_or_default();
-            let response = egress.send(request, options, &call, permit).await.map_err(to_wasi)?;
-            let response = response.map(|body| body.map_err(to_wasi).boxed_unsync());
-            // The pool drives the sockets.
-            let driver: Driver = Box::new(async { Ok(()) });
-            Ok((response, driver))
-        })
+        _: Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), WasiError>> + Send>,
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Driver), WasiError>> + Send> {
+        Box::new(std::future::ready(Err(WasiError::HttpRequestDenied)))
     }
 }
+
+type Driver = Box<dyn Future<Output = Result<(), WasiError>> + Send>;
 
 fn request_options(options: RequestOptions) -> egress::RequestOptions {
     let RequestOptions { connect_timeout, first_byte_timeout, between_bytes_timeout } = options;
     egress::RequestOptions { connect_timeout, first_byte_timeout, between_bytes_timeout }
 }
 
-/// Returns the error code that the guest knows.
+/// Returns the error code that the guest gets in the place of an answer.
+fn error_code(error: SendError) -> ErrorCode {
+    match error {
+        SendError::HttpRequestDenied => ErrorCode::HttpRequestDenied,
+        SendError::HttpRequestUriInvalid => ErrorCode::HttpRequestUriInvalid,
+        SendError::HttpRequestBodySize(limit) => ErrorCode::HttpRequestBodySize(limit),
+        SendError::RequestBody(error) => match error.downcast::<WasiError>().map(|error| *error) {
+            Ok(WasiError::HttpProtocolError) => ErrorCode::HttpProtocolError,
+            Ok(error) => ErrorCode::InternalError(Some(error.to_string())),
+            Err(error) => ErrorCode::InternalError(Some(error.to_string())),
+        },
+        SendError::DnsError { rcode } => ErrorCode::DnsError(DnsErrorPayload { rcode, info_code: None }),
+        SendError::DestinationIpProhibited => ErrorCode::DestinationIpProhibited,
+        SendError::DestinationIpUnroutable => ErrorCode::DestinationIpUnroutable,
+        SendError::DestinationUnavailable => ErrorCode::DestinationUnavailable,
+        SendError::ConnectionRefused => ErrorCode::ConnectionRefused,
+        SendError::ConnectionTimeout => ErrorCode::ConnectionTimeout,
+        SendError::ConnectionTerminated => ErrorCode::ConnectionTerminated,
+        SendError::ConnectionReadTimeout => ErrorCode::ConnectionReadTimeout,
+        SendError::TlsCertificateError => ErrorCode::TlsCertificateError,
+        SendError::TlsProtocolError => ErrorCode::TlsProtocolError,
+        SendError::HttpResponseTimeout => ErrorCode::HttpResponseTimeout,
+        SendError::HttpResponseBodySize(limit) => ErrorCode::HttpResponseBodySize(limit),
+        SendError::HttpProtocolError => ErrorCode::HttpProtocolError,
+        SendError::InternalError(problem) => ErrorCode::InternalError(problem),
+    }
+}
+
+/// Returns the error that ends a guest's reading of an answer's body.
 fn to_wasi(error: SendError) -> WasiError {
     match error {
-        SendError::HttpRequestDenied => WasiError::HttpRequestDenied,
-        SendError::HttpRequestUriInvalid => WasiError::HttpRequestUriInvalid,
-        SendError::HttpRequestBodySize(limit) => WasiError::HttpRequestBodySize(limit),
-        SendError::RequestBody(error) => match error.downcast::<WasiError>() {
-            Ok(error) => *error,
-            Err(error) => WasiError::InternalError(Some(error.to_string())),
-        },
-        SendError::DnsError { rcode } => WasiError::DnsError { rcode, info_code: None },
-        SendError::DestinationIpProhibited => WasiError::DestinationIpProhibited,
-        SendError::DestinationIpUnroutable => WasiError::DestinationIpUnroutable,
-        SendError::DestinationUnavailable => WasiError::DestinationUnavailable,
-        SendError::ConnectionRefused => WasiError::ConnectionRefused,
-        SendError::ConnectionTimeout => WasiError::ConnectionTimeout,
         SendError::ConnectionTerminated => WasiError::ConnectionTerminated,
         SendError::ConnectionReadTimeout => WasiError::ConnectionReadTimeout,
-        SendError::TlsCertificateError => WasiError::TlsCertificateError,
-        SendError::TlsProtocolError => WasiError::TlsProtocolError,
         SendError::HttpResponseTimeout => WasiError::HttpResponseTimeout,
         SendError::HttpResponseBodySize(limit) => WasiError::HttpResponseBodySize(limit),
         SendError::HttpProtocolError => WasiError::HttpProtocolError,
         SendError::InternalError(problem) => WasiError::InternalError(problem),
+        // Of a request and of its way to the tenant, which are over when there is an answer to read.
+        other => WasiError::InternalError(Some(format!("{other:?}"))),
     }
 }
 
