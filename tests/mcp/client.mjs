@@ -6,11 +6,15 @@
 //   "elicitation": "accept" | "unticked" | "decline" | "cancel" | "hang" | absent, which declares no such capability
 //   "calls": [{"tool", "arguments"}, {"list": true}, {"readOn": {"tool", "arguments"}}, {"cancelWhenAsked": {…}}]
 
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
+
+// The folder of the user's cache that they are installed in.
+const installed = createRequire(`${process.argv[2]}/`);
+const { Client } = installed("@modelcontextprotocol/sdk/client/index.js");
+const { StdioClientTransport } = installed("@modelcontextprotocol/sdk/client/stdio.js");
+const { StreamableHTTPClientTransport } = installed("@modelcontextprotocol/sdk/client/streamableHttp.js");
+const { ElicitRequestSchema } = installed("@modelcontextprotocol/sdk/types.js");
 
 const script = JSON.parse(await text(process.stdin));
 const asked = [];

@@ -1,57 +1,17 @@
 //! The MCP clients from npm: where they are, and how a test has one do something.
 //!
-//! They are installed into `target/`, once for all tests and all runs, in the versions of the lock file. Node.js 20 and npm
-//! have to be there, and the first run needs the registry.
+//! `cargo xtask test` installs them into the user's cache, once for all checkouts, in the versions of the lock file. Node.js 20
+//! and npm have to be there, and the first run needs the registry.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use auth0_tests::OfflineTenant;
-use auth0_tests::program::{self, Said, auth0_host, root};
+use auth0_tests::program::{self, Said, auth0_host, mcp_clients, root};
 use serde_json::{Value, json};
-
-/// What is installed, and what has to be beside it.
-const FILES: [&str; 3] = ["package.json", "package-lock.json", "client.mjs"];
-
-/// The folder with the installed clients.
-fn installed() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = root().join("target/mcp-clients");
-        fs::create_dir_all(&folder).expect("target/ can be written");
-        // Another run of the tests may be at it.
-        let lock = File::create(folder.join(".lock")).expect("target/ can be written");
-        lock.lock().expect("a file can be locked");
-        for name in FILES {
-            fs::copy(root().join("tests/mcp").join(name), folder.join(name)).expect("the clients' files can be copied");
-        }
-        let wanted = fs::read(folder.join("package-lock.json")).expect("it was copied");
-        let done = folder.join("node_modules/.auth0-tests");
-        if fs::read(&done).is_ok_and(|installed| installed == wanted) {
-            return folder;
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-        let said: Said = match npm.stdin(Stdio::null()).output() {
-            Ok(output) => output.into(),
-            Err(error) => panic!("the tests of the MCP server need Node.js 20 and npm, and npm cannot be run: {error}"),
-        };
-        assert_eq!(
-            said.code,
-            Some(0),
-            "`npm ci` in {} did not install the MCP clients of tests/mcp/package-lock.json; without a network, run it once \
-             where there is one: {}",
-            folder.display(),
-            said.all()
-        );
-        fs::write(done, wanted).expect("target/ can be written");
-        folder
-    })
-}
 
 /// A server to be started by a client.
 pub(super) struct Server {
@@ -112,11 +72,11 @@ impl Server {
     /// Has the inspector's command line start it and do one thing.
     pub(super) async fn inspect(&self, arguments: &[&str]) -> Said {
         let mut command = Command::new("node");
-        command.arg(installed().join("node_modules/@modelcontextprotocol/inspector-cli/build/cli.js"));
+        command.arg(mcp_clients().join("node_modules/@modelcontextprotocol/inspector-cli/build/cli.js"));
         for (name, value) in &self.environment {
             command.args(["-e", &format!("{name}={value}")]);
         }
-        command.arg("--cli").args(&self.command).args(arguments).current_dir(installed());
+        command.arg("--cli").args(&self.command).args(arguments).current_dir(root());
         tokio::task::spawn_blocking(move || program::run(&mut command)).await.unwrap()
     }
 }
@@ -134,7 +94,7 @@ pub(super) async fn calls_over_http(
 async fn sdk(script: Value) -> Session {
     let output = tokio::task::spawn_blocking(move || {
         let mut command = Command::new("node");
-        command.arg(installed().join("client.mjs")).current_dir(installed());
+        command.arg(root().join("tests/mcp/client.mjs")).arg(mcp_clients()).current_dir(root());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut node = command.spawn().expect("node can be run");
         node.stdin.take().expect("it is piped").write_all(script.to_string().as_bytes()).expect("node reads");

@@ -44,8 +44,20 @@ pub fn documentation() -> PathBuf {
 
 /// The command `wasmtime` of the version that is supported, without the caller's settings.
 pub fn wasmtime() -> Command {
-    let installed = || root().join("target/tools/wasmtime-48.0.8/bin/wasmtime");
-    bare(&present(std::env::var_os("AUTH0_WASMTIME").map_or_else(installed, PathBuf::from)))
+    bare(&present(installed("AUTH0_WASMTIME")))
+}
+
+/// The folder with the MCP clients from npm.
+pub fn mcp_clients() -> PathBuf {
+    installed("AUTH0_MCP_CLIENTS")
+}
+
+/// What `cargo xtask test` installs, and names in a variable.
+fn installed(variable: &str) -> PathBuf {
+    let found = std::env::var_os(variable);
+    PathBuf::from(
+        found.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`, which installs it")),
+    )
 }
 
 fn present(program: PathBuf) -> PathBuf {

@@ -5,14 +5,13 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::workspace::Workspace;
-use crate::{component, host, process};
+use crate::{host, process};
 
 /// What it runs of the host's command line, as its help says.
 pub(crate) const COMMAND: &str = "--emulator demo";
 
-/// Build the component, then become `auth0-host --emulator demo ARGS`.
+/// Build the program, with the component that the repository carries, then become `auth0-host --emulator demo ARGS`.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
-    component::build(workspace)?;
     let mut demo = Command::new(host::build(workspace)?);
     demo.args(COMMAND.split(' ')).args(args);
     process::become_command(&mut demo)

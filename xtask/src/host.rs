@@ -33,12 +33,9 @@ pub(crate) fn build_for_tests(workspace: &Workspace, options: &[String]) -> Resu
 
 /// Build it with these options of cargo.
 pub(crate) fn build_with(workspace: &Workspace, options: &[&str]) -> Result<PathBuf> {
-    process::say("building the host");
+    process::say("building the host: from nothing it takes some minutes, of which cargo tells as it goes");
     let mut cargo = workspace.cargo("build");
-    cargo
-        .args(["--quiet", "--message-format=json-render-diagnostics"])
-        .args(options)
-        .stderr(Stdio::inherit());
+    cargo.arg("--message-format=json-render-diagnostics").args(options).stderr(Stdio::inherit());
     executable(&process::output(&mut cargo)?).context("cargo built no auth0-host")
 }
 

@@ -34,10 +34,11 @@ Commands:
   component --check    Build it and compare with embedded-component/auth0.wasm: byte by byte with that Rust, imports and
                        exports only with another
   compare              Build it with Debian's Rust too, where available, and compare; requires a built component
-  bench [--json]       Measure the cost of the sandbox against a native client; --quick: few samples; --workers N
+  bench [--json]       Measure the cost of the sandbox against a native client; --peers: and against Auth0's SDKs;
+                       --quick: few samples; --workers N
   demo [ARGS]          Run the main job on the offline tenant; ARGS go to `auth0-host --emulator demo`
   test [ARGS]          Run all tests; ARGS go to `cargo test`
-  wasmtime             Install the wasmtime command line that the tests drive, into target/tools
+  wasmtime             Install the wasmtime command line that the tests drive, into the user's cache
   fuzz [TARGET]        Fuzz the readers of input and answers, 60 s per target; --seconds N: another time
   wit [--out DIR]      Write the WIT package for registries and tools, into target/wit or DIR
   wit --check          Compare it with the carried component and with the versions in wit/released/

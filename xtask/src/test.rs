@@ -11,6 +11,9 @@ use crate::{component, host, process, wasmtime};
 /// Where the tests find the wasmtime command line.
 const WASMTIME: &str = "AUTH0_WASMTIME";
 
+/// Where the tests find the MCP clients from npm.
+const MCP_CLIENTS: &str = "AUTH0_MCP_CLIENTS";
+
 /// Where the tests find this program, whose help the pages are compared with.
 const XTASK: &str = "AUTH0_XTASK";
 
@@ -58,6 +61,10 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
         cargo.arg("--workspace").args(host::FOR_TESTS);
     }
     cargo.args(args).env(WASMTIME, program).env(XTASK, std::env::current_exe()?);
+    match peers::node(workspace.root(), peers::MCP_CLIENTS) {
+        Ok(folder) => drop(cargo.env(MCP_CLIENTS, folder)),
+        Err(error) => process::say(&format!("tests with MCP clients will fail: {error:#}")),
+    }
     process::become_command(&mut cargo)
 }
 
@@ -96,8 +103,9 @@ fn look_for_programs() -> Result<()> {
 /// need it say so, and in CI they fail.
 fn install_peers(workspace: &Workspace) {
     process::say("looking for the makers of bindings (about 280 MB into the user's cache, once)");
+    let root = workspace.root();
     for (what, found) in
-        [("TypeScript", peers::node(workspace.root())), ("Python", peers::python(workspace.root()))]
+        [("TypeScript", peers::node(root, peers::BINDINGS)), ("Python", peers::python(root, peers::BINDINGS))]
     {
         if let Err(error) = found {
             process::say(&format!("bindings of {what} will not be tested: {error:#}"));

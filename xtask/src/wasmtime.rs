@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use xtask::peers;
 
 use crate::process;
 use crate::workspace::Workspace;
@@ -19,30 +20,39 @@ const VERSION: &str = "48.0.8";
 /// `run`, on components, with HTTP; `cache` so that the tests compile the component once.
 const FEATURES: &str = "run,cranelift,component-model,wasi-http,cache";
 
-/// Make sure that it is there, and answer where. An install that was interrupted goes on where it stopped.
+/// As the tests of the workspace are built: what is waited for is its compiler.
+const PROFILE: &str = "dev";
+
+/// Make sure that it is there, and answer where: in the user's cache, for all checkouts.
 pub(crate) fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.tools().join(format!("wasmtime-{VERSION}"));
-    let program = folder.join("bin").join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX));
-    let build = workspace.tools().join("build");
-    if !works(&program) {
-        process::say(&format!("installing wasmtime {VERSION} into {} (minutes, once)", folder.display()));
+    let settings =
+        fs::read(workspace.root().join(".cargo/config.toml")).context("cannot read .cargo/config.toml")?;
+    let from = [format!("{VERSION} {FEATURES} {PROFILE}\n").into_bytes(), settings].concat();
+    let folder = peers::cached("wasmtime", &from, |folder| {
+        process::say(&format!(
+            "building wasmtime {VERSION} into {} (about four minutes, once)",
+            folder.display()
+        ));
+        let build = folder.join("build");
         let mut cargo = workspace.cargo("install");
         cargo
             .args(["wasmtime-cli", "--version", VERSION, "--locked", "--no-default-features"])
-            .args(["--features", FEATURES, "--force", "--root"])
-            .arg(&folder)
+            .args(["--features", FEATURES, "--profile", PROFILE, "--no-track", "--root"])
+            .arg(folder)
             .arg("--target-dir")
             .arg(&build);
         process::run(&mut cargo).context("wasmtime cannot be installed")?;
-        if !works(&program) {
-            bail!("{} was installed but is not wasmtime {VERSION}", program.display());
+        if !works(&program(folder)) {
+            bail!("{} was installed but is not wasmtime {VERSION}", program(folder).display());
         }
-    }
-    // Some gigabytes that nothing reads any more.
-    if build.exists() {
-        fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))?;
-    }
-    Ok(program)
+        // Some gigabytes that nothing reads any more.
+        fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
+    })?;
+    Ok(program(&folder))
+}
+
+fn program(folder: &Path) -> PathBuf {
+    folder.join("bin").join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX))
 }
 
 fn works(program: &Path) -> bool {

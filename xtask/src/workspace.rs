@@ -60,11 +60,6 @@ impl Workspace {
         self.root.join("target/component/auth0.wasm")
     }
 
-    /// Where programs are installed that only development needs.
-    pub(crate) fn tools(&self) -> PathBuf {
-        self.root.join("target/tools")
-    }
-
     /// Where cargo builds.
     pub(crate) fn build(&self) -> PathBuf {
         target_dir().unwrap_or_else(|| self.root.join("target"))
