@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, header, request::Parts};
+use http::{HeaderValue, Method, header, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -36,7 +36,16 @@ impl Whole {
     /// Returns what holds for a request.
     pub(crate) fn of(head: &Parts) -> Self {
         let announced = head.headers.get(header::CONTENT_LENGTH);
-        match announced.map(|length| length.to_str().ok().and_then(|length| length.parse().ok())) {
+        // Digits alone: `parse` takes a sign too.
+        let number = |length: &HeaderValue| {
+            length
+                .to_str()
+                .ok()
+                .filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()))?
+                .parse()
+                .ok()
+        };
+        match announced.map(number) {
             Some(Some(length)) => Self::At(length),
             None if matches!(head.method, Method::GET | Method::HEAD)
                 && !head.headers.contains_key(header::TRANSFER_ENCODING) =>

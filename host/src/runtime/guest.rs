@@ -248,7 +248,7 @@ mod tests {
             wat::parse_str("(component (core module $m) (core instance (instantiate $m)))").unwrap(),
         );
         let (component, linker) = (component.unwrap(), Linker::new(&engine));
-        let store = || Guest::new(&[], GuestHttp::sealed(), &limits).into_store(&engine);
+        let store = || Guest::new(Environment::default(), GuestHttp::sealed(), &limits).into_store(&engine);
         let (mut first, mut second) = (store(), store());
         linker.instantiate_async(&mut first, &component).await.unwrap();
         let full = not_made(linker.instantiate_async(&mut second, &component).await.unwrap_err());
