@@ -7,16 +7,15 @@ use anyhow::Result;
 use xtask::peers;
 
 use crate::workspace::Workspace;
-use crate::{component, host, process};
+use crate::{host, process};
 
 /// Asks for a comparison with Auth0's SDKs.
 const PEERS: &str = "--peers";
 
-/// Build component, host and benchmark, then become `auth0-bench ARGS`.
+/// Build host and benchmark as they ship, with the component that the repository carries, then become `auth0-bench ARGS`.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
-    component::build(workspace)?;
-    let packages = ["--package", "auth0-host-cli", "--package", "auth0-bench"];
-    let program = host::build_with(workspace, &[&packages[..], &["--bins"]].concat())?;
+    let packages = ["--package", "auth0-host-cli", "--package", "auth0-bench", "--bins", "--release"];
+    let program = host::build_with(workspace, &packages)?;
     let mut bench = Command::new(program.with_file_name(format!("auth0-bench{EXE_SUFFIX}")));
     bench.args(args.iter().filter(|word| *word != PEERS)).arg("--program").arg(program);
     if args.iter().any(|word| word == PEERS) {

@@ -186,3 +186,71 @@ fn get(guest: &mut Guest, future: &Resource<FutureResponse>) -> wasmtime::Result
     };
     Ok(Some(Ok(Ok(guest.table.push(response)?))))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use http::Method;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::call::{CallContext, CallOptions};
+
+    fn call() -> Arc<CallContext> {
+        Arc::new(CallContext::new(Instant::now() + Duration::from_secs(60), CallOptions::default()))
+    }
+
+    /// A request that goes on when it is told to; the last says that it did.
+    fn sending() -> (Sending, oneshot::Sender<()>, oneshot::Receiver<()>) {
+        let ((go, wait), (done, gone_on)) = (oneshot::channel(), oneshot::channel());
+        let sending = async move {
+            wait.await.unwrap();
+            done.send(()).unwrap();
+            Err(ErrorCode::ConnectionTerminated)
+        };
+        (Box::pin(sending), go, gone_on)
+    }
+
+    fn poll(future: &mut FutureResponse) -> Poll<()> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Guards other calls against a guest that asks for something and turns to something else.
+    #[tokio::test]
+    async fn a_request_that_others_may_wait_behind_goes_on_without_its_guest() {
+        let call = call();
+        let _waits = call.log().open(&Method::GET, &"https://a.example/x".parse().unwrap());
+        let (sending, go, gone_on) = sending();
+        let future = FutureResponse::begin(sending, Some(call));
+        assert!(matches!(future, FutureResponse::Spawned(_)));
+        go.send(()).unwrap();
+        gone_on.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_on_a_connection_is_its_guest_s_until_it_waits_again() {
+        let call = call();
+        let open = || call.log().open(&Method::GET, &"https://a.example/x".parse().unwrap());
+        let sent = open();
+        sent.sent(0);
+        let (sending, go, gone_on) = sending();
+        let mut future = FutureResponse::begin(sending, Some(Arc::clone(&call)));
+        assert!(matches!(future, FutureResponse::Here(..)));
+        assert!(poll(&mut future).is_pending() && matches!(future, FutureResponse::Here(..)));
+        // As when the tenant refused the token.
+        let _again = open();
+        assert!(poll(&mut future).is_pending() && matches!(future, FutureResponse::Spawned(_)));
+        go.send(()).unwrap();
+        gone_on.await.unwrap();
+        future.ready().await;
+        assert!(matches!(future, FutureResponse::Ready(Err(ErrorCode::ConnectionTerminated))));
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_at_once_has_no_task() {
+        let denied = || Box::pin(std::future::ready(Err(ErrorCode::HttpRequestDenied)));
+        let future = FutureResponse::begin(denied(), None);
+        assert!(matches!(future, FutureResponse::Ready(Err(ErrorCode::HttpRequestDenied))));
+    }
+}
