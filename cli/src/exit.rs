@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{Disposition, Error, ErrorCode, Json};
+use auth0_host::{Disposition, Error, ErrorCode, Json, printable};
 use serde_json::json;
 
-use super::{print, printable, remedy};
+use super::{print, remedy};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq)]

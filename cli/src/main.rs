@@ -21,7 +21,6 @@ mod mcp;
 mod policy;
 mod pretty;
 mod print;
-mod printable;
 mod reference;
 mod remedy;
 mod run;

@@ -5,13 +5,18 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
-use auth0_host::Json;
+use auth0_host::{Json, printable};
 
-use super::{Failure, pretty, printable};
+use super::{Failure, pretty};
+
+/// Escapes a text for people; its lines and this program's own styles stay.
+pub(crate) fn escaped(text: &str) -> String {
+    printable::lines(text, &[BOLD, DIM, RESET])
+}
 
 /// Prints a text for people to stdout.
 pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
-    bytes(printable::text(text).as_bytes())
+    bytes(escaped(text).as_bytes())
 }
 
 /// Prints what this program made for another one, such as a script for a shell, to stdout as it is.
@@ -22,7 +27,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Prints lines for people to stderr. Whoever closed it does not want to know.
 pub(crate) fn stderr(lines: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{}", printable::text(&lines.to_string()));
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(&lines.to_string()));
 }
 
 /// Prints the result of an action to stdout, indented and with its digits.
@@ -46,9 +51,9 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     bytes(format!("{}\n", printable::json(&text)).as_bytes())
 }
 
-pub(super) const BOLD: &str = "\x1b[1m";
-pub(super) const DIM: &str = "\x1b[2m";
-pub(super) const RESET: &str = "\x1b[0m";
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
 
 /// Styles for stdout; empty where it is no terminal or `NO_COLOR` is set (<https://no-color.org>).
 #[derive(Clone, Copy, Debug, Default)]

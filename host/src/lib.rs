@@ -83,6 +83,7 @@ pub use audit::{
 pub use auth0_policy::{
     address::{AddressClass, Prohibited},
     mail_provider::MailProvider,
+    printable,
 };
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};

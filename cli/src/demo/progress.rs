@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::printable;
+use auth0_host::printable;
+
+use crate::print;
 
 /// Shows what runs. On a terminal the running step is shown in one line that the next one overwrites; elsewhere only
 /// what is finished is told, line by line.
@@ -33,7 +35,7 @@ impl Progress {
     /// Prints what is finished.
     pub(crate) fn done(&self, line: &str) {
         self.clear();
-        self.write(&format!("{}\n", printable::text(line)));
+        self.write(&format!("{}\n", print::escaped(line)));
     }
 
     /// Takes the running step away.

@@ -2,24 +2,34 @@
 //!
 //! Errors, names and paths come from a component, a tenant or a file. A terminal obeys what is in them: it clears the
 //! screen, hides a line, turns the order of letters round, so that a person reads something else than what was said. So
-//! [`print`](super::print) escapes whatever it writes for people; JSON gets escapes that its readers undo.
+//! whatever is written for people is escaped; JSON gets escapes that its readers undo.
 
 use std::fmt::Write as _;
 
-use super::print::{BOLD, DIM, RESET};
-
-/// Escapes a text; its lines and this program's own styles stay.
-pub(crate) fn text(text: &str) -> String {
-    escaped(text, &["\n", "\t", BOLD, DIM, RESET])
+/// Escapes a text of several lines; line feeds, tabs and what is given as `kept` stay: the sequences by which a program
+/// itself styles its text.
+pub fn lines(text: &str, kept: &[&str]) -> String {
+    escaped(text, &[&["\n", "\t"][..], kept].concat())
 }
 
 /// Escapes a text that is part of a line: with a line feed it could pretend to be the next one.
-pub(crate) fn line(text: &str) -> String {
+///
+/// ```
+/// # use auth0_policy::printable::line;
+/// assert_eq!(line("a\u{1b}[2J\nb\u{202e}"), r"a\u{1b}[2J\u{a}b\u{202e}");
+/// ```
+pub fn line(text: &str) -> String {
     escaped(text, &[])
 }
 
-/// Escapes what is in the strings of a JSON text; nowhere else in one is there anything to escape.
-pub(crate) fn json(text: &str) -> String {
+/// Escapes what is in the strings of a JSON text, as `\uXXXX`, so that it stays the same value; nowhere else in one is there
+/// anything to escape.
+///
+/// ```
+/// # use auth0_policy::printable::json;
+/// assert_eq!(json("[\"a\u{202e}\"]"), r#"["a\u202e"]"#);
+/// ```
+pub fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_ascii() || !is_unseen(letter) {
@@ -76,16 +86,17 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_or_not_be_seen_is_shown_by_its_number() {
-        assert_eq!(text(HOSTILE), SHOWN);
+        assert_eq!(lines(HOSTILE, &[]), SHOWN);
         assert_eq!(line(HOSTILE), SHOWN);
         let seen = "ü 👩\u{200d}🚀 ❤\u{fe0f} 日本 … → \\ \" \u{a0}";
-        assert_eq!((text(seen), line(seen)), (seen.to_owned(), seen.to_owned()));
+        assert_eq!((lines(seen, &[]), line(seen)), (seen.to_owned(), seen.to_owned()));
     }
 
     #[test]
     fn lines_and_the_program_s_own_styles_stay_in_a_text_and_not_in_a_line() {
-        let page = format!("{BOLD}get-user{RESET}\n\t{DIM}reads\u{1b}[31m{RESET}");
-        assert_eq!(text(&page), format!("{BOLD}get-user{RESET}\n\t{DIM}reads\\u{{1b}}[31m{RESET}"));
+        let page = "\u{1b}[1mget-user\u{1b}[0m\n\treads\u{1b}[31m";
+        let shown = "\u{1b}[1mget-user\u{1b}[0m\n\treads\\u{1b}[31m";
+        assert_eq!(lines(page, &["\u{1b}[1m", "\u{1b}[0m"]), shown);
         assert_eq!(line("a\n\tb\u{1b}[1m"), "a\\u{a}\\u{9}b\\u{1b}[1m");
     }
 
