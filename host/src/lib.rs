@@ -77,8 +77,8 @@ pub use action::{
     Pagination, ScopeRequirement, Stage,
 };
 pub use audit::{
-    AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
-    StopReason,
+    AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditReservation, AuditSink,
+    AuditUnavailable, Decision, StopReason,
 };
 pub use auth0_policy::{
     address::{AddressClass, Prohibited},
@@ -117,6 +117,7 @@ pub use secret::Secret;
 pub use secret_inputs::is_secret_name;
 pub use secrets::{
     CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SecretUndelivered, SinkError, SinkFuture,
+    StagedSink,
 };
 pub use settings::Settings;
 pub use tenant::{Stats, Tenant};
