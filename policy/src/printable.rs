@@ -31,8 +31,10 @@ pub fn line(text: &str) -> String {
 /// ```
 pub fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut joins = Joins::default();
     for letter in text.chars() {
-        if letter.is_ascii() || !is_unseen(letter) {
+        // Of ASCII only one may stand in a string as it is and does not print.
+        if joins.is_seen(letter) || (letter.is_ascii() && letter != '\u{7f}') {
             escaped.push(letter);
         } else {
             for unit in letter.encode_utf16(&mut [0; 2]) {
@@ -41,31 +43,54 @@ pub fn json(text: &str) -> String {
             }
         }
     }
-    // The only one in ASCII that may stand in a string as it is.
-    escaped.replace('\u{7f}', "\\u007f")
+    escaped
 }
 
 fn escaped(mut rest: &str, kept: &[&str]) -> String {
     let mut text = String::with_capacity(rest.len());
+    let mut joins = Joins::default();
     while let Some(first) = rest.chars().next() {
         if let Some((own, after)) = kept.iter().find_map(|own| Some((own, rest.strip_prefix(own)?))) {
             text.push_str(own);
             rest = after;
+            joins = Joins::default();
             continue;
         }
-        if is_unseen(first) {
-            let _ = write!(text, "{}", first.escape_unicode());
-        } else {
+        if joins.is_seen(first) {
             text.push(first);
+        } else {
+            let _ = write!(text, "{}", first.escape_unicode());
         }
         rest = rest.get(first.len_utf8()..).unwrap_or_default();
     }
     text
 }
 
+/// How many joiners and selectors may follow: emoji and scripts are joined and varied with them, two at most behind a
+/// letter that is not of ASCII. Elsewhere they are seen by nobody and tell two equal words apart, or hide a message.
+#[derive(Default)]
+struct Joins(u8);
+
+impl Joins {
+    fn is_seen(&mut self, letter: char) -> bool {
+        if is_joiner(letter) {
+            let may_follow = self.0 > 0;
+            self.0 = self.0.saturating_sub(1);
+            return may_follow;
+        }
+        let seen = !is_unseen(letter);
+        self.0 = if seen && !letter.is_ascii() { 2 } else { 0 };
+        seen
+    }
+}
+
+fn is_joiner(letter: char) -> bool {
+    matches!(letter, '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}')
+}
+
 /// Whether a character steers a terminal or the order of letters, or is not seen: controls, soft hyphens, fillers, marks
 /// and overrides of direction, separators of lines, invisible operators, tags, the byte order mark (Unicode 16, `Cc` and
-/// `Default_Ignorable_Code_Point`). What emoji and scripts are joined and varied with stays.
+/// `Default_Ignorable_Code_Point`), but for what [`Joins`] decides about.
 fn is_unseen(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -90,6 +115,25 @@ mod tests {
         assert_eq!(line(HOSTILE), SHOWN);
         let seen = "ü 👩\u{200d}🚀 ❤\u{fe0f} 日本 … → \\ \" \u{a0}";
         assert_eq!((lines(seen, &[]), line(seen)), (seen.to_owned(), seen.to_owned()));
+    }
+
+    #[test]
+    fn joiners_stay_between_letters_that_are_joined_and_nowhere_else() {
+        for (text, shown) in [
+            ("pay\u{200d}pal", "pay\\u{200d}pal"),
+            ("\u{200c}\u{fe0f}a\u{fe0f}", "\\u{200c}\\u{fe0f}a\\u{fe0f}"),
+            ("❤\u{fe0f}\u{200d}🔥", "❤\u{fe0f}\u{200d}🔥"),
+            ("🙂\u{fe00}\u{fe01}\u{fe02}", "🙂\u{fe00}\u{fe01}\\u{fe02}"),
+            ("\u{202e}\u{200d}", "\\u{202e}\\u{200d}"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+        ] {
+            assert_eq!(line(text), shown);
+            let document = serde_json::json!([text]);
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&json(&document.to_string())).unwrap(),
+                document
+            );
+        }
     }
 
     #[test]
