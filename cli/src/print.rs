@@ -1,4 +1,8 @@
 //! Printing that survives a reader who leaves, colours only where someone looks, and lets nobody else steer a terminal.
+//!
+//! The one way to stdout and stderr: clippy refuses others (`clippy.toml`). Texts of components and tenants become part of
+//! a line by [`line`], so that they do not make up lines of their own.
+#![expect(clippy::disallowed_methods, reason = "what is written here is escaped here")]
 
 use std::{
     fmt,
@@ -8,6 +12,8 @@ use std::{
 use auth0_host::{Json, printable};
 
 use super::{Failure, pretty};
+
+pub(crate) use auth0_host::printable::line;
 
 /// Escapes a text for people; its lines and this program's own styles stay.
 pub(crate) fn escaped(text: &str) -> String {
@@ -30,6 +36,39 @@ pub(crate) fn stderr(lines: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&lines.to_string()));
 }
 
+/// Overwrites the line that a terminal is at: with a text, or with nothing.
+pub(crate) fn overwrite(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // Whoever closed it does not want to know.
+    let _ = write!(stderr, "\r\x1b[K{}", line(text)).and_then(|()| stderr.flush());
+}
+
+/// Gives a terminal back after questions: pastes are no longer bracketed, and the cursor is seen again.
+pub(crate) fn restore_terminal() {
+    let _ = io::stderr().lock().write_all(b"\x1b[?2004l\x1b[?25h");
+}
+
+/// Whether somebody looks at stderr.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Stderr for a log, which writes each event at once.
+#[derive(Debug)]
+pub(crate) struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        writeln!(io::stderr().lock(), "{}", line(text.strip_suffix('\n').unwrap_or(&text)))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 /// Prints the result of an action to stdout, indented and with its digits.
 pub(crate) fn result(result: &Json) -> Result<(), Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -43,6 +82,11 @@ fn unwritten(error: io::Error) -> Failure {
         io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
         _ => Failure::Afterwards(anyhow::Error::new(error).context("stdout could not be written")),
     }
+}
+
+/// Prints a value to stdout as one line of JSON.
+pub(crate) fn json_line(value: &serde_json::Value) -> Result<(), Failure> {
+    bytes(format!("{}\n", printable::json(&value.to_string())).as_bytes())
 }
 
 /// Prints a value to stdout as JSON, indented: people read it as it is, programs do not mind.

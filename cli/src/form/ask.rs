@@ -151,7 +151,7 @@ impl Questions {
                 // A field that must be given is given something.
                 Ok(_) if typed.is_empty() && checked.required => Validation::Invalid("it is required".into()),
                 Ok(_) => Validation::Valid,
-                Err(problem) => Validation::Invalid(problem.into()),
+                Err(problem) => Validation::Invalid(printable::line(&problem).into()),
             })
         };
         let typed = if field.secret {
