@@ -24,6 +24,7 @@ mod result_buffer;
 mod server;
 mod session;
 mod stdio;
+mod strangers;
 mod tools;
 
 pub use self::{
