@@ -29,7 +29,7 @@
 //!
 //! `embedded-component`, on by default, brings the connector itself: then [`Host::new`] and [`Host::builder`] need nothing
 //! beside the library. Without it ([`default-features = false`]) a component is given, as bytes
-//! ([`Host::with_component`]) or as a file ([`Host::with_component_file`]); `cargo xtask component` in the repository
+//! ([`Host::with_trusted_component`]) or as a file ([`Host::with_trusted_component_file`]); `cargo xtask component` in the repository
 //! builds one.
 //!
 //! [`default-features = false`]: https://doc.rust-lang.org/cargo/reference/features.html#dependency-features
@@ -88,7 +88,7 @@ pub use auth0_policy::{
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
-pub use component::ComponentInfo;
+pub use component::{ComponentInfo, MAX_COMPONENT_BYTES};
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
 pub use denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine};
 pub use doctor::{Check, Finding, Topic, Verdict};
