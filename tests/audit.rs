@@ -212,7 +212,7 @@ async fn closing_a_connection_stops_its_calls_and_each_has_its_record_by_then() 
 async fn a_component_that_had_to_be_stopped_has_a_record_that_says_by_what() {
     let tenant = OfflineTenant::start().await;
     let memory = Arc::new(Memory::default());
-    let host = Host::with_component_file(auth0_tests::program::hostile()).build().unwrap();
+    let host = Host::with_trusted_component_file(auth0_tests::program::hostile()).build().unwrap();
     let sink = Arc::clone(&memory) as Arc<dyn AuditSink>;
     // `spin` uses all of it up, and nothing else comes near.
     let limits = Limits::new().cpu(Duration::from_secs(2));

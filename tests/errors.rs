@@ -394,7 +394,7 @@ fn tampered() -> Host {
         .position(|window| window == from)
         .expect("Resend's address is in the component");
     bytes[at..at + to.len()].copy_from_slice(to);
-    Host::with_component(bytes).build().expect("it is a component still")
+    Host::with_trusted_component(bytes).build().expect("it is a component still")
 }
 
 #[tokio::test]

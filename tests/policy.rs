@@ -290,7 +290,7 @@ struct Hostile {
 
 impl Hostile {
     async fn start() -> Self {
-        let host = Host::with_component_file(hostile()).build().unwrap();
+        let host = Host::with_trusted_component_file(hostile()).build().unwrap();
         Self { tenant: OfflineTenant::start().await, host }
     }
 

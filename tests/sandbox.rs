@@ -20,7 +20,7 @@ fn host() -> &'static Host {
 }
 
 fn builder() -> HostBuilder {
-    Host::with_component_file(program::hostile())
+    Host::with_trusted_component_file(program::hostile())
 }
 
 /// Processor time for what is to run into another limit, on a slow machine too.

@@ -215,7 +215,7 @@ async fn a_component_that_spells_the_path_its_own_way_gets_no_secret() {
     /// The hostile component, compiled once.
     fn hostile() -> &'static Host {
         static HOST: OnceLock<Host> = OnceLock::new();
-        HOST.get_or_init(|| Host::with_component_file(program::hostile()).build().unwrap())
+        HOST.get_or_init(|| Host::with_trusted_component_file(program::hostile()).build().unwrap())
     }
     let tenant = Scripted::start(&[
         ("GET /log-streams", json!([stream()])),

@@ -92,9 +92,10 @@ fn table(actions: &[ActionSummary], styles: Styles) -> String {
         if action.group != group {
             let gap = if group.is_empty() { "" } else { "\n" };
             group = &action.group;
-            text += &format!("{gap}{}\n", styles.bold(group));
+            text += &format!("{gap}{}\n", styles.bold(&print::line(group)));
         }
-        let ActionSummary { id, title, effect, stage, .. } = action;
+        let ActionSummary { effect, stage, .. } = action;
+        let (id, title) = (print::line(&action.id), print::line(&action.title));
         let stage = if *stage == Stage::Ga { String::new() } else { styles.dim(&format!("  ({stage})")) };
         text += &format!("  {id:width$}  {}  {title}{stage}\n", styles.dim(&format!("{effect:6}")));
     }

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsStr,
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
@@ -14,7 +13,9 @@ use auth0_host::{
     Settings, SettingsError, Tenant,
 };
 
-use super::{Failure, Globals, credentials, credentials::credentials, emulator, mail::mail_credentials};
+use super::{
+    Failure, Globals, compile, credentials, credentials::credentials, emulator, file, mail::mail_credentials,
+};
 
 /// Calls at once that the command needs: those that a tenant may have by default. Preparing the pool's slots for
 /// the library's 1,000 takes 2 ms of each start.
@@ -22,12 +23,11 @@ const CALLS: u32 = 64;
 
 /// Loads the component.
 pub(crate) async fn host(globals: &Globals) -> Result<Host, Failure> {
-    let builder = match &globals.component {
-        Some(path) => Host::with_component_file(path),
-        None => Host::builder(),
-    };
     let cache = code_cache(globals, std::env::var_os("AUTH0_CACHE").as_deref());
-    Ok(builder.code_cache(cache).concurrent_calls(CALLS).build_async().await?)
+    match &globals.component {
+        Some(path) => compile::host(path, cache, CALLS).await,
+        None => Ok(Host::builder().code_cache(cache).concurrent_calls(CALLS).build_async().await?),
+    }
 }
 
 /// Returns where compiled code is kept: a shell starts the program for each call, so it is kept unless that is switched
@@ -215,7 +215,8 @@ fn settings(
     let plan = plan.map_err(|error| Failure::Usage(format!("AUTH0_PLAN: {error}")))?;
     settings = settings.rate_plan(globals.plan.or(plan).unwrap_or_default());
     if let Some(path) = &globals.ca_cert {
-        settings = settings.ca_pem(fs::read(path).map_err(|error| unreadable("--ca-cert", path, &error))?);
+        let pem = file::bytes(path, file::CERTIFICATES);
+        settings = settings.ca_pem(pem.map_err(|error| unreadable("--ca-cert", path, &error))?);
     }
     Ok(settings)
 }

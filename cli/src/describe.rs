@@ -81,14 +81,14 @@ fn page(action: &ActionDescription, styles: Styles) -> Result<String, Failure> {
     let form = Form::of(action)?;
     let mut text = format!(
         "{} – {}\n{}\n\n{}\n\n",
-        styles.bold(&action.id),
-        action.title,
-        styles.dim(&format!("{} · {}", action.group, action.effect)),
+        styles.bold(&print::line(&action.id)),
+        print::line(&action.title),
+        styles.dim(&format!("{} · {}", print::line(&action.group), action.effect)),
         wrap(&action.description, ""),
     );
     for (name, fact) in facts(action, Notation::Plain) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}  {fact}", styles.bold(&format!("{name:8}")));
+        let _ = writeln!(text, "{}  {}", styles.bold(&format!("{name:8}")), print::line(&fact));
     }
     let (required, optional): (Vec<&Field>, Vec<&Field>) =
         form.fields.iter().partition(|field| field.required);
@@ -154,7 +154,8 @@ fn table(fields: &[&Field], styles: Styles) -> String {
         let mut kind = vec![field.type_name.clone()];
         kind.extend(field.bounds.iter().cloned());
         kind.extend(field.secret.then(|| "secret".to_owned()));
-        let _ = writeln!(text, "  {}  {}", styles.bold(&field.name), kind.join(", "));
+        let (name, kind) = (print::line(&field.name), print::line(&kind.join(", ")));
+        let _ = writeln!(text, "  {}  {kind}", styles.bold(&name));
         if let Some(doc) = &field.doc {
             text += &wrap(doc, "      ");
             text.push('\n');

@@ -7,7 +7,7 @@ use auth0_emulator::{Emulator, Plan, Seed, UnknownPlan};
 use auth0_host::{ApiKeyProvider, RatePlan};
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, print};
+use super::{Exit, Failure, file, print, signals};
 
 /// Arguments of `emulator`.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ Examples:
 pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exit, Failure> {
     let seed = match &arguments.seed {
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| {
+            let text = file::text(path, file::SEED).map_err(|error| {
                 Failure::Usage(format!("--seed: {} could not be read: {error}", path.display()))
             })?;
             Seed::from_json(&text)
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exi
         builder = builder.plan(limits(plan)?);
     }
     // Before anything is printed: whoever reads the line may end us at once.
-    let ended = ended()
+    let ended = signals::ended()
         .map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
     let emulator =
         builder.start().await.context("the offline tenant did not start").map_err(Failure::Host)?;
@@ -62,11 +62,11 @@ pub(crate) async fn run(arguments: &Serve, plan: Option<RatePlan>) -> Result<Exi
             Failure::Usage(format!("--ca-out: {} could not be written: {error}", path.display()))
         })?;
     }
-    print::stdout(&if arguments.json {
-        json_line(&emulator, mail_provider, arguments)
+    if arguments.json {
+        print::json_line(&description(&emulator, mail_provider, arguments))?;
     } else {
-        text(&emulator, mail_provider, arguments)
-    })?;
+        print::stdout(&text(&emulator, mail_provider, arguments))?;
+    }
     ended.await;
     emulator.shutdown().await;
     if !arguments.json {
@@ -82,7 +82,7 @@ fn mail_provider(seed: &Seed) -> ApiKeyProvider {
     name.and_then(|name| name.parse().ok()).unwrap_or(ApiKeyProvider::SendGrid)
 }
 
-fn json_line(emulator: &Emulator, mail_provider: ApiKeyProvider, arguments: &Serve) -> String {
+fn description(emulator: &Emulator, mail_provider: ApiKeyProvider, arguments: &Serve) -> Value {
     let mut line = json!({
         "domain": emulator.domain(),
         "base_url": emulator.base_url(),
@@ -96,7 +96,7 @@ fn json_line(emulator: &Emulator, mail_provider: ApiKeyProvider, arguments: &Ser
     if let (Some(path), Some(object)) = (&arguments.ca_out, line.as_object_mut()) {
         object.insert("ca_cert".to_owned(), Value::from(path.display().to_string()));
     }
-    format!("{line}\n")
+    line
 }
 
 fn text(emulator: &Emulator, mail_provider: ApiKeyProvider, arguments: &Serve) -> String {
@@ -136,30 +136,6 @@ pub(crate) fn limits(plan: RatePlan) -> Result<Plan, Failure> {
     let text = plan.to_string();
     text.parse()
         .map_err(|error: UnknownPlan| Failure::Usage(format!("--plan, of an offline tenant: {error}")))
-}
-
-/// Begins to listen for the signals that end the process, and returns a future that waits for one.
-pub(super) fn ended() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use auth0_host::{Disposition, Error, ErrorCode, Json};
+use auth0_host::{Disposition, Error, ErrorCode, Json, printable};
 use serde_json::json;
 
-use super::{print, printable, remedy};
+use super::{print, remedy};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,8 +162,13 @@ pub(crate) fn report_json(failure: &Failure) {
 /// Reports for people.
 pub(crate) fn report_text(failure: &Failure) {
     if !matches!(failure, Failure::BrokenPipe) {
-        print::stderr(format_args!("error: {}", failure.message()));
+        print::stderr(format_args!("error: {}", indented(&failure.message())));
     }
+}
+
+/// Indents what follows the first line: a text that others wrote does not pass for a line of this program.
+fn indented(message: &str) -> String {
+    message.replace('\n', "\n  ")
 }
 
 #[cfg(test)]
@@ -227,6 +232,14 @@ mod tests {
             failure.json().unwrap().get("/error/message").unwrap().deserialize::<String>().unwrap(),
             hostile
         );
+    }
+
+    #[test]
+    fn no_line_of_a_host_s_error_looks_like_another_error() {
+        let problem = "it is no component\nerror: all is well".to_owned();
+        let failure = Failure::from(Error::InvalidComponent { problem, source: None });
+        let shown = indented(&failure.message());
+        assert_eq!(shown.lines().skip(1).collect::<Vec<_>>(), ["  error: all is well"]);
     }
 
     #[test]

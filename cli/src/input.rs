@@ -1,14 +1,9 @@
 //! The input of an action, from the command line.
 
-use std::{
-    fs,
-    io::{self, Read},
-};
-
 use auth0_host::Json;
 use serde_json::{Map, Value};
 
-use super::Failure;
+use super::{Failure, file};
 
 /// The members of an input, each as it was typed: numbers keep their digits.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +57,7 @@ pub(crate) async fn gather(input: Option<&str>, pairs: &[String]) -> Result<Memb
         Some("-") => object(&stdin().await?, "stdin")?,
         Some(text) => match text.strip_prefix('@') {
             Some(path) => {
-                let read = fs::File::open(path).and_then(bounded);
+                let read = file::text(path.as_ref(), file::INPUT);
                 object(&read.map_err(|error| usage(format!("{path} could not be read: {error}")))?, path)?
             }
             None => object(text, "--input")?,
@@ -78,20 +73,6 @@ pub(crate) async fn gather(input: Option<&str>, pairs: &[String]) -> Result<Memb
         seen.push(key);
     }
     Ok(object)
-}
-
-/// Largest input that is read; the component takes no larger one.
-const LARGEST: u64 = 4_000_000;
-
-/// Reads all there is, unless it is more than any input.
-fn bounded(from: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    let length = from.take(LARGEST + 1).read_to_string(&mut text)?;
-    if length as u64 > LARGEST {
-        let problem = format!("it has more than {LARGEST} bytes, and Auth0 takes bodies of at most 1 MB");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
-    }
-    Ok(text)
 }
 
 /// Returns whether a value may have been meant as text: `cursor=1`, `password=12345678`.
@@ -146,7 +127,8 @@ fn object(text: &str, origin: &str) -> Result<Members, Failure> {
 
 /// Reads stdin beside the runtime, so that Ctrl-C still ends the command.
 async fn stdin() -> Result<String, Failure> {
-    let read = tokio::task::spawn_blocking(|| bounded(std::io::stdin().lock()));
+    let read = || file::all(std::io::stdin().lock(), file::INPUT).and_then(file::utf8);
+    let read = tokio::task::spawn_blocking(read);
     match read.await {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(error)) => Err(usage(format!("stdin could not be read: {error}"))),
@@ -221,13 +203,6 @@ mod tests {
         form.insert("c".to_owned(), json!("new"));
         let filled = Json::from(members.filled_in(form));
         assert_eq!(filled.as_str(), r#"{"a":12345678901234567890123,"b":2,"c":"new"}"#);
-    }
-
-    #[test]
-    fn no_more_is_read_than_an_input_can_have() {
-        let error = bounded(io::repeat(b'x')).unwrap_err().to_string();
-        assert!(error.contains("more than 4000000 bytes"), "{error}");
-        assert_eq!(bounded(&b"{}"[..]).unwrap(), "{}");
     }
 
     #[tokio::test]

@@ -6,13 +6,16 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod actions;
+mod compile;
 mod connect;
+mod core_dump;
 mod credentials;
 mod demo;
 mod describe;
 mod doctor;
 mod emulator;
 mod exit;
+mod file;
 mod form;
 mod input;
 mod mail;
@@ -21,13 +24,13 @@ mod mcp;
 mod policy;
 mod pretty;
 mod print;
-mod printable;
 mod reference;
 mod remedy;
 mod run;
 mod scopes;
 mod secret_file;
 mod secrets;
+mod signals;
 mod telemetry;
 mod version;
 
@@ -39,6 +42,10 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 pub(crate) use self::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
+    core_dump::off();
+    if let Some(code) = compile::child() {
+        return code;
+    }
     let arguments = match read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -145,7 +152,7 @@ pub(crate) struct Globals {
     /// Append a record of each call to this file, as a line of JSON [env: AUTH0_AUDIT]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) audit: Option<PathBuf>,
-    /// Run this component instead of the built-in one
+    /// Run this component instead of the built-in one; it is compiled in a process with limits
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
     /// Compile the component at each start, and keep nothing of it on disk
@@ -303,9 +310,9 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     exit::code(result, report)
 }
 
-/// Waits for Ctrl-C or a request to terminate; for ever, where neither can be heard.
+/// Waits for Ctrl-C, a request to terminate or a terminal that is closed; for ever, where none can be heard.
 async fn ctrl_c() {
-    let Ok(ended) = emulator::ended() else { return std::future::pending().await };
+    let Ok(ended) = signals::ended() else { return std::future::pending().await };
     ended.await;
 }
 

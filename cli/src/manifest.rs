@@ -38,8 +38,10 @@ pub(crate) async fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit
 fn page(manifest: &Manifest, styles: Styles) -> String {
     let component = &manifest.component;
     let unknown = || "not stated".to_owned();
-    let mut text =
-        format!("{}\n", styles.bold(component.name.as_deref().unwrap_or("a component without a name")));
+    let mut text = format!(
+        "{}\n",
+        styles.bold(&print::line(component.name.as_deref().unwrap_or("a component without a name")))
+    );
     for (name, value) in [
         ("version", component.version.clone()),
         ("licence", component.licenses.clone()),
@@ -53,12 +55,12 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
         ),
     ] {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {name:9} {}", value.unwrap_or_else(unknown));
+        let _ = writeln!(text, "  {name:9} {}", print::line(&value.unwrap_or_else(unknown)));
     }
     let mut section = |heading: &str, lines: Vec<String>| {
         let _ = write!(text, "\n{}\n", styles.bold(heading));
         lines.iter().for_each(|line| {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", print::line(line));
         });
     };
     section("Imports: what it can use of the machine", component.imports.clone());

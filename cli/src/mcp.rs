@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use auth0_host::{ActionPattern, Secret};
 
-use super::{Exit, Failure, Globals, connect, emulator, secret_file, secrets};
+use super::{Exit, Failure, Globals, connect, secret_file, secrets, signals};
 use auth0_mcp::{
     AccessToken, Confirm, Consent, DrainSecrets, HttpServer, LoopbackAddress, OpenError, Permissions,
     ResultBytes, Server, serve_stdio,
@@ -55,7 +55,7 @@ Examples:
 pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failure> {
     let token = token(&arguments, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
     // Before anything is served: a client may end us at once.
-    let stop = emulator::ended()
+    let stop = signals::ended()
         .map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
     let host = connect::host(globals).await?;
     let target = connect::Target::open(&host, globals).await?;

@@ -1,13 +1,10 @@
 //! `policy`: what a policy file means, before it is used.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use auth0_host::{Denial, Policy};
 
-use super::{Exit, Failure, Globals, connect, print};
+use super::{Exit, Failure, Globals, connect, file, print};
 
 /// Arguments of `policy`.
 #[derive(Debug, clap::Subcommand)]
@@ -49,7 +46,7 @@ Examples:
 
 /// Reads a policy file.
 pub(crate) fn read(path: &Path) -> Result<Policy, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = file::text(path, file::POLICY).map_err(|error| {
         Failure::Usage(format!("the policy {} could not be read: {error}", path.display()))
     })?;
     Policy::from_toml(&text)
@@ -94,7 +91,7 @@ fn body(argument: Option<&str>) -> Result<Vec<u8>, Failure> {
     match argument {
         None => Ok(Vec::new()),
         Some(text) => match text.strip_prefix('@') {
-            Some(path) => fs::read(path)
+            Some(path) => file::bytes(path.as_ref(), file::INPUT)
                 .map_err(|error| Failure::Usage(format!("--body: {path} could not be read: {error}"))),
             None => Ok(text.as_bytes().to_vec()),
         },

@@ -5,9 +5,7 @@
 
 use std::io::{self, Write};
 
-use auth0_host::Json;
-
-use super::printable;
+use auth0_host::{Json, printable};
 
 /// Levels that are indented. What is deeper stays on its line: deeper ones are none that an action answers, and the indents
 /// of a million levels would be terabytes.

@@ -89,7 +89,10 @@ pub(crate) async fn run(globals: &Globals, arguments: Run) -> Result<Exit, Failu
     let options = if arguments.reveal { CallOptions::new().reveal_secrets() } else { CallOptions::new() };
     let outcome = target.tenant.call_with(&arguments.action, input, options).await;
     if globals.verbose {
-        outcome.requests.iter().for_each(|request| print::stderr(format_args!("{}", line(request))));
+        outcome
+            .requests
+            .iter()
+            .for_each(|request| print::stderr(format_args!("{}", print::line(&line(request)))));
     }
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;

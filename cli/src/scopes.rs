@@ -1,11 +1,13 @@
 //! `scopes`: the least that a token has to be allowed, and what a token has of it.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf};
 
 use auth0_host::{ActionPattern, ActionSummary, PlannedScope, ScopeDiff, ScopePlan, parse_action_ids};
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, Globals, connect, describe::wrap, policy, print, print::Styles, run::unknown};
+use super::{
+    Exit, Failure, Globals, connect, describe::wrap, file, policy, print, print::Styles, run::unknown,
+};
 
 /// Arguments of `scopes`.
 #[derive(Debug, clap::Args)]
@@ -100,7 +102,7 @@ fn wanted<'a>(
     }
     if let Some(path) = &arguments.workflow {
         let unusable = |problem: String| Failure::Usage(format!("--workflow {}: {problem}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        let text = file::text(path, file::WORKFLOW).map_err(|error| unusable(error.to_string()))?;
         let named = parse_action_ids(&text, |id| known.iter().any(|action| action.id == id));
         for id in named.map_err(|error| unusable(error.to_string()))? {
             wanted.extend(known.iter().filter(|action| action.id == id));

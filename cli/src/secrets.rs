@@ -1,7 +1,8 @@
 //! Where secrets go that the tenant makes, and what becomes of them when that place fails.
 //!
-//! A process at a shell ends, and its memory with it. So what the sink does not take is offered to it again, and then put
-//! into a file of the user's state folder: an application whose new secret nobody has is locked out.
+//! A process at a shell ends, and its memory with it: an application whose new secret nobody has is locked out. So a secret
+//! is in a file of the user's state folder before the sink is asked, and until the sink has it. What the sink does not take
+//! is offered to it again.
 
 use std::{
     fs,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use auth0_host::{CommandSink, FileSink, SecretName, Settings, Tenant};
+use auth0_host::{CommandSink, FileSink, SecretName, SecretSink, Settings, StagedSink, Tenant};
 
 use super::Failure;
 
@@ -58,8 +59,8 @@ impl SecretOptions {
         };
         match (folder, command) {
             (None, None) => Ok(settings),
-            (Some(folder), None) => Ok(settings.secret_sink(FileSink::new(folder))),
-            (None, Some(command)) => Ok(settings.secret_sink(parse_command(&command)?)),
+            (Some(folder), None) => Ok(settings.secret_sink(staged(FileSink::new(folder)))),
+            (None, Some(command)) => Ok(settings.secret_sink(staged(parse_command(&command)?))),
             (Some(_), Some(_)) => Err(Failure::Usage(
                 "both a folder and a command are to get the tenant's secrets: leave one of --secret-dir \
                  (AUTH0_SECRET_DIR) and --secret-command (AUTH0_SECRET_COMMAND) out"
@@ -84,6 +85,17 @@ fn parse_command(text: &str) -> Result<CommandSink, Failure> {
                 .to_owned(),
         )),
     }
+}
+
+/// Has a sink's secrets in the last resort first: what kills this process while the sink is asked does not take a secret
+/// with it.
+fn staged<S: SecretSink>(sink: S) -> StagedSink<S> {
+    let folder = last_resort();
+    if let Some(parent) = folder.parent() {
+        // Where that fails, the sink says why before a secret is made.
+        let _ = fs::create_dir_all(parent);
+    }
+    StagedSink::new(FileSink::new(folder), sink)
 }
 
 /// Waits for secrets that are under way, and sees to it that those which the sink did not take are somewhere.

@@ -78,7 +78,7 @@ fn printer<S: Subscriber + for<'span> LookupSpan<'span>>(
     fmt::layer()
         .compact()
         .with_ansi(false)
-        .with_writer(std::io::stderr)
+        .with_writer(|| crate::print::Log)
         .with_span_events(FmtSpan::CLOSE)
         .with_filter(wanted.and(filter_fn(is_ours)))
         .boxed()

@@ -1,25 +1,13 @@
 //! The command line as a shell sees it: what is on which stream, and how it ends.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that failed")]
 
+mod program;
+
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-fn auth0_host(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auth0-host"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AUTH0_")) {
-        command.env_remove(name);
-    }
-    // Compiled once for all tests, and not into the cache of whoever runs them.
-    command.env("AUTH0_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/code"));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = auth0_host(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
+use self::program::{Server, auth0_host, run};
 
 #[test]
 fn a_result_is_json_on_stdout_and_nothing_is_on_stderr() {
@@ -199,42 +187,4 @@ fn ctrl_c_ends_a_run_with_130_and_says_that_its_outcome_is_unknown() {
 #[cfg(unix)]
 fn interrupt(process: u32) {
     assert!(Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap().success());
-}
-
-/// `auth0-host emulator` in a process of its own.
-struct Server {
-    child: std::process::Child,
-    ready: Value,
-}
-
-impl Server {
-    fn start() -> Self {
-        use std::io::BufRead as _;
-        let mut child = auth0_host(&["emulator", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, ready: serde_json::from_str(&line).unwrap() }
-    }
-
-    /// A command against it, with its credentials in the environment.
-    fn client(&self, arguments: &[&str]) -> Command {
-        let mut command = auth0_host(arguments);
-        for (variable, member) in [
-            ("AUTH0_DOMAIN", "domain"),
-            ("AUTH0_BASE_URL", "base_url"),
-            ("AUTH0_AUDIENCE", "audience"),
-            ("AUTH0_CLIENT_ID", "client_id"),
-            ("AUTH0_CLIENT_SECRET", "client_secret"),
-        ] {
-            command.env(variable, self.ready[member].as_str().unwrap());
-        }
-        command
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

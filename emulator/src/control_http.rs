@@ -1,6 +1,10 @@
 //! The control surface over HTTP, under `/__emulator/`.
+//!
+//! It asks for no token, and whatever runs on the machine reaches its port, web pages included. So it takes no request of
+//! a page: none with an `Origin`, which browsers send with every request that changes something, and none under a name
+//! that its owner may let resolve to this machine (DNS rebinding).
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -18,6 +22,37 @@ pub(crate) fn answer(shared: &Arc<Shared>, incomer: &Incomer) -> Answer {
     let control = Control { shared: Arc::clone(shared) };
     handle(&control, incomer)
         .unwrap_or_else(|(status, message)| Answer::json(status, json!({"error": message})))
+}
+
+/// Refuses a request that a web page may have sent.
+pub(crate) fn refuse_stranger(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
+    let refuse = |message: String| Some(Answer::json(StatusCode::FORBIDDEN, json!({"error": message})));
+    if headers.contains_key(header::ORIGIN) {
+        return refuse(
+            "the control API takes no request with an `Origin`: no web page may control this tenant. Send it from a \
+             program, without that header"
+                .to_owned(),
+        );
+    }
+    // HTTP/2 has it in the URI.
+    let named = || headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    let authority = uri.authority().cloned().or_else(named);
+    let host = authority.as_ref().map(Authority::host).unwrap_or_default().to_ascii_lowercase();
+    if is_own(shared, &host) {
+        return None;
+    }
+    refuse(format!(
+        "the control API takes requests to a loopback address only, such as {}, and none with the `Host` of this one",
+        shared.base_url
+    ))
+}
+
+/// Whether a name is this tenant's. Nobody can let one that ends in `.localhost` resolve elsewhere (RFC 6761, section 6.3).
+fn is_own(shared: &Shared, host: &str) -> bool {
+    let base_url = shared.base_url.parse::<Uri>().ok();
+    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+        || host.ends_with(".localhost")
+        || base_url.as_ref().and_then(Uri::host) == Some(host)
 }
 
 type Handled = Result<Answer, (StatusCode, String)>;

@@ -236,6 +236,10 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
     let shared = &connection.shared;
     let version = request.version();
     let (parts, body) = request.into_parts();
+    let is_control = connection.listener == Listener::Tenant && parts.uri.path().starts_with("/__emulator/");
+    if is_control && let Some(refusal) = control_http::refuse_stranger(shared, &parts.uri, &parts.headers) {
+        return Ok(response(refusal, None));
+    }
     let mut incomer = Incomer {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -244,7 +248,7 @@ async fn answer(request: Request<Incoming>, connection: &Connection) -> Result<R
         body: Bytes::new(),
         too_large: false,
     };
-    if connection.listener == Listener::Tenant && incomer.path.starts_with("/__emulator/") {
+    if is_control {
         read(body, &mut incomer).await.map_err(Unanswered::BrokenOff)?;
         return Ok(response(control_http::answer(shared, &incomer), None));
     }

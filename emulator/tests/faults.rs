@@ -101,6 +101,37 @@ async fn the_token_endpoint_refuses_in_the_form_of_oauth_alone() {
     }
 }
 
+/// Guards against a web page that a developer has open beside the offline tenant.
+#[tokio::test]
+async fn the_control_surface_takes_no_request_with_an_origin_or_a_foreign_host() {
+    let bench = demo().await;
+    let path = "/__emulator/expire-tokens";
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "http://localhost:3000"),
+        ("origin", "null"),
+        ("host", "evil.example"),
+        ("host", "evil.example:8080"),
+        ("host", "127.0.0.1.evil.example"),
+        ("host", "localhost.evil.example"),
+        ("host", "notlocalhost"),
+        ("host", "192.168.0.1"),
+        ("host", "user@127.0.0.1.evil.example"),
+        ("host", ""),
+    ] {
+        let answer = bench.raw(Method::POST, path, &[(name, value)], None).await.unwrap();
+        assert_eq!(answer.status, 403, "{name}: {value}");
+        assert!(answer.json["error"].as_str().unwrap().contains("control API"), "{}", answer.text);
+    }
+    assert_eq!(bench.get("/roles").await.status, 200, "nothing was changed");
+    for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:8080", "acme.eu.auth0.localhost"] {
+        let answer = bench.raw(Method::GET, "/__emulator/info", &[("host", host)], None).await.unwrap();
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    assert_eq!(bench.raw(Method::POST, path, &[], None).await.unwrap().status, 204);
+    assert_eq!(bench.get("/roles").await.status, 401);
+}
+
 #[tokio::test]
 async fn the_control_surface_works_over_http_and_is_not_counted() {
     let bench = demo().await;

@@ -20,6 +20,16 @@ use serde::Serialize;
 use wasmtime::{Engine, component::Component};
 
 use self::{entry::Key, folder::PrivateFolder};
+use crate::{engine_error::EngineError, error::Error};
+
+/// What is done where the cache has no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compile {
+    /// The component is compiled in this process: its bytes are trusted.
+    Here,
+    /// Nothing: whoever made the bytes decides how long a compiler takes.
+    Never,
+}
 
 /// Where compiled code is kept.
 ///
@@ -72,7 +82,7 @@ pub enum CodeOrigin {
 
 impl CodeCache {
     /// Returns the folder; `None` where nothing is kept or the user has no cache.
-    fn folder(&self) -> Option<PathBuf> {
+    pub fn folder(&self) -> Option<PathBuf> {
         match self {
             Self::Off => None,
             Self::PerUser => dirs::cache_dir().map(|cache| cache.join("auth0-host").join("code")),
@@ -80,24 +90,32 @@ impl CodeCache {
         }
     }
 
-    /// Loads the component's code from the cache, else compiles it and keeps it. `digest` is the SHA-256 of `bytes`.
+    /// Opens the folder, where there is to be one.
+    fn open(&self) -> Result<Option<PrivateFolder>, String> {
+        match self.folder() {
+            Some(path) => PrivateFolder::open(&path).map(Some),
+            None if *self == Self::PerUser => {
+                Err("the user has no cache folder: set XDG_CACHE_HOME or HOME".to_owned())
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Loads the component's code from the cache, else compiles it and keeps it, where that may be done here. `digest` is
+    /// the SHA-256 of `bytes`.
     pub(crate) fn component(
         &self,
         engine: &Engine,
         bytes: &[u8],
         digest: &[u8],
-    ) -> wasmtime::Result<(Component, CodeReport)> {
+        compile: Compile,
+    ) -> Result<(Component, CodeReport), Error> {
         let folder = self.folder();
         let mut problem = None;
-        let private = match &folder {
-            Some(path) => PrivateFolder::open(path).map_err(|error| problem = Some(error)).ok(),
-            None => {
-                if *self == Self::PerUser {
-                    problem = Some("the user has no cache folder: set XDG_CACHE_HOME or HOME".to_owned());
-                }
-                None
-            }
-        };
+        let private = self.open().unwrap_or_else(|error| {
+            problem = Some(error);
+            None
+        });
         let key = Key::new(engine, digest);
         if let Some(private) = &private {
             match load(private, &key, engine) {
@@ -109,7 +127,10 @@ impl CodeCache {
                 Err(error) => problem = Some(error),
             }
         }
-        let component = Component::from_binary(engine, bytes)?;
+        if compile == Compile::Never {
+            return Err(Error::NotPrecompiled { problem });
+        }
+        let component = compiled(engine, bytes)?;
         if let Some(private) = &private
             && let Err(error) = store(private, &key, &component)
         {
@@ -118,6 +139,30 @@ impl CodeCache {
         tracing::debug!(problem, "compiled the component");
         Ok((component, CodeReport { origin: CodeOrigin::Compiled, folder, problem }))
     }
+
+    /// Compiles a component and keeps its code, unless that is there already.
+    pub(crate) fn keep(&self, engine: &Engine, bytes: &[u8], digest: &[u8]) -> Result<CodeReport, Error> {
+        let unusable = |problem| Error::CodeCache { problem };
+        let folder = self.folder();
+        let private = self.open().map_err(unusable)?;
+        let private = private.ok_or_else(|| unusable("there is none: name a folder".to_owned()))?;
+        let key = Key::new(engine, digest);
+        let (origin, problem) = match load(&private, &key, engine) {
+            Ok(Some(_)) => (CodeOrigin::Cached, None),
+            missing => {
+                store(&private, &key, &compiled(engine, bytes)?).map_err(unusable)?;
+                (CodeOrigin::Compiled, missing.err())
+            }
+        };
+        Ok(CodeReport { origin, folder, problem })
+    }
+}
+
+fn compiled(engine: &Engine, bytes: &[u8]) -> Result<Component, Error> {
+    Component::from_binary(engine, bytes).map_err(|source| Error::InvalidComponent {
+        problem: "it does not compile".to_owned(),
+        source: Some(EngineError::new(source)),
+    })
 }
 
 /// Loads an entry; `None` where there is none. An error says why one was not used: it will be replaced.

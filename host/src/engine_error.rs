@@ -10,7 +10,7 @@ use std::{error::Error, fmt};
 /// ```
 /// use std::error::Error as _;
 ///
-/// let error = auth0_host::Host::with_component(b"\0asm is no component".as_slice()).build().unwrap_err();
+/// let error = auth0_host::Host::with_trusted_component(b"\0asm is no component".as_slice()).build().unwrap_err();
 /// let mut text = error.to_string();
 /// let mut cause = error.source();
 /// while let Some(error) = cause {

@@ -46,6 +46,24 @@ pub enum Error {
         source: Option<EngineError>,
     },
 
+    /// The component is not trusted, so it is not compiled here, and its code is not in the code cache.
+    #[error(
+        "the component's compiled code is not in the code cache, and a component that is not trusted is not compiled \
+         here{}; precompile it in a process with limits",
+        problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default()
+    )]
+    NotPrecompiled {
+        /// What is wrong with the cache, where something is.
+        problem: Option<String>,
+    },
+
+    /// The code cache could not be used by a call that needs it.
+    #[error("the code cache could not be used: {problem}")]
+    CodeCache {
+        /// Why, with what to do.
+        problem: String,
+    },
+
     /// The runtime could not be set up on this machine.
     #[error("the WebAssembly runtime could not be set up")]
     Engine(#[source] EngineError),
@@ -154,9 +172,11 @@ impl Error {
             | Self::Closed
             | Self::Contract { .. }
             | Self::SecretUndelivered(_) => Disposition::VerifyFirst,
-            Self::ComponentFile { .. } | Self::InvalidComponent { .. } | Self::Engine(_) => {
-                Disposition::GiveUp
-            }
+            Self::ComponentFile { .. }
+            | Self::InvalidComponent { .. }
+            | Self::NotPrecompiled { .. }
+            | Self::CodeCache { .. }
+            | Self::Engine(_) => Disposition::GiveUp,
         }
     }
 }

@@ -1,17 +1,13 @@
 //! The component, ready to serve any number of tenants.
 
-use std::{
-    borrow::Cow,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{borrow::Cow, fs::File, io::Read as _, path::PathBuf, sync::Arc};
 
 use rustls::RootCertStore;
 use tokio::sync::OnceCell;
 
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary},
-    code_cache::{CodeCache, CodeReport},
+    code_cache::{CodeCache, CodeReport, Compile},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     egress::transport::machine_roots,
     engine_error::EngineError,
@@ -25,8 +21,8 @@ use crate::{
 /// The compiled component. Cheap to clone; clones are the same host.
 ///
 /// A host begins with the connector that this library carries ([`Host::new`], [`Host::builder`]), or with one that is
-/// given ([`Host::with_component`], [`Host::with_component_file`]). Without the feature `embedded-component` there are
-/// only the latter.
+/// given: trusted ([`Host::with_trusted_component`], [`Host::with_trusted_component_file`]), or compiled elsewhere
+/// ([`Host::with_precompiled_component`]). Without the feature `embedded-component` there are only the latter.
 ///
 /// ```
 /// use auth0_host::Host;
@@ -74,14 +70,29 @@ impl Host {
         HostBuilder::of(Source::Bytes(auth0_embedded_component::COMPONENT.into()))
     }
 
-    /// Begins with these bytes, a build of the connector.
-    pub fn with_component(bytes: impl Into<Cow<'static, [u8]>>) -> HostBuilder {
+    /// Begins with these bytes, a build of the connector that the caller trusts.
+    ///
+    /// They are compiled in this process. Compiling is work that whoever made them sizes: a tenth of a megabyte can
+    /// occupy a processor for minutes, or gigabytes of memory. What is known to be too large is refused first, which is
+    /// not all that is. So trust bytes that you have built, or whose digest you know; for others there is
+    /// [`Host::with_precompiled_component`].
+    pub fn with_trusted_component(bytes: impl Into<Cow<'static, [u8]>>) -> HostBuilder {
         HostBuilder::of(Source::Bytes(bytes.into()))
     }
 
-    /// Begins with this file, a build of the connector.
-    pub fn with_component_file(path: impl Into<PathBuf>) -> HostBuilder {
+    /// Begins with this file, a build of the connector that the caller trusts, as
+    /// [`Host::with_trusted_component`] has it.
+    pub fn with_trusted_component_file(path: impl Into<PathBuf>) -> HostBuilder {
         HostBuilder::of(Source::File(path.into()))
+    }
+
+    /// Begins with these bytes, a build of the connector that nobody vouches for. They are never compiled in this
+    /// process: their code has to be in the code cache, or building ends with [`Error::NotPrecompiled`].
+    ///
+    /// Compile them in a process whose memory and processor time are limited, with [`HostBuilder::precompile`] and the
+    /// same cache. What runs is held to the limits of a call, as any component is.
+    pub fn with_precompiled_component(bytes: impl Into<Cow<'static, [u8]>>) -> HostBuilder {
+        HostBuilder { compile: Compile::Never, ..HostBuilder::of(Source::Bytes(bytes.into())) }
     }
 
     /// Opens a tenant. Nothing is sent yet, and no thread of the runtime is blocked: what has to be read from the disk is
@@ -185,6 +196,7 @@ impl std::fmt::Debug for Host {
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     component: Source,
+    compile: Compile,
     concurrent_calls: u32,
     code_cache: CodeCache,
 }
@@ -197,7 +209,12 @@ enum Source {
 
 impl HostBuilder {
     fn of(component: Source) -> Self {
-        Self { component, concurrent_calls: DEFAULT_INSTANCES, code_cache: CodeCache::Off }
+        Self {
+            component,
+            compile: Compile::Here,
+            concurrent_calls: DEFAULT_INSTANCES,
+            code_cache: CodeCache::Off,
+        }
     }
 
     /// Sets how many calls all tenants together may have at once; 1,000 where absent. More of them wait, and end
@@ -223,13 +240,11 @@ impl HostBuilder {
     /// # Errors
     ///
     /// [`Error::ComponentFile`] where the file cannot be read, [`Error::InvalidComponent`] where it is not the
-    /// connector, [`Error::Engine`] where this machine cannot run WebAssembly.
+    /// connector, [`Error::NotPrecompiled`] where it is not trusted and its code is not in the cache, [`Error::Engine`]
+    /// where this machine cannot run WebAssembly.
     pub fn build(self) -> Result<Host, Error> {
         let (calls, cache) = (self.concurrent_calls.max(1), &self.code_cache);
-        let (runtime, component, code) = match &self.component {
-            Source::Bytes(bytes) => Runtime::new(bytes, calls, cache)?,
-            Source::File(path) => Runtime::new(&read(path)?, calls, cache)?,
-        };
+        let (runtime, component, code) = Runtime::new(&self.component.read()?, calls, cache, self.compile)?;
         Ok(Host(Arc::new(Inner {
             runtime: Arc::new(runtime),
             component,
@@ -237,6 +252,26 @@ impl HostBuilder {
             roots: OnceCell::new(),
             actions: OnceCell::new(),
         })))
+    }
+
+    /// Compiles the component into the code cache and makes no host: for a process that does nothing else, and whose
+    /// memory and processor time are limited. Where its code is in the cache already, nothing is compiled.
+    ///
+    /// ```no_run
+    /// use auth0_host::{CodeCache, Host};
+    ///
+    /// // In a child process, after it has limited itself (`RLIMIT_AS`, `RLIMIT_CPU`):
+    /// let cache = CodeCache::Folder("/var/cache/engine/auth0".into());
+    /// let bytes = std::fs::read("/tmp/unknown.wasm")?;
+    /// Host::with_trusted_component(bytes).code_cache(cache).precompile()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`HostBuilder::build`], and [`Error::CodeCache`] where the code cannot be kept.
+    pub fn precompile(self) -> Result<CodeReport, Error> {
+        Runtime::precompile(&self.component.read()?, &self.code_cache)
     }
 
     /// Compiles the component on a thread for blocking work of the current tokio runtime.
@@ -254,18 +289,27 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::Engine(EngineError::new(error)))
 }
 
-/// Reads a file, but for one that is too big to be a component.
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::ComponentFile { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > MAX_COMPONENT_BYTES as u64 {
-        return Err(Error::InvalidComponent {
-            problem: format!(
-                "{} has {size} bytes, and at most {MAX_COMPONENT_BYTES} are taken",
-                path.display()
-            ),
-            source: None,
-        });
+impl Source {
+    /// Reads the bytes, but for those that are too many to be a component: also of a file that does not say how many it
+    /// has, such as a pipe.
+    fn read(&self) -> Result<Cow<'_, [u8]>, Error> {
+        let path = match self {
+            Self::Bytes(bytes) => return Ok(Cow::Borrowed(bytes)),
+            Self::File(path) => path,
+        };
+        let failed = |source| Error::ComponentFile { path: path.clone(), source };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        file.take(MAX_COMPONENT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() > MAX_COMPONENT_BYTES {
+            return Err(Error::InvalidComponent {
+                problem: format!(
+                    "{} has more than {MAX_COMPONENT_BYTES} bytes, and no more are taken",
+                    path.display()
+                ),
+                source: None,
+            });
+        }
+        Ok(Cow::Owned(bytes))
     }
-    std::fs::read(path).map_err(failed)
 }

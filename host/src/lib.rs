@@ -29,7 +29,7 @@
 //!
 //! `embedded-component`, on by default, brings the connector itself: then [`Host::new`] and [`Host::builder`] need nothing
 //! beside the library. Without it ([`default-features = false`]) a component is given, as bytes
-//! ([`Host::with_component`]) or as a file ([`Host::with_component_file`]); `cargo xtask component` in the repository
+//! ([`Host::with_trusted_component`]) or as a file ([`Host::with_trusted_component_file`]); `cargo xtask component` in the repository
 //! builds one.
 //!
 //! [`default-features = false`]: https://doc.rust-lang.org/cargo/reference/features.html#dependency-features
@@ -77,17 +77,18 @@ pub use action::{
     Pagination, ScopeRequirement, Stage,
 };
 pub use audit::{
-    AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditSink, AuditUnavailable, Decision,
-    StopReason,
+    AuditError, AuditFile, AuditOutcome, AuditRecord, AuditRequest, AuditReservation, AuditSink,
+    AuditUnavailable, Decision, StopReason,
 };
 pub use auth0_policy::{
     address::{AddressClass, Prohibited},
     mail_provider::MailProvider,
+    printable,
 };
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
 pub use code_cache::{CodeCache, CodeOrigin, CodeReport};
-pub use component::ComponentInfo;
+pub use component::{ComponentInfo, MAX_COMPONENT_BYTES};
 pub use credentials::{Credential, CredentialError, CredentialFuture, CredentialSource, Credentials};
 pub use denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine};
 pub use doctor::{Check, Finding, Topic, Verdict};
@@ -116,6 +117,7 @@ pub use secret::Secret;
 pub use secret_inputs::is_secret_name;
 pub use secrets::{
     CommandSink, FileSink, PendingSecret, SecretName, SecretSink, SecretUndelivered, SinkError, SinkFuture,
+    StagedSink,
 };
 pub use settings::Settings;
 pub use tenant::{Stats, Tenant};

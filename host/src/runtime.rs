@@ -44,7 +44,7 @@ use wasmtime_wasi_http::{
 
 pub use self::instances::InstancePolicy;
 use self::{
-    engine::engine,
+    engine::{compiler, engine},
     instances::{Alive, Instance},
 };
 pub(crate) use self::{
@@ -55,7 +55,7 @@ pub(crate) use self::{
 use crate::{
     action::{ActionDescription, ActionFilter, ActionSummary, ScopeRequirement},
     call::{LONGEST_AUTHORITY, LONGEST_METHOD},
-    code_cache::{CodeCache, CodeReport},
+    code_cache::{CodeCache, CodeReport, Compile},
     component::{self, ComponentInfo},
     engine_error::EngineError,
     error::{ActionError, Error, ErrorCode},
@@ -97,9 +97,16 @@ impl Runtime {
         bytes: &[u8],
         instances: u32,
         cache: &CodeCache,
+        compile: Compile,
     ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
-        component::check_bytes(bytes)?;
-        Self::with_engine(engine(instances)?, bytes, instances, cache)
+        component::check(bytes)?;
+        Self::with_engine(engine(instances)?, bytes, instances, cache, compile)
+    }
+
+    /// Compiles a component into the cache, for a later [`Runtime::new`], of this process or another one.
+    pub(crate) fn precompile(bytes: &[u8], cache: &CodeCache) -> Result<CodeReport, Error> {
+        component::check(bytes)?;
+        cache.keep(&compiler()?, bytes, component::digest(bytes).as_ref())
     }
 
     /// As [`Runtime::new`], with an engine that is there.
@@ -108,22 +115,21 @@ impl Runtime {
         bytes: &[u8],
         instances: u32,
         cache: &CodeCache,
+        compile: Compile,
     ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
         let invalid = |problem: &str, source: wasmtime::Error| Error::InvalidComponent {
             problem: problem.to_owned(),
             source: Some(EngineError::new(source)),
         };
         let digest = component::digest(bytes);
-        let (component, code) = cache
-            .component(&engine, bytes, digest.as_ref())
-            .map_err(|source| invalid("it does not compile", source))?;
-        let info = component::inspect(&component, bytes, &digest)?;
+        let (component, code) = cache.component(&engine, bytes, digest.as_ref(), compile)?;
+        let info = component::inspect(&component, bytes, &digest);
         let linker = linker(&engine).map_err(|error| Error::Engine(EngineError::new(error)))?;
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|source| invalid("an import has another shape than this host offers", source))?;
         let pre = PluginPre::new(pre)
-            .map_err(|source| invalid("it does not export `connector:auth0/actions@0.2.0`", source))?;
+            .map_err(|source| invalid(&format!("it does not export `{}`", component::ACTIONS), source))?;
         Ok((
             Self { pre, alive: Alive::new(instances), tenants: AtomicU64::new(0), needs: OnceCell::new() },
             info,

@@ -267,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_catalogue_knows_is_listed_where_a_schema_says_no_more_than_object() {
-        let host = crate::Host::with_component(auth0_embedded_component::COMPONENT).build().unwrap();
+        let host = crate::Host::with_trusted_component(auth0_embedded_component::COMPONENT).build().unwrap();
         for (action, expected) in [
             ("users.update", &["password"][..]),
             ("create-user", &["password"]),

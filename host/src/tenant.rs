@@ -258,7 +258,7 @@ impl Tenant {
             context.denied(denial.clone());
             Error::from(ActionError::denied(denial))
         };
-        inner.journal.ready().map_err(|AuditUnavailable { reason }| {
+        inner.journal.reserve(context).map_err(|AuditUnavailable { reason }| {
             denied(Denial::new(DeniedBy::Audit { reason }).or(Remedy::FixAudit))
         })?;
         inner.actions.check(action).map_err(denied)?;

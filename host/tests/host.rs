@@ -208,16 +208,16 @@ async fn opening_a_tenant_leaves_a_worker_of_a_runtime_to_other_tasks() {
 fn a_component_that_wants_more_than_is_offered_is_refused_by_the_name_of_it() {
     for import in ["wasi:filesystem/types@0.2.0", "wasi:cli/stdout@0.2.0", "evil:exfiltrate/now@1.0.0"] {
         let bytes = wat::parse_str(format!("(component (import \"{import}\" (instance)))")).unwrap();
-        let error = Host::with_component(bytes).build().unwrap_err();
+        let error = Host::with_trusted_component(bytes).build().unwrap_err();
         assert!(
             matches!(&error, Error::InvalidComponent { .. }) && error.to_string().contains(import),
             "{error}"
         );
     }
     let empty = wat::parse_str("(component)").unwrap();
-    let error = Host::with_component(empty).build().unwrap_err();
+    let error = Host::with_trusted_component(empty).build().unwrap_err();
     assert!(error.to_string().contains("connector:auth0/actions@0.2.0"), "{error}");
-    let error = Host::with_component_file("/no/such/file").build().unwrap_err();
+    let error = Host::with_trusted_component_file("/no/such/file").build().unwrap_err();
     assert!(matches!(error, Error::ComponentFile { .. }));
 }
 

@@ -30,6 +30,7 @@ use super::{
     access::{AccessToken, LoopbackAddress},
     server::Server,
     session::Session,
+    strangers::{Strangers, Visitor, unless_expelled},
 };
 
 /// Where the server is.
@@ -40,7 +41,8 @@ const SESSION_ID: &str = "mcp-session-id";
 /// Sessions at once: some more than a person has windows with an agent. Each can keep 16 MiB of results, and 32 of a large
 /// one. Many clients leave without ending theirs, so a further one takes the place of the one that was silent longest.
 const MOST_SESSIONS: usize = 16;
-/// Open TCP connections: each session has one that listens, and one for each call that is under way.
+/// Open TCP connections of clients that have the token: each session has one that listens, and one for each call that is
+/// under way. Others have places of their own, see [`super::strangers`].
 const MOST_CONNECTIONS: usize = 128;
 /// Bytes of a message. The component takes inputs of 4 MB; the rest is what is around them.
 const MOST_BODY_BYTES: usize = 4_200_000;
@@ -89,13 +91,11 @@ impl HttpServer {
         let mut stop = pin!(stop);
         let tenant = server.tenant().clone();
         let door = Arc::new(Door::new(server, token));
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let strangers = Strangers::default();
         let mut open = JoinSet::new();
         loop {
-            // The semaphore is never closed.
-            let next = async { (Arc::clone(&places).acquire_owned().await, self.listener.accept().await) };
-            let (place, accepted) = tokio::select! {
-                next = next => next,
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
                 Some(_) = open.join_next() => continue,
                 () = &mut stop => break,
             };
@@ -104,19 +104,18 @@ impl HttpServer {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let door = Arc::clone(&door);
+            let (door, visitor) = (Arc::clone(&door), strangers.admit());
             open.spawn(async move {
-                let _place = place;
-                let service = service_fn(move |request| {
-                    let door = Arc::clone(&door);
-                    async move { Ok::<_, Infallible>(door.answer(request).await) }
+                let service = service_fn(|request| {
+                    let (door, visitor) = (Arc::clone(&door), Arc::clone(&visitor));
+                    async move { Ok::<_, Infallible>(door.answer(request, &visitor).await) }
                 });
                 // A client that breaks off has nobody to tell.
-                let _ = http1::Builder::new()
+                let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIME)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                    .serve_connection(TokioIo::new(stream), service);
+                unless_expelled(&visitor, serving).await;
             });
         }
         tenant.close().await;
@@ -129,6 +128,8 @@ impl HttpServer {
 /// Who gets in.
 struct Door {
     token: AccessToken,
+    /// Of connections.
+    places: Arc<Semaphore>,
     mcp: StreamableHttpService<Session, LocalSessionManager>,
     manager: Arc<LocalSessionManager>,
     /// The sessions, those that were silent longest first.
@@ -149,16 +150,24 @@ impl Door {
             .with_max_request_body_bytes(MOST_BODY_BYTES);
         let begin = move || Ok(Session::new(Arc::clone(&server)));
         let mcp = StreamableHttpService::new(begin, Arc::clone(&manager), config);
-        Self { token, mcp, manager, sessions: Mutex::default() }
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        Self { token, places, mcp, manager, sessions: Mutex::default() }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, visitor: &Visitor) -> Response<Body> {
         if !self.token.is_shown_by(request.headers().get(header::AUTHORIZATION)) {
             let mut refusal = plain(
                 StatusCode::UNAUTHORIZED,
                 "this server needs the bearer token that `auth0-host mcp` printed or was given\n",
             );
             refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return refusal;
+        }
+        if !visitor.recognise(&self.places) {
+            let text = "too many connections: close some, or try again when a call has ended\n";
+            let mut refusal = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+            refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return refusal;
         }
         if request.uri().path() != PATH {

@@ -8,11 +8,15 @@
 //! (`session`, `consent`, `question`), and what comes back (`answer`, `result_buffer`). `stdio` and `http` are the two ways to it; neither knows
 //! an action.
 
+// `notice` escapes what could steer a terminal; nothing goes past it.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod access;
 mod answer;
 mod consent;
 mod equivalent_actions;
 mod http;
+mod notice;
 mod own_tools;
 mod permissions;
 mod question;
@@ -20,6 +24,7 @@ mod result_buffer;
 mod server;
 mod session;
 mod stdio;
+mod strangers;
 mod tools;
 
 pub use self::{

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::Refused,
     consent::Consent,
+    notice::notice,
     own_tools::OwnTool,
     permissions::{Permissions, Refusal},
     result_buffer::ResultBytes,
@@ -221,7 +222,7 @@ pub(super) struct Ran {
 /// Warns the person of where secrets are that the sink did not take, and the agent that they are: a call that seems to have
 /// failed is repeated, which makes one more secret. The place is none of the agent's business: it may be able to read files.
 fn elsewhere(names: &[SecretName], location: &str) -> Value {
-    eprintln!("warning: {location}");
+    notice(format_args!("warning: {location}"));
     let names: Vec<String> = names.iter().map(SecretName::to_string).collect();
     json!({
         "code": "done-do-not-repeat",

@@ -4,7 +4,7 @@ use std::{future::Future, io::IsTerminal as _, pin::pin, sync::Arc};
 
 use rmcp::{ServiceExt as _, service::ServerInitializeError, transport::stdio_pipes};
 
-use super::{server::Server, session::Session};
+use super::{notice::notice, server::Server, session::Session};
 
 /// Serves until the client closes stdin, or until `stop`. Calls that are under way then have some seconds to end where the
 /// client has gone; they are stopped where the process is told to.
@@ -15,7 +15,9 @@ use super::{server::Server, session::Session};
 pub async fn serve(server: Arc<Server>, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut stop = pin!(stop);
     if std::io::stdin().is_terminal() {
-        eprintln!("Speaking MCP on stdin and stdout, for a client that starts this command; Ctrl-C ends it.");
+        notice(format_args!(
+            "Speaking MCP on stdin and stdout, for a client that starts this command; Ctrl-C ends it."
+        ));
     }
     let tenant = server.tenant().clone();
     let begun = tokio::select! {

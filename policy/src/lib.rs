@@ -15,5 +15,6 @@ pub mod destination;
 pub mod domain;
 pub mod mail_provider;
 pub mod policy;
+pub mod printable;
 pub mod private_path;
 pub mod scopes;

@@ -171,6 +171,27 @@ async fn a_session_too_many_takes_the_place_of_the_one_that_was_silent_longest()
     assert!(there[2..].iter().all(|status| *status == 200), "{there:?}");
 }
 
+/// Guards against any process of the machine that connects and says nothing: it took the places of those who have the token.
+#[tokio::test]
+async fn connections_without_a_token_do_not_use_up_the_agents_places() {
+    let tenant = OfflineTenant::start().await;
+    let server = Listening::start(&Server::of(&tenant, &["--http"]).env("AUTH0_MCP_TOKEN", TOKEN));
+    let bearer = format!("Bearer {TOKEN}");
+    let mut silent: Vec<TcpStream> =
+        (0..300).map(|_| TcpStream::connect(server.authority()).unwrap()).collect();
+    for _ in 0..20 {
+        assert_eq!(server.post("/mcp", &[("authorization", &bearer)], INITIALIZE).0, 200);
+    }
+    // The oldest of them had to go, and the newest is there.
+    assert_eq!(silent[0].read(&mut [0]).unwrap_or(0), 0);
+    let newest = silent.last_mut().unwrap();
+    newest.write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    newest.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_token_is_made_and_printed_once_where_none_is_given() {
     let tenant = OfflineTenant::start().await;

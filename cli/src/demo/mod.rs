@@ -10,7 +10,6 @@ mod job;
 mod progress;
 mod report;
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,6 +21,7 @@ use self::input::Batch;
 use self::job::{Job, Options};
 use self::progress::Progress;
 use self::report::{Delivered, End, Report, ReportContext};
+use crate::{file, print, signals};
 
 /// The file that is used where none is named.
 const EXAMPLE: &[u8] = include_bytes!("../../examples/joiners.csv");
@@ -96,10 +96,16 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, tenant: &Tenant, demo: &De
     let mut report = Report { source, ..Report::default() };
     let interrupted = {
         let job = Job::new(tenant, &options, &progress, &mut report).run(batch);
-        tokio::select! {
-            // A signal that cannot be listened for must not end the job.
-            Ok(()) = tokio::signal::ctrl_c() => true,
-            () = job => false,
+        // A signal that cannot be listened for must not end the job.
+        match signals::ended() {
+            Ok(ended) => tokio::select! {
+                () = ended => true,
+                () = job => false,
+            },
+            Err(_) => {
+                job.await;
+                false
+            }
         }
     };
     if interrupted {
@@ -111,9 +117,8 @@ pub(crate) async fn run(args: &DemoArgs, host: &Host, tenant: &Tenant, demo: &De
         stats: tenant.stats(),
         outbox: demo.offline.as_ref().map(outbox),
     };
-    let text = format!("\n{}", report.text(&surroundings));
     // Whoever closed standard output does not want to know.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let _ = print::stdout(&format!("\n{}", report.text(&surroundings)));
     match report.end {
         End::Interrupted => ExitCode::from(INTERRUPTED),
         End::Whole | End::Stopped if report.complete() => ExitCode::SUCCESS,
@@ -133,7 +138,7 @@ fn read(args: &DemoArgs, demo: &DemoTenant) -> Result<(String, Batch), String> {
         return Ok((EXAMPLE_NAME.to_owned(), batch));
     };
     let name = path.display();
-    let file = std::fs::read(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    let file = file::bytes(path, file::PEOPLE).map_err(|error| format!("{name} cannot be read: {error}"))?;
     let batch = input::read(&file).map_err(|error| format!("{name}: {error}"))?;
     Ok((name.to_string(), batch))
 }

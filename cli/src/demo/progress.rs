@@ -1,9 +1,8 @@
 //! What somebody who waits gets to see, on standard error.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::printable;
+use crate::print;
 
 /// Shows what runs. On a terminal the running step is shown in one line that the next one overwrites; elsewhere only
 /// what is finished is told, line by line.
@@ -17,15 +16,15 @@ pub(crate) struct Progress {
 impl Progress {
     /// Looks where standard error goes.
     pub(crate) fn new() -> Self {
-        Self { terminal: io::stderr().is_terminal(), open: Cell::new(false) }
+        Self { terminal: print::stderr_is_terminal(), open: Cell::new(false) }
     }
 
     /// Shows a step that begins.
     pub(crate) fn running(&self, step: &str) {
         if self.terminal {
             // Longer lines would wrap, and only their last part would be overwritten.
-            let step: String = printable::line(step).chars().take(70).collect();
-            self.write(&format!("\r\x1b[K  … {step}"));
+            let step: String = print::line(step).chars().take(70).collect();
+            print::overwrite(&format!("  … {step}"));
             self.open.set(true);
         }
     }
@@ -33,20 +32,13 @@ impl Progress {
     /// Prints what is finished.
     pub(crate) fn done(&self, line: &str) {
         self.clear();
-        self.write(&format!("{}\n", printable::text(line)));
+        print::stderr(format_args!("{line}"));
     }
 
     /// Takes the running step away.
     pub(crate) fn clear(&self) {
         if self.open.replace(false) {
-            self.write("\r\x1b[K");
+            print::overwrite("");
         }
-    }
-
-    fn write(&self, text: &str) {
-        let mut stderr = io::stderr().lock();
-        // Whoever closed standard error does not want to know.
-        let _ = stderr.write_all(text.as_bytes());
-        let _ = stderr.flush();
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use auth0_host::{ComponentInfo, RequestRecord, Stats};
 
 use super::input::BadRow;
-use crate::printable;
+use crate::print;
 
 /// What the job did so far.
 #[derive(Debug, Default)]
@@ -198,7 +198,7 @@ impl Report {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(&mut text, around);
-        printable::text(&text)
+        print::escaped(&text)
     }
 
     fn write(&self, text: &mut String, around: &ReportContext<'_>) -> fmt::Result {

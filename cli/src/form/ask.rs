@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use auth0_host::{ActionDescription, Disposition, Effect};
+use auth0_host::{ActionDescription, Disposition, Effect, printable};
 use inquire::{
     Autocomplete, Confirm, CustomUserError, InquireError, Password, PasswordDisplayMode, Text,
     autocompletion::Replacement,
@@ -14,7 +14,7 @@ use inquire::{
 use serde_json::{Map, Value};
 
 use super::{Field, Form, file_of_secrets, run_command, schema, terminal};
-use crate::{Failure, describe, printable};
+use crate::{Failure, describe};
 
 /// Names and choices that are shown at a time: a page of them fits the smallest terminal.
 const PAGE: usize = 7;
@@ -151,7 +151,7 @@ impl Questions {
                 // A field that must be given is given something.
                 Ok(_) if typed.is_empty() && checked.required => Validation::Invalid("it is required".into()),
                 Ok(_) => Validation::Valid,
-                Err(problem) => Validation::Invalid(problem.into()),
+                Err(problem) => Validation::Invalid(printable::line(&problem).into()),
             })
         };
         let typed = if field.secret {

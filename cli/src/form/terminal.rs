@@ -1,11 +1,13 @@
 //! The terminal that questions are asked on.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdin};
+use std::io::{IsTerminal as _, stdin};
+
+use crate::print;
 
 /// Whether a person can be asked: answers come from stdin, and questions go to stderr, so that stdout is free for the
 /// result.
 pub(super) fn can_ask() -> bool {
-    stdin().is_terminal() && stderr().is_terminal()
+    stdin().is_terminal() && print::stderr_is_terminal()
 }
 
 /// Gives the terminal back as it was. A prompt does so by itself, but not where the command is told to end meanwhile: the
@@ -33,8 +35,7 @@ impl Drop for Restored {
             use rustix::termios::{OptionalActions, tcsetattr};
             // Where the terminal is gone there is nothing to restore.
             let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
-            // Pastes are no longer bracketed, and the cursor is seen again.
-            let _ = stderr().write_all(b"\x1b[?2004l\x1b[?25h");
+            print::restore_terminal();
         }
     }
 }

@@ -74,6 +74,16 @@ impl FileSink {
         })
     }
 
+    /// Takes a secret's file away, where there is one.
+    pub(super) async fn remove(&self, name: &SecretName) -> Result<(), SinkError> {
+        let path = self.path(name);
+        self.work(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removed", &path)(error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+
     /// Writes a file and takes it away again.
     fn try_out(&self) -> Result<(), SinkError> {
         own_folder(&self.folder)?;

@@ -10,6 +10,7 @@ pub mod deliveries;
 mod file;
 pub mod made;
 mod name;
+mod staged;
 
 use std::{fmt, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ pub use self::{
     deliveries::{PendingSecret, SecretUndelivered},
     file::FileSink,
     name::SecretName,
+    staged::StagedSink,
 };
 use crate::secret::Secret;
 

@@ -26,13 +26,17 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{AuditRecord, AuditSink, AuditUnavailable};
+use super::{
+    AuditRecord, AuditReservation, AuditSink, AuditUnavailable,
+    room::{Room, longest_file},
+};
 
 /// Bytes that may wait for the disk: some thirty thousand records of one request.
 const MOST_WAITING_BYTES: usize = 16 * 1024 * 1024;
-/// The longest line. A hundred requests of the longest paths and hosts that are kept have less; a line must in any case
-/// find room among those that wait, or the calls that a component spoils on purpose would be those without a record.
-const LONGEST_LINE: usize = MOST_WAITING_BYTES / 64;
+/// The longest line, and so the room on the disk that each call takes. A hundred requests of the usual paths have half of
+/// it. Of longer ones some requests are counted instead: a line must in any case find room, or the calls that a component
+/// spoils on purpose would be those without a record.
+const LONGEST_LINE: usize = 64 * 1024;
 /// How often a disk that refused is tried again. A person frees space in minutes; a second loses nothing.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a process that ends waits for its last records. A disk that takes longer is not going to answer; a machine that
@@ -70,10 +74,14 @@ pub struct AuditFile {
     ended: Mutex<Receiver<()>>,
     writer: Thread,
     refuse_calls: bool,
+    /// Taken of the disk, where calls are refused without it and the file is one that can be full.
+    room: Option<Mutex<Room>>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Calls whose records will come.
+    promised: AtomicUsize,
     waiting_bytes: AtomicUsize,
     taken: AtomicU64,
     /// Taken and written, or given up.
@@ -99,7 +107,9 @@ impl AuditFile {
         let file = open(&path).map_err(failed)?;
         let (sender, lines) = mpsc::channel();
         let (end, ended) = mpsc::channel();
+        let room = Room::of(&path).map_err(failed)?.map(Mutex::new);
         let state = Arc::new(State {
+            promised: AtomicUsize::new(0),
             waiting_bytes: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
             settled: watch::Sender::new(0),
@@ -119,11 +129,13 @@ impl AuditFile {
             ended: Mutex::new(ended),
             writer: thread.thread().clone(),
             refuse_calls: false,
+            room,
         })
     }
 
-    /// Lets calls be refused as long as the file cannot be written or too much waits for it. Without it they go on and
-    /// the file tells, when it can be written again, how many records are missing.
+    /// Lets calls be refused as long as the file cannot be written, too much waits for it, or the disk has no room for
+    /// their records, which is taken before each call. Without it they go on and the file tells, when it can be written
+    /// again, how many records are missing.
     #[must_use]
     pub fn refuse_calls_without_it(mut self) -> Self {
         self.refuse_calls = true;
@@ -163,6 +175,20 @@ impl AuditSink for AuditFile {
         Ok(())
     }
 
+    fn reserve(&self) -> Result<AuditReservation, AuditUnavailable> {
+        self.ready()?;
+        let Some(room) = self.room.as_ref().filter(|_| self.refuse_calls) else {
+            return Ok(AuditReservation::none());
+        };
+        let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+        let promise = Promise::of(&self.state);
+        let bytes = self.state.promised.load(Ordering::Relaxed).saturating_mul(LONGEST_LINE);
+        let bytes = bytes.saturating_add(self.state.waiting_bytes.load(Ordering::Relaxed));
+        // Where there is no room, dropping the promise takes it back.
+        room.reserve(bytes as u64).map_err(|error| AuditUnavailable { reason: room.reason(&error) })?;
+        Ok(AuditReservation::new(promise))
+    }
+
     fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let target = self.state.taken.load(Ordering::Acquire);
         let mut settled = self.state.settled.subscribe();
@@ -179,6 +205,22 @@ impl Drop for AuditFile {
         self.writer.unpark();
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = ended.recv_timeout(FLUSH_TIME);
+    }
+}
+
+/// A record that will come.
+struct Promise(Arc<State>);
+
+impl Promise {
+    fn of(state: &Arc<State>) -> Self {
+        state.promised.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.promised.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -244,15 +286,8 @@ impl Writer {
 
     /// Follows a rotation: where the path names another file by now, or none, that one is written from here on.
     fn reopen_where_moved(&mut self) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt as _;
-            let ours = self.file.metadata()?;
-            let same = std::fs::metadata(&self.path)
-                .is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino()));
-            if !same {
-                self.file = open(&self.path)?;
-            }
+        if is_moved(&self.file, &self.path)? {
+            self.file = open(&self.path)?;
         }
         Ok(())
     }
@@ -270,6 +305,14 @@ impl Writer {
 
     /// Appends with a single write, on a line of its own.
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let end = self.file.metadata()?.len().saturating_add(line.len() as u64 + 1);
+        if longest_file().is_some_and(|longest| end > longest) {
+            // The system would end the process.
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "it is as long as this process may write a file (ulimit -f)",
+            ));
+        }
         let written = if self.ends_in_the_middle_of_a_line() {
             let ended: Vec<u8> = std::iter::once(b'\n').chain(line.iter().copied()).collect();
             self.file.write(&ended)? == ended.len()
@@ -302,8 +345,22 @@ fn line(record: &AuditRecord) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Whether a path names another file by now, or none.
+#[cfg(unix)]
+pub(super) fn is_moved(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = file.metadata()?;
+    let named = std::fs::metadata(path);
+    Ok(!named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())))
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_moved(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Opens for appending and for looking at the end; a file that may only be written is taken as it is.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -462,6 +519,18 @@ mod tests {
         let state = Arc::clone(&file.state);
         drop(file);
         assert_eq!(state.lost.load(Ordering::Relaxed), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn each_call_has_room_for_its_record_until_that_is_written() {
+        let folder = Folder::new("room");
+        let file = AuditFile::open(folder.file()).unwrap().refuse_calls_without_it();
+        let rooms: Vec<AuditReservation> = (0..20).map(|_| file.reserve().unwrap()).collect();
+        assert_eq!(file.state.promised.load(Ordering::Relaxed), 20);
+        drop(rooms);
+        assert_eq!(file.state.promised.load(Ordering::Relaxed), 0);
+        assert!(file.reserve().is_ok());
     }
 
     #[test]

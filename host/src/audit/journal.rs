@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tracing::Span;
 
 use super::{
-    AuditOutcome, AuditRecord, AuditSink, AuditUnavailable, Decision, StopReason,
+    AuditOutcome, AuditRecord, AuditReservation, AuditSink, AuditUnavailable, Decision, StopReason,
     record::{self, MOST_REQUESTS},
 };
 use crate::{
@@ -69,6 +69,8 @@ struct Call {
     action: String,
     context: Arc<CallContext>,
     written: AtomicBool,
+    /// For its record.
+    room: Mutex<Option<AuditReservation>>,
 }
 
 /// Writes the record of one call. Dropped without a word, the call was dropped.
@@ -90,9 +92,14 @@ impl Journal {
         telemetry::call_span(id, record::action(action), domain, tenant.as_deref())
     }
 
-    /// Checks whether a record could be kept.
-    pub(crate) fn ready(&self) -> Result<(), AuditUnavailable> {
-        self.facts.sink.as_ref().map_or(Ok(()), |sink| sink.ready())
+    /// Takes room for the record of a call that is open.
+    pub(crate) fn reserve(&self, context: &CallContext) -> Result<(), AuditUnavailable> {
+        let Some(sink) = &self.facts.sink else { return Ok(()) };
+        let room = sink.reserve()?;
+        if let Some(call) = self.open.lock().get(&context.id().number()) {
+            *call.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+        }
+        Ok(())
     }
 
     /// Opens the record of a call.
@@ -104,6 +111,7 @@ impl Journal {
             action: record::action(action).to_owned(),
             context: Arc::clone(context),
             written: AtomicBool::new(false),
+            room: Mutex::default(),
         });
         self.open.lock().insert(context.id().number(), Arc::clone(&call));
         OpenCall { call, open: Arc::clone(&self.open), closed: self.closed.subscribe() }
@@ -191,6 +199,7 @@ impl Call {
             requests_omitted,
             secrets_undelivered,
         });
+        drop(self.room.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -198,6 +207,47 @@ impl Call {
 mod tests {
     use super::*;
     use crate::denial::{Denial, DeniedBy};
+
+    /// Counts the reservations that are held when a record comes.
+    #[derive(Debug, Default)]
+    struct Reserving {
+        held: Arc<()>,
+        seen: Mutex<Vec<usize>>,
+    }
+
+    impl AuditSink for Reserving {
+        fn record(&self, _: &AuditRecord) {
+            self.seen.lock().unwrap().push(Arc::strong_count(&self.held) - 1);
+        }
+
+        fn reserve(&self) -> Result<AuditReservation, AuditUnavailable> {
+            Ok(AuditReservation::new(Arc::clone(&self.held)))
+        }
+    }
+
+    #[test]
+    fn room_for_a_record_is_held_until_the_record_was_taken_however_the_call_ends() {
+        let sink = Arc::new(Reserving::default());
+        let facts = Facts {
+            domain: "acme.eu.auth0.com".to_owned(),
+            tenant: None,
+            component: String::new(),
+            sink: Some(Arc::clone(&sink) as Arc<dyn AuditSink>),
+        };
+        let journal = Journal::new(facts);
+        for ends in [true, false] {
+            let context = Arc::<CallContext>::default();
+            let call = journal.open("list-users", &context);
+            journal.reserve(&context).unwrap();
+            if ends {
+                call.end(&Ok(()), None);
+            } else {
+                drop(call);
+            }
+            assert_eq!(Arc::strong_count(&sink.held), 1, "it was given back");
+        }
+        assert_eq!(*sink.seen.lock().unwrap(), [1, 1]);
+    }
 
     #[derive(Debug, Default)]
     struct Kept(Mutex<Vec<(Decision, Option<String>)>>);

@@ -11,8 +11,9 @@ mod error_code;
 mod file;
 mod journal;
 mod record;
+mod room;
 
-use std::{fmt, pin::Pin};
+use std::{any::Any, fmt, pin::Pin};
 
 pub(crate) use self::journal::{Facts, Journal};
 pub use auth0_egress::call::AuditRequest;
@@ -38,10 +39,44 @@ pub trait AuditSink: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Takes room for the record of a call that is about to begin. What it returns is held until [`AuditSink::record`] has
+    /// returned for this call; a call is refused where the answer is an error. By default no room is taken, and
+    /// [`AuditSink::ready`] decides.
+    ///
+    /// # Errors
+    ///
+    /// As [`AuditSink::ready`].
+    fn reserve(&self) -> Result<AuditReservation, AuditUnavailable> {
+        self.ready().map(|()| AuditReservation::none())
+    }
+
     /// Waits until what was taken is kept, or until waiting makes no sense any more. By default there is nothing to
     /// wait for.
     fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))
+    }
+}
+
+/// Room for one record, as long as this is held.
+pub struct AuditReservation(
+    #[expect(dead_code, reason = "what it holds is dropped")] Option<Box<dyn Any + Send + Sync>>,
+);
+
+impl AuditReservation {
+    /// Holds nothing.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Holds a value, which gives the room back when it is dropped.
+    pub fn new(room: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(room)))
+    }
+}
+
+impl fmt::Debug for AuditReservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuditReservation")
     }
 }
 

@@ -165,6 +165,8 @@ impl AuditOutcome {
                 Error::Settings(_)
                 | Error::ComponentFile { .. }
                 | Error::InvalidComponent { .. }
+                | Error::NotPrecompiled { .. }
+                | Error::CodeCache { .. }
                 | Error::Engine(_)
                 | Error::Instantiation(_)
                 | Error::Contract { .. },

@@ -16,7 +16,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
 use self::memory::Keeper;
 use crate::{
-    code_cache::CodeCache,
+    code_cache::{CodeCache, Compile},
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
     json::Json,
     mail_credentials::ApiKeyProvider,
@@ -58,7 +58,8 @@ impl Laboratory {
         config.memory_init_cow(false);
         config.with_host_memory(Arc::new(memories.clone()));
         let engine = Engine::new(&config).unwrap();
-        let (runtime, component, _) = Runtime::with_engine(engine, COMPONENT, 8, &CodeCache::Off).unwrap();
+        let (runtime, component, _) =
+            Runtime::with_engine(engine, COMPONENT, 8, &CodeCache::Off, Compile::Here).unwrap();
         let emulator = Emulator::builder().seed(Seed::demo()).start().await.unwrap();
         let mut needles = Needles::default();
         needles.add("the client secret", emulator.client_secret().as_bytes());

@@ -58,7 +58,8 @@ fn small() -> Vec<u8> {
 }
 
 fn load_with(cache: &CodeCache, engine: &Engine, bytes: &[u8]) -> CodeReport {
-    cache.component(engine, bytes, crate::component::digest(bytes).as_ref()).unwrap().1
+    let digest = crate::component::digest(bytes);
+    cache.component(engine, bytes, digest.as_ref(), Compile::Here).unwrap().1
 }
 
 fn load_small(cache: &CodeCache) -> CodeReport {
@@ -81,6 +82,28 @@ fn the_second_start_does_not_compile() {
     let second = load_small(&scratch.cache());
     assert_eq!((second.origin, second.problem), (CodeOrigin::Cached, None));
     assert_eq!(second.folder, Some(scratch.folder()));
+}
+
+#[test]
+fn what_nobody_trusts_is_loaded_and_never_compiled() {
+    let scratch = Scratch::new();
+    let (engine, bytes) = (Engine::default(), small());
+    let digest = crate::component::digest(&bytes);
+    let load = |cache: &CodeCache| cache.component(&engine, &bytes, digest.as_ref(), Compile::Never);
+    for cache in [scratch.cache(), CodeCache::Off] {
+        assert!(matches!(load(&cache), Err(Error::NotPrecompiled { problem: None })));
+    }
+    assert!(matches!(CodeCache::Off.keep(&engine, &bytes, digest.as_ref()), Err(Error::CodeCache { .. })));
+    for origin in [CodeOrigin::Compiled, CodeOrigin::Cached] {
+        assert_eq!(scratch.cache().keep(&engine, &bytes, digest.as_ref()).unwrap().origin, origin);
+    }
+    assert_eq!(load(&scratch.cache()).unwrap().1.origin, CodeOrigin::Cached);
+    let damaged = fs::read(scratch.entry()).unwrap();
+    fs::write(scratch.entry(), &damaged[..damaged.len() - 1]).unwrap();
+    let Err(Error::NotPrecompiled { problem: Some(problem) }) = load(&scratch.cache()) else {
+        panic!("it was loaded")
+    };
+    assert!(problem.contains("is damaged"), "{problem}");
 }
 
 #[test]

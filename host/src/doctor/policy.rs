@@ -35,7 +35,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_policy_is_told_by_what_it_leaves_and_one_that_does_not_fit_the_component_fails() {
-        let host = Host::with_component(auth0_embedded_component::COMPONENT).build().unwrap();
+        let host = Host::with_trusted_component(auth0_embedded_component::COMPONENT).build().unwrap();
         for (text, verdict, hint) in [
             ("", Verdict::Ok, "no rules"),
             ("allow_loopback = true", Verdict::Ok, "1 rule"),

@@ -31,6 +31,19 @@ pub(super) fn engine(instances: u32) -> Result<Engine, Error> {
     Ok(engine)
 }
 
+/// Makes an engine that compiles for the others and runs nothing: without the pool, whose addresses a process under limits
+/// does not get, and without a clock.
+pub(super) fn compiler() -> Result<Engine, Error> {
+    Engine::new(&config()).map_err(engine_error)
+}
+
+/// The settings that code depends on.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config
+}
+
 /// One clock for all calls: a thread for each would cost more than what it watches. It ends with the engine.
 fn start_ticker(engine: EngineWeak) -> Result<(), Error> {
     let tick = move || {
@@ -64,8 +77,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
 /// The pool reserves terabytes of addresses. Containers and small machines may not grant them, and there instances are
 /// made one by one. Any other error of the pool is a mistake in its settings, which must not pass for that.
 fn engine_with(pool: PoolingAllocationConfig) -> Result<Engine, Error> {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
+    let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     match Engine::new(&config) {
         Err(error) if refused_by_the_system(&error) => {
@@ -111,6 +123,13 @@ mod tests {
         let error = Engine::new(&config).err().unwrap();
         assert!(refused_by_the_system(&error), "{error:?}");
         engine_with(vast).unwrap();
+    }
+
+    #[test]
+    fn code_of_the_engine_that_only_compiles_runs_in_one_that_has_a_pool() {
+        let component = wat::parse_str("(component (core module (func (export \"f\"))))").unwrap();
+        let compiled = compiler().unwrap().precompile_component(&component).unwrap();
+        assert_eq!(compiled, engine_with(small()).unwrap().precompile_component(&component).unwrap());
     }
 
     #[test]
