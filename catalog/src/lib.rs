@@ -27,7 +27,7 @@ use std::{
 pub use binary::encode;
 pub use kind::{Format, Kind, KindError, Type};
 pub use secret_table::secret_table;
-pub use secrets::Secrets;
+pub use secrets::{Everywhere, Exception, Secrets};
 
 /// Where the files are.
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
@@ -277,6 +277,15 @@ pub fn read_from(folder: &Path) -> Result<Vec<Operation>, CatalogError> {
 /// [`CatalogError`] for a file that cannot be read.
 pub fn undocumented_secrets() -> Result<Vec<String>, CatalogError> {
     Ok(secrets::Things::parse(&Path::new(FOLDER).join("secrets.toml"))?.undocumented())
+}
+
+/// Returns the members that are taken for secrets in every answer, and where they are not.
+///
+/// # Errors
+///
+/// [`CatalogError`] for a file that cannot be read.
+pub fn secrets_everywhere() -> Result<Everywhere, CatalogError> {
+    Ok(secrets::Things::parse(&Path::new(FOLDER).join("secrets.toml"))?.everywhere())
 }
 
 /// Lists what the table is read from, for build scripts to watch.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::{Operation, Secrets, secrets::UNDOCUMENTED};
+use crate::{Everywhere, Operation, Secrets, secrets::UNDOCUMENTED};
 
 const HEAD: &str = "\
 <!-- Written by `cargo xtask reference`: edit catalog/secrets.toml instead. -->
@@ -26,14 +26,32 @@ these requests, members of these names are taken for secrets that are shown, wha
 makes cannot be told from what it shows, and does not go into the sink.
 ";
 
+const EVERYWHERE: &str = "\
+## Every answer
+
+Whatever request an answer is to, members of these names are taken for secrets in it, at any depth; in refusals too. They
+are shown; what an answer makes is below.
+";
+
 /// Writes the table.
-pub fn secret_table(operations: &[Operation], undocumented: &[String]) -> String {
+pub fn secret_table(operations: &[Operation], undocumented: &[String], everywhere: &Everywhere) -> String {
     let mut things: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| !operation.secrets.of.is_empty()) {
         things.entry(&operation.secrets.of).or_default().push(operation);
     }
     let unknown = things.remove(UNDOCUMENTED).unwrap_or_default();
-    let mut page = HEAD.to_owned();
+    let mut page = format!("{HEAD}\n{EVERYWHERE}\n{}\n", list(&everywhere.members));
+    page.push_str("\n| not in answers to | below | because |\n|---|---|---|\n");
+    for exception in &everywhere.except {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} |",
+            list(&exception.requests),
+            list(&exception.below),
+            exception.reason
+        );
+    }
     for (name, operations) in things {
         let members =
             operations.first().map(|operation| operation.secrets.members.as_slice()).unwrap_or_default();

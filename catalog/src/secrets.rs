@@ -63,16 +63,63 @@ struct Thing {
     without: Vec<String>,
 }
 
+/// The part of the file that is about no thing.
+const EVERYWHERE: &str = "everywhere";
+
+/// Names that are secrets in whatever answer they stand.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Everywhere {
+    /// The names, as members of things are written.
+    pub members: Vec<String>,
+    /// Where they are none.
+    #[serde(default)]
+    pub except: Vec<Exception>,
+}
+
+/// Where a name that is a secret everywhere is none.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// In answers to requests with these paths, and to those below them.
+    pub requests: Vec<String>,
+    /// Below members of these names.
+    pub below: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Exception {
+    /// Returns whether it is about the answers to a path, with parameters in braces.
+    pub fn covers(&self, path: &str) -> bool {
+        self.requests.iter().any(|own| {
+            path.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
 /// The things that have secrets.
-pub(crate) struct Things(BTreeMap<String, Thing>);
+pub(crate) struct Things {
+    things: BTreeMap<String, Thing>,
+    everywhere: Everywhere,
+}
 
 impl Things {
     /// Reads the file.
     pub(crate) fn parse(path: &Path) -> Result<Self, CatalogError> {
         let toml = |source| CatalogError::Toml { path: path.to_owned(), source: Box::new(source) };
-        let mut things: BTreeMap<String, Thing> = toml::from_str(&text(path)?).map_err(toml)?;
-        let Some(mut undocumented) = things.remove(UNDOCUMENTED) else { return Ok(Self(things)) };
-        let anywhere = things.values().flat_map(|thing| &thing.members);
+        let mut parts: toml::Table = toml::from_str(&text(path)?).map_err(toml)?;
+        let everywhere: Everywhere = parts
+            .remove(EVERYWHERE)
+            .map(toml::Value::try_into)
+            .transpose()
+            .map_err(toml)?
+            .unwrap_or_default();
+        let mut things: BTreeMap<String, Thing> = toml::Value::Table(parts).try_into().map_err(toml)?;
+        let Some(mut undocumented) = things.remove(UNDOCUMENTED) else {
+            return Ok(Self { things, everywhere });
+        };
+        let anywhere = everywhere.members.iter().chain(things.values().flat_map(|thing| &thing.members));
         for member in anywhere.filter(|member| !member.contains(['.', '*'])) {
             let same = |own: &String| own.trim_end_matches(":text") == member.trim_end_matches(":text");
             if !undocumented.members.iter().chain(&undocumented.without).any(same) {
@@ -80,12 +127,17 @@ impl Things {
             }
         }
         things.insert(UNDOCUMENTED.to_owned(), undocumented);
-        Ok(Self(things))
+        Ok(Self { things, everywhere })
     }
 
     /// Returns what is looked for where nothing is documented.
     pub(crate) fn undocumented(&self) -> Vec<String> {
-        self.0.get(UNDOCUMENTED).map(|thing| thing.members.clone()).unwrap_or_default()
+        self.things.get(UNDOCUMENTED).map(|thing| thing.members.clone()).unwrap_or_default()
+    }
+
+    /// Returns what is looked for in every answer.
+    pub(crate) fn everywhere(self) -> Everywhere {
+        self.everywhere
     }
 
     /// Completes an entry. `path` is the operation's, with parameters in braces.
@@ -104,7 +156,7 @@ impl Things {
             None if documented => return Ok(Secrets::default()),
             None => UNDOCUMENTED,
         };
-        let thing = self.0.get(name).ok_or_else(|| format!("secrets.toml has no `{name}`"))?;
+        let thing = self.things.get(name).ok_or_else(|| format!("secrets.toml has no `{name}`"))?;
         if let Some(member) = made.iter().chain(&may_make).find(|member| !thing.members.contains(member)) {
             return Err(format!("`{member}` is made, and no secret of `{name}` in secrets.toml"));
         }

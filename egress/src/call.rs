@@ -26,6 +26,7 @@ use crate::{
     denial::Denial,
     governor::Priority,
     private_path,
+    redaction::Charges,
     request_observer::{Observer, RequestObserver},
     scopes,
     secrets::{deliveries::SecretUndelivered, made::MadeSecrets},
@@ -198,6 +199,8 @@ pub struct CallContext {
     checked: OnceCell<Result<Arc<Token>, Vec<String>>>,
     /// What became of the secrets that its requests made.
     pub(crate) made: Arc<MadeSecrets>,
+    /// What looking for secrets in its answers has cost.
+    pub(crate) charges: Arc<Charges>,
 }
 
 /// What the host knows of a call when its guest has answered.
@@ -211,6 +214,8 @@ pub struct CallFacts {
     pub lost_secret: Option<String>,
     /// New secrets that the sink does not have.
     pub undelivered: Option<SecretUndelivered>,
+    /// Why an answer was not handed on to the guest.
+    pub withheld: Option<&'static str>,
 }
 
 /// Waits for a permit to have one more request under way.
@@ -230,6 +235,7 @@ impl CallContext {
             needs: OnceLock::new(),
             checked: OnceCell::new(),
             made: Arc::default(),
+            charges: Arc::default(),
         }
     }
 
@@ -299,6 +305,7 @@ impl CallContext {
                 .unwrap_or_default(),
             lost_secret: self.made.lost(),
             undelivered: self.made.undelivered(),
+            withheld: self.charges.withheld(),
         }
     }
 

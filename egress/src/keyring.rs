@@ -4,6 +4,8 @@
 //! found, never by anything that the component says: a token goes to the tenant's Management API, a provider's key to
 //! that provider's sending path, and nothing to anywhere else.
 
+use std::sync::{Arc, OnceLock};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -15,13 +17,14 @@ use super::{
     mail_provider::{MailProof, MailProvider},
     token::{Refusal, Token, TokenSource, bearer, sensitive},
 };
-use crate::{credentials::CredentialError, secret::Secret};
+use crate::{credentials::CredentialError, echo::Echo, secret::Secret};
 
 /// The credentials of one tenant.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     tenant: Option<TokenSource>,
     mail: Option<MailKey>,
+    mail_echo: OnceLock<Option<Arc<Echo>>>,
 }
 
 /// An email provider's key, with whose it is.
@@ -40,7 +43,13 @@ pub(crate) type SyntheticResponse = Response<Bytes>;
 
 impl Keyring {
     pub(crate) fn new(tenant: Option<TokenSource>, mail: Option<MailKey>) -> Self {
-        Self { tenant, mail }
+        Self { tenant, mail, mail_echo: OnceLock::new() }
+    }
+
+    /// Returns what a provider's answer must not repeat: the key that it gets.
+    pub(crate) fn mail_echo(&self, provider: MailProvider) -> Option<Arc<Echo>> {
+        let mail = self.mail.as_ref().filter(|mail| mail.provider == provider)?;
+        self.mail_echo.get_or_init(|| Echo::of(&[mail.key.expose()])).clone()
     }
 
     /// Returns what the host has of the tenant's tokens, where it speaks for the tenant's application.

@@ -10,6 +10,10 @@
 mod body;
 pub mod call;
 pub mod credentials;
+mod echo;
+mod flood;
+#[cfg(feature = "test-support")]
+pub mod fuzzing;
 pub mod governor;
 mod keyring;
 pub mod limits;
@@ -19,6 +23,8 @@ pub mod mail_credentials;
 mod native;
 #[cfg(any(test, feature = "test-support"))]
 pub mod needles;
+#[cfg(not(any(test, feature = "test-support")))]
+mod needles;
 pub mod private_key;
 mod redaction;
 pub mod request_observer;
@@ -58,10 +64,11 @@ pub use self::{
 use self::{
     body::{AnswerBody, InFlightBody},
     destination::{Destination, Destinations},
+    echo::Echo,
     governor::{Admission, Counts, Governor, RateLimited},
     keyring::{Keyring, MailKeyError, SyntheticResponse},
     mail::{MailContext, Mailer},
-    redaction::{Expected, Pattern},
+    redaction::{Expected, Guard, Pattern},
     resolver::Resolver,
     settings::EgressSettings,
     settings_error::SettingsError,
@@ -393,7 +400,7 @@ impl Egress {
                 outgoing.mail(provider, entry, head, &body).await
             }
             (Destination::ManagementApi | Destination::TokenEndpoint | Destination::ChangePassword, _) => {
-                outgoing.once(entry, &head, &body).await
+                outgoing.once(entry, &head, &body, None).await
             }
         }
     }
@@ -496,8 +503,12 @@ impl Outgoing<'_> {
                 return Ok(synthetic(keyring::forbidden(&lacking)));
             }
         };
+        let entry = match self.check_own_application(entry, &head, &token) {
+            Ok(entry) => entry,
+            Err(denied) => return denied,
+        };
         authorize(&mut head, &token);
-        let answer = self.once(entry, &head, body).await?;
+        let answer = self.once(entry, &head, body, self.echo(&token)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -509,11 +520,39 @@ impl Outgoing<'_> {
         let entry = self.call.log.open(&head.method, &head.uri);
         match self.budget.for_token(another).await {
             Ok(token) => {
+                let entry = match self.check_own_application(entry, &head, &token) {
+                    Ok(entry) => entry,
+                    Err(denied) => return denied,
+                };
                 authorize(&mut head, &token);
-                self.once(entry, &head, body).await
+                self.once(entry, &head, body, self.echo(&token)).await
             }
             Err(error) => self.without_token(&entry, &error),
         }
+    }
+
+    /// Refuses to write the application that a token is for: a vault may hand out another one's than it did.
+    fn check_own_application(
+        &self,
+        entry: RequestEntry,
+        head: &Parts,
+        token: &Token,
+    ) -> Result<RequestEntry, Answer> {
+        if self.destination != Destination::ManagementApi {
+            return Ok(entry);
+        }
+        for own in token.applications() {
+            if let Err(denial) = self.egress.policy.check_own_application(Some(own), &head.method, &head.uri)
+            {
+                return Err(deny(self.call, entry, denial));
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Returns what the answer to a request with a token must not repeat.
+    fn echo(&self, token: &Token) -> Option<Arc<Echo>> {
+        token.echo(self.call.options.reveal_secrets)
     }
 
     /// Returns a token that has the scopes which the action needs, as far as that is known: what would end half-way for
@@ -559,10 +598,11 @@ impl Outgoing<'_> {
     }
 
     /// Sends as it is when the rate limit allows, and writes down where it got to.
-    async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes) -> Answer {
+    async fn once(&self, entry: RequestEntry, head: &Parts, body: &Bytes, echo: Option<Arc<Echo>>) -> Answer {
         let expected = self.expected_secrets(head);
+        let making = expected.as_ref().filter(|expected| expected.makes(body)).map(Expected::subject);
         let mut guard = None;
-        if expected.as_ref().is_some_and(|expected| expected.makes(body)) {
+        if making.is_some() {
             match self.budget.before_sending(self.egress.deliveries.begin()).await {
                 Some(Ok(begun)) => guard = Some(begun),
                 Some(Err(denial)) => return deny(self.call, entry, denial),
@@ -593,9 +633,16 @@ impl Outgoing<'_> {
             entry,
             requests: Arc::clone(&self.egress.requests),
         };
-        let answer = match (expected, guard) {
-            (Some(expected), Some(guard)) => self.send_and_deliver(transmission, expected, guard).await,
-            (expected, _) => self.send_and_hide(transmission, expected).await,
+        let answer = Guard {
+            expected,
+            echo,
+            deliveries: Arc::clone(&self.egress.deliveries),
+            charges: Arc::clone(&self.call.charges),
+            cpu: self.egress.limits.cpu,
+        };
+        let answer = match (making, guard) {
+            (Some(subject), Some(guard)) => self.send_and_deliver(transmission, subject, answer, guard).await,
+            _ => self.send_and_hide(transmission, answer).await,
         }?;
         if let Some(admission) = admission {
             self.egress.governor.observe(admission, answer.status(), answer.headers());
@@ -604,18 +651,14 @@ impl Outgoing<'_> {
     }
 
     /// Sends a request that makes no secret, and leaves secrets out of the answer that it shows.
-    async fn send_and_hide(&self, transmission: Transmission, expected: Option<Expected>) -> Answer {
+    async fn send_and_hide(&self, transmission: Transmission, answer: Guard) -> Answer {
         let (response, entry) = transmission.send(&AtomicBool::default()).await.map_err(|error| {
             keep_denial(self.call, &error);
             error.to_send_error()
         })?;
         let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.deadline);
         let limit = self.egress.limits.response_body_bytes;
-        let response = response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit));
-        match expected {
-            Some(expected) => redaction::hide(response, &expected, &self.egress.deliveries).await,
-            None => Ok(response.map(|body| body.boxed_unsync())),
-        }
+        answer.hand_on(response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit))).await
     }
 
     /// Returns what is to be taken out of the answer; nothing where the caller wants to see it.

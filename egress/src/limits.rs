@@ -1,5 +1,7 @@
 //! What the requests of one call may use.
 
+use std::time::Duration;
+
 /// What the requests of one call may use.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
@@ -9,6 +11,8 @@ pub struct RequestLimits {
     pub request_body_bytes: usize,
     /// Bytes of one answer's body.
     pub response_body_bytes: u64,
+    /// Processor time for looking for secrets in all answers.
+    pub cpu: Duration,
 }
 
 impl Default for RequestLimits {
@@ -20,6 +24,8 @@ impl Default for RequestLimits {
             request_body_bytes: 1_100_000,
             // What the connector reads at most, and an error of its own beyond that.
             response_body_bytes: 10_000_000,
+            // What a component may compute at most; the longest answer takes a tenth of a second.
+            cpu: Duration::from_secs(5),
         }
     }
 }

@@ -1,53 +1,88 @@
 //! What a secret looks like when it is found where it must not be: as it is, and in the spellings that programs give it.
 //!
-//! For tests alone (feature `test-support`): the host's own, which reads the guest's memory, and the end-to-end test that
-//! reads everything else.
+//! The egress looks for these in answers (`echo`). [`Needles`] is for tests alone (feature `test-support`): the host's own,
+//! which reads the guest's memory, and the end-to-end test that reads everything else.
+
+use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use zeroize::Zeroizing;
+
+/// A shorter spelling would be found by chance.
+pub(crate) const SHORTEST: usize = 8;
+
+/// Lists the spellings of a secret that are long enough to be looked for, each with its name.
+pub(crate) fn spellings(secret: &[u8]) -> Vec<(&'static str, Zeroizing<Vec<u8>>)> {
+    let percent = |lower: bool| {
+        let mut text = Zeroizing::new(String::with_capacity(3 * secret.len()));
+        for byte in secret {
+            // Writing to a String cannot fail.
+            let _ = match *byte {
+                plain if plain.is_ascii_alphanumeric() || b"-_.~*".contains(&plain) => {
+                    text.write_char(char::from(plain))
+                }
+                byte if lower => write!(text, "%{byte:02x}"),
+                byte => write!(text, "%{byte:02X}"),
+            };
+        }
+        text
+    };
+    let hex = |upper: bool| {
+        let mut text = Zeroizing::new(String::with_capacity(2 * secret.len()));
+        for byte in secret {
+            let _ = if upper { write!(text, "{byte:02X}") } else { write!(text, "{byte:02x}") };
+        }
+        text
+    };
+    let escaped = Zeroizing::new(String::from_utf8_lossy(secret).escape_debug().to_string());
+    let slashed = Zeroizing::new(escaped.replace('/', r"\/"));
+    let texts = [
+        ("in a URL", percent(false)),
+        ("in a URL in lower case", percent(true)),
+        ("in a form", Zeroizing::new(percent(false).replace("%20", "+"))),
+        ("in a form in lower case", Zeroizing::new(percent(true).replace("%20", "+"))),
+        ("escaped", escaped),
+        ("escaped with its slashes", slashed),
+        ("in hex", hex(false)),
+        ("in upper hex", hex(true)),
+    ];
+    let mut all = vec![("as it is", Zeroizing::new(secret.to_vec()))];
+    all.extend(texts.into_iter().map(|(how, text)| (how, Zeroizing::new(text.as_bytes().to_vec()))));
+    // Base64 writes a text in three ways, by where in a longer one it stands.
+    for shift in 0..3 {
+        let mut shifted = Zeroizing::new(vec![0; shift]);
+        shifted.extend_from_slice(secret);
+        let text = Zeroizing::new(STANDARD_NO_PAD.encode(&*shifted));
+        // The first and last characters depend on the neighbours.
+        let first = (shift * 8).div_ceil(6);
+        let last = (shift + secret.len()) * 8 / 6;
+        let inner = text.get(first..last).unwrap_or_default();
+        all.push(("in base64", Zeroizing::new(inner.as_bytes().to_vec())));
+        let url = Zeroizing::new(inner.replace('+', "-").replace('/', "_"));
+        all.push(("in base64url", Zeroizing::new(url.as_bytes().to_vec())));
+        all.push(("in base64 in a text", Zeroizing::new(inner.replace('/', r"\/").into_bytes())));
+    }
+    let mut different: Vec<(&'static str, Zeroizing<Vec<u8>>)> = Vec::with_capacity(all.len());
+    for (how, spelling) in all {
+        if spelling.len() >= SHORTEST && !different.iter().any(|(_, known)| **known == *spelling) {
+            different.push((how, spelling));
+        }
+    }
+    different
+}
 
 /// Spellings to look for.
+#[cfg(any(test, feature = "test-support"))]
 #[derive(Clone, Debug, Default)]
 pub struct Needles(Vec<(String, Vec<u8>)>);
 
-/// A shorter spelling would be found by chance.
-const SHORTEST: usize = 8;
-
+#[cfg(any(test, feature = "test-support"))]
 impl Needles {
     /// Adds a secret under a name that may be printed.
     pub fn add(&mut self, name: &str, secret: &[u8]) {
-        let percent: String = secret
-            .iter()
-            .map(|byte| match byte {
-                byte if byte.is_ascii_alphanumeric() || b"-_.~*".contains(byte) => {
-                    char::from(*byte).to_string()
-                }
-                byte => format!("%{byte:02X}"),
-            })
-            .collect();
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let escaped = String::from_utf8_lossy(secret).escape_debug().to_string();
-        let mut spellings = vec![
-            ("as it is", secret.to_vec()),
-            ("in a URL", percent.clone().into_bytes()),
-            ("in a form", percent.replace("%20", "+").into_bytes()),
-            ("escaped", escaped.into_bytes()),
-            ("in hex", hex.clone().into_bytes()),
-            ("in upper hex", hex.to_uppercase().into_bytes()),
-        ];
-        // Base64 writes a text in three ways, by where in a longer one it stands.
-        for shift in 0..3 {
-            let text = STANDARD_NO_PAD.encode([&vec![0; shift], secret].concat());
-            // The first and last characters depend on the neighbours.
-            let first = (shift * 8).div_ceil(6);
-            let last = (shift + secret.len()) * 8 / 6;
-            let inner = text.get(first..last).unwrap_or_default();
-            spellings.push(("in base64", inner.as_bytes().to_vec()));
-            spellings.push(("in base64url", inner.replace('+', "-").replace('/', "_").into_bytes()));
-        }
-        for (how, spelling) in spellings {
-            let known = self.0.iter().any(|(_, known)| *known == spelling);
-            if spelling.len() >= SHORTEST && !known {
-                self.0.push((format!("{name} {how}"), spelling));
+        for (how, spelling) in spellings(secret) {
+            if !self.0.iter().any(|(_, known)| **known == **spelling) {
+                self.0.push((format!("{name} {how}"), spelling.to_vec()));
             }
         }
     }
@@ -100,6 +135,8 @@ mod tests {
                 URL_SAFE_NO_PAD.encode(&whole).into_bytes(),
                 format!("{before}can%2Bary%2Fse+cret%3D%C3%BC").into_bytes(),
                 format!("{before}can%2Bary%2Fse%20cret%3D%C3%BC").into_bytes(),
+                format!("{before}can%2bary%2fse%20cret%3d%c3%bc").into_bytes(),
+                format!(r"{before}can+ary\/se cret=ü").into_bytes(),
             ] {
                 assert!(!needles.found_in(&hay).is_empty(), "{}", String::from_utf8_lossy(&hay));
             }

@@ -29,6 +29,7 @@ use crate::{
     secret::Secret,
 };
 
+mod echoes;
 mod secrets;
 mod vault;
 
@@ -902,8 +903,9 @@ impl RequestObserver for Watcher {
 
 #[tokio::test]
 async fn an_observer_hears_of_each_request_while_the_call_runs() {
-    let tenant = Server::tenant().await;
-    let egress = tenant.egress(false);
+    // Longer than what is looked through before it is handed on.
+    let tenant = Server::start(|_, _| Some((200, json!(vec!["x"; 300_000])))).await;
+    let egress = tenant.egress_with(Some(fixed("t")), plain(), false);
     let watcher = Arc::new(Watcher(Some(Mutex::default())));
     let options = CallOptions::new().observer(Arc::clone(&watcher));
     let call = CallContext::new(Instant::now() + Duration::from_secs(60), options);

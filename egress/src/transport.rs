@@ -42,7 +42,7 @@ use super::{
     address::Prohibited,
     resolver::{ResolveError, Resolver},
 };
-use crate::{call::DENIED, settings_error::SettingsError, telemetry};
+use crate::{call::DENIED, flood::Metered, settings_error::SettingsError, telemetry};
 
 /// Name lookup, TCP and TLS together. A healthy connection to Auth0's edge takes well under a second; five leave room
 /// for two lost packets.
@@ -419,7 +419,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 struct ConnectTimedOut;
 
 impl Service<Uri> for Connector {
-    type Response = <HttpsConnector<HttpConnector<Resolver>> as Service<Uri>>::Response;
+    type Response = Metered<<HttpsConnector<HttpConnector<Resolver>> as Service<Uri>>::Response>;
     type Error = BoxError;
     type Future = BoxFuture<Result<Self::Response, BoxError>>;
 
@@ -440,7 +440,7 @@ impl Service<Uri> for Connector {
                 tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| ConnectTimedOut)??;
             opened.fetch_add(1, Ordering::Relaxed);
             telemetry::connection_opened(begun);
-            Ok(stream)
+            Ok(Metered::new(stream))
         })
     }
 }

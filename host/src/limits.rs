@@ -205,6 +205,7 @@ impl From<&Limits> for RequestLimits {
             requests: limits.requests,
             request_body_bytes: limits.request_body_bytes,
             response_body_bytes: limits.response_body_bytes,
+            cpu: limits.cpu,
         }
     }
 }

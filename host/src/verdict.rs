@@ -41,6 +41,15 @@ pub(crate) fn verdict(action: &str, answer: Result<Json, Error>, facts: &CallFac
             }
             Err(Error::Action(error))
         }
+        // The guest takes what it got in place of the answer for one that it cannot read.
+        (Err(Error::Action(mut error)), None)
+            if matches!(error.code, ErrorCode::UnexpectedAnswer | ErrorCode::OutcomeUnknown) =>
+        {
+            if let Some(reason) = facts.withheld {
+                error.message = reason.to_owned();
+            }
+            Err(Error::Action(error))
+        }
         (answer, _) => answer,
     }
 }
@@ -113,6 +122,17 @@ mod tests {
             (error.code, error.disposition, error.message.as_str()),
             (ErrorCode::OutcomeUnknown, Disposition::VerifyFirst, "the guest's words")
         );
+    }
+
+    #[test]
+    fn why_an_answer_was_withheld_is_the_host_s_to_say_and_what_to_do_about_it_is_not() {
+        let facts = CallFacts { withheld: Some("the answer was withheld: …"), ..CallFacts::default() };
+        for code in [ErrorCode::UnexpectedAnswer, ErrorCode::OutcomeUnknown] {
+            let (before, after) = (ActionError::new(code, ""), told(answered(code), &facts));
+            assert_eq!((after.code, after.message.as_str()), (code, "the answer was withheld: …"));
+            assert_eq!(after.disposition, before.disposition);
+        }
+        assert_eq!(told(answered(ErrorCode::NotFound), &facts).message, "the guest's words");
     }
 
     #[test]

@@ -196,8 +196,8 @@ pub enum DeniedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// A header by which servers let a request name another method, path or host.
-    Header(&'static str),
+    /// A header that no request needs, and that a server may read as another method, path, host or sender.
+    Header(String),
     /// The query parameter `_method`.
     MethodParameter,
     /// A method of its own.
@@ -376,6 +376,7 @@ impl DeniedBy {
         match self {
             Self::Origin { origin } => Self::Origin { origin: origin.map(kept) },
             Self::Malformed(Malformed::Method(method)) => Self::Malformed(Malformed::Method(kept(method))),
+            Self::Malformed(Malformed::Header(name)) => Self::Malformed(Malformed::Header(kept(name))),
             Self::Field { request, problem, rule } => {
                 Self::Field { request, problem: problem.bounded(), rule }
             }
@@ -433,7 +434,7 @@ impl DeniedBy {
             }
             Self::Malformed(how) => {
                 match how {
-                    Malformed::Header(name) => write!(f, "the header `{name}`")?,
+                    Malformed::Header(name) => write!(f, "the header `{}`", chosen(name))?,
                     Malformed::MethodParameter => f.write_str("the query parameter `_method`")?,
                     Malformed::Method(method) => write!(f, "the method {}", chosen(method))?,
                     Malformed::Path(problem) => write!(f, "the path {problem}")?,

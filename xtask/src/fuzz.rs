@@ -14,7 +14,7 @@ use crate::process;
 use crate::workspace::{Workspace, settle};
 
 /// The targets, in `fuzz/targets`, each with a corpus in `fuzz/corpus`.
-const TARGETS: [&str; 4] = ["input", "path", "paging", "json"];
+const TARGETS: [&str; 6] = ["input", "path", "paging", "json", "masking", "echo"];
 
 /// How long each target runs where nothing else is said.
 const SECONDS: u32 = 60;

@@ -126,8 +126,11 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     let found = fs::read_to_string(workspace.root().join(MANIFEST))
         .with_context(|| format!("cannot read {MANIFEST}"))?;
     pages.push(page(MANIFEST, with_manifest(&found, &ask(&["manifest"])?)?));
-    let secrets =
-        auth0_catalog::secret_table(&auth0_catalog::read()?, &auth0_catalog::undocumented_secrets()?);
+    let secrets = auth0_catalog::secret_table(
+        &auth0_catalog::read()?,
+        &auth0_catalog::undocumented_secrets()?,
+        &auth0_catalog::secrets_everywhere()?,
+    );
     pages.push(page("docs/secret-fields.md", secrets));
     Ok(pages)
 }

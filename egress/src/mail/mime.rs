@@ -44,7 +44,8 @@ impl NamedAddress {
     fn mailbox(self) -> Result<Mailbox, String> {
         let name = self.name.map(|name| one_line("a name", name)).transpose()?;
         // ASCII only: SMTPUTF8 is spoken by few servers, and domains have Punycode.
-        let address = self.email.parse::<Address>().ok().filter(|_| self.email.is_ascii());
+        let plain = self.email.is_ascii() && !self.email.bytes().any(|byte| byte.is_ascii_control());
+        let address = self.email.parse::<Address>().ok().filter(|_| plain);
         let address = address.ok_or("an email address is invalid, or is not ASCII")?;
         Ok(Mailbox::new(name, address))
     }
@@ -85,9 +86,29 @@ pub(super) fn read(body: &[u8]) -> Result<MimeMessage, String> {
         message = message.raw_header(HeaderValue::new(name, one_line("a header", value)?));
     }
     let message = message
-        .singlepart(SinglePart::html(posted.html))
+        .singlepart(SinglePart::html(whole_line_breaks(&posted.html)))
         .map_err(|error| format!("the email cannot be composed: {error}"))?;
-    Ok(MimeMessage { envelope: message.envelope().clone(), text: message.formatted() })
+    let text = message.formatted();
+    if has_bare_line_break(&text) {
+        return Err("the email has a line break that is not CR LF".to_owned());
+    }
+    Ok(MimeMessage { envelope: message.envelope().clone(), text })
+}
+
+/// Ends lines in one way. Servers that take a bare CR for a line break read `CR . CR` as the end of the email, and what
+/// follows as the next one (<https://smtpsmuggling.com>). HTML takes all three for the same (WHATWG, "Preprocessing
+/// the input stream").
+fn whole_line_breaks(html: &str) -> String {
+    html.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// Returns whether a text has a CR without LF, or an LF without CR.
+fn has_bare_line_break(text: &[u8]) -> bool {
+    let before = std::iter::once(&0).chain(text);
+    let pairs = before.zip(text).any(|pair| {
+        matches!(pair, (b'\r', other) if *other != b'\n') || matches!(pair, (other, b'\n') if *other != b'\r')
+    });
+    pairs || text.last() == Some(&b'\r')
 }
 
 fn one_line(what: &str, text: String) -> Result<String, String> {
@@ -144,6 +165,38 @@ mod tests {
         let id = |text: &str| text.lines().find(|line| line.starts_with("Message-ID: ")).map(str::to_owned);
         assert!(id(&text).is_some());
         assert_ne!(id(&text), id(&self::text(&posted()).unwrap()), "each mail has its own id");
+    }
+
+    #[test]
+    fn a_bare_cr_reaches_no_smtp_server() {
+        let long = "x".repeat(2000);
+        for html in [
+            "a\r.\rb",
+            "\r.\r\nMAIL FROM:<eve@evil.example>\r\n",
+            "a\n.\rb",
+            "a\r\r\nb\n\r",
+            "\r",
+            "\u{fc}\r.\r",
+            &format!("\r{long}\r"),
+        ] {
+            let posted = json!({
+                "from": {"email": "people@acme.example"}, "to": [{"email": "ana@acme.example"}], "subject": "x",
+                "html": html,
+            });
+            let text = read(posted.to_string().as_bytes()).unwrap().text;
+            assert!(!has_bare_line_break(&text), "{html:?}: {}", String::from_utf8_lossy(&text));
+        }
+        for (text, bare) in [
+            ("a\r\nb\r\n", false),
+            ("", false),
+            ("a\rb", true),
+            ("a\r", true),
+            ("\n", true),
+            ("\r\n\n", true),
+            ("\r\r\n", true),
+        ] {
+            assert_eq!(has_bare_line_break(text.as_bytes()), bare, "{text:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod ses;
 #[cfg(feature = "smtp")]
 mod smtp;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
@@ -39,7 +41,9 @@ use crate::{
     call::RequestEntry,
     credentials::Credentials,
     domain::Domain,
+    echo::Echo,
     mail_credentials::{AzureAccess, MailCredentials},
+    secret::Secret,
     settings_error::SettingsError,
 };
 
@@ -140,6 +144,19 @@ impl Mailer {
         }
     }
 
+    /// Returns what an answer must not repeat: what the request was signed with just now.
+    fn echo(&self, head: &Parts) -> Option<Arc<Echo>> {
+        let session_token = match self {
+            #[cfg(feature = "ses")]
+            Self::Ses(signer) => signer.session_token.as_ref().map(Secret::expose),
+            _ => None,
+        };
+        // Whoever has a signature can send the same email until it expires.
+        let authorization = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let signature = authorization.and_then(|text| text.split_once("Signature=")).map(|(_, text)| text);
+        Echo::of(&[session_token, signature].into_iter().flatten().collect::<Vec<_>>())
+    }
+
     /// Counts the connections that it has opened by itself.
     pub(crate) fn connections_opened(&self) -> u64 {
         match self {
@@ -167,6 +184,10 @@ pub(super) fn keep_plain_headers(headers: &mut HeaderMap) {
     let kept = plain.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value)));
     *headers = kept.collect();
 }
+
+/// Stands for what an SMTP server said, where that repeats the password.
+#[cfg(feature = "smtp")]
+const WITHHELD: &str = "the answer was withheld: it repeats the password of the SMTP server";
 
 /// Makes an answer in the form that the component reads a provider's words from.
 fn answer(status: u16, text: &str) -> SyntheticResponse {
@@ -214,7 +235,13 @@ impl Outgoing<'_> {
             _ => Ok(()),
         };
         match signed {
-            Ok(()) => self.once(entry, &head, body).await,
+            Ok(()) => {
+                let echo = match &self.egress.mailer {
+                    Some(mailer) => mailer.echo(&head),
+                    None => self.egress.keyring.mail_echo(provider),
+                };
+                self.once(entry, &head, body, echo).await
+            }
             Err(problem) => {
                 entry.failed("signature", format!("not sent: it could not be signed: {problem}"));
                 Err(SendError::InternalError(Some("the request could not be signed".to_owned())))
@@ -237,6 +264,7 @@ impl Outgoing<'_> {
             smtp::SmtpTimeouts { to_send: self.budget.to_send(), to_answer: self.budget.to_answer() };
         match smtp.send(&message, timeouts, follow).await {
             Ok(Delivery::Answered { status, text }) => {
+                let text = if smtp.is_echo(&text) { WITHHELD.to_owned() } else { text };
                 let answer = answer(status, &text);
                 entry.answered(answer.status());
                 entry.received(text.len());

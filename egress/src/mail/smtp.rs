@@ -12,7 +12,7 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -29,6 +29,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::mime::MimeMessage;
 use crate::{
+    echo::Echo,
     mail_credentials::{SmtpSecurity, SmtpServer},
     resolver::Resolver,
     settings_error::SettingsError,
@@ -54,6 +55,7 @@ pub(crate) struct Smtp {
     resolver: Resolver,
     idle: Mutex<VecDeque<(AsyncSmtpConnection, Instant)>>,
     opened: AtomicU64,
+    echo: Option<Arc<Echo>>,
 }
 
 /// How long to wait for what, from the call of [`Smtp::send`].
@@ -155,7 +157,13 @@ impl Smtp {
         resolver: Resolver,
     ) -> Result<Self, SettingsError> {
         let tls = tls_parameters(&server.host, ca_pem)?;
-        Ok(Self { server, tls, resolver, idle: Mutex::default(), opened: AtomicU64::new(0) })
+        let echo = server.login.as_ref().and_then(|(_, password)| Echo::of(&[password.expose()]));
+        Ok(Self { server, tls, resolver, idle: Mutex::default(), opened: AtomicU64::new(0), echo })
+    }
+
+    /// Returns whether a reply repeats the password.
+    pub(super) fn is_echo(&self, reply: &str) -> bool {
+        self.echo.as_ref().is_some_and(|echo| echo.is_in(reply.as_bytes()))
     }
 
     pub(super) fn authority(&self) -> String {

@@ -1,8 +1,9 @@
 //! Secrets in the tenant's answers, and how they leave them.
 //!
-//! [`rules`] says which answers hold one. Such an answer is read as a whole and each secret replaced by its handle, before
-//! the guest gets any of it ([`answer`]). One that the tenant has made just now goes into the tenant's sink; one that
-//! it merely shows (it can be shown again) is left out and goes nowhere.
+//! [`rules`] says which members of an answer are secrets. An answer that may have one is gone through while it streams
+//! ([`mask`]), and each secret is replaced by its handle before the guest gets it ([`answer`]). One that the tenant has
+//! made just now goes into the tenant's sink; one that it merely shows (it can be shown again) is left out and goes
+//! nowhere. What that costs is the call's ([`charge`]).
 //!
 //! A request that makes a secret runs in a task of its own from the moment that it is on a connection: the call may be
 //! dropped, stopped or out of time before the answer is there, and the secret is in force all the same. Where the
@@ -11,39 +12,39 @@
 //! that.
 
 mod answer;
-mod document;
+mod charge;
+mod lexer;
+mod mask;
 mod pattern;
 mod rules;
+mod search;
+mod wiped;
+mod written;
 
 use std::{
     convert::Infallible,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header, response::Parts};
-use http_body::{Body, Frame};
-use http_body_util::BodyExt as _;
+use http::Response;
 use tokio::sync::oneshot;
 
+use self::answer::{Withheld, broken, set_length, whole_body};
 pub(crate) use self::pattern::Pattern;
 pub use self::pattern::Progress;
 pub(super) use self::{
-    answer::writes_handle,
+    answer::Guard,
+    charge::Charges,
     rules::{Expected, brought_in, members_below, named},
+    search::across,
+    written::writes_handle,
 };
-use super::{
-    Answer, HttpBody, Outgoing, SendError,
-    body::{AnswerBody, read_wiped},
-    synthetic,
-    transmission::Transmission,
-};
+use super::{Answer, Outgoing, SendError, body::AnswerBody, transmission::Transmission};
 use crate::secrets::{
     deliveries::{Deliveries, DeliveryGuard},
     made::MadeSecrets,
@@ -56,77 +57,12 @@ const LATE_ANSWER: Duration = Duration::from_secs(60);
 /// this leaves room for one with thousands of addresses.
 const LEAST_ROOM: u64 = 2 * 1024 * 1024;
 
-/// Hides the secrets that an answer shows.
-pub(super) async fn hide(
-    response: Response<AnswerBody>,
-    expected: &Expected,
-    deliveries: &Deliveries,
-) -> Answer {
-    let (head, mut body) = response.into_parts();
-    if !head.status.is_success() {
-        return Ok(Response::from_parts(head, body.boxed_unsync()));
-    }
-    Ok(match read_wiped(&mut body, |_| Ok(())).await {
-        // Not packed, it says all that it has.
-        Ok(mut answer) if unpacked(&head.headers) && expected.cannot_be_in(&answer) => {
-            synthetic(with_length(Response::from_parts(head, Bytes::from(std::mem::take(&mut *answer)))))
-        }
-        Ok(answer) => {
-            let clean = expected.hide(&answer, deliveries).unwrap_or_else(|| unreadable(&answer, &body));
-            synthetic(with_length(Response::from_parts(head, clean)))
-        }
-        Err(error) => broken(head, error),
-    })
-}
-
-fn unpacked(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-/// Stands in for an answer that may hold a secret and is not what the tenant answers. The guest takes it for what it
-/// is: no JSON.
-fn unreadable(answer: &[u8], body: &AnswerBody) -> Bytes {
-    const WITHHELD: &str =
-        "the answer was withheld: it may contain a secret, and it is not the JSON that was expected";
-    if answer.is_empty() {
-        return Bytes::new();
-    }
-    body.failed("withheld", WITHHELD);
-    Bytes::from_static(WITHHELD.as_bytes())
-}
-
-/// Hands on that a body broke off, where the guest would have met it: after the head.
-fn broken(head: Parts, error: SendError) -> Response<HttpBody> {
-    struct Broken(Option<SendError>);
-    impl Body for Broken {
-        type Data = Bytes;
-        type Error = SendError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
-            Poll::Ready(self.0.take().map(Err))
-        }
-    }
-    Response::from_parts(head, Broken(Some(error)).boxed_unsync())
-}
-
-fn with_length(mut response: Response<Bytes>) -> Response<Bytes> {
-    let length = response.body().len();
-    response.headers_mut().remove(header::TRANSFER_ENCODING);
-    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    response
-}
-
 /// A request that makes a secret, with all that it needs to outlive its call.
 struct Sending {
     transmission: Transmission,
     response_limit: u64,
-    expected: Expected,
+    subject: String,
+    answer: Guard,
     deliveries: Arc<Deliveries>,
     made: Arc<MadeSecrets>,
     guard: DeliveryGuard,
@@ -135,7 +71,7 @@ struct Sending {
 impl Sending {
     /// Sends, reads and delivers. Stops where the caller goes before the request is on a connection.
     async fn run(self, gone: oneshot::Receiver<Infallible>) -> Answer {
-        let Self { transmission, expected, deliveries, made, guard, .. } = self;
+        let Self { transmission, subject, mut answer, deliveries, made, guard, .. } = self;
         let (begun, timeouts) = (Instant::now(), transmission.timeouts);
         let on_connection = AtomicBool::new(false);
         let sent = {
@@ -153,56 +89,58 @@ impl Sending {
         };
         let (response, entry) = sent.map_err(|error| {
             if error.may_have_been_sent() {
-                made.missed(&expected.subject());
+                made.missed(&subject);
             }
             error.to_send_error()
         })?;
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
         let mut body = AnswerBody::new(body, entry, None, self.response_limit.max(LEAST_ROOM));
         // One time for head and body: an answer that drips must not hold the lock.
         let left = timeouts.answer.saturating_sub(begun.elapsed());
-        let read = tokio::time::timeout(left, read_wiped(&mut body, |_| Ok(()))).await;
+        if !head.status.is_success() {
+            let refusal = answer.hand_on(Response::from_parts(head, body));
+            return tokio::time::timeout(left, refusal)
+                .await
+                .unwrap_or(Err(SendError::ConnectionReadTimeout));
+        }
+        let read = tokio::time::timeout(left, answer.take(&head.headers, &mut body)).await;
         let read = read.unwrap_or_else(|_| {
             body.failed("stalled", "the answer broke off: it took too long");
             Err(SendError::ConnectionReadTimeout)
         });
-        let success = head.status.is_success();
-        let (clean, secrets) = match read {
+        let taken = match read {
+            Ok(Ok(taken)) => taken,
+            Ok(Err(why)) => {
+                made.missed(&subject);
+                return Ok(answer.withhold(head, &body, why));
+            }
             Err(error) => {
-                if success {
-                    made.missed(&expected.subject());
-                }
+                made.missed(&subject);
                 return Ok(broken(head, error));
             }
-            Ok(answer) if !success => (Bytes::copy_from_slice(&answer), Vec::new()),
-            Ok(answer) => match expected.take(&answer, &deliveries) {
-                Some(taken) => (taken.clean, taken.made),
-                None => {
-                    made.missed(&expected.subject());
-                    (unreadable(&answer, &body), Vec::new())
-                }
-            },
         };
         let limit = self.response_limit;
-        let too_long = clean.len() as u64 > limit;
-        if too_long {
+        let length: usize = taken.clean.iter().map(Bytes::len).sum();
+        let answer = if length as u64 > limit {
             body.failed("too-long", &format!("the answer has more than {limit} bytes"));
-        }
+            broken(head, SendError::HttpResponseBodySize(Some(limit)))
+        } else if answer.is_echo(&head.headers, &taken.clean) {
+            answer.withhold(head, &body, Withheld::Echo)
+        } else {
+            set_length(&mut head, &taken.clean);
+            Response::from_parts(head, whole_body(taken.clean))
+        };
         // The request ends here; what the sink takes is not its time.
         drop(body);
         // Said beforehand: the call may end while the sink is at it.
-        secrets.iter().for_each(|(name, _)| made.under_way(name));
-        for (name, secret) in secrets {
+        taken.made.iter().for_each(|(name, _)| made.under_way(name));
+        for (name, secret) in taken.made {
             match deliveries.deliver(name.clone(), secret, &guard).await {
                 Ok(()) => made.delivered(&name),
                 Err(source) => made.refused(&name, source),
             }
         }
-        Ok(if too_long {
-            broken(head, SendError::HttpResponseBodySize(Some(limit)))
-        } else {
-            synthetic(with_length(Response::from_parts(head, clean)))
-        })
+        Ok(answer)
     }
 }
 
@@ -211,17 +149,18 @@ impl Outgoing<'_> {
     pub(super) async fn send_and_deliver(
         &self,
         mut transmission: Transmission,
-        expected: Expected,
+        subject: String,
+        answer: Guard,
         guard: DeliveryGuard,
     ) -> Answer {
         let made = &self.call.made;
-        let subject = expected.subject();
         let answer_timeout = transmission.timeouts.answer;
         transmission.timeouts.answer = answer_timeout.max(LATE_ANSWER);
         let sending = Sending {
             transmission,
             response_limit: self.egress.limits.response_body_bytes,
-            expected,
+            subject: subject.clone(),
+            answer,
             deliveries: Arc::clone(&self.egress.deliveries),
             made: Arc::clone(made),
             guard,
@@ -240,6 +179,28 @@ impl Outgoing<'_> {
             Err(_) => Err(SendError::HttpResponseTimeout),
         }
     }
+}
+
+/// Masks a body that comes in pieces of a size.
+#[cfg(feature = "test-support")]
+pub(crate) fn mask_in_pieces(
+    method: &http::Method,
+    path: &str,
+    body: &[u8],
+    size: usize,
+    deliveries: Arc<Deliveries>,
+    time: Duration,
+) -> Option<Vec<u8>> {
+    let charge = charge::Charge::new(Arc::default(), time);
+    let mut mask = mask::Mask::new(Expected::of(method, path)?, deliveries, charge);
+    let mut clean = Vec::new();
+    for piece in body.chunks(size.max(1)) {
+        mask.push(&Bytes::copy_from_slice(piece)).ok()?;
+        clean.extend(mask.ready().concat());
+    }
+    mask.finish().ok()?;
+    clean.extend(mask.ready().concat());
+    Some(clean)
 }
 
 #[cfg(test)]

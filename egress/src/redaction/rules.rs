@@ -5,7 +5,10 @@
 
 use http::Method;
 
-use super::pattern::{Last, Pattern};
+use super::{
+    pattern::{Last, Pattern},
+    search::Search,
+};
 use crate::{policy::request_path, secrets::owner};
 
 include!(concat!(env!("OUT_DIR"), "/secret_rules.rs"));
@@ -16,7 +19,16 @@ struct Operation {
     /// Segments below `/api/v2`; `*` is a parameter.
     path: &'static [&'static str],
     secrets: Option<&'static AnswerSecrets>,
+    /// Members below which nothing is a secret for its name alone.
+    except: &'static [&'static str],
+    /// An index into [`SEARCHES`].
+    search: usize,
 }
+
+/// The search for [`EVERYWHERE`].
+const EVERYWHERE_SEARCH: usize = 0;
+/// The search for [`UNDOCUMENTED`].
+const UNDOCUMENTED_SEARCH: usize = 1;
 
 /// The secrets of an answer.
 struct AnswerSecrets {
@@ -37,8 +49,11 @@ enum Part {
 }
 
 /// What a request's answer may hold, of one operation that it may be.
+#[derive(Clone)]
 pub(super) struct Found {
-    known: Option<&'static AnswerSecrets>,
+    known: Known,
+    except: &'static [&'static str],
+    search: usize,
     /// The handle up to the id.
     pub(super) above: Vec<String>,
     /// The member that has the id.
@@ -47,7 +62,28 @@ pub(super) struct Found {
     pub(super) id: String,
 }
 
+/// What is known of an answer.
+#[derive(Clone, Copy)]
+enum Known {
+    /// Nothing: no operation has such a path.
+    Nothing,
+    /// It has no secrets of its own.
+    Plain,
+    Secrets(&'static AnswerSecrets),
+}
+
 impl Found {
+    fn plain(operation: &Operation, segments: &[impl AsRef<str>]) -> Self {
+        Self {
+            known: Known::Plain,
+            except: operation.except,
+            search: operation.search,
+            above: segments.iter().map(|segment| segment.as_ref().to_owned()).collect(),
+            id_member: None,
+            id: String::new(),
+        }
+    }
+
     fn new(known: &'static AnswerSecrets, operation: &Operation, segments: &[impl AsRef<str>]) -> Self {
         let parts = operation.path.iter().zip(segments);
         let mut ids = parts.filter(|(wanted, _)| **wanted == "*").map(|(_, found)| found.as_ref().to_owned());
@@ -63,27 +99,53 @@ impl Found {
             });
         }
         let id = if last.is_some() { ids.next().unwrap_or_default() } else { String::new() };
-        Self { known: Some(known), above, id_member: last, id }
+        let (except, search) = (operation.except, operation.search);
+        Self { known: Known::Secrets(known), except, search, above, id_member: last, id }
     }
 
-    /// All secrets.
-    pub(super) fn members(&self) -> &'static [Pattern] {
-        self.known.map_or(UNDOCUMENTED, |known| known.members)
+    fn secrets(&self) -> Option<&'static AnswerSecrets> {
+        match self.known {
+            Known::Secrets(known) => Some(known),
+            Known::Nothing | Known::Plain => None,
+        }
+    }
+
+    /// The secrets that such an answer has.
+    pub(super) fn own(&self) -> &'static [Pattern] {
+        match self.known {
+            Known::Nothing => UNDOCUMENTED,
+            Known::Plain => &[],
+            Known::Secrets(known) => known.members,
+        }
+    }
+
+    /// What is a secret in any answer.
+    pub(super) fn everywhere(&self) -> &'static [Pattern] {
+        match self.known {
+            // They are among those.
+            Known::Nothing => &[],
+            Known::Plain | Known::Secrets(_) => EVERYWHERE,
+        }
+    }
+
+    /// Members below which nothing is a secret for its name alone.
+    pub(super) fn except(&self) -> &'static [&'static str] {
+        self.except
     }
 
     /// Secrets that every success makes.
     pub(super) fn made(&self) -> &'static [&'static str] {
-        self.known.map_or(&[], |known| known.made)
+        self.secrets().map_or(&[], |known| known.made)
     }
 
     /// Secrets that a success may make.
     pub(super) fn may_make(&self) -> &'static [&'static str] {
-        self.known.map_or(&[], |known| known.may_make)
+        self.secrets().map_or(&[], |known| known.may_make)
     }
 
     fn makes(&self, body: &[u8]) -> bool {
         let named = !self.made().is_empty() || !self.may_make().is_empty();
-        named && self.known.and_then(|known| known.only_with).is_none_or(|word| may_say(body, word))
+        named && self.secrets().and_then(|known| known.only_with).is_none_or(|word| may_say(body, word))
     }
 }
 
@@ -94,6 +156,7 @@ fn may_say(body: &[u8], word: &str) -> bool {
 }
 
 /// What the answer to a request may hold. There is at least one operation that it may be.
+#[derive(Clone)]
 pub(crate) struct Expected(pub(super) Vec<Found>);
 
 impl Expected {
@@ -110,14 +173,37 @@ impl Expected {
             let readings = request_path::all_readings(path).into_iter();
             let above =
                 readings.map(|reading| reading.into_iter().skip(2).collect()).next().unwrap_or_default();
-            found.push(Found { known: None, above, id_member: None, id: String::new() });
+            found.push(Found {
+                known: Known::Nothing,
+                except: &[],
+                search: UNDOCUMENTED_SEARCH,
+                above,
+                id_member: None,
+                id: String::new(),
+            });
         }
         (!found.is_empty()).then_some(Self(found))
     }
 
     /// Returns whether it is known of an operation that its answer holds secrets, and so that it is JSON.
     pub(super) fn documented(&self) -> bool {
-        self.0.iter().any(|found| found.known.is_some_and(|known| known.documented))
+        self.0.iter().filter_map(Found::secrets).any(|known| known.documented)
+    }
+
+    /// Turns to what a refusal may hold: what is a secret everywhere, since it is not the answer that is known.
+    pub(super) fn of_refusal(mut self) -> Self {
+        for found in &mut self.0 {
+            (found.known, found.id_member, found.search) = (Known::Plain, None, EVERYWHERE_SEARCH);
+        }
+        self
+    }
+
+    /// The searches that tell whether a secret may be in an answer.
+    pub(super) fn searches(&self) -> Vec<&'static Search> {
+        let mut indices: Vec<usize> = self.0.iter().map(|found| found.search).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        indices.into_iter().filter_map(|index| SEARCHES.get(index)).collect()
     }
 
     /// Returns whether the request makes a secret.
@@ -126,7 +212,7 @@ impl Expected {
     }
 
     /// Returns what the secret belongs to that it makes.
-    pub(super) fn subject(&self) -> String {
+    pub(crate) fn subject(&self) -> String {
         let making = self.0.iter().find(|found| !found.made().is_empty() || !found.may_make().is_empty());
         making.map_or_else(String::new, |found| owner(&found.above, &found.id))
     }
@@ -147,7 +233,7 @@ pub(crate) fn members_below(path: &str) -> Vec<&'static Pattern> {
 pub(crate) fn named(method: &str, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     each_reading(path, &mut |segments| find(method, segments, &mut found));
-    let mut names: Vec<String> = found.iter().flat_map(Found::members).map(Pattern::name).collect();
+    let mut names: Vec<String> = found.iter().flat_map(Found::own).map(Pattern::name).collect();
     names.sort();
     names.dedup();
     names
@@ -161,7 +247,7 @@ pub(crate) fn brought_in(method: &str, path: &str) -> Vec<&'static Pattern> {
     }
     let mut found = Vec::new();
     each_reading(path, &mut |segments| find(method, segments, &mut found));
-    let known = found.iter().filter_map(|found| found.known).filter(|known| known.documented);
+    let known = found.iter().filter_map(Found::secrets).filter(|known| known.documented);
     known.flat_map(|known| known.members).collect()
 }
 
@@ -194,7 +280,10 @@ fn find(method: &str, segments: &[&str], found: &mut Vec<Found>) -> bool {
     let mut known = false;
     for operation in same.filter(|operation| operation.fits(segments)) {
         known = true;
-        found.extend(operation.secrets.map(|known| Found::new(known, operation, segments)));
+        found.push(match operation.secrets {
+            Some(known) => Found::new(known, operation, segments),
+            None => Found::plain(operation, segments),
+        });
     }
     known
 }
@@ -215,9 +304,10 @@ mod tests {
     fn rule(request: &str) -> String {
         let (method, path) = request.split_once(' ').unwrap();
         let Some(expected) = Expected::of(&method.parse().unwrap(), path) else { return "none".to_owned() };
-        let found = &expected.0[0];
+        let own = |found: &&Found| !matches!(found.known, Known::Plain);
+        let Some(found) = expected.0.iter().find(own) else { return "none".to_owned() };
         let kind = match found {
-            Found { known: None, .. } => "undocumented",
+            Found { known: Known::Nothing, .. } => "undocumented",
             found if !found.made().is_empty() => "made",
             found if !found.may_make().is_empty() => "may",
             _ => "shown",
@@ -295,8 +385,8 @@ mod tests {
             ("/api/v2/users/auth0%257C1", false),
         ] {
             let found = Expected::of(&Method::GET, path).unwrap().0;
-            assert!(found.iter().any(|found| found.known.is_some()), "{path}");
-            assert_eq!(found.iter().any(|found| found.known.is_none()), both, "{path}");
+            assert!(found.iter().any(|found| found.secrets().is_some()), "{path}");
+            assert_eq!(found.iter().any(|found| matches!(found.known, Known::Nothing)), both, "{path}");
         }
     }
 

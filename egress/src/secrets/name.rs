@@ -35,15 +35,20 @@ pub const SCHEME: &str = "auth0-secret://";
 
 /// Longest part of a name, as a file system takes it: 255 bytes, less what a sink may add.
 const LONGEST_PART: usize = 200;
+/// Longest path of a thing, and of a secret in it: three parts. Whoever can write into an answer chooses how deep a secret
+/// stands in it.
+const LONGEST_PATH: usize = 3 * LONGEST_PART;
+/// A digest with what it is known by.
+const DIGEST: usize = 33;
 
 impl SecretName {
     /// Names a member of an object of a tenant.
     pub fn new(tenant: &str, above: &[impl AsRef<str>], id: &str, member: &[impl AsRef<str>]) -> Self {
         Self {
             tenant: tenant.to_owned(),
-            collection: encode_all(above),
+            collection: bounded(encode_all(above)),
             id: id.to_owned(),
-            member: encode_all(member),
+            member: bounded(encode_all(member)),
         }
     }
 
@@ -115,15 +120,31 @@ fn encode(part: &str) -> String {
         }
     }
     if text.len() > LONGEST_PART {
-        // What is cut off is told apart by a digest; no other name has a `~`.
-        let digest = digest::digest(&digest::SHA256, part.as_bytes());
-        text.truncate(LONGEST_PART - 33);
-        text.push('~');
-        for byte in digest.as_ref().iter().take(16) {
-            let _ = write!(text, "{byte:02x}");
-        }
+        text.truncate(LONGEST_PART - DIGEST);
+        text.push_str(&digest_of(part));
     }
     text
+}
+
+/// What is cut off is told apart by a digest; no other name has a `~`.
+fn digest_of(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let mut short = "~".to_owned();
+    for byte in digest.as_ref().iter().take((DIGEST - 1) / 2) {
+        // Writing to a String cannot fail.
+        let _ = write!(short, "{byte:02x}");
+    }
+    short
+}
+
+/// Cuts a path that is too long off after one of its parts.
+fn bounded(path: String) -> String {
+    if path.len() <= LONGEST_PATH {
+        return path;
+    }
+    let room = path.get(..LONGEST_PATH - DIGEST).unwrap_or_default();
+    let kept = room.rsplit_once('/').map_or("", |(kept, _)| kept);
+    format!("{kept}/{}", digest_of(&path))
 }
 
 impl fmt::Display for SecretName {
@@ -177,5 +198,21 @@ mod tests {
         let parts = names.clone().map(|name| name.segments().remove(2));
         assert!(parts[0] != parts[1] && parts.iter().all(|part| part.len() == LONGEST_PART), "{parts:?}");
         assert_eq!(names[0].id(), long("a"));
+    }
+
+    #[test]
+    fn a_handle_is_no_longer_than_this_however_deep_its_secret_stands() {
+        let deep = |end: &str| {
+            let mut way = vec!["metadata-of-some-length"; 126];
+            way.push(end);
+            SecretName::new("t", &["clients"], "abc", &way)
+        };
+        let (one, other) = (deep("client_secret"), deep("api_key"));
+        assert_ne!(one, other);
+        assert_eq!(one, deep("client_secret"));
+        for name in [one, other] {
+            assert!(name.to_string().len() < LONGEST_PATH + 100, "{name}");
+            assert!(name.segments().iter().all(|part| part.len() <= LONGEST_PART), "{name}");
+        }
     }
 }

@@ -290,6 +290,28 @@ async fn an_answer_that_drips_does_not_hold_the_turn_for_ever() {
     assert!(call.made.lost().is_some());
 }
 
+/// Guards a stream that has no end: what is in it is handed on as it comes.
+#[tokio::test]
+async fn events_are_handed_on_line_by_line_without_their_secrets() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    const EVENTS: &str = "id: 1\nevent: user.created\ndata: {\"a\": 1.0}\n\ndata: {\"options\": {\"client_secret\": \"canary\"}}\n\n";
+    let (tenant, begun) = Raw::dripping(format!("{HEAD}{EVENTS}").leak()).await;
+    let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
+    let keyring = Keyring::new(Some(fixed("a-token-that-is-long-enough-to-be-looked-for")), None);
+    let egress = unruled(destinations, keyring, plain(), Duration::from_secs(5));
+    let ask = request(Method::GET, &tenant.url("/api/v2/events"), "");
+    let answer = egress.send_in(ask, RequestOptions::default(), &CallContext::default()).await.unwrap();
+    begun.await.unwrap();
+    let (mut body, mut got) = (answer.into_body(), String::new());
+    // The server says nothing more for 50 s.
+    while !got.ends_with("}}\n\n") {
+        let frame = body.frame().await.unwrap().unwrap();
+        got.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap().trim_start_matches(' '));
+    }
+    let handle = got.split('"').find(|text| text.starts_with("auth0-secret://")).unwrap().to_owned();
+    assert_eq!(got.replace(&handle, "canary"), EVENTS);
+}
+
 /// A server that answers every connection with the same bytes.
 struct Raw(SocketAddr);
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     body::read_wiped,
     credentials::CredentialError,
+    echo::Echo,
     private_key::PrivateKey,
     secret::Secret,
     transport::{CONNECT_TIMEOUT, Timeouts, Transport, TransportError, body_error},
@@ -101,7 +102,12 @@ impl TokenEndpoint {
             .unwrap_or(Err(TransportError::ResponseTimeout))
             .map_err(TokenError::NotReached)?;
         if head.status == StatusCode::OK {
-            read_token(&body, asked).ok_or_else(|| {
+            let by = match proof {
+                Proof::Secret(secret) => Some(secret),
+                // It is not sent, and an assertion is good for one request.
+                Proof::Key { .. } => None,
+            };
+            read_token(&body, asked).map(|token| token.fetched_by(client_id, by)).ok_or_else(|| {
                 let description = "it answered 200 without a token that can be sent".to_owned();
                 refusal(StatusCode::BAD_GATEWAY, "invalid_answer".to_owned(), description, &head.headers)
             })
@@ -109,7 +115,7 @@ impl TokenEndpoint {
             let (code, description) = read_refusal(&body);
             // A gateway that echoes the request must not make it a leak.
             let clean = |text: String| without_secret(&text, &value);
-            Err(refusal(head.status, clean(code), clean(description), &head.headers))
+            Err(refusal(head.status, clean(code), clean(description), &clean_head(&head.headers, &value)))
         }
     }
 
@@ -131,6 +137,12 @@ impl TokenEndpoint {
         let form = form.append_pair(proof, value).append_pair(resource, wanted).finish();
         Bytes::from_owner(Zeroizing::new(form))
     }
+}
+
+/// Leaves a head out that repeats the proof.
+fn clean_head(headers: &HeaderMap, proof: &Secret) -> HeaderMap {
+    let repeats = Echo::of(&[proof.expose()]).is_some_and(|echo| echo.is_in_head(headers));
+    if repeats { HeaderMap::new() } else { headers.clone() }
 }
 
 fn refusal(status: StatusCode, code: String, description: String, headers: &HeaderMap) -> TokenError {

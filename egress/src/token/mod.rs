@@ -30,6 +30,7 @@ use super::transport::TransportError;
 use crate::{
     credentials::{CredentialError, Credentials},
     domain::Domain,
+    echo::Echo,
     secret::Secret,
 };
 
@@ -63,6 +64,39 @@ pub struct Token {
     granted: OnceLock<HashSet<String>>,
     /// The header that carries it, made once: it is some 12 KB.
     header: OnceLock<Option<HeaderValue>>,
+    /// The applications that it may be for: the one that fetched it, and those that it names itself.
+    applications: Vec<String>,
+    /// The secret that it was fetched with.
+    proof: Option<Secret>,
+    /// What is looked for in answers to requests that it was on, and in those that show secrets.
+    echoes: [OnceLock<Option<Arc<Echo>>>; 2],
+}
+
+/// What a token says of itself.
+#[derive(Default, Deserialize)]
+struct Claims {
+    scope: Option<String>,
+    exp: Option<u64>,
+    azp: Option<String>,
+    client_id: Option<String>,
+    sub: Option<String>,
+}
+
+impl Claims {
+    fn of(token: &Secret) -> Self {
+        let payload = token.expose().split('.').nth(1);
+        payload
+            .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
+            .and_then(|payload| serde_json::from_slice(&payload).ok())
+            .unwrap_or_default()
+    }
+
+    fn applications(self) -> Vec<String> {
+        let subject = self.sub.and_then(|sub| sub.strip_suffix("@clients").map(str::to_owned));
+        let mut named: Vec<String> = [self.azp, self.client_id, subject].into_iter().flatten().collect();
+        named.dedup();
+        named
+    }
 }
 
 #[derive(Debug)]
@@ -78,24 +112,40 @@ impl Token {
     /// Takes a token as it is. Where it is a JWT, scope and expiry are read from it. The signature is not verified:
     /// the tenant does that; here it is for display.
     pub fn of_unknown_origin(value: Secret) -> Self {
-        #[derive(Deserialize)]
-        struct Claims {
-            scope: Option<String>,
-            exp: Option<u64>,
-        }
-        let claims = value
-            .expose()
-            .split('.')
-            .nth(1)
-            .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
-            .and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
-        let (scope, exp) = claims.map_or((None, None), |claims| (claims.scope, claims.exp));
+        let Claims { scope, exp, .. } = Claims::of(&value);
         Self::new(value, scope, exp.map_or(Life::Unknown, Life::UntilUnix))
     }
 
     fn new(value: Secret, scope: Option<String>, life: Life) -> Self {
+        let applications = Claims::of(&value).applications();
         let obtained = tokio::time::Instant::now();
-        Self { value, obtained, scope, life, granted: OnceLock::new(), header: OnceLock::new() }
+        let (granted, header, echoes) = Default::default();
+        Self { value, obtained, scope, life, granted, header, applications, proof: None, echoes }
+    }
+
+    /// Says with what it was fetched.
+    fn fetched_by(mut self, application: &str, proof: Option<&Secret>) -> Self {
+        if !self.applications.iter().any(|other| other == application) {
+            self.applications.push(application.to_owned());
+        }
+        self.proof = proof.cloned();
+        self
+    }
+
+    /// Returns the applications that it may be for: the one that fetched it, and those that it names itself as a JWT
+    /// of Auth0 (`azp`, and `sub` as `…@clients`: facts, section 1).
+    pub fn applications(&self) -> &[String] {
+        &self.applications
+    }
+
+    /// Returns what an answer must not repeat: the token, and, unless secrets are to be shown, what it was fetched with.
+    pub(crate) fn echo(&self, shows_secrets: bool) -> Option<Arc<Echo>> {
+        let make = || {
+            let proof = self.proof.iter().filter(|_| !shows_secrets);
+            let all: Vec<&str> = [&self.value].into_iter().chain(proof).map(Secret::expose).collect();
+            Echo::of(&all)
+        };
+        self.echoes.get(usize::from(shows_secrets)).and_then(|echo| echo.get_or_init(make).clone())
     }
 
     /// Returns the header that carries it.

@@ -22,7 +22,7 @@ impl Policy {
             reading.len() >= begin.len()
                 && begin.iter().zip(reading).all(|(own, text)| own.eq_ignore_ascii_case(text))
         };
-        let mut readings = path.readings.iter().chain(&path.backslash_readings);
+        let mut readings = path.readings.iter().chain(&path.loose_readings);
         let Some(reading) = readings.find(|reading| is_own(reading)) else { return Ok(()) };
         let mut rules = self.requests.allow.iter().flatten();
         let named = rules.any(|rule| {
@@ -66,6 +66,11 @@ mod tests {
             "PATCH /api/v2/clients%5CoWn1",
             "POST /api/v2/clients/oWn1%2Fcredentials",
             "PATCH /api/v2/clients/oWn1%2F",
+            "PATCH /api/v2/clients/oWn1%3Bx",
+            "PATCH /api/v2/clients/oWn1%3Fx",
+            "PATCH /api/v2/clients/oWn1%23",
+            "PATCH /api/v2/clients/oWn1%20",
+            "PATCH /api/v2/clients/oWn1.",
         ] {
             let denial = check(&Policy::default(), Some("oWn1"), request).unwrap_err();
             assert!(matches!(denial.rule(), DeniedBy::OwnApplication(_)), "{request}: {denial}");

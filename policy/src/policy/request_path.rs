@@ -15,9 +15,10 @@ const ROUNDS: usize = 4;
 pub(super) struct RequestPath {
     /// As a server may read it that follows RFC 3986, or decodes `%2F` too early, or decodes twice.
     pub(super) readings: Vec<Vec<String>>,
-    /// The same with backslashes as slashes. Ids of Active Directory have them (`ad|CORP\ana`), so what allows does not
-    /// ask for this.
-    pub(super) backslash_readings: Vec<Vec<String>>,
+    /// The same with backslashes as slashes, and as a server may read it that decodes before it cuts off parameters,
+    /// query and fragment (`clients%3Bx`, `clients%3Fx`), or drops blanks and dots at the edges (`clients%20`). Ids may
+    /// have any of these (`ad|CORP\ana`), so what allows does not ask for this.
+    pub(super) loose_readings: Vec<Vec<String>>,
 }
 
 impl RequestPath {
@@ -42,7 +43,7 @@ impl RequestPath {
             }
             raw.push(segment.as_bytes().to_vec());
         }
-        let mut read = Self { readings: Vec::new(), backslash_readings: Vec::new() };
+        let mut read = Self { readings: Vec::new(), loose_readings: Vec::new() };
         for _ in 0..ROUNDS {
             let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
             if decoded == raw && !read.readings.is_empty() {
@@ -56,11 +57,16 @@ impl RequestPath {
                     Err(_) => Err("decodes to what is no UTF-8"),
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            if texts.iter().all(|text| is_plain(text)) && read.readings.is_empty() {
-                return Ok(Self { backslash_readings: vec![texts.clone()], readings: vec![texts] });
+            if read.readings.is_empty() && texts.iter().all(|text| is_plain(text)) {
+                return Ok(Self { loose_readings: vec![texts.clone()], readings: vec![texts] });
             }
-            read.backslash_readings.push(split(&texts, &['/', '\\']));
-            read.readings.push(split(&texts, &['/']));
+            let (slashed, backslashed) = (split(&texts, &['/']), split(&texts, &['/', '\\']));
+            for loose in [trimmed(&texts), trimmed(&slashed), trimmed(&backslashed), backslashed] {
+                if !read.loose_readings.contains(&loose) {
+                    read.loose_readings.push(loose);
+                }
+            }
+            read.readings.push(slashed);
             read.readings.push(texts);
             raw = decoded;
         }
@@ -84,8 +90,8 @@ pub fn all_readings(path: &str) -> Vec<Vec<String>> {
         }
         let split = [split(&texts, &['/']), split(&texts, &['/', '\\'])];
         for reading in std::iter::once(texts).chain(split) {
-            let bare = without_parameters(&reading);
-            for reading in [reading, bare] {
+            let (bare, trimmed) = (without_parameters(&reading), trimmed(&reading));
+            for reading in [reading, bare, trimmed] {
                 if !readings.contains(&reading) {
                     readings.push(reading);
                 }
@@ -99,10 +105,14 @@ pub fn all_readings(path: &str) -> Vec<Vec<String>> {
     readings
 }
 
-/// Returns whether a decoded segment has one reading: nothing in it separates, or can be decoded once more. Replacement
-/// characters, in the place of what was no text, cannot either.
+/// Returns whether a decoded segment has one reading: nothing in it separates, is cut off, or can be decoded once more.
+/// Replacement characters, in the place of what was no text, cannot either.
 fn is_plain(segment: &str) -> bool {
-    !segment.is_empty() && !segment.contains(['%', '/', '\\', ';'])
+    let edge = |letter: char| letter.is_whitespace() || letter == '.';
+    !segment.is_empty()
+        && !segment.contains(['%', '/', '\\', ';', '?', '#'])
+        && !segment.starts_with(edge)
+        && !segment.ends_with(edge)
 }
 
 fn split(segments: &[String], separators: &[char]) -> Vec<String> {
@@ -114,6 +124,26 @@ fn split(segments: &[String], separators: &[char]) -> Vec<String> {
 fn without_parameters(segments: &[String]) -> Vec<String> {
     let bare = segments.iter().filter_map(|segment| segment.split(';').next());
     bare.filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
+}
+
+/// As servers read that cut off parameters, query and fragment, and drop blanks and dots, after they have decoded.
+fn trimmed(segments: &[String]) -> Vec<String> {
+    let mut read = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let (kept, ends) = match segment.split_once(['?', '#']) {
+            Some((kept, _)) => (kept, true),
+            None => (segment.as_str(), false),
+        };
+        let kept = kept.split(';').next().unwrap_or_default();
+        let kept = kept.trim_matches(|letter: char| letter.is_whitespace() || letter == '.');
+        if !kept.is_empty() {
+            read.push(kept.to_owned());
+        }
+        if ends {
+            break;
+        }
+    }
+    read
 }
 
 fn percent_signs_encode(segment: &str) -> bool {
@@ -148,7 +178,8 @@ mod tests {
         assert!(read.readings.contains(&["api", "v2", "users", "a", "roles"].map(str::to_owned).to_vec()));
         let read = RequestPath::read("/api/v2/users/ad%7CCORP%5Cana").unwrap();
         assert_eq!(read.readings, [["api", "v2", "users", "ad|CORP\\ana"]]);
-        assert_eq!(read.backslash_readings, [["api", "v2", "users", "ad|CORP", "ana"]]);
+        let reads = |wanted: &[&str]| read.loose_readings.iter().any(|reading| reading == wanted);
+        assert!(reads(&["api", "v2", "users", "ad|CORP", "ana"]), "{:?}", read.loose_readings);
     }
 
     #[test]
@@ -168,6 +199,9 @@ mod tests {
             "/api/v2/clients/x/rotate-secret;a=b",
             "/api/v2/clients;a/x;b=c%2Frotate-secret%3Bd",
             "/api/v2/;a/clients/x%5Crotate-secret%253Ba",
+            "/api/v2/clients/x/rotate-secret%3Fa",
+            "/api/v2/clients/x/rotate-secret%2523a/b",
+            "/api/v2/clients%20/x/rotate-secret.",
         ] {
             assert!(one(path), "{path}: {:?}", all_readings(path));
         }
@@ -181,7 +215,7 @@ mod tests {
             let read = RequestPath::read(path).unwrap();
             let all = all_readings(path);
             assert!(
-                read.readings.iter().chain(&read.backslash_readings).all(|reading| all.contains(reading)),
+                read.readings.iter().chain(&read.loose_readings).all(|reading| all.contains(reading)),
                 "{path}"
             );
         }

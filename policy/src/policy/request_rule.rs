@@ -60,7 +60,7 @@ impl RequestRule {
 
     /// Returns whether it restricts a request: in any reading of the path.
     pub(super) fn restricts(&self, method: ApiMethod, path: &RequestPath) -> bool {
-        let mut readings = path.readings.iter().chain(&path.backslash_readings);
+        let mut readings = path.readings.iter().chain(&path.loose_readings);
         self.methods.contains(&method) && readings.any(|path| self.path.matches(path, Case::Ignored))
     }
 
