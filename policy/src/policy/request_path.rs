@@ -12,12 +12,14 @@ const ROUNDS: usize = 4;
 
 /// The readings of one path, each in decoded segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestPath {
+pub(crate) struct RequestPath {
     /// As a server may read it that follows RFC 3986, or decodes `%2F` too early, or decodes twice.
-    pub(super) readings: Vec<Vec<String>>,
+    pub(crate) readings: Vec<Vec<String>>,
     /// The same with backslashes as slashes. Ids of Active Directory have them (`ad|CORP\ana`), so what allows does not
     /// ask for this.
-    pub(super) backslash_readings: Vec<Vec<String>>,
+    pub(crate) backslash_readings: Vec<Vec<String>>,
+    /// As RFC 3986 has it: each segment decoded once.
+    pub(crate) plain: Vec<String>,
 }
 
 impl RequestPath {
@@ -26,7 +28,7 @@ impl RequestPath {
     /// # Errors
     ///
     /// A phrase for a path that no operation of the API has.
-    pub(super) fn read(path: &str) -> Result<Self, &'static str> {
+    pub(crate) fn read(path: &str) -> Result<Self, &'static str> {
         let Some(below_root) = path.strip_prefix('/') else { return Err("does not begin with a slash") };
         let mut raw: Vec<Vec<u8>> = Vec::new();
         for segment in below_root.split('/') {
@@ -42,7 +44,7 @@ impl RequestPath {
             }
             raw.push(segment.as_bytes().to_vec());
         }
-        let mut read = Self { readings: Vec::new(), backslash_readings: Vec::new() };
+        let mut read = Self { readings: Vec::new(), backslash_readings: Vec::new(), plain: Vec::new() };
         for _ in 0..ROUNDS {
             let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
             if decoded == raw && !read.readings.is_empty() {
@@ -57,6 +59,9 @@ impl RequestPath {
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             read.backslash_readings.push(split(&texts, &['/', '\\']));
+            if read.plain.is_empty() {
+                read.plain.clone_from(&texts);
+            }
             read.readings.push(split(&texts, &['/']));
             read.readings.push(texts);
             raw = decoded;
