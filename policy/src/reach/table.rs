@@ -81,17 +81,20 @@ pub struct OperationReach {
     pub reason: &'static str,
 }
 
+impl OperationReach {
+    /// Says that all requests can do it.
+    pub fn of_all(reach: Reach, reason: &'static str) -> Self {
+        Self { reach, members: Vec::new(), reason }
+    }
+}
+
 /// Returns what the requests of an operation can do; parameters of its path stand in braces.
 pub fn of_operation(request: &ApiRequest) -> Vec<OperationReach> {
     let Ok(path) = RequestPath::read(&request.path) else { return Vec::new() };
     let found = find(&request.method, &path);
     if found.is_empty() {
         let unknown = unknown(&request.method, &path.plain).into_iter();
-        let whole = |judgement: Judgement| OperationReach {
-            reach: judgement.reach,
-            members: Vec::new(),
-            reason: judgement.reason,
-        };
+        let whole = |judgement: Judgement| OperationReach::of_all(judgement.reach, judgement.reason);
         return unknown.map(whole).collect();
     }
     let rows = found.iter().flat_map(|operation| operation.rows);
