@@ -135,7 +135,8 @@ async fn prepare(globals: &Globals, declared: ReachSet) -> Result<(Settings, Opt
         PolicySource::Default if !declared.is_empty() => {
             let denied =
                 ReachSet::DENIED_BY_DEFAULT.iter().filter(|reach| !declared.contains(*reach)).collect();
-            Some(Policy::builder().deny_reach(denied).build().map_err(|error| refuse(error.into()))?)
+            let policy = Policy::builder().deny_reach(denied).build();
+            Some(policy.map_err(|error| Failure::Usage(format!("the policy: {error}")))?)
         }
         source => source.read()?,
     };

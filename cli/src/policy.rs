@@ -1,7 +1,7 @@
 //! `policy`: what a policy file means, before it is used.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -82,6 +82,16 @@ impl PolicySource {
     }
 }
 
+impl fmt::Display for PolicySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Unrestricted => f.write_str(Self::UNRESTRICTED),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// Reads a policy file.
 fn read(path: &Path) -> Result<Policy, Failure> {
     let text = fs::read_to_string(path).map_err(|error| {
@@ -97,10 +107,8 @@ pub(crate) async fn check(globals: &Globals, arguments: &Check) -> Result<Exit, 
     let policy = source.read()?.unwrap_or_default();
     let host = connect::host(globals).await?;
     let actions = host.actions().await?;
-    let report = policy.report(&actions).map_err(|error| {
-        let file = arguments.file.as_deref().unwrap_or(Path::new("")).display();
-        Failure::Usage(format!("the policy {file}: {error}"))
-    })?;
+    let report =
+        policy.report(&actions).map_err(|error| Failure::Usage(format!("the policy {source}: {error}")))?;
     let report = report.with_requests(host.requests().await?);
     if arguments.requests.is_empty() && arguments.actions.is_empty() {
         print::stdout(&report.to_string())?;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 use auth0_host::{ActionPattern, ActionSummary, PlannedScope, ScopeDiff, ScopePlan, parse_action_ids};
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, Globals, connect, describe::wrap, policy, print, print::Styles, run::unknown};
+use super::{Exit, Failure, Globals, connect, describe::wrap, print, print::Styles, run::unknown};
 
 /// Arguments of `scopes`.
 #[derive(Debug, clap::Args)]
@@ -109,15 +109,15 @@ fn wanted<'a>(
     if !arguments.actions.is_empty() || arguments.workflow.is_some() {
         return Ok(wanted);
     }
-    let Some(file) = connect::policy_file(globals) else {
+    let source = connect::policy_source(globals);
+    let Some(policy) = source.read()? else {
         return Err(Failure::Usage(
             "no action is named: give ACTION …, --workflow FILE or --policy FILE; `auth0-host actions` lists all of them"
                 .to_owned(),
         ));
     };
-    let report = policy::read(&file)?
-        .report(known)
-        .map_err(|error| Failure::Usage(format!("the policy {}: {error}", file.display())))?;
+    let report =
+        policy.report(known).map_err(|error| Failure::Usage(format!("the policy {source}: {error}")))?;
     Ok(known.iter().filter(|action| report.test_action(&action.id).is_ok()).collect())
 }
 
