@@ -24,7 +24,7 @@ fn words(remedy: &Remedy) -> String {
         Remedy::WidenGrant { action, .. } => {
             format!("widen the application's grant (`auth0-host scopes {action} --grant` prints it)")
         }
-        Remedy::AllowReach { .. } => format!("give --policy a file that says so: {remedy}"),
+        Remedy::AllowReach { deny } => format!("give --policy a file with the line `{}`", deny.policy_line()),
         Remedy::AgreeToReach => {
             "run it with `auth0-host run`, or start `auth0-host mcp` with --confirm never".to_owned()
         }

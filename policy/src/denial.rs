@@ -626,10 +626,7 @@ impl fmt::Display for Remedy {
             Self::AllowField { allowed } => {
                 write!(f, "add the field to that rule, which allows {}", allowed.join(", "))
             }
-            Self::AllowReach { deny } => {
-                let words: Vec<_> = deny.iter().map(|reach| format!("\"{reach}\"")).collect();
-                write!(f, "set `deny_reach = [{}]` in the policy", words.join(", "))
-            }
+            Self::AllowReach { deny } => write!(f, "set `{}` in the policy", deny.policy_line()),
             Self::AgreeToReach => f.write_str("run the call with `CallOptions::agreed_reach`"),
             Self::AllowMailProvider { provider } => {
                 write!(f, "set `mail_provider` to \"{}\", or leave it out", provider.name())

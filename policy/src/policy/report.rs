@@ -209,10 +209,10 @@ impl PolicyReport {
             if !reasons.is_empty() {
                 let reasons: Vec<_> = reasons
                     .iter()
-                    .map(|(reason, requests)| format!("{reason}: {}", requests.join(", ")))
+                    .map(|(reason, requests)| format!("{} (since {reason})", requests.join(", ")))
                     .collect();
                 warnings.push(format!(
-                    "the reach `{reach}` is not denied, and requests that are allowed can {}. {}",
+                    "the reach `{reach}` is not denied, and requests that are allowed can {}: {}",
                     reach.phrase(),
                     reasons.join("; ")
                 ));

@@ -143,6 +143,12 @@ impl ReachSet {
         Self(self.0 & !reach.bit())
     }
 
+    /// Returns the line of a policy that denies them: `deny_reach = ["weakens"]`.
+    pub fn policy_line(self) -> String {
+        let words: Vec<_> = self.iter().map(|reach| format!("\"{reach}\"")).collect();
+        format!("deny_reach = [{}]", words.join(", "))
+    }
+
     /// Returns them one by one, in the order of [`Reach::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Reach> {
         Reach::ALL.into_iter().filter(move |reach| self.contains(*reach))

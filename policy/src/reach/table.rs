@@ -290,7 +290,15 @@ impl Operation {
     fn look_within(&self, value: &Value, judgements: &mut Vec<Judgement>) {
         match value {
             Value::Object(members) => self.look_for_members(members, judgements),
-            Value::Array(items) => items.iter().for_each(|item| self.look_within(item, judgements)),
+            Value::Array(items) => {
+                for item in items {
+                    match item {
+                        // A list of names says which members are to be emptied: `unset` of `update-user`.
+                        Value::String(name) if self.is_judged(name) => self.add_member(name, judgements),
+                        item => self.look_within(item, judgements),
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -453,6 +461,11 @@ mod tests {
             (patch("/api/v2/users/{id}"), serde_json::json!({"user_id": "auth0|1"}), ""),
             (patch("/api/v2/users/{id}"), serde_json::json!({"changes": {"email": "a@b.c"}}), "takes-over"),
             (patch("/api/v2/users/{id}"), serde_json::json!({"changes": {"nickname": "n"}}), ""),
+            (
+                patch("/api/v2/users/{id}"),
+                serde_json::json!({"unset": ["nickname", "app_metadata"]}),
+                "grants-people",
+            ),
             (patch("/api/v2/clients/{id}"), serde_json::json!({"client_id": "x"}), ""),
             (patch("/api/v2/clients/{id}"), serde_json::json!({"id": "x", "callbacks": []}), "exfiltrates"),
             (
