@@ -177,6 +177,7 @@ async fn no_credential_is_in_what_the_program_prints_at_its_loudest_nor_in_its_a
             &path("audit"),
         ]);
         command.args(arguments);
+        command.env("AUTH0_POLICY", "unrestricted");
         command.env("RUST_LOG", "trace").env("AUTH0_DOMAIN", emulator.domain());
         command.env("AUTH0_BASE_URL", emulator.base_url()).env("AUTH0_AUDIENCE", emulator.audience());
         command.env("AUTH0_CLIENT_ID", emulator.client_id()).env("AUTH0_CLIENT_SECRET", secret);

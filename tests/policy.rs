@@ -523,14 +523,19 @@ fn policy_check_explains_a_file_in_words() {
     ] {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
-    assert!(!said.out.contains("far-reaching") && !said.out.contains("only its id"), "{}", said.out);
+    let reached = unwrapped(&said.out);
+    assert_eq!(reached.matches("the reach `").count(), 1, "{}", said.out);
+    assert!(reached.contains("`PATCH /api/v2/users/{id}` by app_metadata"), "{}", said.out);
+    assert!(!said.out.contains("only its id"), "{}", said.out);
     assert!(said.out.lines().count() < 60, "families of operations are told in short: {}", said.out);
     let open = File::new("open", "[actions]\ndeny = ['delete-*', 'custom-request']");
     let said = self::said(&["policy", "check", open.path()]);
     for part in [
         "none for requests",
-        "far-reaching requests are allowed",
-        "POST /api/v2/client-grants",
+        "the reach `takes-over` is not denied",
+        "`POST /api/v2/tickets/password-change`",
+        "actions are allowed whose requests are denied: `rotate-client-secret`: POST /api/v2/clients/{id}/rotate-secret has \
+         the reach `escalates`",
         "a rule for an action matches only its id",
         "all 200 operations of the API",
     ] {
@@ -624,4 +629,93 @@ fn doctor_tells_what_a_policy_leaves_and_that_one_does_not_fit() {
     let found = policy(&refused.json());
     assert_eq!((refused.code, &found["verdict"]), (Some(1), &json!("fail")), "{refused:?}");
     assert!(found["advice"].as_str().is_some_and(|text| text.contains("policy check")), "{found}");
+}
+
+/// The tenant as an embedder gets it who says nothing about a policy.
+async fn by_default() -> OfflineTenant {
+    OfflineTenant::tuned(auth0_emulator::Seed::demo(), |settings| settings.policy(Policy::default())).await
+}
+
+#[tokio::test]
+async fn the_default_of_the_library_denies_what_reaches_far_by_whichever_action_it_is_tried() {
+    let tenant = by_default().await;
+    let (user, application) = (tenant.user(PERSON), tenant.application("Acme Billing"));
+    let client = format!("/api/v2/clients/{application}");
+    for (action, input, reach) in [
+        ("rotate-client-secret", json!({"client_id": application}), "escalates"),
+        ("clients.rotateSecret", json!({"id": application}), "escalates"),
+        ("custom-request", custom("POST", &format!("{client}/rotate-secret"), Value::Null), "escalates"),
+        ("custom-request", custom("POST", &format!("{client}/rotate%2Dsecret"), Value::Null), "escalates"),
+        ("custom-request", custom("PATCH", &client, json!({"client_secret": "x".repeat(64)})), "escalates"),
+        ("custom-request", custom("POST", "/api/v2/client-grants", json!({})), "escalates"),
+        ("custom-request", custom("POST", "/api/v2/what-auth0-adds-next", json!({})), "runs-code"),
+        (
+            "logStreams.create",
+            json!({"type": "http", "sink": {"httpEndpoint": "https://x.example"}}),
+            "exfiltrates",
+        ),
+        ("jobs.usersExports.create", json!({"format": "csv"}), "exfiltrates"),
+    ] {
+        let error = tenant.refused(action, input.clone()).await;
+        assert_eq!(error.code, ErrorCode::PolicyDenied, "{action} {input}: {error:?}");
+        for part in
+            [&format!("has the reach `{reach}`")[..], "the default policy denies that", "set `deny_reach = ["]
+        {
+            assert!(error.message.contains(part), "{action} {input}: {part}: {}", error.message);
+        }
+    }
+    assert_eq!(tenant.lines(), Vec::<String>::new());
+    tenant.run("block-user", json!({"user_id": user})).await;
+    tenant.run("create-password-change-ticket", json!({"user_id": user})).await;
+    tenant.run("custom-request", custom("PATCH", &client, json!({"client_metadata": {"a": "b"}}))).await;
+}
+
+#[test]
+fn run_denies_what_reaches_far_and_names_the_line_of_a_policy_that_allows_it() {
+    let export = ["--emulator", "run", "jobs.usersExports.create", "format=csv"];
+    let refused = said(&export);
+    let message = refused.error()["message"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (refused.code, refused.error()["code"].as_str()),
+        (Some(1), Some("policy-denied")),
+        "{refused:?}"
+    );
+    let line = message.split('`').find(|part| part.starts_with("deny_reach = ")).unwrap_or_default();
+    assert_eq!(line, "deny_reach = [\"runs-code\", \"escalates\", \"weakens\"]", "{message}");
+    let file = File::new("reach", line);
+    assert_eq!(said(&[&["--policy", file.path()], &export[..]].concat()).code, Some(0));
+    assert_eq!(said(&[&["--policy", "unrestricted"], &export[..]].concat()).code, Some(0));
+    let unknown = File::new("unknown-reach", "deny_reach = ['escalate']");
+    let refused = said(&["policy", "check", unknown.path()]);
+    assert!(
+        refused.code == Some(2) && refused.err.contains("line 1, column 15: there is no reach `escalate`"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn policy_check_and_doctor_say_where_the_request_of_an_allowed_action_is_denied() {
+    let rotation = said(&["policy", "check", "--action", "rotate-client-secret"]);
+    assert_eq!(rotation.code, Some(1), "{rotation:?}");
+    assert!(
+        rotation.out.starts_with("allowed: rotate-client-secret\n  but its request is denied: "),
+        "{rotation:?}"
+    );
+    let open = said(&["policy", "check", "unrestricted", "--action", "rotate-client-secret"]);
+    assert_eq!((open.code, open.out.as_str()), (Some(0), "allowed: rotate-client-secret\n"), "{open:?}");
+    let file = File::new(
+        "stopped",
+        "[actions]\nallow = ['get-user', 'delete-user']\n[requests]\nallow = ['GET /api/v2/users/{id}']",
+    );
+    let checked = unwrapped(&said(&["policy", "check", file.path()]).out);
+    let expected = "actions are allowed whose requests are denied: `delete-user`: no rule of the policy allows DELETE \
+                    /api/v2/users/{id}";
+    assert!(checked.contains(expected), "{checked}");
+    let examined = said(&["--emulator", "--policy", file.path(), "doctor"]);
+    assert!(examined.out.contains("of 1 that may be run a request is denied (delete-user)"), "{examined:?}");
+    let examined = said(&["--emulator", "--policy", "unrestricted", "doctor"]);
+    assert!(
+        examined.code == Some(0) && examined.out.contains("unrestricted: calls may do everything"),
+        "{examined:?}"
+    );
 }

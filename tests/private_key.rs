@@ -1,6 +1,6 @@
 //! An application that proves itself by signatures (`private_key_jwt`) instead of a secret, with real keys.
 
-use auth0_host::{Credentials, ErrorCode, Policy, PrivateKey, SigningAlgorithm};
+use auth0_host::{Credentials, ErrorCode, Policy, PrivateKey, ReachSet, SigningAlgorithm};
 use auth0_tests::{OfflineTenant, Tree as _, keys::Pair, refused, text};
 use serde_json::json;
 
@@ -12,7 +12,9 @@ async fn register(tenant: &OfflineTenant, pair: &Pair, algorithm: SigningAlgorit
     let input = json!({"method": "POST", "path": format!("{client}/credentials"), "body": credential});
     // Its own application is out of a connection's reach unless the policy names it.
     let rules = ["* /api/v2/**".to_owned(), format!("POST {client}/credentials"), format!("PATCH {client}")];
-    let policy = rules.into_iter().fold(Policy::builder(), |policy, rule| policy.allow_request(rule));
+    let policy = rules
+        .into_iter()
+        .fold(Policy::builder().deny_reach(ReachSet::NONE), |policy, rule| policy.allow_request(rule));
     let connection = tenant.connect(|settings| settings.policy(policy.build().unwrap())).await;
     let made = connection.run("custom-request", input).await.unwrap().tree();
     let methods = json!({"private_key_jwt": {"credentials": [{"id": text(&made["body"], "id")}]}});

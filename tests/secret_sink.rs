@@ -50,7 +50,10 @@ fn in_force(tenant: &OfflineTenant, id: &str) -> String {
 async fn rotate(tenant: &OfflineTenant, id: &str, options: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = auth0_host();
     command.args(["-v", "run", "rotate-client-secret", &format!("client_id={id}")]).args(options);
-    command.env("AUTH0_DOMAIN", tenant.emulator.domain()).env("AUTH0_BASE_URL", tenant.emulator.base_url());
+    command
+        .env("AUTH0_POLICY", "unrestricted")
+        .env("AUTH0_DOMAIN", tenant.emulator.domain())
+        .env("AUTH0_BASE_URL", tenant.emulator.base_url());
     command.env("AUTH0_CLIENT_ID", tenant.emulator.client_id());
     command.env("AUTH0_CLIENT_SECRET", tenant.emulator.client_secret());
     command.envs(environment.iter().copied());
@@ -372,7 +375,10 @@ async fn ctrl_c_during_a_rotation_waits_for_the_secret() {
         .inject(Fault::new(FaultKind::Delay { ms: 10_000 }).on("POST", "/api/v2/clients/").times(1));
     let mut command = auth0_host();
     command.args(["run", "rotate-client-secret", &format!("client_id={id}"), "--secret-dir", folder.text()]);
-    command.env("AUTH0_DOMAIN", tenant.emulator.domain()).env("AUTH0_BASE_URL", tenant.emulator.base_url());
+    command
+        .env("AUTH0_POLICY", "unrestricted")
+        .env("AUTH0_DOMAIN", tenant.emulator.domain())
+        .env("AUTH0_BASE_URL", tenant.emulator.base_url());
     command.env("AUTH0_CLIENT_ID", tenant.emulator.client_id());
     command.env("AUTH0_CLIENT_SECRET", tenant.emulator.client_secret());
     let child =

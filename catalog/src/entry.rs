@@ -165,6 +165,7 @@ fn operation(name: &str, entry: Entry, meanings: &Meanings, things: &Things) -> 
         handles_personal_data: entry.handles_personal_data,
         answer,
         secrets,
+        reach: Vec::new(),
         path_members,
         query,
         body,

@@ -1,9 +1,9 @@
 //! The table of all operations of the Management API: what is known of each, in files that a person can review.
 //!
 //! `operations/*.toml` hold one entry per operation, `members.toml` the meaning of members that many have,
-//! `secrets.toml` which members of answers are secrets. Everything else is made from them when the project is built:
-//! the form that the component carries ([`encode`]), the rules by which the host finds secrets in answers, the tests'
-//! own view of each request. No other place says what an operation takes. The curated actions name the requests and
+//! `secrets.toml` which members of answers are secrets, `reach.toml` what a request can do beyond what it says.
+//! Everything else is made from them when the project is built: the form that the component carries ([`encode`]), the
+//! rules by which the host finds secrets in answers and judges requests, the tests' own view of each request. No other place says what an operation takes. The curated actions name the requests and
 //! scopes that they use, which a test holds against this table (`connector/src/catalog.rs`).
 //!
 //! The files know more than a program needs and less than Auth0's documentation says: a fact that nobody could check
@@ -15,6 +15,8 @@ mod binary;
 mod entry;
 mod kind;
 mod meaning;
+mod reach;
+mod reach_table;
 mod secret_table;
 mod secrets;
 
@@ -26,6 +28,8 @@ use std::{
 
 pub use binary::encode;
 pub use kind::{Format, Kind, KindError, Type};
+pub use reach::{Judgement, Reach};
+pub use reach_table::reach_table;
 pub use secret_table::secret_table;
 pub use secrets::{Everywhere, Exception, Secrets};
 
@@ -179,6 +183,8 @@ pub struct Operation {
     pub answer: Answer,
     /// Secrets in what it answers.
     pub secrets: Secrets,
+    /// What it can do beyond what it says; never empty.
+    pub reach: Vec<Judgement>,
     /// Parameters in the path, in its order.
     pub path_members: Vec<Member>,
     /// Parameters in the query, without those of paging.
@@ -257,6 +263,7 @@ pub fn read_from(folder: &Path) -> Result<Vec<Operation>, CatalogError> {
     for path in files(&folder.join("operations"))? {
         operations.extend(entry::parse(&path, &meanings, &things)?);
     }
+    reach::judge(&folder.join("reach.toml"), &mut operations)?;
     operations.sort_by(|a, b| a.name.cmp(&b.name));
     let mut seen = BTreeSet::new();
     for operation in &operations {
@@ -296,7 +303,8 @@ pub fn secrets_everywhere() -> Result<Everywhere, CatalogError> {
 pub fn sources() -> Result<Vec<PathBuf>, CatalogError> {
     let folder = Path::new(FOLDER);
     let mut sources = files(&folder.join("operations"))?;
-    sources.extend([folder.join("operations"), folder.join("members.toml"), folder.join("secrets.toml")]);
+    sources.push(folder.join("operations"));
+    sources.extend(["members.toml", "secrets.toml", "reach.toml"].map(|name| folder.join(name)));
     Ok(sources)
 }
 

@@ -82,6 +82,7 @@ fn an_entry_that_contradicts_itself_is_refused_by_its_name() {
     fs::write(folder.join("members.toml"), "[things]\n[any]\n").unwrap();
     let things = "[thing]\nhandle = \"x/{a}/y/{id}\"\nmembers = [\"s\"]\n[bare]\nmembers = [\"s\"]\n";
     fs::write(folder.join("secrets.toml"), things).unwrap();
+    fs::write(folder.join("reach.toml"), "reads = \"x\"\n").unwrap();
     let whole = "stage = \"GA\"\nscopes = [[\"read:x\"]]\ntitle = \"X\"\n";
     for (entry, problem) in [
         ("request = \"GET /x\"\neffect = \"update\"\n", "what reads only is a GET"),
@@ -159,4 +160,98 @@ fn what_the_documentation_calls_a_secret_is_one_and_what_only_sounds_like_one_is
         let found = all.iter().find(|operation| operation.name == none);
         assert!(found.is_none_or(|operation| operation.secrets == Secrets::default()), "{none}");
     }
+}
+
+#[test]
+fn every_operation_has_its_reach_and_the_reason_for_it() {
+    for operation in all() {
+        assert!(!operation.reach.is_empty(), "{}", operation.name);
+        for Judgement { reason, reach, .. } in &operation.reach {
+            let name = &operation.name;
+            assert!(reason.split(' ').count() > 4 && !reason.ends_with('.'), "{name}: {reason}");
+            assert!(!reason.starts_with(char::is_uppercase), "{name}: completes a sentence: {reason}");
+            assert!(
+                operation.method != "GET" || reach.is_none(),
+                "{name}: the rule for reads says otherwise"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_gives_power_or_takes_accounts_over_is_judged_so() {
+    let all = all();
+    let judged = |name: &str, member: &str| -> Vec<&'static str> {
+        let operation =
+            all.iter().find(|operation| operation.name == name).unwrap_or_else(|| panic!("{name}"));
+        let about = |judgement: &&Judgement| match member {
+            "" => judgement.members.is_empty(),
+            member => judgement.members.iter().any(|known| known == member),
+        };
+        operation
+            .reach
+            .iter()
+            .filter(about)
+            .map(|judgement| judgement.reach.map_or("none", Reach::as_str))
+            .collect()
+    };
+    for (name, member, expected) in [
+        ("clientGrants.create", "", &["escalates"][..]),
+        ("clients.rotateSecret", "", &["escalates"]),
+        ("clients.update", "", &[]),
+        ("clients.update", "client_secret", &["escalates"]),
+        ("clients.update", "callbacks", &["exfiltrates"]),
+        ("clients.update", "refresh_token", &["escalates", "weakens"]),
+        ("clients.update", "client_metadata", &["none"]),
+        ("connections.update", "options.customScripts", &["runs-code"]),
+        ("connections.create", "options.discovery_url", &["exfiltrates"]),
+        ("users.update", "password", &["takes-over"]),
+        ("users.update", "blocked", &["none"]),
+        ("users.update", "app_metadata", &["grants-people"]),
+        ("tickets.changePassword", "", &["takes-over"]),
+        ("jobs.usersExports.create", "", &["exfiltrates"]),
+        ("jobs.usersImports.create", "", &["takes-over", "grants-people"]),
+        ("forms.create", "", &["runs-code", "exfiltrates"]),
+        ("roles.delete", "", &["none"]),
+        ("users.get", "", &["none"]),
+    ] {
+        assert_eq!(judged(name, member), expected, "{name} {member}");
+    }
+}
+
+#[test]
+fn a_reach_that_leaves_something_out_or_contradicts_itself_is_refused_by_the_operation_s_name() {
+    let folder = std::env::temp_dir().join(format!("auth0-reach-{}", std::process::id()));
+    fs::create_dir_all(folder.join("operations")).unwrap();
+    fs::write(folder.join("members.toml"), "[things]\n[any]\n").unwrap();
+    fs::write(folder.join("secrets.toml"), "").unwrap();
+    let entry = "[\"x.y\"]\nstage = \"GA\"\nscopes = [[\"read:x\"]]\ntitle = \"X\"\nrequest = \"PATCH /x\"\neffect = \"update\"\n\
+         body_form = \"closed\"\nbody = { a = \"string\", b = \"object\" }\n";
+    fs::write(folder.join("operations/x.toml"), entry).unwrap();
+    let row = |list: &str, members: &str| {
+        format!("[[{list}]]\nreason = \"it says so in so many words\"\noperations = [\"x.y\"]\n{members}\n")
+    };
+    let all = "members = [\"a\", \"b\"]";
+    for (rows, problem) in [
+        (String::new(), "does not judge it"),
+        (row("none", "") + &row("weakens", ""), "and something else as well"),
+        (row("weakens", "members = [\"a\"]"), "not its member `b`"),
+        (row("weakens", "members = [\"a\", \"b\", \"c\"]"), "names `c`"),
+        (row("weakens", "members = []"), "names no member"),
+        (row("weakens", all) + &row("none", "members = [\"a\"]"), "`a` in two ways"),
+        (row("weakens", all) + &row("escalates", "members = [\"b.c\"]"), "`b` in two ways"),
+        (row("weakens", "") + "[[none]]\nreason = \"x\"\noperations = [\"x.z\"]\n", "no such operation"),
+    ] {
+        fs::write(folder.join("reach.toml"), format!("reads = \"x\"\n{rows}")).unwrap();
+        let error = read_from(&folder).unwrap_err().to_string();
+        assert!(error.starts_with("x.") && error.contains(problem), "{rows}: {error}");
+    }
+    for rows in [
+        row("weakens", ""),
+        row("weakens", "members = [\"a\"]") + &row("escalates", "members = [\"b.c\", \"a\"]"),
+    ] {
+        fs::write(folder.join("reach.toml"), format!("reads = \"x\"\n{rows}")).unwrap();
+        read_from(&folder).unwrap();
+    }
+    fs::remove_dir_all(&folder).unwrap();
 }

@@ -10,11 +10,12 @@ use std::{
 use auth0_emulator::{Emulator, Seed};
 use auth0_host::{
     ApiKeyProvider, AuditFile, AuditSink, BaseUrl, CodeCache, Credentials, Domain, Host, Policy, RatePlan,
-    Settings, SettingsError, Tenant,
+    ReachSet, Settings, SettingsError, Tenant,
 };
 
 use super::{
     Failure, Globals, compile, credentials, credentials::credentials, emulator, file, mail::mail_credentials,
+    policy::PolicySource,
 };
 
 /// Calls at once that the command needs: those that a tenant may have by default. Preparing the pool's slots for
@@ -70,7 +71,17 @@ pub(crate) struct Target {
 impl Target {
     /// Opens the tenant that options and environment name.
     pub(crate) async fn open(host: &Host, globals: &Globals) -> Result<Self, Failure> {
-        let (settings, emulator) = prepare(globals).await?;
+        Self::open_for(host, globals, ReachSet::NONE).await
+    }
+
+    /// Opens it for a command that declares what its own requests can do beyond what they say: the default policy does not
+    /// deny that then. A policy that somebody names holds as it is.
+    pub(crate) async fn open_for(
+        host: &Host,
+        globals: &Globals,
+        declared: ReachSet,
+    ) -> Result<Self, Failure> {
+        let (settings, emulator) = prepare(globals, declared).await?;
         let audit = audit(globals, |name| std::env::var(name).ok())?;
         let settings = match &audit {
             Some(file) => settings.audit(Arc::clone(file) as Arc<dyn AuditSink>),
@@ -110,15 +121,23 @@ pub(crate) fn is_configured(globals: &Globals) -> bool {
     globals.emulator || (tenant && credentials::are_named(&globals.credentials, &variable))
 }
 
-/// Returns the policy file that the option or the environment names. A name that is no UTF-8 names one too.
-pub(crate) fn policy_file(globals: &Globals) -> Option<PathBuf> {
+/// Returns the policy that the option or the environment names. A name that is no UTF-8 names a file too.
+pub(crate) fn policy_source(globals: &Globals) -> PolicySource {
     let variable = std::env::var_os("AUTH0_POLICY").filter(|path| !path.is_empty());
-    globals.policy.clone().or(variable.map(PathBuf::from))
+    PolicySource::of(globals.policy.clone().or(variable.map(PathBuf::from)))
 }
 
 /// Returns the settings that options and environment give, with the offline tenant where that was asked for.
-async fn prepare(globals: &Globals) -> Result<(Settings, Option<Emulator>), Failure> {
-    let policy = policy_file(globals).map(|path| super::policy::read(&path)).transpose()?;
+async fn prepare(globals: &Globals, declared: ReachSet) -> Result<(Settings, Option<Emulator>), Failure> {
+    let policy = match policy_source(globals) {
+        PolicySource::Default if !declared.is_empty() => {
+            let denied =
+                ReachSet::DENIED_BY_DEFAULT.iter().filter(|reach| !declared.contains(*reach)).collect();
+            let policy = Policy::builder().deny_reach(denied).build();
+            Some(policy.map_err(|error| Failure::Usage(format!("the policy: {error}")))?)
+        }
+        source => source.read()?,
+    };
     prepare_with(globals, policy).await
 }
 

@@ -125,6 +125,7 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
         several => facts.push(("Requests", several.join(", "))),
     }
     facts.push(("Scopes", reference::scopes(&action.scopes, notation)));
+    facts.extend(reach(action, notation).map(|reach| ("Reach", reach)));
     facts.push((
         "Stage",
         match action.stage {
@@ -145,6 +146,22 @@ pub(crate) fn facts(action: &ActionDescription, notation: Notation) -> Vec<(&'st
     facts.extend(paging.map(|paging| ("Paging", paging.to_owned())));
     facts.extend(action.handles_personal_data.then(|| ("Data", "handles personal data".to_owned())));
     facts
+}
+
+/// Returns what the action can do beyond what it says, in words; nothing where that is nothing.
+fn reach(action: &ActionDescription, notation: Notation) -> Option<String> {
+    let code = |text: &str| notation.value(&text.into());
+    let all = action.reach();
+    if action.requests.is_empty() {
+        return (!all.is_empty()).then(|| "as the input says".to_owned());
+    }
+    let said = all.iter().map(|one| {
+        let members: Vec<String> = one.members.iter().map(|member| code(member)).collect();
+        let by = if members.is_empty() { String::new() } else { format!(" by {}", members.join(", ")) };
+        format!("{}{by}, since {}", code(one.reach.as_str()), one.reason)
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Draws the fields: name, type and bounds in a line, and below it what it means.

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use auth0_host::{Check, CodeOrigin, Error, Finding, Host, Topic, Verdict};
 
-use super::{Exit, Failure, Globals, connect, policy, print, print::Styles};
+use super::{Exit, Failure, Globals, connect, policy::PolicySource, print, print::Styles};
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -30,8 +30,8 @@ Examples:
 
 /// Examines component, cache, policy and tenant.
 pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, Failure> {
-    let file = connect::policy_file(globals);
-    let (policy, unread) = match file.as_deref().map(policy::read).transpose() {
+    let source = connect::policy_source(globals);
+    let (policy, unread) = match source.read() {
         Ok(policy) => (policy, None),
         Err(Failure::Usage(problem)) => (None, Some(problem)),
         Err(failure) => return Err(failure),
@@ -46,7 +46,7 @@ pub(crate) async fn run(globals: &Globals, arguments: &Doctor) -> Result<Exit, F
         Err(Failure::Call(error)) => findings.push(no_component(&error)),
         Err(failure) => return Err(failure),
     }
-    if let Some(file) = &file {
+    if let PolicySource::File(file) = &source {
         tell_of_policy(&mut findings, file, unread);
     }
     if let Some(emulator) = emulator {

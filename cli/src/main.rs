@@ -137,8 +137,9 @@ pub(crate) struct Globals {
     pub(crate) emulator: bool,
     #[command(flatten)]
     pub(crate) credentials: credentials::CredentialFiles,
-    /// Hold every call to the rules in this TOML file; `auth0-host policy check` explains them [env: AUTH0_POLICY]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Hold every call to the rules in this TOML file, or to none with the word `unrestricted`; where absent, calls that run
+    /// code, exfiltrate, escalate or weaken are denied. `auth0-host policy check` explains it [env: AUTH0_POLICY]
+    #[arg(long, global = true, value_name = "FILE|unrestricted")]
     pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) secrets: secrets::SecretOptions,
@@ -379,7 +380,7 @@ async fn demo(globals: &Globals, args: &crate::demo::DemoArgs) -> Result<Exit, F
     if globals.emulator && !globals.secrets.named(&|name| std::env::var(name).ok()) {
         globals.secrets.secret_dir = Some(passing.clone());
     }
-    let target = connect::Target::open(&host, &globals).await?;
+    let target = connect::Target::open_for(&host, &globals, args.reach(globals.emulator)).await?;
     let code = crate::demo::run(args, &host, &target.tenant, &target.demo_tenant()).await;
     let home = secrets::drain_secrets(&target.tenant).await;
     target.close().await;

@@ -94,6 +94,13 @@ fn page(manifest: &Manifest, styles: Styles) -> String {
             format!("anything  {}: its caller chooses the request", manifest.data.unknowable.join(", ")),
         ],
     );
+    let mut reach: Vec<String> =
+        manifest.reach.iter().map(|(name, actions)| format!("{name:14} {} actions", actions.len())).collect();
+    reach.push(format!(
+        "denied where the policy does not say otherwise: {}",
+        manifest.reach_denied_by_default.join(", ")
+    ));
+    section("Reach: what requests can do beyond what they say", reach);
     let limits = manifest.limits.iter().map(|(name, value)| format!("{name:20} {value}"));
     section("Limits of a call, where the tenant's settings do not say otherwise", limits.collect());
     text.push('\n');

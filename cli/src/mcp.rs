@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use auth0_host::{ActionPattern, Secret};
 
-use super::{Exit, Failure, Globals, connect, secret_file, secrets, signals};
+use super::{
+    Exit, Failure, Globals, connect, emulator, policy::PolicySource, secret_file, secrets, signals,
+};
 use auth0_mcp::{
     AccessToken, Confirm, Consent, DrainSecrets, HttpServer, LoopbackAddress, OpenError, Permissions,
     ResultBytes, Server, serve_stdio,
@@ -58,6 +60,12 @@ pub(crate) async fn run(globals: &Globals, arguments: Mcp) -> Result<Exit, Failu
     let stop = signals::ended()
         .map_err(|error| Failure::Host(anyhow::Error::new(error).context("signals cannot be heard")))?;
     let host = connect::host(globals).await?;
+    if connect::policy_source(globals) == PolicySource::Unrestricted {
+        crate::print::stderr(format_args!(
+            "warning: --policy unrestricted: what an agent gets a person to agree to may run code in the tenant, send its data \
+             anywhere, give applications every scope, and switch its protections off"
+        ));
+    }
     let target = connect::Target::open(&host, globals).await?;
     let tenant = target.tenant.clone();
     let permissions = Permissions { write: arguments.write, allow: arguments.allow, deny: arguments.deny };

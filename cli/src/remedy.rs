@@ -24,6 +24,10 @@ fn words(remedy: &Remedy) -> String {
         Remedy::WidenGrant { action, .. } => {
             format!("widen the application's grant (`auth0-host scopes {action} --grant` prints it)")
         }
+        Remedy::AllowReach { deny } => format!("give --policy a file with the line `{}`", deny.policy_line()),
+        Remedy::AgreeToReach => {
+            "run it with `auth0-host run`, or start `auth0-host mcp` with --confirm never".to_owned()
+        }
         Remedy::SetSecretSink => {
             "give --secret-dir or --secret-command, or have `auth0-host run --reveal` show the secret"
                 .to_owned()
@@ -47,6 +51,8 @@ mod tests {
             Remedy::SetCredentials,
             Remedy::WidenGrant { action: "get-user".to_owned(), scopes: Vec::new() },
             Remedy::SetSecretSink,
+            Remedy::AllowReach { deny: auth0_host::ReachSet::NONE },
+            Remedy::AgreeToReach,
             Remedy::RetrySecrets,
             Remedy::FixSecretSink,
             Remedy::ChangeRule,

@@ -6,7 +6,7 @@ use auth0_host::{ActionPattern, ActionSummary, PlannedScope, ScopeDiff, ScopePla
 use serde_json::{Value, json};
 
 use super::{
-    Exit, Failure, Globals, connect, describe::wrap, file, policy, print, print::Styles, run::unknown,
+    Exit, Failure, Globals, connect, describe::wrap, file, print, print::Styles, run::unknown,
 };
 
 /// Arguments of `scopes`.
@@ -111,15 +111,15 @@ fn wanted<'a>(
     if !arguments.actions.is_empty() || arguments.workflow.is_some() {
         return Ok(wanted);
     }
-    let Some(file) = connect::policy_file(globals) else {
+    let source = connect::policy_source(globals);
+    let Some(policy) = source.read()? else {
         return Err(Failure::Usage(
             "no action is named: give ACTION …, --workflow FILE or --policy FILE; `auth0-host actions` lists all of them"
                 .to_owned(),
         ));
     };
-    let report = policy::read(&file)?
-        .report(known)
-        .map_err(|error| Failure::Usage(format!("the policy {}: {error}", file.display())))?;
+    let report =
+        policy.report(known).map_err(|error| Failure::Usage(format!("the policy {source}: {error}")))?;
     Ok(known.iter().filter(|action| report.test_action(&action.id).is_ok()).collect())
 }
 

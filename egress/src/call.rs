@@ -26,6 +26,7 @@ use crate::{
     denial::Denial,
     governor::Priority,
     private_path,
+    reach::ReachSet,
     redaction::Charges,
     request_observer::{Observer, RequestObserver},
     scopes,
@@ -120,6 +121,7 @@ pub struct CallOptions {
     pub(crate) caller: Option<String>,
     pub(crate) reveal_secrets: bool,
     pub(crate) read_only: bool,
+    pub(crate) agreed_reach: Option<ReachSet>,
     pub(crate) observer: Observer,
 }
 
@@ -175,6 +177,14 @@ impl CallOptions {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
+        self
+    }
+
+    /// Lets no request leave that can do more than this, whatever the policy allows and whatever the component says of
+    /// the action: what somebody has agreed to for this call. Where absent, the policy alone decides.
+    #[must_use]
+    pub fn agreed_reach(mut self, reach: ReachSet) -> Self {
+        self.agreed_reach = Some(reach);
         self
     }
 }

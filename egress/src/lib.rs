@@ -53,7 +53,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 
 use auth0_policy::{
     action, address, base_url, bounded_text, denial, destination, domain, mail_provider, policy,
-    private_path, scopes,
+    private_path, reach, scopes,
 };
 
 pub use self::{
@@ -81,7 +81,7 @@ use crate::{
     call::{CallContext, DENIED, InFlightPermit, RequestEntry},
     denial::{Denial, DeniedBy, Remedy},
     limits::RequestLimits,
-    policy::{Policy, check_reading},
+    policy::{Policy, check_agreed_reach, check_reading},
     secrets::deliveries::Deliveries,
 };
 
@@ -368,7 +368,13 @@ impl Egress {
         let reading = if call.options.read_only { check_reading(destination, method) } else { Ok(()) };
         let checked =
             reading.and_then(|()| self.policy.check_request(destination, method, uri, headers, &body));
-        if let Err(denial) = checked.and_then(|()| self.policy.check_own_application(own, method, uri)) {
+        let checked = checked.and_then(|()| self.policy.check_own_application(own, method, uri));
+        let agreed = call.options.agreed_reach.filter(|_| destination == Destination::ManagementApi);
+        let checked = checked.and_then(|()| match agreed {
+            Some(agreed) => check_agreed_reach(agreed, method, uri, headers, &body),
+            None => Ok(()),
+        });
+        if let Err(denial) = checked {
             return deny(call, entry, denial);
         }
         if destination == Destination::ManagementApi && redaction::writes_handle(uri.path(), &body) {

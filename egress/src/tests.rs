@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     call::{CallOptions, RequestRecord},
+    reach::{Reach, ReachSet},
     request_observer::RequestObserver,
     secret::Secret,
 };
@@ -62,9 +63,10 @@ impl Egress {
     }
 }
 
-/// A way out that is held to no rules but the defaults.
+/// A way out that is held to no rules: what they do has tests of its own.
 fn unruled(destinations: Destinations, keyring: Keyring, transport: Transport, deadline: Duration) -> Egress {
-    Egress::new(destinations, keyring, transport, deadline, Rules::default())
+    let rules = Rules { policy: Policy::unrestricted(), ..Rules::default() };
+    Egress::new(destinations, keyring, transport, deadline, rules)
 }
 
 #[derive(Clone, Debug)]
@@ -929,4 +931,40 @@ async fn an_observer_that_panics_changes_nothing() {
     assert_eq!(answer.status(), StatusCode::OK);
     drop(answer);
     assert_eq!(call.log.records()[0].status, Some(200));
+}
+
+#[tokio::test]
+async fn a_request_that_can_do_more_than_was_agreed_to_does_not_leave_whatever_the_policy_allows() {
+    let tenant = Server::tenant().await;
+    let transport = plain();
+    let source = fetched(&tenant.url("/oauth/token"), SECRET, &transport);
+    let egress = unruled(
+        Destinations::new(tenant.url("").parse().unwrap(), None),
+        Keyring::new(Some(source), None),
+        transport,
+        Duration::from_secs(5),
+    );
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let agreed = ReachSet::NONE.with(Reach::TakesOver);
+    let call = CallContext::new(deadline, CallOptions::new().agreed_reach(agreed));
+    let json = |method: Method, path: &str, body: &str| {
+        let mut request = request(method, &tenant.url(path), body);
+        request.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+        request
+    };
+    for (method, path, body) in [
+        (Method::POST, "/api/v2/client-grants", "{}"),
+        (Method::PATCH, "/api/v2/users/x", "{\"app_metadata\":{}}"),
+        (Method::POST, "/api/v2/what-auth0-adds-next", "{}"),
+    ] {
+        let ask = json(method, path, body);
+        let error = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap_err();
+        assert!(matches!(error, SendError::HttpRequestDenied), "{path}: {error:?}");
+        let denial = call.denial().unwrap();
+        assert!(matches!(denial.rule(), DeniedBy::ReachNotAgreed { .. }), "{path}: {denial}");
+    }
+    assert!(tenant.seen().is_empty(), "{:?}", tenant.seen());
+    let ask = json(Method::PATCH, "/api/v2/users/x", "{\"email\":\"a@b.c\"}");
+    let _ = egress.send_in(ask, RequestOptions::default(), &call).await.unwrap();
+    assert!(!tenant.seen().is_empty(), "what was agreed to leaves");
 }

@@ -20,6 +20,9 @@ use tokio::sync::{Mutex, mpsc};
 
 /// Reads everything, and rotates secrets of applications. Everything else is refused before it leaves.
 const POLICY: &str = r#"
+# A rotation gives an application another secret. What else would escalate is in no rule below.
+deny_reach = ["runs-code", "exfiltrates", "weakens"]
+
 [actions]
 allow = ["get-*", "list-*", "rotate-client-secret"]
 

@@ -1,12 +1,12 @@
 //! The component, ready to serve any number of tenants.
 
-use std::{borrow::Cow, fs::File, io::Read as _, path::PathBuf, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read as _, path::PathBuf, sync::Arc};
 
 use rustls::RootCertStore;
 use tokio::sync::OnceCell;
 
 use crate::{
-    action::{ActionDescription, ActionFilter, ActionSummary},
+    action::{ActionDescription, ActionFilter, ActionSummary, ApiRequest},
     code_cache::{CodeCache, CodeReport, Compile},
     component::{ComponentInfo, MAX_COMPONENT_BYTES},
     egress::transport::machine_roots,
@@ -154,6 +154,22 @@ impl Host {
     /// [`Error::Action`] with the code `not-found` where there is no such action.
     pub async fn describe(&self, action: &str) -> Result<ActionDescription, Error> {
         self.0.runtime.describe(action).await
+    }
+
+    /// Returns the requests of each action, as the component says: [`PolicyReport::with_requests`] takes them. The component
+    /// is asked for each action, which takes some milliseconds.
+    ///
+    /// [`PolicyReport::with_requests`]: crate::PolicyReport::with_requests
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::actions`].
+    pub async fn requests(&self) -> Result<BTreeMap<String, Vec<ApiRequest>>, Error> {
+        let mut requests = BTreeMap::new();
+        for action in self.known_actions().await? {
+            requests.insert(action.id.clone(), self.describe(&action.id).await?.requests);
+        }
+        Ok(requests)
     }
 
     /// Counts the instances that are alive now.

@@ -61,6 +61,7 @@ mod json;
 mod limits;
 mod manifest;
 mod outcome;
+mod reach;
 mod runtime;
 mod secret_inputs;
 mod settings;
@@ -84,6 +85,7 @@ pub use auth0_policy::{
     address::{AddressClass, Prohibited},
     mail_provider::MailProvider,
     printable,
+    reach::{Judgement, OperationReach, Reach, ReachSet, UnknownReach},
 };
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use call::{CallOptions, RequestRecord};
@@ -105,10 +107,11 @@ pub use limits::{Limit, Limits};
 pub use mail_credentials::{
     ApiKeyProvider, MailCredentials, SmtpSecurity, SmtpServer, UnknownApiKeyProvider,
 };
-pub use manifest::{DataHandling, EgressRule, Manifest, ManifestAction};
+pub use manifest::{DataHandling, EgressRule, Manifest, ManifestAction, ManifestReach};
 pub use outcome::Outcome;
 pub use policy::{
-    ActionPattern, ActionPatternError, FieldProblem, Policy, PolicyBuilder, PolicyError, PolicyReport,
+    ActionPattern, ActionPatternError, DeniedRequest, FieldProblem, Policy, PolicyBuilder, PolicyError,
+    PolicyReport,
 };
 pub use private_key::{PrivateKey, PrivateKeyError, SigningAlgorithm};
 pub use runtime::{HostStats, InstancePolicy};

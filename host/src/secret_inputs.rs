@@ -149,7 +149,7 @@ fn may_hold_any(schema: &Value, root: &Value, depth: usize) -> bool {
 }
 
 /// Follows a reference, where the schema is one.
-fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+pub(crate) fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
     target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
 }

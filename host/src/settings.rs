@@ -194,7 +194,8 @@ impl Settings {
         self
     }
 
-    /// Sets what the tenant may do; everything that its credentials allow where absent.
+    /// Sets what the tenant may do. Where absent it is the default policy: what its credentials allow, but no request that
+    /// runs code, exfiltrates, escalates or weakens.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;

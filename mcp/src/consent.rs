@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use auth0_host::{ActionDescription, CUSTOM_REQUEST, Disposition, Domain, Effect};
+use auth0_host::{ActionDescription, CUSTOM_REQUEST, Disposition, Domain, Effect, Judgement, ReachSet};
 use clap::ValueEnum;
 use rmcp::{
     Peer, RoleServer,
@@ -23,11 +23,12 @@ use super::{
 /// What a person is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Confirm {
-    /// Whatever replaces, takes away, deletes, or sends a message to a person; custom requests other than GET
+    /// Whatever replaces, takes away, deletes, or sends a message to a person; custom requests other than GET; and whatever
+    /// can do more than it says (docs/reach.md)
     #[default]
     Destructive,
-    /// Less: deletions, messages, custom requests other than GET, and changes that are not the same when repeated (such as
-    /// a new client secret)
+    /// Less: deletions, messages, custom requests other than GET, changes that are not the same when repeated (such as
+    /// a new client secret), and whatever can do more than it says
     Irreversible,
     /// Whatever does more than read
     Writes,
@@ -52,8 +53,20 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 const TICK: &str = "confirm";
 
 impl Consent {
-    /// Returns whether a person has to agree.
-    pub(super) fn is_needed(self, action: &ActionDescription, input: &Map<String, Value>) -> bool {
+    /// Returns what the call may do beyond what it says: what a person is asked about, and no more. Where nobody is asked
+    /// about anything, the policy alone decides.
+    pub(super) fn agreed_reach(self, reach: &[Judgement]) -> Option<ReachSet> {
+        (self.confirm != Confirm::Never).then(|| reach.iter().map(|judgement| judgement.reach).collect())
+    }
+
+    /// Returns whether a person has to agree. `reach` is what the call can do beyond what it says: a creation that sends the
+    /// tenant's log to a stranger is asked about whatever its effect is called.
+    pub(super) fn is_needed(
+        self,
+        action: &ActionDescription,
+        input: &Map<String, Value>,
+        reach: &[Judgement],
+    ) -> bool {
         let reads = match action.id.as_str() {
             CUSTOM_REQUEST => input.get("method").and_then(Value::as_str) == Some("GET"),
             _ => action.effect == Effect::Read,
@@ -64,11 +77,11 @@ impl Consent {
                 Effect::Update => !action.idempotent,
                 _ => false,
             };
-            by_effect || tools::deletes(action) || sends_messages(action, input)
+            by_effect || tools::deletes(action) || sends_messages(action, input) || !reach.is_empty()
         };
         match self.confirm {
             Confirm::Never => false,
-            _ if reads => false,
+            _ if reads && reach.is_empty() => false,
             Confirm::Writes => true,
             Confirm::Destructive => tools::is_destructive(action) || is_irreversible(),
             Confirm::Irreversible => is_irreversible(),
@@ -86,13 +99,14 @@ impl Consent {
         domain: &Domain,
         action: &ActionDescription,
         input: &Map<String, Value>,
+        reach: &[Judgement],
     ) -> Result<(), Refused> {
         if !client.supported_elicitation_modes().contains(&ElicitationMode::Form) {
             return if self.trust_client { Ok(()) } else { Err(cannot_ask(&action.id)) };
         }
         let question = ElicitRequestParams::FormElicitationParams {
             meta: None,
-            message: question(domain, action, input)?,
+            message: question(domain, action, input, reach)?,
             requested_schema: form()?,
         };
         match client.create_elicitation_with_timeout(question, Some(ANSWER_TIMEOUT)).await {
@@ -219,7 +233,7 @@ mod tests {
             ] {
                 let consent = Consent { confirm, trust_client: false };
                 assert_eq!(
-                    consent.is_needed(&action, &object(input.clone())),
+                    consent.is_needed(&action, &object(input.clone()), &[]),
                     expected,
                     "{id} {input} {confirm:?}"
                 );
@@ -232,14 +246,16 @@ mod tests {
         let host = Host::new().unwrap();
         for action in host.actions().await.unwrap() {
             let action = host.describe(&action.id).await.unwrap();
-            let asked = Consent::default().is_needed(&action, &Map::new());
+            let reach = action.reach_of(&Map::new());
+            let asked = Consent::default().is_needed(&action, &Map::new(), &reach);
             let sent_by_delete = action.requests.iter().any(|request| request.method == "DELETE");
             let sends = action.input_schema["properties"]["send_completion_email"].is_object();
             let (id, effect) = (action.id.clone(), action.effect);
             let hints = tools::of_action(action).annotations.unwrap();
             assert_eq!(asked, hints.destructive_hint.unwrap() || sends, "{id}");
             assert!(asked || !sent_by_delete, "{id}");
-            assert_eq!(asked, sends || !matches!(effect, Effect::Read | Effect::Create), "{id}");
+            let harmless = matches!(effect, Effect::Read | Effect::Create) && reach.is_empty();
+            assert_eq!(asked, sends || !harmless, "{id}");
         }
     }
 
@@ -252,7 +268,46 @@ mod tests {
             (json!({"send_completion_email": true}), true),
             (json!({"send_completion_email": false}), false),
         ] {
-            assert_eq!(Consent::default().is_needed(&action, &object(input.clone())), expected, "{input}");
+            assert_eq!(
+                Consent::default().is_needed(&action, &object(input.clone()), &[]),
+                expected,
+                "{input}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_can_do_more_than_it_says_is_asked_about_and_gets_no_further_than_that() {
+        let host = Host::new().unwrap();
+        for (id, input, reach) in [
+            (
+                "logStreams.create",
+                json!({"type": "http", "sink": {"httpEndpoint": "https://x.example"}}),
+                "exfiltrates",
+            ),
+            ("create-password-change-ticket", json!({"user_id": "auth0|1"}), "takes-over"),
+            ("tickets.changePassword", json!({"user_id": "auth0|1"}), "takes-over"),
+            ("clientGrants.create", json!({"client_id": "c", "audience": "a", "scope": []}), "escalates"),
+            ("clients.create", json!({"name": "n"}), "escalates"),
+            ("actions.create", json!({"name": "n"}), "runs-code"),
+            ("emails.provider.create", json!({"name": "smtp"}), "exfiltrates"),
+            ("networkAcls.create", json!({"description": "d"}), "weakens"),
+            ("users.create", json!({"connection": "c", "email_verified": true}), "takes-over"),
+            ("users.create", json!({"connection": "c", "email": "a@b.c"}), ""),
+            ("roles.create", json!({"name": "n"}), ""),
+            ("custom-request", json!({"method": "POST", "path": "/log-streams", "body": {}}), "exfiltrates"),
+        ] {
+            let (action, input) = (host.describe(id).await.unwrap(), object(input));
+            let judged = action.reach_of(&input);
+            for (confirm, asks) in
+                [(Confirm::Destructive, true), (Confirm::Irreversible, true), (Confirm::Never, false)]
+            {
+                let consent = Consent { confirm, trust_client: false };
+                let expected = asks && (!reach.is_empty() || id == CUSTOM_REQUEST);
+                assert_eq!(consent.is_needed(&action, &input, &judged), expected, "{id} {confirm:?}");
+                let agreed = consent.agreed_reach(&judged).map(|agreed| agreed.to_string());
+                assert_eq!(agreed, asks.then(|| reach.to_owned()), "{id} {confirm:?}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! goes through the [`Tenant`](auth0_host::Tenant) like everybody's, with its policy, limits and audit record.
 //!
 //! The protocol is `rmcp`'s. Ours is what it is to say: which tools there are (`tools`, `permissions`), what a call may do
-//! (`session`, `consent`, `question`), and what comes back (`answer`, `result_buffer`). `stdio` and `http` are the two ways to it; neither knows
+//! (`session`, `consent`, `question`, `plain_text`), and what comes back (`answer`, `result_buffer`). `stdio` and `http` are the two ways to it; neither knows
 //! an action.
 
 // `notice` escapes what could steer a terminal; nothing goes past it.
@@ -19,6 +19,7 @@ mod http;
 mod notice;
 mod own_tools;
 mod permissions;
+mod plain_text;
 mod question;
 mod result_buffer;
 mod server;

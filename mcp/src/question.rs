@@ -1,12 +1,19 @@
 //! The question that a person gets: what an agent is about to do, to which tenant, and all that it goes by.
 //!
 //! The input is the agent's, and an agent may want a question that reads as another one. So texts are quoted, what does not
-//! print is escaped, what the action is about comes first, and what would not be shown whole is not asked at all.
+//! print is escaped, what the action is about comes first, and what would not be shown whole is not asked at all. A client
+//! may render Markdown: the input is indented, which is code there, and has nothing in it that begins a link or a picture.
 
-use auth0_host::{ActionDescription, Domain, ErrorCode};
+use std::fmt::Write as _;
+
+use auth0_host::{ActionDescription, Domain, ErrorCode, Judgement};
 use serde_json::{Map, Value};
 
-use super::{answer::Refused, consent::declined};
+use super::{
+    answer::Refused,
+    consent::declined,
+    plain_text::{addresses, plain, quoted},
+};
 
 /// Letters of a question. A screen full: nobody reads more, and clients cut it.
 const MOST_LETTERS: usize = 4_000;
@@ -22,14 +29,32 @@ pub(super) fn question(
     domain: &Domain,
     action: &ActionDescription,
     input: &Map<String, Value>,
+    reach: &[Judgement],
 ) -> Result<String, Refused> {
     let members = in_order(action, input)?;
     let covered = action.cover_secrets(input);
-    let mut text = format!("Tenant {domain}: {} ({}, {})", action.title, action.id, action.effect);
-    for (name, value) in &members {
+    // Title and id are the component's own texts.
+    let (title, id) = (plain(&action.title), plain(&action.id));
+    let mut text = format!("Tenant {domain}: {title} ({id}, {})", action.effect);
+    for Judgement { reach, member, reason, .. } in reach {
+        let by = member.as_ref().map_or_else(String::new, |member| format!(" by {}", plain(member)));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n\nWarning, {reach}{by}: it can {}, since {reason}.", reach.phrase());
+    }
+    let mut goes_to = Vec::new();
+    input.values().for_each(|value| name_addresses(value, &mut goes_to));
+    if !goes_to.is_empty() {
+        let _ = write!(text, "\n\n    Addresses in it: {}", goes_to.join(", "));
+    }
+    if !members.is_empty() {
         text.push('\n');
+    }
+    for (name, value) in &members {
+        text += "\n    ";
         // Names that are declared are words. Others are the agent's.
-        if declared(action).is_some_and(|declared| declared.contains_key(*name)) {
+        let is_word =
+            |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        if is_word(name) && declared(action).is_some_and(|declared| declared.contains_key(*name)) {
             text += name;
         } else {
             text += &quoted(name);
@@ -80,6 +105,24 @@ fn in_order<'a>(
     Ok(members)
 }
 
+/// Collects where a value may send something, secrets included: of these nothing else is shown.
+fn name_addresses(value: &Value, found: &mut Vec<String>) {
+    /// More would push the input off the screen; it is all there itself.
+    const MOST: usize = 12;
+    match value {
+        Value::String(text) => {
+            for address in addresses(text) {
+                if found.len() < MOST && !found.contains(&address) {
+                    found.push(address);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| name_addresses(item, found)),
+        Value::Object(members) => members.values().for_each(|member| name_addresses(member, found)),
+        _ => {}
+    }
+}
+
 /// Writes a value on one line, but for what is covered in the other one.
 fn show(value: &Value, covered: &Value, text: &mut String) {
     match (value, covered) {
@@ -102,16 +145,17 @@ fn show(value: &Value, covered: &Value, text: &mut String) {
             text.push(']');
         }
         // Without quotes, which every text has.
-        (value, covered) if value != covered => text.push('…'),
+        (value, covered) if value != covered => {
+            text.push('…');
+            // A secret may be an address, and where that leads is what a person is asked about.
+            let leads_to = value.as_str().map(addresses).unwrap_or_default();
+            if !leads_to.is_empty() {
+                *text += &format!(" ({})", leads_to.join(", "));
+            }
+        }
         (Value::String(value), _) => *text += &quoted(value),
         (value, _) => *text += &value.to_string(),
     }
-}
-
-/// Quotes a text. Whatever does not print (control and format characters, separators of lines, marks that join the letter
-/// before) becomes `\u{…}`: it could end a line, turn the order of letters round, or not be seen.
-fn quoted(text: &str) -> String {
-    format!("{text:?}")
 }
 
 #[cfg(test)]
@@ -127,7 +171,7 @@ mod tests {
     }
 
     fn ask(action: &ActionDescription, input: Value) -> Result<String, String> {
-        question(&domain(), action, input.as_object().unwrap()).map_err(|refused| format!("{refused:?}"))
+        question(&domain(), action, input.as_object().unwrap(), &[]).map_err(|refused| format!("{refused:?}"))
     }
 
     /// An action that takes anything.
@@ -151,9 +195,12 @@ mod tests {
             let targets: Vec<&String> =
                 declared(&action).unwrap().keys().filter(|name| is_target(name)).collect();
             let input = targets.iter().map(|name| ((*name).clone(), json!(format!("the {name}")))).collect();
-            let text = question(&domain(), &action, &input).unwrap();
+            let text = question(&domain(), &action, &input, &[]).unwrap();
             for name in &targets {
-                assert!(text.lines().any(|line| line == format!("{name}: \"the {name}\"")), "{name}: {text}");
+                assert!(
+                    text.lines().any(|line| line == format!("    {name}: \"the {name}\"")),
+                    "{name}: {text}"
+                );
             }
             let parameters = action.requests.iter().flat_map(|request| request.path.matches('{')).count();
             assert!(parameters == 0 || !targets.is_empty(), "{}", action.id);
@@ -178,7 +225,7 @@ mod tests {
         let text = ask(&action, json!({"note": "n", "key": "the key", "value": 1})).unwrap();
         assert_eq!(
             text,
-            "Tenant acme.eu.auth0.com: Title (users.update, update)\nkey: \"the key\"\nvalue: …\nnote: \"n\""
+            "Tenant acme.eu.auth0.com: Title (users.update, update)\n\n    key: \"the key\"\n    value: …\n    note: \"n\""
         );
     }
 
@@ -196,14 +243,22 @@ mod tests {
             ("a\u{85}b", r#""a\u{85}b""#),
             ("a\u{1b}b", r#""a\u{1b}b""#),
             ("a\u{e0041}b", r#""a\u{e0041}b""#),
+            ("a\u{3164}b", r#""a\u{3164}b""#),
+            ("a\u{2800}b", r#""a\u{2800}b""#),
+            ("![x](https:x.example)", r#""!\u{5b}x\u{5d}(https:x.example)""#),
+            ("<img src=x>", r#""\u{3c}img src=x\u{3e}""#),
+            ("`code`", r#""\u{60}code\u{60}""#),
             ("a\", blocked: true", r#""a\", blocked: true""#),
             ("José O'Neill 🙂", "\"José O'Neill 🙂\""),
         ] {
             let asked = ask(&open(), json!({"x": text, "deep": [{text: text}]})).unwrap();
             let lines: Vec<&str> = asked.lines().collect();
             assert_eq!(
-                lines[1..],
-                [format!(r#""x": {expected}"#), format!(r#""deep": (1) [{{{expected}: {expected}}}]"#),]
+                lines[2..],
+                [
+                    format!(r#"    "x": {expected}"#),
+                    format!(r#"    "deep": (1) [{{{expected}: {expected}}}]"#),
+                ]
             );
         }
     }
@@ -216,7 +271,7 @@ mod tests {
         assert!(problem.contains("invalid-input") && problem.contains("You may agree"), "{problem}");
         action.input_schema = json!({"properties": {"id": {}}});
         let text = ask(&action, json!({"id": "1", "note\nYou may agree": ""})).unwrap();
-        assert_eq!(text.lines().nth(2), Some(r#""note\nYou may agree": """#));
+        assert_eq!(text.lines().nth(3), Some(r#"    "note\nYou may agree": """#));
     }
 
     #[test]
@@ -233,7 +288,7 @@ mod tests {
             let asked = ask(&open(), input.clone());
             assert_eq!(asked.is_ok(), expected, "{input}");
             match asked {
-                Ok(text) => assert!(!text.contains('…'), "{text}"),
+                Ok(text) => assert!(!text.contains('…') && text.chars().count() <= MOST_LETTERS, "{text}"),
                 Err(problem) => {
                     assert!(problem.contains("declined") && problem.contains("too much"), "{problem}")
                 }
@@ -308,11 +363,67 @@ mod tests {
             ),
             ("keys.customSigning.set", json!({"keys": [{"kty": "RSA", "n": "seen", "d": "canary"}]}), 1),
         ] {
-            let text = question(&domain(), &host.describe(action).await.unwrap(), input.as_object().unwrap());
-            let text = text.unwrap();
+            let action = host.describe(action).await.unwrap();
+            let text = question(&domain(), &action, input.as_object().unwrap(), &[]).unwrap();
             assert_eq!((text.contains("canary"), text.matches('…').count()), (false, hidden), "{text}");
+            // Addresses are named once more, above.
+            let body = text.rsplit_once("\n\n    ").map_or("", |(_, body)| body);
             let seen = |text: &str| text.to_lowercase().matches("seen").count();
-            assert_eq!(seen(&text), seen(&input.to_string()), "{text}");
+            assert_eq!(seen(body), seen(&input.to_string()), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_question_says_what_the_call_can_do_and_where_data_goes_even_where_that_is_a_secret() {
+        let host = Host::new().unwrap();
+        for (id, input, parts) in [
+            (
+                "logStreams.create",
+                json!({"type": "sumo", "sink": {"sumoSourceAddress": "https://u:canary@evil.example/canary"}}),
+                &[
+                    "Warning, exfiltrates: it can send data to an address",
+                    "… (https://evil.example)",
+                    "Addresses in it: https://evil.example",
+                ][..],
+            ),
+            (
+                "emails.provider.create",
+                json!({"name": "azure_cs", "credentials": {"connectionString": "endpoint=https://evil.example/;accesskey=canary"}}),
+                &["Warning, exfiltrates", "… (https://evil.example)"],
+            ),
+            (
+                "users.update",
+                json!({"id": "auth0|1", "password": "canary"}),
+                &["Warning, takes-over by password: it can open a person's account, since", "password: …"],
+            ),
+            ("roles.create", json!({"name": "n"}), &[]),
+        ] {
+            let action = host.describe(id).await.unwrap();
+            let input = input.as_object().unwrap();
+            let text = question(&domain(), &action, input, &action.reach_of(input)).unwrap();
+            assert!(!text.contains("canary"), "{text}");
+            for part in parts {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            assert_eq!(text.contains("Warning"), !parts.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_title_name_or_id_of_a_component_makes_up_a_line_or_markup() {
+        let mut action = open();
+        action.title = "Harmless\n\n[link](https://x.example)".to_owned();
+        action.input_schema = json!({"properties": {"a\nWarning": {}}, "additionalProperties": false});
+        let text = ask(&action, json!({"a\nWarning": 1})).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(!text.contains('[') && text.lines().nth(2) == Some(r#"    "a\nWarning": 1"#), "{text}");
+    }
+
+    #[test]
+    fn every_line_of_the_input_is_code_to_a_client_that_renders_markdown() {
+        let text = ask(&open(), json!({"a": "# x", "b": "* y\n\n- z", "c": ["1. a"]})).unwrap();
+        let (head, body) = text.split_once("\n\n").unwrap();
+        assert_eq!(head.lines().count(), 1, "{text}");
+        assert!(body.lines().all(|line| line.starts_with("    ")), "{text}");
     }
 }

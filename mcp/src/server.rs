@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use auth0_host::{
     ActionDescription, ActionFilter, ActionKind, ActionSummary, CallOptions, Denial, Error, ErrorCode, Host,
-    Json, SecretName, SecretUndelivered, Tenant,
+    Json, ReachSet, SecretName, SecretUndelivered, Tenant,
 };
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
@@ -183,7 +183,8 @@ impl Server {
         Err(Refused::new(ErrorCode::PolicyDenied, denial.to_string()))
     }
 
-    /// Runs an action that is offered, and that nobody has to agree to any more.
+    /// Runs an action that is offered, and that nobody has to agree to any more. What it can do beyond what was agreed to is
+    /// not sent, whatever the component makes of the input.
     ///
     /// # Errors
     ///
@@ -192,8 +193,13 @@ impl Server {
         &self,
         action: &ActionDescription,
         input: Map<String, Value>,
+        agreed: Option<ReachSet>,
     ) -> Result<Ran, Refused> {
         let options = CallOptions::new().caller(CALLER);
+        let options = match agreed {
+            Some(agreed) => options.agreed_reach(agreed),
+            None => options,
+        };
         let options = if self.permissions.write { options } else { options.read_only() };
         let outcome = self.tenant.call_with(&action.id, Value::Object(input), options).await;
         let warning = match &outcome.undelivered {

@@ -112,11 +112,12 @@ impl Session {
         let action = self.server.offered(action).await?;
         self.server.hold_to_policy(&action.id, &input).await?;
         let consent = self.server.consent();
-        if consent.is_needed(&action, &input) {
+        let reach = action.reach_of(&input);
+        if consent.is_needed(&action, &input, &reach) {
             let _turn = self.questions.acquire().await;
-            consent.obtain(&context.peer, self.server.tenant().domain(), &action, &input).await?;
+            consent.obtain(&context.peer, self.server.tenant().domain(), &action, &input, &reach).await?;
         }
-        let Ran { result, warning } = self.server.run(&action, input).await?;
+        let Ran { result, warning } = self.server.run(&action, input, consent.agreed_reach(&reach)).await?;
         let shown = self.result_buffer().put(result);
         // Beside what may have been cut.
         Ok(match warning {

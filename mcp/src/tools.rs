@@ -26,9 +26,10 @@ pub(super) fn of_action(action: ActionDescription) -> Tool {
     Tool::new(action.id, action.description, object(schema)).with_title(action.title).with_annotations(hints)
 }
 
-/// Whether it leaves less than there was, or does what does not come back.
+/// Whether it leaves less than there was, does what does not come back, or can do more than it says whatever its input.
 pub(super) fn is_destructive(action: &ActionDescription) -> bool {
-    !matches!(action.effect, Effect::Read | Effect::Create) || deletes(action)
+    let reaches_far = || !action.reach_of(&JsonObject::new()).is_empty();
+    !matches!(action.effect, Effect::Read | Effect::Create) || deletes(action) || reaches_far()
 }
 
 /// Whether it may send a request that deletes or takes away.

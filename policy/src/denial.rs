@@ -15,6 +15,7 @@ use crate::{
     mail_provider::MailProvider,
     policy::{CHANGE_PASSWORD, FieldProblem},
     private_path::{self, MASK},
+    reach::{Judgement, ReachSet},
 };
 
 /// A refusal: what was refused, by which rule, and what would allow it.
@@ -124,6 +125,22 @@ pub enum DeniedBy {
         problem: FieldProblem,
         /// The rule, with its line where it has one.
         rule: String,
+    },
+    /// The policy denies what the request can do beyond what it says.
+    Reach {
+        /// The request.
+        request: RequestLine,
+        /// What it can do, and why.
+        judgement: Judgement,
+        /// What denies it, with its line where it has one.
+        rule: String,
+    },
+    /// The request can do what nobody agreed to for this call.
+    ReachNotAgreed {
+        /// The request.
+        request: RequestLine,
+        /// What it can do, and why.
+        judgement: Judgement,
     },
     /// The policy is read-only, and an email is no reading.
     MailWrites,
@@ -244,6 +261,13 @@ pub enum Remedy {
         /// What the rule allows now.
         allowed: Vec<String>,
     },
+    /// Deny less by reach.
+    AllowReach {
+        /// What `deny_reach` of the policy is then.
+        deny: ReachSet,
+    },
+    /// Agree to the reach for this call.
+    AgreeToReach,
     /// Set `mail_provider` of the policy.
     AllowMailProvider {
         /// To this.
@@ -459,6 +483,14 @@ impl DeniedBy {
                 let request = request.shown(reader);
                 write!(f, "the body of {request} {problem}, against the policy's [fields] {rule}")
             }
+            Self::Reach { request, judgement, rule } => {
+                write_judgement(f, &request.shown(reader), judgement, reader)?;
+                write!(f, ", and {rule} denies that")
+            }
+            Self::ReachNotAgreed { request, judgement } => {
+                write_judgement(f, &request.shown(reader), judgement, reader)?;
+                f.write_str(", and nobody agreed to that for this call")
+            }
             Self::MailWrites => f.write_str("sending an email is not a read, and the policy is read-only"),
             Self::MailProvider { allowed, asked } => {
                 write!(f, "the policy allows email through {} only, not {}", allowed.name(), asked.name())
@@ -535,7 +567,12 @@ impl Remedy {
 impl RequestLine {
     /// Names a request; its query is left out.
     pub fn new(method: &http::Method, path: &str) -> Self {
-        Self { method: kept(method.to_string()), path: kept(path.to_owned()) }
+        Self::of(method.as_str(), path)
+    }
+
+    /// Names the requests of an operation, with parameters of its path in braces.
+    pub(crate) fn of(method: &str, path: &str) -> Self {
+        Self { method: kept(method.to_owned()), path: kept(path.to_owned()) }
     }
 
     fn shown(&self, reader: Reader) -> String {
@@ -545,6 +582,21 @@ impl RequestLine {
         };
         format!("{} {path}", self.method)
     }
+}
+
+/// Writes what a request can do, and why.
+fn write_judgement(
+    f: &mut impl fmt::Write,
+    request: &str,
+    Judgement { reach, member, reason, .. }: &Judgement,
+    reader: Reader,
+) -> fmt::Result {
+    let member = match (member, reader) {
+        (None, _) => String::new(),
+        (Some(_), Reader::Record) => format!(" by `{MASK}`"),
+        (Some(member), Reader::Engine) => format!(" by `{}`", shown(member)),
+    };
+    write!(f, "{request} has the reach `{reach}`{member}, since {reason}")
 }
 
 /// Escapes a path, which is the guest's own text.
@@ -575,6 +627,8 @@ impl fmt::Display for Remedy {
             Self::AllowField { allowed } => {
                 write!(f, "add the field to that rule, which allows {}", allowed.join(", "))
             }
+            Self::AllowReach { deny } => write!(f, "set `{}` in the policy", deny.policy_line()),
+            Self::AgreeToReach => f.write_str("run the call with `CallOptions::agreed_reach`"),
             Self::AllowMailProvider { provider } => {
                 write!(f, "set `mail_provider` to \"{}\", or leave it out", provider.name())
             }

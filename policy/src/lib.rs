@@ -1,7 +1,7 @@
 //! What the requests of a tenant's connector may do.
 //!
 //! The floor below the egress: where a request may go ([`destination`], [`address`]), what rules a person has written
-//! about it ([`policy`]), why it is refused ([`denial`]), which scopes it needs ([`scopes`]), and what a record of it
+//! about it ([`policy`]), what it can do beyond what it says ([`reach`]), why it is refused ([`denial`]), which scopes it needs ([`scopes`]), and what a record of it
 //! leaves out ([`private_path`]). Everything here is decided from values, without I/O, so that a marketplace or an
 //! editor of policies can ask the same questions as the host.
 #![deny(missing_docs)]
@@ -17,4 +17,5 @@ pub mod mail_provider;
 pub mod policy;
 pub mod printable;
 pub mod private_path;
+pub mod reach;
 pub mod scopes;

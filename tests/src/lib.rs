@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use auth0_emulator::{Control, Emulator, Listener, Seed, SeenRequest};
 use auth0_host::{
-    ActionError, ActionKind, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Settings, Tenant,
+    ActionError, ActionKind, ApiKeyProvider, Credentials, Error, Host, Json, Outcome, Policy, Settings,
+    Tenant,
 };
 use serde_json::{Value, json};
 
@@ -185,11 +186,13 @@ where
     attempt().await
 }
 
-/// Settings with which the host holds the credentials, as in production.
+/// Settings with which the host holds the credentials, as in production. Nothing is denied: what actions do and what
+/// policies deny are tested apart, and the default has tests of its own.
 pub fn settings(emulator: &Emulator) -> Settings {
     Settings::new(emulator.domain().parse().expect("the tenant has a domain"))
         .base_url(emulator.base_url().parse().expect("the tenant has a URL"))
         .credentials(Credentials::client_secret(emulator.client_id(), emulator.client_secret()))
+        .policy(Policy::unrestricted())
         .email_base_url(emulator.mail_base_url().parse().expect("the stand-ins have a URL"))
         .email_api_key(ApiKeyProvider::SendGrid, emulator.mail_api_key())
 }

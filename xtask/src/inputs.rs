@@ -19,10 +19,11 @@ use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{COMPONENT, Workspace};
 
 /// Files and folders of the component's sources: what cargo, the build script and the bindings' macro read.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "catalog/Cargo.toml",
     "catalog/members.toml",
     "catalog/operations",
+    "catalog/reach.toml",
     "catalog/secrets.toml",
     "catalog/src",
     "component/Cargo.toml",

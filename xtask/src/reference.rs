@@ -5,8 +5,8 @@
 //! `docs/manifest.md`. It is asked through the host's command line, as any user can ask it; nothing is read from the sources.
 //! So the pages cannot tell of anything that the built component does not do.
 //!
-//! What the host takes for secrets the component does not know: that page (`docs/secret-fields.md`) comes from the table of
-//! operations.
+//! What the host takes for secrets, and what it judges that requests can do, the component does not know: these pages
+//! (`docs/secret-fields.md`, `docs/reach.md`) come from the table of operations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -126,12 +126,14 @@ fn pages(workspace: &Workspace) -> Result<Vec<Page>> {
     let found = fs::read_to_string(workspace.root().join(MANIFEST))
         .with_context(|| format!("cannot read {MANIFEST}"))?;
     pages.push(page(MANIFEST, with_manifest(&found, &ask(&["manifest"])?)?));
+    let operations = auth0_catalog::read()?;
     let secrets = auth0_catalog::secret_table(
-        &auth0_catalog::read()?,
+        &operations,
         &auth0_catalog::undocumented_secrets()?,
         &auth0_catalog::secrets_everywhere()?,
     );
     pages.push(page("docs/secret-fields.md", secrets));
+    pages.push(page("docs/reach.md", auth0_catalog::reach_table(&operations)));
     Ok(pages)
 }
 

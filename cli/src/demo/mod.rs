@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use auth0_emulator::Control;
-use auth0_host::{Host, Tenant};
+use auth0_host::{Host, Reach, ReachSet, Tenant};
 use clap::Args;
 
 use self::input::Batch;
@@ -54,6 +54,14 @@ pub(crate) struct DemoArgs {
     /// Rotate secrets of unknown age too.
     #[arg(long)]
     rotate_unknown: bool,
+}
+
+impl DemoArgs {
+    /// What the job's requests can do beyond what they say, and the default policy denies: a rotation gives an application
+    /// another secret.
+    pub(crate) fn reach(&self, offline: bool) -> ReachSet {
+        if self.rotate_secrets || offline { ReachSet::NONE.with(Reach::Escalates) } else { ReachSet::NONE }
+    }
 }
 
 /// What the demo should know of the tenant beside its settings.

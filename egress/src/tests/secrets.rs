@@ -261,7 +261,7 @@ async fn an_answer_that_is_too_long_for_the_guest_gives_its_secret_to_the_sink()
     let destinations = Destinations::new(tenant.url("").parse().unwrap(), None);
     let limits = RequestLimits { response_body_bytes: 1000, ..RequestLimits::default() };
     let egress = unruled(destinations, Keyring::new(None, None), plain(), Duration::from_secs(5))
-        .govern(Policy::default(), Governor::default(), limits)
+        .govern(Policy::unrestricted(), Governor::default(), limits)
         .deliver_to(Deliveries::new("acme.eu.auth0.com", Some(Sink(Arc::new(Arc::clone(&sink))))));
     let error = send(&egress, tenant.rotation()).await.unwrap_err();
     assert!(matches!(error, SendError::HttpResponseBodySize(Some(1000))), "{error:?}");

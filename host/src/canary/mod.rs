@@ -20,7 +20,7 @@ use crate::{
     credentials::{Credential, CredentialFuture, CredentialSource, Credentials},
     json::Json,
     mail_credentials::ApiKeyProvider,
-    policy::PermittedActions,
+    policy::{PermittedActions, Policy},
     private_key::PrivateKey,
     runtime::{Runtime, SharedRuntime},
     secret::Secret,
@@ -75,6 +75,8 @@ impl Laboratory {
             .base_url(self.emulator.base_url().parse().unwrap())
             .audience(self.emulator.audience())
             .credentials(Credentials::client_secret(self.emulator.client_id(), self.emulator.client_secret()))
+            // What makes secrets is looked at too.
+            .policy(Policy::unrestricted())
             .email_base_url(self.emulator.mail_base_url().parse().unwrap())
             .email_api_key(ApiKeyProvider::SendGrid, self.emulator.mail_api_key());
         let roots = RootCertStore::empty();

@@ -8,11 +8,12 @@ mod egress;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use auth0_policy::reach::{OperationReach, Reach, ReachSet};
 use serde::Serialize;
 
 pub use self::egress::EgressRule;
 use crate::{
-    action::{ActionDescription, ApiRequest, ScopeRequirement},
+    action::{ActionDescription, ApiRequest, CUSTOM_REQUEST, ScopeRequirement},
     component::ComponentInfo,
     egress::secrets_in_answers_of,
     error::Error,
@@ -45,6 +46,11 @@ pub struct Manifest {
     pub egress: Vec<EgressRule>,
     /// What it handles.
     pub data: DataHandling,
+    /// Actions that can do more than they say, by what that is: `escalates`. Of those whose caller chooses the request see
+    /// [`DataHandling::unknowable`].
+    pub reach: BTreeMap<&'static str, Vec<String>>,
+    /// The reaches that are denied where the tenant's policy does not say otherwise.
+    pub reach_denied_by_default: Vec<&'static str>,
     /// What one call may use where the tenant's settings do not say otherwise.
     pub limits: BTreeMap<&'static str, u64>,
     /// Every action.
@@ -89,10 +95,24 @@ pub struct ManifestAction {
     pub requests: Vec<ApiRequest>,
     /// Whether it reads or writes what is known of a person.
     pub handles_personal_data: bool,
+    /// What its requests can do beyond what they say, by the host's own table.
+    pub reach: Vec<ManifestReach>,
     /// Members of its input that are secrets.
     pub secret_inputs: Vec<String>,
     /// Members of the tenant's answers that are secrets, by the host's own table; `a.b` is `b` anywhere below `a`.
     pub secret_outputs: Vec<String>,
+}
+
+/// What an action can do beyond what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ManifestReach {
+    /// What it can do: `escalates`.
+    pub reach: &'static str,
+    /// The members of its input by which it can; each call can where there is none.
+    pub members: Vec<&'static str>,
+    /// Why, in a phrase that completes "since".
+    pub reason: &'static str,
 }
 
 impl Host {
@@ -117,6 +137,12 @@ impl Host {
         let those = |wanted: fn(&&ManifestAction) -> bool| -> Vec<String> {
             actions.iter().filter(wanted).map(|action| action.id.clone()).collect()
         };
+        let reach = Reach::ALL.map(Reach::as_str).map(|name| {
+            let has = |action: &&ManifestAction| {
+                action.id != CUSTOM_REQUEST && action.reach.iter().any(|one| one.reach == name)
+            };
+            (name, actions.iter().filter(has).map(|action| action.id.clone()).collect())
+        });
         Ok(Manifest {
             format: FORMAT,
             component: self.component().clone(),
@@ -131,15 +157,25 @@ impl Host {
                 secret_read: those(|action| !action.secret_outputs.is_empty()),
                 unknowable: plan.unknowable,
             },
+            reach: reach.into_iter().collect(),
+            reach_denied_by_default: ReachSet::DENIED_BY_DEFAULT.iter().map(Reach::as_str).collect(),
             limits: limits(),
             actions,
         })
     }
 }
 
+impl ManifestReach {
+    fn of(reach: OperationReach) -> Self {
+        let OperationReach { reach, members, reason, .. } = reach;
+        Self { reach: reach.as_str(), members, reason }
+    }
+}
+
 impl ManifestAction {
     fn of(action: ActionDescription) -> Self {
         Self {
+            reach: action.reach().into_iter().map(ManifestReach::of).collect(),
             secret_inputs: action.secret_inputs(),
             secret_outputs: secret_outputs(&action.requests),
             id: action.id,

@@ -4,11 +4,13 @@ use super::{
     CHANGE_PASSWORD, Located, MailRule, Policy, PolicyError, Rules,
     field::{FieldPath, FieldRule, Fields},
     located::Position,
+    reach_rule::ReachRule,
     request_rule::{ApiMethod, RequestRule},
 };
 use crate::{
     address::{AddressRules, Network},
     mail_provider::MailProvider,
+    reach::ReachSet,
 };
 
 /// A policy that is being put together. Rules are texts as in the file; [`PolicyBuilder::build`] reads them.
@@ -28,6 +30,7 @@ pub struct PolicyBuilder {
     pub(super) allow_requests: Option<List>,
     pub(super) deny_requests: Option<List>,
     pub(super) fields: Vec<(Located<String>, Vec<Located<String>>)>,
+    pub(super) deny_reach: Option<List>,
     pub(super) read_only: bool,
     pub(super) mail_provider: Option<Located<String>>,
     pub(super) allow_loopback: bool,
@@ -87,6 +90,23 @@ impl PolicyBuilder {
         self
     }
 
+    /// Denies these reaches, whatever else allows such requests, in place of [`ReachSet::DENIED_BY_DEFAULT`]. With
+    /// [`ReachSet::NONE`] nothing is denied for its reach.
+    ///
+    /// ```
+    /// # use auth0_policy::{policy::Policy, reach::{Reach, ReachSet}};
+    /// let rotating = ReachSet::DENIED_BY_DEFAULT.without(Reach::Escalates);
+    /// let policy = Policy::builder().deny_reach(rotating).allow_request("POST /api/v2/clients/{id}/rotate-secret").build()?;
+    /// assert!(policy.test_request("POST /api/v2/clients/abc/rotate-secret", b"").is_ok());
+    /// # Ok::<(), auth0_policy::policy::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn deny_reach(mut self, denied: ReachSet) -> Self {
+        let entries = denied.iter().map(|reach| Located::in_code(reach.to_string())).collect();
+        self.deny_reach = Some(List { at: None, entries });
+        self
+    }
+
     /// Allows only actions and requests that read.
     #[must_use]
     pub fn read_only(mut self) -> Self {
@@ -126,6 +146,7 @@ impl PolicyBuilder {
             actions: rules(self.allow_actions, self.deny_actions)?,
             requests: rules(self.allow_requests, self.deny_requests)?,
             fields: self.fields.into_iter().map(field_rule).collect::<Result<_, _>>()?,
+            reach: ReachRule::read(self.deny_reach, self.read_only)?,
             read_only: self.read_only,
             mail: mail_rule(self.mail_provider, self.read_only)?,
             addresses: AddressRules {
@@ -230,9 +251,10 @@ impl Policy {
             if self.read_only && !rule.value.methods.contains(&ApiMethod::Get) {
                 return Err(rule.error(format!("{rule} has no effect: the policy is read-only")));
             }
+            self.check_rule_by_reach(rule)?;
         }
         for rule in deny {
-            self.check_reach(rule, "no request that it matches is allowed")?;
+            self.check_is_reached(rule, "no request that it matches is allowed")?;
         }
         Ok(())
     }
@@ -243,7 +265,7 @@ impl Policy {
             if self.read_only {
                 return Err(on.error(format!("[fields] {on} has no effect: the policy is read-only")));
             }
-            self.check_reach(on, "no request that it matches is allowed")?;
+            self.check_is_reached(on, "no request that it matches is allowed")?;
             if let Some(other) = self.requests.deny.iter().find(|other| other.value.covers(&on.value)) {
                 return Err(on.error(format!("[fields] {on} has no effect: {other} denies all of it")));
             }
@@ -256,7 +278,7 @@ impl Policy {
     }
 
     /// Refuses a restriction of what is not allowed anyway.
-    fn check_reach(&self, rule: &Located<RequestRule>, problem: &str) -> Result<(), PolicyError> {
+    fn check_is_reached(&self, rule: &Located<RequestRule>, problem: &str) -> Result<(), PolicyError> {
         // Nothing else of a tenant can be reached.
         let Some(allow) = &self.requests.allow else { return Ok(()) };
         let reached = allow.iter().any(|allowed| allowed.value.overlaps(&rule.value));

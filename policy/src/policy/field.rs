@@ -68,6 +68,19 @@ impl Fields {
         true
     }
 
+    /// Returns whether a member, or part of it, may be written.
+    pub(super) fn permit(&self, path: &str) -> bool {
+        let mut at = self;
+        for name in path.split('.') {
+            match at.0.get(name) {
+                Some(inner) if inner.0.is_empty() => return true,
+                Some(inner) => at = inner,
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// Lists the fields.
     pub(super) fn list(&self) -> Vec<String> {
         let inner = |(name, fields): (&String, &Self)| {
@@ -172,7 +185,7 @@ fn shown(path: &str) -> String {
 }
 
 /// Returns whether the one content type is JSON, in UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return false };
     let text = only.to_str().unwrap_or_default().to_ascii_lowercase();
@@ -184,7 +197,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// As much of a JSON value as the rules ask for.
 #[derive(Debug, PartialEq)]
-enum Json {
+pub(crate) enum Json {
     Object(Vec<(String, Json)>),
     Other,
 }

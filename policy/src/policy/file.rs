@@ -14,6 +14,7 @@ use super::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    deny_reach: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     read_only: bool,
     mail_provider: Option<Spanned<String>>,
@@ -54,16 +55,17 @@ pub(super) fn read(text: &str) -> Result<Policy, PolicyError> {
         allow_requests: list(file.requests.allow),
         deny_requests: list(file.requests.deny),
         fields: file.fields.into_iter().map(|(rule, fields)| (located(rule), all(fields))).collect(),
+        deny_reach: list(file.deny_reach),
         read_only: file.read_only,
         mail_provider: file.mail_provider.map(located),
         allow_loopback: file.allow_loopback,
         allowed_networks: all(file.allowed_networks),
     }
     .build()?;
-    // A file that was cut off, or came out of a template with nothing in it, must not open everything.
+    // A file that was cut off, or came out of a template with nothing in it, must not open what it was to close.
     if policy == Policy::default() {
         return Err(PolicyError::new(
-            "the policy has no rules, which would allow everything: add a rule, such as \
+            "the policy has no rules, which would allow all that the default allows: add a rule, such as \
              `[requests]` with `allow = [\"* /api/v2/**\"]`, or use no policy",
         ));
     }

@@ -10,12 +10,14 @@
 
 mod action_pattern;
 mod actions;
+mod admission;
 mod builder;
 mod field;
 mod file;
 mod located;
 mod own_application;
 mod path_pattern;
+mod reach_rule;
 mod report;
 pub mod request_path;
 mod request_rule;
@@ -25,17 +27,20 @@ mod tests;
 use http::{HeaderMap, Method, Uri};
 
 pub use self::actions::PermittedActions;
+pub(crate) use self::field::{Json, is_json};
 pub use self::path_pattern::CHANGE_PASSWORD;
 pub use self::{
     action_pattern::{ActionPattern, ActionPatternError},
     builder::PolicyBuilder,
     field::FieldProblem,
     located::PolicyError,
-    report::PolicyReport,
+    reach_rule::check_agreed_reach,
+    report::{DeniedRequest, PolicyReport},
 };
 use self::{
     field::FieldRule,
     located::Located,
+    reach_rule::ReachRule,
     request_path::RequestPath,
     request_rule::{ApiMethod, RequestRule},
 };
@@ -44,6 +49,7 @@ use crate::{
     denial::{Denial, DeniedBy, Malformed, Remedy, RequestLine, shown},
     destination::Destination,
     mail_provider::MailProvider,
+    reach::ReachSet,
 };
 
 /// The headers that a request may have. Any other may let it name another method, path, host or sender than its own to
@@ -79,8 +85,9 @@ const HEADERS: [&str; 23] = [
 
 /// What a tenant may do: which actions, which requests, which members of their bodies.
 ///
-/// The default is everything that the credentials allow within the Management API, the request for a password reset
-/// mail, and the sending requests of email providers.
+/// The default is what the credentials allow within the Management API, but for requests that run code, exfiltrate,
+/// escalate or weaken ([`ReachSet::DENIED_BY_DEFAULT`]); the request for a password reset mail; and the sending requests
+/// of email providers. [`Policy::unrestricted`] denies nothing.
 ///
 /// ```
 /// # use auth0_policy::policy::Policy;
@@ -108,6 +115,7 @@ pub struct Policy {
     actions: Rules<ActionPattern>,
     requests: Rules<RequestRule>,
     fields: Vec<FieldRule<RequestRule>>,
+    reach: ReachRule,
     read_only: bool,
     mail: MailRule,
     addresses: AddressRules,
@@ -143,7 +151,31 @@ enum MailRule {
 }
 
 impl Policy {
-    /// Begins with a policy that allows everything that the credentials allow, to be restricted.
+    /// Allows everything that the credentials allow: whoever can have a request sent can then grant applications every
+    /// scope, have log-ins run code of their own, send the tenant's data anywhere and switch its protections off
+    /// (SECURITY.md).
+    ///
+    /// ```
+    /// # use auth0_policy::policy::Policy;
+    /// let request = "POST /api/v2/client-grants";
+    /// assert!(Policy::default().test_request(request, b"{}").is_err());
+    /// assert!(Policy::unrestricted().test_request(request, b"{}").is_ok());
+    /// ```
+    pub fn unrestricted() -> Self {
+        Self { reach: ReachRule::OPEN, ..Self::default() }
+    }
+
+    /// Returns whether it denies nothing that the credentials allow.
+    pub fn is_unrestricted(&self) -> bool {
+        *self == Self { reach: self.reach, ..Self::default() } && self.reach.denied.is_empty()
+    }
+
+    /// Returns the reaches that it denies.
+    pub fn denied_reach(&self) -> ReachSet {
+        self.reach.denied
+    }
+
+    /// Begins with the default policy, to be restricted further, or opened by [`PolicyBuilder::deny_reach`].
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
     }
@@ -157,10 +189,12 @@ impl Policy {
         file::read(text)
     }
 
-    /// Counts the rules: patterns of actions, requests, fields of requests, networks, and each switch that is set.
+    /// Counts the rules: patterns of actions, requests, fields of requests, networks, and each switch that is set. The
+    /// default has none.
     pub fn rules(&self) -> usize {
-        let Self { actions, requests, fields, read_only, mail, addresses } = self;
-        let switches = [*read_only, *mail != MailRule::Any, addresses.loopback];
+        let Self { actions, requests, fields, reach, read_only, mail, addresses } = self;
+        let switches =
+            [*read_only, *mail != MailRule::Any, addresses.loopback, *reach != ReachRule::default()];
         let set = switches.into_iter().filter(|set| *set).count();
         actions.count() + requests.count() + fields.len() + addresses.networks.len() + set
     }
@@ -198,6 +232,7 @@ impl Policy {
     ) -> Result<(), Denial> {
         match destination {
             Destination::Mail(provider) => self.check_mail(provider),
+            // What asks for the email of the log-in page is in no table of the API, and judged to be harmless there.
             Destination::ManagementApi | Destination::ChangePassword => {
                 self.check_tenant_request(method, uri, headers, body)
             }
@@ -269,7 +304,7 @@ impl Policy {
                 Denial::new(denied).or(remedy)
             })?;
         }
-        Ok(())
+        self.check_reach(known, &path, headers, body, &request)
     }
 }
 

@@ -41,6 +41,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reach::ReachSet;
 
     fn check(policy: &Policy, own: Option<&str>, request: &str) -> Result<(), Denial> {
         let (method, path) = request.split_once(' ').unwrap();
@@ -93,7 +94,9 @@ mod tests {
     fn a_rule_that_names_exactly_that_request_allows_it_and_no_pattern_does() {
         let named = "POST /api/v2/clients/own/rotate-secret";
         let policy = |rules: &[&str]| {
-            let rules = rules.iter().fold(Policy::builder(), |builder, rule| builder.allow_request(*rule));
+            let rules = rules.iter().fold(Policy::builder().deny_reach(ReachSet::NONE), |builder, rule| {
+                builder.allow_request(*rule)
+            });
             rules.build().unwrap()
         };
         check(&policy(&["* /api/v2/**", named]), Some("own"), named).unwrap();

@@ -7,32 +7,14 @@ use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
-use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyError};
+use super::{FieldRule, MailRule, PermittedActions, Policy, PolicyError, reach_rule::ReachRule};
 use crate::{
-    action::{ActionKind, ActionSummary, CUSTOM_REQUEST, Effect},
+    action::{ActionKind, ActionSummary, ApiRequest, CUSTOM_REQUEST, Effect},
     base_url::BaseUrl,
     denial::{Denial, DeniedBy, Remedy},
     destination::{Destinations, MailAccess},
+    reach::{Reach, ReachSet},
 };
-
-/// Requests by which whoever may send them can get more than they say, and what that is.
-const FAR_REACHING: [(&str, &str); 12] = [
-    ("POST /api/v2/client-grants", "grants an application any scope of the Management API"),
-    ("PATCH /api/v2/client-grants/id", "grants an application any scope of the Management API"),
-    ("POST /api/v2/clients", "makes an application, with a secret of the sender's choice"),
-    ("PATCH /api/v2/clients/id", "sets an application's secret, and where its users are sent after log-in"),
-    ("POST /api/v2/clients/id/credentials", "gives an application another key to prove itself with"),
-    ("POST /api/v2/clients/id/rotate-secret", "answers with an application's new secret"),
-    ("POST /api/v2/users/id/roles", "gives a user any role"),
-    ("POST /api/v2/tickets/password-change", "answers with a link that sets a user's password"),
-    (
-        "PATCH /api/v2/users/id",
-        "sets a user's email address or password, unless a rule of [fields] forbids it",
-    ),
-    ("POST /api/v2/jobs/users-imports", "writes any number of users with any fields"),
-    ("POST /api/v2/actions/actions", "adds code that runs at log-in"),
-    ("PATCH /api/v2/connections/id", "changes where users log in"),
-];
 
 /// What a policy means for the actions of a component. Printed, it explains the policy to a person.
 #[derive(Clone, Debug)]
@@ -40,6 +22,20 @@ pub struct PolicyReport {
     policy: Policy,
     actions: Vec<ActionSummary>,
     permitted: PermittedActions,
+    /// The requests of each action, as far as they are known.
+    requests: BTreeMap<String, Vec<ApiRequest>>,
+}
+
+/// A request that an allowed action may send, and that the policy denies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeniedRequest {
+    /// The action.
+    pub action: String,
+    /// The request, with parameters of its path in braces.
+    pub request: ApiRequest,
+    /// Why.
+    pub denial: Denial,
 }
 
 impl Policy {
@@ -50,7 +46,12 @@ impl Policy {
     /// [`PolicyError`] where a rule is about no action, or has no effect: the host refuses it too.
     pub fn report(&self, actions: &[ActionSummary]) -> Result<PolicyReport, PolicyError> {
         let permitted = self.permit(actions)?;
-        Ok(PolicyReport { policy: self.clone(), actions: actions.to_vec(), permitted })
+        Ok(PolicyReport {
+            policy: self.clone(),
+            actions: actions.to_vec(),
+            permitted,
+            requests: BTreeMap::new(),
+        })
     }
 
     /// Checks that a request with a JSON body may leave: `PATCH /api/v2/users/auth0|1`. In place of the path a URL
@@ -119,6 +120,31 @@ impl PolicyReport {
         self.permitted.check(action)
     }
 
+    /// Adds which requests each action sends, so that the report says where an allowed action ends at a denied request.
+    #[must_use]
+    pub fn with_requests(mut self, requests: BTreeMap<String, Vec<ApiRequest>>) -> Self {
+        self.requests = requests;
+        self
+    }
+
+    /// Lists the requests of an allowed action that the policy denies, whatever their parameters and bodies.
+    pub fn denied_requests_of(&self, action: &str) -> Vec<DeniedRequest> {
+        if self.test_action(action).is_err() {
+            return Vec::new();
+        }
+        let requests = self.requests.get(action).into_iter().flatten();
+        let denied = requests.filter_map(|request| {
+            let denial = self.policy.admits(request).err()?;
+            Some(DeniedRequest { action: action.to_owned(), request: request.clone(), denial })
+        });
+        denied.collect()
+    }
+
+    /// Lists the requests of all allowed actions that the policy denies, whatever their parameters and bodies.
+    pub fn denied_requests(&self) -> Vec<DeniedRequest> {
+        self.actions.iter().flat_map(|action| self.denied_requests_of(&action.id)).collect()
+    }
+
     /// Lists what somebody who wrote the policy may not have meant.
     pub fn warnings(&self) -> Vec<String> {
         let Policy { requests, fields, read_only, addresses, .. } = &self.policy;
@@ -146,15 +172,8 @@ impl PolicyReport {
                     .to_owned(),
             );
         }
-        let far: Vec<String> = FAR_REACHING
-            .iter()
-            .filter(|(request, _)| self.policy.test_request(request, b"").is_ok())
-            .filter(|(request, _)| !self.limits_fields(request))
-            .map(|(request, gives)| format!("`{}` {gives}", request.replace("/id", "/{id}")))
-            .collect();
-        if !far.is_empty() {
-            warnings.push(format!("far-reaching requests are allowed: {}", far.join("; ")));
-        }
+        warnings.extend(self.open_reach());
+        warnings.extend(self.stopped_actions());
         if fields.iter().any(|rule| rule.fields.list().iter().any(|field| field.contains('.'))) {
             warnings.push(
                 "a field with a dot limits what is written, not what is lost: Auth0 merges `user_metadata` and \
@@ -170,9 +189,71 @@ impl PolicyReport {
         warnings
     }
 
-    fn limits_fields(&self, request: &str) -> bool {
-        // No rule can allow a field of this name: it is refused wherever fields are restricted.
-        self.policy.test_request(request, b"{\"\":0}").is_err()
+    /// Names the requests that are let through although they can do more than they say, by what that is.
+    fn open_reach(&self) -> Vec<String> {
+        let open = self.policy.open_reach();
+        let mut warnings = Vec::new();
+        for reach in Reach::ALL {
+            let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+            for one in open.iter().filter(|one| one.row.reach == Some(reach)) {
+                let request = format!("`{} /api/v2{}`", one.operation.method, one.operation.path);
+                let request = match one.members.as_slice() {
+                    [] => request,
+                    members => format!("{request} by {}", members.join(", ")),
+                };
+                match reasons.iter_mut().find(|(reason, _)| *reason == one.row.reason) {
+                    Some((_, requests)) => requests.push(request),
+                    None => reasons.push((one.row.reason, vec![request])),
+                }
+            }
+            if !reasons.is_empty() {
+                let reasons: Vec<_> = reasons
+                    .iter()
+                    .map(|(reason, requests)| format!("{} (since {reason})", requests.join(", ")))
+                    .collect();
+                warnings.push(format!(
+                    "the reach `{reach}` is not denied, and requests that are allowed can {}: {}",
+                    reach.phrase(),
+                    reasons.join("; ")
+                ));
+            }
+        }
+        warnings
+    }
+
+    /// Names the allowed actions that end at a denied request. Of the API's operations, which are allowed by the hundred
+    /// where only requests are restricted, it says how many.
+    fn stopped_actions(&self) -> Vec<String> {
+        /// More are not read, and `test_action` tells of each.
+        const MOST: usize = 12;
+        let all = self.denied_requests();
+        let is_operation = |id: &str| {
+            self.actions.iter().any(|action| action.id == id && action.kind == ActionKind::Operation)
+        };
+        let (operations, curated): (Vec<_>, Vec<_>) =
+            all.iter().partition(|denied| is_operation(&denied.action));
+        let named: Vec<_> = curated
+            .iter()
+            .take(MOST)
+            .map(|DeniedRequest { action, denial, .. }| format!("`{action}`: {}", denial.rule()))
+            .collect();
+        let mut warnings = Vec::new();
+        if !named.is_empty() {
+            let more = match curated.len().saturating_sub(MOST) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            warnings
+                .push(format!("actions are allowed whose requests are denied: {}{more}", named.join("; ")));
+        }
+        if !operations.is_empty() {
+            let ids: std::collections::BTreeSet<_> = operations.iter().map(|denied| &denied.action).collect();
+            warnings.push(format!(
+                "{} operations of the API are allowed as actions, and their requests are denied",
+                ids.len()
+            ));
+        }
+        warnings
     }
 
     fn write_actions(&self, f: &mut fmt::Formatter<'_>, wanted: bool) -> fmt::Result {
@@ -255,6 +336,14 @@ impl PolicyReport {
             Some(rules) => rules.iter().try_for_each(|rule| writeln!(f, "  allowed  {}", rule.value))?,
         }
         requests.deny.iter().try_for_each(|rule| writeln!(f, "  denied   {}", rule.value))?;
+        match (*read_only, self.policy.reach.denied) {
+            (true, _) => {}
+            (false, ReachSet::NONE) => writeln!(f, "  reach    nothing is denied for its reach")?,
+            (false, denied) => {
+                let whose = if self.policy.reach == ReachRule::default() { " (the default)" } else { "" };
+                writeln!(f, "  reach    {denied} are denied{whose}")?;
+            }
+        }
         for FieldRule { on, fields } in fields {
             let list = fields.list();
             let list = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };

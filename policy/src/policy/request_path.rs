@@ -12,13 +12,15 @@ const ROUNDS: usize = 4;
 
 /// The readings of one path, each in decoded segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestPath {
+pub(crate) struct RequestPath {
     /// As a server may read it that follows RFC 3986, or decodes `%2F` too early, or decodes twice.
-    pub(super) readings: Vec<Vec<String>>,
+    pub(crate) readings: Vec<Vec<String>>,
     /// The same with backslashes as slashes, and as a server may read it that decodes before it cuts off parameters,
     /// query and fragment (`clients%3Bx`, `clients%3Fx`), or drops blanks and dots at the edges (`clients%20`). Ids may
     /// have any of these (`ad|CORP\ana`), so what allows does not ask for this.
-    pub(super) loose_readings: Vec<Vec<String>>,
+    pub(crate) loose_readings: Vec<Vec<String>>,
+    /// As RFC 3986 has it: each segment decoded once.
+    pub(crate) plain: Vec<String>,
 }
 
 impl RequestPath {
@@ -27,7 +29,7 @@ impl RequestPath {
     /// # Errors
     ///
     /// A phrase for a path that no operation of the API has.
-    pub(super) fn read(path: &str) -> Result<Self, &'static str> {
+    pub(crate) fn read(path: &str) -> Result<Self, &'static str> {
         let Some(below_root) = path.strip_prefix('/') else { return Err("does not begin with a slash") };
         let mut raw: Vec<Vec<u8>> = Vec::new();
         for segment in below_root.split('/') {
@@ -43,7 +45,7 @@ impl RequestPath {
             }
             raw.push(segment.as_bytes().to_vec());
         }
-        let mut read = Self { readings: Vec::new(), loose_readings: Vec::new() };
+        let mut read = Self { readings: Vec::new(), loose_readings: Vec::new(), plain: Vec::new() };
         for _ in 0..ROUNDS {
             let decoded: Vec<Vec<u8>> = raw.iter().map(|segment| percent_decode(segment)).collect();
             if decoded == raw && !read.readings.is_empty() {
@@ -58,13 +60,20 @@ impl RequestPath {
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             if read.readings.is_empty() && texts.iter().all(|text| is_plain(text)) {
-                return Ok(Self { loose_readings: vec![texts.clone()], readings: vec![texts] });
+                return Ok(Self {
+                    loose_readings: vec![texts.clone()],
+                    readings: vec![texts.clone()],
+                    plain: texts,
+                });
             }
             let (slashed, backslashed) = (split(&texts, &['/']), split(&texts, &['/', '\\']));
             for loose in [trimmed(&texts), trimmed(&slashed), trimmed(&backslashed), backslashed] {
                 if !read.loose_readings.contains(&loose) {
                     read.loose_readings.push(loose);
                 }
+            }
+            if read.plain.is_empty() {
+                read.plain.clone_from(&texts);
             }
             read.readings.push(slashed);
             read.readings.push(texts);

@@ -3,10 +3,13 @@
 use http::{HeaderMap, Method, Uri, header};
 use proptest::prelude::*;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
-    action::{ActionSummary, Effect},
+    action::{ActionSummary, ApiRequest, Effect},
     destination::Destination,
+    reach::Reach,
 };
 
 fn policy(text: &str) -> Policy {
@@ -229,7 +232,7 @@ fn fields_restrict_whatever_else_is_allowed() {
         ("PATCH /api/v2/users%2Fauth0%7C1", "{\"email\":\"x\"}", false),
         ("PATCH /api/v2/users%252Fauth0%7C1", "{\"email\":\"x\"}", false),
         ("PATCH /api/v2/users%5Cauth0%7C1", "{\"email\":\"x\"}", false),
-        ("PATCH /api/v2/clients/a", "{\"email\":\"x\"}", true),
+        ("PATCH /api/v2/clients/a", "{\"name\":\"x\"}", true),
         ("POST /api/v2/users", "{\"email\":\"x\"}", true),
         ("POST /api/v2/users/a/revoke-access", "", true),
         ("POST /api/v2/users/a/revoke-access", "{}", true),
@@ -293,6 +296,24 @@ fn what_would_not_be_enforced_is_refused_where_it_stands() {
         ("", None, "the policy has no rules"),
         ("# nothing", None, "the policy has no rules"),
         ("read_only = false", None, "the policy has no rules"),
+        ("deny_reach = 'escalates'", Some((1, 14)), "sequence"),
+        (
+            "deny_reach = ['escalate']",
+            Some((1, 15)),
+            "there is no reach `escalate`; there are runs-code, exfiltrates",
+        ),
+        ("deny_reach = ['weakens', 'weakens']", Some((1, 26)), "twice"),
+        ("read_only = true\ndeny_reach = ['weakens']", Some((2, 14)), "what reads has no reach"),
+        (
+            "[requests]\nallow = ['GET /api/v2/users', 'POST /api/v2/client-grants']",
+            Some((2, 31)),
+            "and the default policy denies that; to allow it, set `deny_reach = [\"runs-code\", \"exfiltrates\", \"weakens\"]`",
+        ),
+        (
+            "deny_reach = ['takes-over']\n[requests]\nallow = ['POST /api/v2/tickets/password-change']",
+            Some((3, 10)),
+            "the policy's `deny_reach` (line 1) denies that; to allow it, set `deny_reach = []`",
+        ),
         ("[actions]", None, "the policy has no rules"),
         ("read_only = true\nreadonly = true", Some((2, 1)), "unknown field `readonly`"),
         ("read_only = 'yes'", Some((1, 13)), "boolean"),
@@ -506,7 +527,7 @@ proptest! {
         path in proptest::collection::vec(proptest::sample::select(vec!["users", "roles", "auth0|1"]), 1..5),
         encoded in proptest::collection::vec(any::<bool>(), 40),
     ) {
-        let text = format!("[requests]\n{}{}", list("allow", &allow), list("deny", &deny));
+        let text = format!("deny_reach = []\n[requests]\n{}{}", list("allow", &allow), list("deny", &deny));
         // Contradictions are refused; the rest must do what it says.
         let Ok(policy) = Policy::from_toml(&text) else { return Ok(()) };
         let any = |rules: &[Parts]| rules.iter().any(|rule| meant(rule, method, &path));
@@ -566,4 +587,260 @@ fn a_test_of_a_policy_does_not_ask_for_credentials() {
             "{request}"
         );
     }
+}
+
+/// The kinds of requests by which a review escalated or exfiltrated; the body is what makes it so.
+const FAR_REACHING: [(&str, &str, Reach); 57] = [
+    ("POST /api/v2/client-grants", "{}", Reach::Escalates),
+    ("PATCH /api/v2/client-grants/cgr_1", "{\"allow_all_scopes\":true}", Reach::Escalates),
+    ("POST /api/v2/organizations/org_1/client-grants", "{\"grant_id\":\"cgr_1\"}", Reach::Escalates),
+    ("POST /api/v2/organizations/org_1/clients", "{}", Reach::Escalates),
+    ("POST /api/v2/clients", "{\"name\":\"x\"}", Reach::Escalates),
+    (
+        "POST /api/v2/clients/cimd/register",
+        "{\"external_client_id\":\"https://x.example\"}",
+        Reach::Escalates,
+    ),
+    ("PATCH /api/v2/clients/c", "{\"client_secret\":\"chosen\"}", Reach::Escalates),
+    ("PATCH /api/v2/clients/c", "{\"client_authentication_methods\":{}}", Reach::Escalates),
+    ("PATCH /api/v2/clients/c", "{\"grant_types\":[\"client_credentials\"]}", Reach::Escalates),
+    ("PATCH /api/v2/clients/c", "{\"token_endpoint_auth_method\":\"none\"}", Reach::Escalates),
+    ("PATCH /api/v2/clients/c", "{\"callbacks\":[\"https://x.example\"]}", Reach::Exfiltrates),
+    ("PATCH /api/v2/clients/c", "{\"oidc_logout\":{\"backchannel_logout_urls\":[]}}", Reach::Exfiltrates),
+    ("PATCH /api/v2/clients/c", "{\"addons\":{\"samlp\":{}}}", Reach::Exfiltrates),
+    ("PATCH /api/v2/clients/c", "{\"custom_login_page\":\"<script>\"}", Reach::RunsCode),
+    ("POST /api/v2/clients/c/credentials", "{\"pem\":\"x\"}", Reach::Escalates),
+    ("PATCH /api/v2/clients/c/credentials/cred_1", "{\"expires_at\":null}", Reach::Escalates),
+    ("POST /api/v2/clients/c/rotate-secret", "", Reach::Escalates),
+    ("POST /api/v2/actions/actions", "{\"code\":\"x\"}", Reach::RunsCode),
+    ("PATCH /api/v2/actions/actions/a", "{\"code\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/actions/actions/a/deploy", "", Reach::RunsCode),
+    ("POST /api/v2/actions/actions/a/versions/v/deploy", "{}", Reach::RunsCode),
+    ("PATCH /api/v2/actions/triggers/post-login/bindings", "{\"bindings\":[]}", Reach::RunsCode),
+    ("POST /api/v2/actions/modules", "{\"code\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/rules", "{\"script\":\"x\"}", Reach::RunsCode),
+    ("PATCH /api/v2/rules/rul_1", "{\"script\":\"x\"}", Reach::RunsCode),
+    ("PUT /api/v2/rules-configs/K", "{\"value\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/hooks", "{\"script\":\"x\"}", Reach::RunsCode),
+    ("PATCH /api/v2/hooks/h", "{\"script\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/hooks/h/secrets", "{\"K\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/connections", "{\"options\":{\"customScripts\":{\"login\":\"x\"}}}", Reach::RunsCode),
+    (
+        "PATCH /api/v2/connections/con_1",
+        "{\"options\":{\"customScripts\":{\"login\":\"x\"}}}",
+        Reach::RunsCode,
+    ),
+    (
+        "PATCH /api/v2/connections/con_1",
+        "{\"options\":{\"discovery_url\":\"https://x.example\"}}",
+        Reach::Exfiltrates,
+    ),
+    ("POST /api/v2/connections/con_1/scim-configuration/tokens", "{}", Reach::Escalates),
+    ("PUT /api/v2/branding/templates/universal-login", "{\"template\":\"x\"}", Reach::RunsCode),
+    ("PUT /api/v2/prompts/login/partials", "{\"login\":{}}", Reach::RunsCode),
+    ("PATCH /api/v2/prompts/login/screen/login/rendering", "{\"head_tags\":[]}", Reach::RunsCode),
+    ("POST /api/v2/forms", "{\"name\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/flows", "{\"name\":\"x\"}", Reach::RunsCode),
+    ("POST /api/v2/flows/vault/connections", "{\"app_id\":\"HTTP\"}", Reach::Exfiltrates),
+    ("POST /api/v2/log-streams", "{\"type\":\"http\"}", Reach::Exfiltrates),
+    ("PATCH /api/v2/log-streams/lst_1", "{\"sink\":{}}", Reach::Exfiltrates),
+    ("DELETE /api/v2/log-streams/lst_1", "", Reach::Weakens),
+    ("POST /api/v2/event-streams", "{\"destination\":{}}", Reach::Exfiltrates),
+    ("PATCH /api/v2/event-streams/est_1", "{\"destination\":{}}", Reach::Exfiltrates),
+    ("POST /api/v2/emails/provider", "{\"name\":\"smtp\"}", Reach::Exfiltrates),
+    ("PATCH /api/v2/emails/provider", "{\"credentials\":{}}", Reach::Exfiltrates),
+    ("PATCH /api/v2/email-templates/reset_email", "{\"body\":\"x\"}", Reach::Exfiltrates),
+    ("POST /api/v2/branding/phone/providers", "{\"name\":\"twilio\"}", Reach::Exfiltrates),
+    ("PUT /api/v2/guardian/factors/sms/providers/twilio", "{\"sid\":\"x\"}", Reach::Exfiltrates),
+    ("PUT /api/v2/keys/custom-signing", "{\"keys\":[]}", Reach::Escalates),
+    ("POST /api/v2/keys/signing/rotate", "", Reach::Weakens),
+    ("POST /api/v2/tickets/password-change", "{\"user_id\":\"auth0|1\"}", Reach::TakesOver),
+    ("POST /api/v2/tickets/email-verification", "{\"user_id\":\"auth0|1\"}", Reach::TakesOver),
+    ("POST /api/v2/self-service-profiles/ssp_1/sso-ticket", "{}", Reach::Escalates),
+    ("POST /api/v2/token-exchange-profiles", "{\"action_id\":\"a\"}", Reach::Escalates),
+    ("POST /api/v2/jobs/users-imports", "", Reach::TakesOver),
+    ("POST /api/v2/jobs/users-exports", "{\"format\":\"csv\"}", Reach::Exfiltrates),
+];
+
+#[test]
+fn requests_that_escalate_or_exfiltrate_are_denied_by_the_default_and_the_refusal_names_the_line_that_allows_them()
+ {
+    for (request, body, reach) in FAR_REACHING {
+        let kind = |policy: &Policy| policy.test_request(request, body.as_bytes());
+        Policy::unrestricted().test_request(request, body.as_bytes()).unwrap();
+        let denied = if ReachSet::DENIED_BY_DEFAULT.contains(reach) {
+            kind(&Policy::default())
+        } else {
+            // Accounts of people are what many workflows are for: the default lets them through, one line does not.
+            kind(&Policy::default()).unwrap();
+            kind(&policy("deny_reach = ['takes-over']"))
+        };
+        let denial = denied.unwrap_err();
+        let DeniedBy::Reach { judgement, .. } = denial.rule() else { panic!("{request}: {denial}") };
+        let denied = if ReachSet::DENIED_BY_DEFAULT.contains(reach) {
+            ReachSet::DENIED_BY_DEFAULT
+        } else {
+            ReachSet::NONE.with(reach)
+        };
+        assert!(denied.contains(judgement.reach), "{request}: {judgement:?}");
+        let Some(Remedy::AllowReach { deny }) = denial.remedy() else { panic!("{request}: {denial}") };
+        let text = denial.to_string();
+        let line = text.split("set `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        let allowing = policy(line);
+        assert_eq!(allowing.denied_reach(), *deny, "{text}");
+        kind(&allowing).unwrap_or_else(|denial| panic!("{request}: {denial}"));
+    }
+}
+
+#[test]
+fn policy_check_names_each_request_that_escalates_or_exfiltrates_where_it_is_allowed() {
+    let warned = |policy: &Policy| policy.report(&actions()).unwrap().warnings().join("\n");
+    let open = warned(&Policy::unrestricted());
+    let closed = warned(&policy(
+        "deny_reach = ['runs-code', 'exfiltrates', 'escalates', 'takes-over', 'weakens', 'grants-people']",
+    ));
+    for (request, body, reach) in FAR_REACHING {
+        let (method, path) = request.split_once(' ').unwrap();
+        let path = request_path::RequestPath::read(path).unwrap();
+        let judged = crate::reach::of_request(method, &path, &json(), body.as_bytes());
+        let one = judged.iter().find(|judgement| judgement.reach == reach);
+        let one = one.unwrap_or_else(|| panic!("{request}: {judged:?}"));
+        let warning = open.lines().find(|line| line.starts_with(&format!("the reach `{reach}`"))).unwrap();
+        assert!(warning.contains(one.reason), "{request}: {warning}");
+        assert!(!closed.contains(one.reason), "{request}: {closed}");
+    }
+    for request in [
+        "`POST /api/v2/client-grants`",
+        "`PATCH /api/v2/clients/{id}` by client_secret, client_authentication_methods",
+    ] {
+        assert!(open.contains(request), "{request}: {open}");
+    }
+}
+
+#[test]
+fn a_reach_is_named_where_fields_allow_exactly_the_member_and_where_a_rule_names_one_id() {
+    let named = |text: &str, needle: &str| {
+        let warnings = policy(text).report(&actions()).unwrap().warnings().join("\n");
+        warnings.contains(needle)
+    };
+    let open = "deny_reach = []\n";
+    let client = "`PATCH /api/v2/clients/{id}` by ";
+    for (text, needle, expected) in [
+        (
+            "[fields]\n'PATCH /api/v2/clients/{id}' = ['client_secret']",
+            &format!("{client}client_secret")[..],
+            true,
+        ),
+        ("[fields]\n'PATCH /api/v2/clients/{id}' = ['client_secret']", &format!("{client}callbacks"), false),
+        ("[fields]\n'PATCH /api/v2/clients/{id}' = ['description']", client, false),
+        // It restricts one application only.
+        ("[fields]\n'PATCH /api/v2/clients/abc' = ['description']", client, true),
+        ("[requests]\nallow = ['PATCH /api/v2/clients/abc']", client, true),
+        (
+            "[requests]\nallow = ['PATCH /api/v2/clients/abc']\n[fields]\n'PATCH /api/v2/clients/abc' = ['description']",
+            client,
+            false,
+        ),
+        (
+            "[requests]\nallow = ['POST /api/v2/clients/abc/rotate-secret']",
+            "`POST /api/v2/clients/{id}/rotate-secret`",
+            true,
+        ),
+        (
+            "[requests]\ndeny = ['POST /api/v2/clients/abc/rotate-secret']",
+            "`POST /api/v2/clients/{id}/rotate-secret`",
+            true,
+        ),
+        (
+            "[requests]\ndeny = ['POST /api/v2/clients/**']",
+            "`POST /api/v2/clients/{id}/rotate-secret`",
+            false,
+        ),
+        (
+            "[fields]\n'PATCH /api/v2/connections/{id}' = ['options.customScripts.login']",
+            "by options.customScripts",
+            true,
+        ),
+        (
+            "[fields]\n'PATCH /api/v2/users/{id}' = ['password']",
+            "`PATCH /api/v2/users/{id}` by password",
+            true,
+        ),
+        ("[fields]\n'PATCH /api/v2/users/{id}' = ['blocked']", "`PATCH /api/v2/users/{id}`", false),
+    ] {
+        assert_eq!(named(&format!("{open}{text}"), needle), expected, "{text}: {needle}");
+    }
+    assert!(!named("read_only = true", "the reach"));
+    assert!(!named("mail_provider = 'none'", "`escalates`"));
+    assert!(named("mail_provider = 'none'", "`takes-over`"));
+}
+
+#[test]
+fn an_allowed_action_whose_request_is_denied_is_named_with_what_denies_it() {
+    let requests = BTreeMap::from([
+        ("update-user".to_owned(), vec![ApiRequest::new("PATCH", "/api/v2/users/{id}")]),
+        ("delete-user".to_owned(), vec![ApiRequest::new("DELETE", "/api/v2/users/{id}")]),
+        ("list-users".to_owned(), vec![ApiRequest::new("GET", "/api/v2/users")]),
+        ("send-email".to_owned(), vec![ApiRequest::new("POST", "/api/v2/clients/{id}/rotate-secret")]),
+    ]);
+    for (text, expected) in [
+        (
+            "mail_provider = 'none'",
+            &["send-email: POST /api/v2/clients/{id}/rotate-secret has the reach `escalates`"][..],
+        ),
+        ("deny_reach = []\nmail_provider = 'none'", &[]),
+        (
+            "deny_reach = []\n[requests]\nallow = ['GET,PATCH /api/v2/**', 'POST /api/v2/clients/abc/rotate-secret']",
+            &["delete-user: no rule of the policy allows DELETE /api/v2/users/{id}"],
+        ),
+        (
+            "deny_reach = []\n[requests]\ndeny = ['* /api/v2/users/**']",
+            &[
+                "list-users: GET /api/v2/users is denied by",
+                "update-user: PATCH /api/v2/users/{id} is denied by",
+                "delete-user: DELETE /api/v2/users/{id} is denied by",
+            ],
+        ),
+        (
+            "deny_reach = []\n[actions]\ndeny = ['delete-user']\n[requests]\ndeny = ['DELETE /api/v2/users/{id}']",
+            &[],
+        ),
+    ] {
+        let report = policy(text).report(&actions()).unwrap().with_requests(requests.clone());
+        let denied = report.denied_requests();
+        assert_eq!(denied.len(), expected.len(), "{text}: {denied:?}");
+        for (denied, expected) in denied.iter().zip(expected) {
+            let told = format!("{}: {}", denied.action, denied.denial);
+            assert!(told.starts_with(expected), "{text}: {told}");
+            assert!(report.warnings().join("\n").contains(&format!("`{}`: ", denied.action)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_unrestricted_says_so_and_a_line_that_denies_nothing_is_a_rule() {
+    assert!(Policy::unrestricted().is_unrestricted() && !Policy::default().is_unrestricted());
+    assert!(policy("deny_reach = []").is_unrestricted());
+    assert!(!policy("deny_reach = []\nmail_provider = 'none'").is_unrestricted());
+    assert_eq!((Policy::default().rules(), Policy::unrestricted().rules()), (0, 1));
+    let all = policy("deny_reach = ['runs-code', 'exfiltrates', 'escalates', 'weakens']");
+    assert_eq!(all.denied_reach(), Policy::default().denied_reach());
+    assert_eq!(Policy::builder().deny_reach(ReachSet::NONE).build().unwrap().denied_reach(), ReachSet::NONE);
+}
+
+#[test]
+fn a_call_gets_no_further_than_what_was_agreed_to() {
+    let uri: Uri = "https://acme.eu.auth0.com/api/v2/users/auth0%7C1".parse().unwrap();
+    let check = |agreed: ReachSet, body: &str| {
+        check_agreed_reach(agreed, &Method::PATCH, &uri, &json(), body.as_bytes())
+    };
+    let email = "{\"email\":\"a@b.c\"}";
+    check(ReachSet::NONE, "{\"blocked\":true}").unwrap();
+    check(ReachSet::NONE.with(Reach::TakesOver), email).unwrap();
+    let denial = check(ReachSet::ALL.without(Reach::TakesOver), email).unwrap_err();
+    assert!(matches!(denial.rule(), DeniedBy::ReachNotAgreed { .. }), "{denial}");
+    assert!(denial.to_string().contains("by `email`") && !denial.masked().contains("email`"), "{denial}");
+    let grants: Uri = "https://acme.eu.auth0.com/api/v2/client-grants".parse().unwrap();
+    assert!(check_agreed_reach(ReachSet::NONE, &Method::POST, &grants, &json(), b"").is_err());
+    check_agreed_reach(ReachSet::NONE, &Method::GET, &grants, &json(), b"").unwrap();
 }
