@@ -87,11 +87,11 @@ fn rules(
 /// Returns a word for each secret without which it is not in an answer: the longest of its names. `None` where one of
 /// them may have any name.
 fn words(members: &[String]) -> Option<Vec<String>> {
-    fn word(member: &String) -> Option<&str> {
+    fn word(member: &str) -> Option<&str> {
         let names = member.split('.').map(|name| name.trim_end_matches(":text"));
         names.filter(|name| !name.starts_with('*')).max_by_key(|name| name.len())
     }
-    let mut words = members.iter().map(word).collect::<Option<Vec<&str>>>()?;
+    let mut words = members.iter().map(|member| word(member)).collect::<Option<Vec<&str>>>()?;
     words.sort_unstable();
     words.dedup();
     // One that has another in it is found with that.

@@ -509,10 +509,9 @@ impl Outgoing<'_> {
                 return Ok(synthetic(keyring::forbidden(&lacking)));
             }
         };
-        let entry = match self.check_own_application(entry, &head, &token) {
-            Ok(entry) => entry,
-            Err(denied) => return denied,
-        };
+        if let Err(denial) = self.check_own_application(&head, &token) {
+            return deny(self.call, entry, denial);
+        }
         authorize(&mut head, &token);
         let answer = self.once(entry, &head, body, self.echo(&token)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
@@ -526,10 +525,9 @@ impl Outgoing<'_> {
         let entry = self.call.log.open(&head.method, &head.uri);
         match self.budget.for_token(another).await {
             Ok(token) => {
-                let entry = match self.check_own_application(entry, &head, &token) {
-                    Ok(entry) => entry,
-                    Err(denied) => return denied,
-                };
+                if let Err(denial) = self.check_own_application(&head, &token) {
+                    return deny(self.call, entry, denial);
+                }
                 authorize(&mut head, &token);
                 self.once(entry, &head, body, self.echo(&token)).await
             }
@@ -538,22 +536,13 @@ impl Outgoing<'_> {
     }
 
     /// Refuses to write the application that a token is for: a vault may hand out another one's than it did.
-    fn check_own_application(
-        &self,
-        entry: RequestEntry,
-        head: &Parts,
-        token: &Token,
-    ) -> Result<RequestEntry, Answer> {
+    fn check_own_application(&self, head: &Parts, token: &Token) -> Result<(), Denial> {
         if self.destination != Destination::ManagementApi {
-            return Ok(entry);
+            return Ok(());
         }
-        for own in token.applications() {
-            if let Err(denial) = self.egress.policy.check_own_application(Some(own), &head.method, &head.uri)
-            {
-                return Err(deny(self.call, entry, denial));
-            }
-        }
-        Ok(entry)
+        let check =
+            |own: &String| self.egress.policy.check_own_application(Some(own), &head.method, &head.uri);
+        token.applications().iter().try_for_each(check)
     }
 
     /// Returns what the answer to a request with a token must not repeat.

@@ -43,7 +43,6 @@ use crate::{
     domain::Domain,
     echo::Echo,
     mail_credentials::{AzureAccess, MailCredentials},
-    secret::Secret,
     settings_error::SettingsError,
 };
 
@@ -146,11 +145,13 @@ impl Mailer {
 
     /// Returns what an answer must not repeat: what the request was signed with just now.
     fn echo(&self, head: &Parts) -> Option<Arc<Echo>> {
+        #[cfg(feature = "ses")]
         let session_token = match self {
-            #[cfg(feature = "ses")]
-            Self::Ses(signer) => signer.session_token.as_ref().map(Secret::expose),
+            Self::Ses(signer) => signer.session_token.as_ref().map(|token| token.expose()),
             _ => None,
         };
+        #[cfg(not(feature = "ses"))]
+        let session_token = None;
         // Whoever has a signature can send the same email until it expires.
         let authorization = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let signature = authorization.and_then(|text| text.split_once("Signature=")).map(|(_, text)| text);

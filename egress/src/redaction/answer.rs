@@ -128,9 +128,9 @@ impl Guard {
         let packed = !unpacked(&head.headers);
         let documented = expected.as_ref().is_some_and(|expected| success && expected.documented());
         if is_events(&head.headers) && !documented && !packed {
-            let lines = Lines { expected: expected, line: Vec::new() };
+            let lines = Lines { expected, line: Vec::new() };
             let work = if lines.expected.is_some() { Work::Lines(lines) } else { Work::Pass };
-            return Ok(Response::from_parts(head, Stream::new(self, VecDeque::new(), body, work)));
+            return Ok(Response::from_parts(head, Stream::body(self, VecDeque::new(), body, work)));
         }
         let (mut pieces, mut joined, mut length) = (Vec::new(), Vec::new(), 0);
         while !body.is_end_stream() && length <= WINDOW {
@@ -167,7 +167,7 @@ impl Guard {
                 }
                 None => Work::Pass,
             };
-            return Ok(Response::from_parts(head, Stream::new(self, pieces.into(), body, work)));
+            return Ok(Response::from_parts(head, Stream::body(self, pieces.into(), body, work)));
         }
         let masked = match expected {
             None => None,
@@ -342,8 +342,7 @@ struct Stream {
 }
 
 impl Stream {
-    #[expect(clippy::new_ret_no_self, reason = "it is a body like any other")]
-    fn new(guard: Guard, pieces: VecDeque<Bytes>, inner: AnswerBody, work: Work) -> HttpBody {
+    fn body(guard: Guard, pieces: VecDeque<Bytes>, inner: AnswerBody, work: Work) -> HttpBody {
         let echo = guard.echo.clone().map(EchoStream::new);
         let (out, ended) = (VecDeque::new(), false);
         Self { guard, pieces, inner, work, echo, out, ended }.boxed_unsync()
