@@ -4,9 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use auth0_host::{ActionPattern, Secret};
 
-use super::{
-    Exit, Failure, Globals, connect, emulator, policy::PolicySource, secret_file, secrets, signals,
-};
+use super::{Exit, Failure, Globals, connect, policy::PolicySource, secret_file, secrets, signals};
 use auth0_mcp::{
     AccessToken, Confirm, Consent, DrainSecrets, HttpServer, LoopbackAddress, OpenError, Permissions,
     ResultBytes, Server, serve_stdio,

@@ -5,9 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use auth0_host::{ActionPattern, ActionSummary, PlannedScope, ScopeDiff, ScopePlan, parse_action_ids};
 use serde_json::{Value, json};
 
-use super::{
-    Exit, Failure, Globals, connect, describe::wrap, file, print, print::Styles, run::unknown,
-};
+use super::{Exit, Failure, Globals, connect, describe::wrap, file, print, print::Styles, run::unknown};
 
 /// Arguments of `scopes`.
 #[derive(Debug, clap::Args)]

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     async fn actions(ids: &[&str]) -> Vec<ActionDescription> {
-        let host = crate::Host::with_component(auth0_embedded_component::COMPONENT).build().unwrap();
+        let host = crate::Host::with_trusted_component(auth0_embedded_component::COMPONENT).build().unwrap();
         let mut found = Vec::new();
         for id in ids {
             found.push(host.describe(id).await.unwrap());

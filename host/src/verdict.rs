@@ -128,7 +128,8 @@ mod tests {
     fn why_an_answer_was_withheld_is_the_host_s_to_say_and_what_to_do_about_it_is_not() {
         let facts = CallFacts { withheld: Some("the answer was withheld: …"), ..CallFacts::default() };
         for code in [ErrorCode::UnexpectedAnswer, ErrorCode::OutcomeUnknown] {
-            let (before, after) = (ActionError::new(code, ""), told(answered(code), &facts));
+            let before = ActionError::new(code.clone(), "");
+            let after = told(answered(code.clone()), &facts);
             assert_eq!((after.code, after.message.as_str()), (code, "the answer was withheld: …"));
             assert_eq!(after.disposition, before.disposition);
         }
