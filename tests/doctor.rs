@@ -154,9 +154,9 @@ async fn what_is_wrong_is_the_only_thing_that_fails_and_the_advice_is_about_it()
 async fn a_policy_is_told_and_one_that_cannot_be_used_is_a_finding_beside_the_others() {
     let tenant = OfflineTenant::start().await;
     let (_, findings) = examine(on(&tenant.emulator)).await;
-    assert!(
-        of(&findings, "policy")["found"].as_str().unwrap().contains("everything that the credentials allow")
-    );
+    let default =
+        "the default; requests with the reach runs-code, exfiltrates, escalates, weakens are denied";
+    assert!(of(&findings, "policy")["found"].as_str().unwrap().starts_with(default), "{findings:?}");
     let file = |name: &str, text: &str| File::new(&format!("policy-{name}"), text);
     let sound = file("sound", "[actions]\nallow = ['get-*']\n[requests]\nallow = ['GET /api/v2/**']");
     let mistyped = file("mistyped", "[actions]\nalow = ['get-*']");

@@ -672,8 +672,9 @@ async fn the_default_of_the_library_denies_what_reaches_far_by_whichever_action_
 
 #[test]
 fn run_denies_what_reaches_far_and_names_the_line_of_a_policy_that_allows_it() {
-    let export = ["--emulator", "run", "jobs.usersExports.create", "format=csv"];
-    let refused = said(&export);
+    let create =
+        ["--emulator", "run", "--reveal", "clients.create", "name=x", "grant_types=[\"client_credentials\"]"];
+    let refused = said(&create);
     let message = refused.error()["message"].as_str().unwrap_or_default().to_owned();
     assert_eq!(
         (refused.code, refused.error()["code"].as_str()),
@@ -681,10 +682,10 @@ fn run_denies_what_reaches_far_and_names_the_line_of_a_policy_that_allows_it() {
         "{refused:?}"
     );
     let line = message.split('`').find(|part| part.starts_with("deny_reach = ")).unwrap_or_default();
-    assert_eq!(line, "deny_reach = [\"runs-code\", \"escalates\", \"weakens\"]", "{message}");
+    assert_eq!(line, "deny_reach = [\"runs-code\", \"exfiltrates\", \"weakens\"]", "{message}");
     let file = File::new("reach", line);
-    assert_eq!(said(&[&["--policy", file.path()], &export[..]].concat()).code, Some(0));
-    assert_eq!(said(&[&["--policy", "unrestricted"], &export[..]].concat()).code, Some(0));
+    assert_eq!(said(&[&["--policy", file.path()], &create[..]].concat()).code, Some(0));
+    assert_eq!(said(&[&["--policy", "unrestricted"], &create[..]].concat()).code, Some(0));
     let unknown = File::new("unknown-reach", "deny_reach = ['escalate']");
     let refused = said(&["policy", "check", unknown.path()]);
     assert!(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use auth0_host::{CallOptions, Credentials, ErrorCode, Host, Settings, Tenant};
+use auth0_host::{CallOptions, Credentials, ErrorCode, Host, Policy, Settings, Tenant};
 use auth0_tests::memory_sink::MemorySink;
 use auth0_tests::{OfflineTenant, Tree as _, host, program, text, told};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ impl Scripted {
         let settings = Settings::new(DOMAIN.parse().unwrap())
             .base_url(format!("http://{}", self.address).parse().unwrap())
             .credentials(Credentials::token("token"))
+            .policy(Policy::unrestricted())
             .secret_sink(self.secret_sink.clone());
         host.tenant(settings).await.unwrap()
     }

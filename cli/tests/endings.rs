@@ -9,7 +9,8 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
+    thread::{self, JoinHandle},
 };
 
 use serde_json::Value;
@@ -64,7 +65,8 @@ fn application(server: &Server) -> String {
 
 /// A rotation whose sink has been given the secret, and waits until `go` is opened.
 struct Rotation {
-    process: Child,
+    process: u32,
+    output: JoinHandle<Output>,
     state: PathBuf,
     go: String,
 }
@@ -76,15 +78,36 @@ impl Rotation {
         let sink = serde_json::json!(["/bin/sh", "-c", script, asked, go]).to_string();
         let state = scratch.0.join("state");
         let id = format!("client_id={}", application(server));
-        let mut command = server.client(&["--secret-command", &sink, "run", "rotate-client-secret", &id]);
-        let process = command
+        // Both ends, so that opening waits for nobody.
+        let mut heard = fs::File::options().read(true).write(true).open(&asked).unwrap();
+        let mut command = server.client(&[
+            "--policy",
+            "unrestricted",
+            "--secret-command",
+            &sink,
+            "run",
+            "rotate-client-secret",
+            &id,
+        ]);
+        let child = command
             .env("XDG_STATE_HOME", &state)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        assert_eq!(fs::read_to_string(asked).unwrap(), "asked\n");
-        Self { process, state, go }
+        let (process, mut ended) = (child.id(), heard.try_clone().unwrap());
+        let output = thread::spawn(move || {
+            let output = child.wait_with_output().unwrap();
+            // What never asked must not be waited for.
+            ended.write_all(b"ended\n").unwrap();
+            output
+        });
+        let mut word = [0; 6];
+        heard.read_exact(&mut word).unwrap();
+        if word != *b"asked\n" {
+            panic!("{}", String::from_utf8_lossy(&output.join().unwrap().stderr));
+        }
+        Self { process, output, state, go }
     }
 }
 
@@ -92,9 +115,9 @@ impl Rotation {
 #[test]
 fn a_process_that_is_killed_while_the_sink_is_asked_leaves_the_new_secret_on_the_disk() {
     let (server, scratch) = (Server::start(), Scratch::new("killed"));
-    let Rotation { mut process, state, go } = Rotation::begin(&server, &scratch);
-    signal("KILL", process.id());
-    process.wait().unwrap();
+    let Rotation { process, output, state, go } = Rotation::begin(&server, &scratch);
+    signal("KILL", process);
+    output.join().unwrap();
     let left = files(&state);
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].ends_with("client_secret") && fs::read_to_string(&left[0]).unwrap().len() >= 48);
@@ -106,11 +129,11 @@ fn a_process_that_is_killed_while_the_sink_is_asked_leaves_the_new_secret_on_the
 fn a_terminal_that_is_closed_ends_a_rotation_as_a_request_to_terminate_does() {
     for name in ["HUP", "TERM"] {
         let (server, scratch) = (Server::start(), Scratch::new(&format!("closed-{name}")));
-        let Rotation { process, state, go } = Rotation::begin(&server, &scratch);
+        let Rotation { process, output, state, go } = Rotation::begin(&server, &scratch);
         assert_eq!(files(&state).len(), 1, "until the sink has it");
-        signal(name, process.id());
+        signal(name, process);
         fs::write(go, "").unwrap();
-        let Output { status, stderr, .. } = process.wait_with_output().unwrap();
+        let Output { status, stderr, .. } = output.join().unwrap();
         let error: Value = serde_json::from_slice(&stderr).unwrap();
         assert_eq!((status.code(), &error["error"]["code"]), (Some(130), &"interrupted".into()), "{error}");
         assert_eq!(files(&state), [] as [PathBuf; 0], "the sink has it");
@@ -123,7 +146,15 @@ fn without_a_last_resort_no_secret_is_made() {
     fs::write(scratch.0.join("state"), "a file").unwrap();
     let (id, folder) = (format!("client_id={}", application(&server)), scratch.0.join("secrets"));
     let folder = folder.to_str().unwrap();
-    let mut command = server.client(&["--secret-dir", folder, "run", "rotate-client-secret", &id]);
+    let mut command = server.client(&[
+        "--policy",
+        "unrestricted",
+        "--secret-dir",
+        folder,
+        "run",
+        "rotate-client-secret",
+        &id,
+    ]);
     let output = command.env("XDG_STATE_HOME", scratch.0.join("state")).output().unwrap();
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(

@@ -653,7 +653,10 @@ impl Outgoing<'_> {
         })?;
         let between_bytes = self.options.between_bytes_timeout.unwrap_or(self.egress.deadline);
         let limit = self.egress.limits.response_body_bytes;
-        answer.hand_on(response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit))).await
+        let until = tokio::time::Instant::now() + self.budget.to_send();
+        answer
+            .hand_on(response.map(|body| AnswerBody::new(body, entry, Some(between_bytes), limit)), until)
+            .await
     }
 
     /// Returns what is to be taken out of the answer; nothing where the caller wants to see it.

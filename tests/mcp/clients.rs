@@ -169,6 +169,11 @@ impl Folder {
         self.0.join(name).to_str().expect("paths are UTF-8").to_owned()
     }
 
+    /// A policy by which secrets of applications may be rotated, as by default they may not.
+    pub(super) fn rotation_policy(&self) -> String {
+        self.file("policy.toml", "deny_reach = ['runs-code', 'exfiltrates', 'weakens']")
+    }
+
     /// Writes a file that others can read.
     pub(super) fn file(&self, name: &str, content: &str) -> String {
         use std::os::unix::fs::PermissionsExt as _;

@@ -236,7 +236,8 @@ async fn a_new_secret_is_a_handle_to_the_agent_and_a_record_names_who_called() {
     let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-secret"));
     let id = tenant.application("Acme Billing");
     let (secrets, audit) = (folder.path("secrets"), folder.path("audit.jsonl"));
-    let options = ["--write", "--secret-dir", &secrets, "--audit", &audit];
+    let policy = folder.rotation_policy();
+    let options = ["--policy", &policy, "--write", "--secret-dir", &secrets, "--audit", &audit];
     let calls = json!([{"tool": "rotate-client-secret", "arguments": {"client_id": id}}]);
     let session = Server::of(&tenant, &options).calls(Some("accept"), calls).await;
     assert_eq!(session.asked().len(), 1, "a secret that was replaced does not come back");

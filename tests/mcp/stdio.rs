@@ -176,7 +176,8 @@ async fn a_signal_ends_it_well_and_a_secret_that_is_being_made_is_put_away_first
         .control
         .inject(Fault::new(FaultKind::Delay { ms: 10_000 }).on("POST", "/api/v2/clients/").times(1));
     let secrets = folder.path("secrets");
-    let options = ["--write", "--confirm", "never", "--secret-dir", &secrets];
+    let policy = folder.rotation_policy();
+    let options = ["--policy", &policy, "--write", "--confirm", "never", "--secret-dir", &secrets];
     let mut pipes = Pipes::begin(&Server::of(&tenant, &options));
     pipes.call(1, "rotate-client-secret", json!({"client_id": id}));
     has_arrived(&tenant, "POST").await;
@@ -197,7 +198,8 @@ async fn a_signal_ends_it_well_and_a_secret_that_is_being_made_is_put_away_first
 async fn a_secret_that_the_sink_does_not_take_is_not_lost_and_the_agent_does_not_see_it() {
     let (tenant, folder) = (OfflineTenant::start().await, Folder::new("mcp-sink"));
     let id = tenant.application("Acme Billing");
-    let options = ["--write", "--confirm", "never", "--secret-command", "false"];
+    let policy = folder.rotation_policy();
+    let options = ["--policy", &policy, "--write", "--confirm", "never", "--secret-command", "false"];
     let server = Server::of(&tenant, &options).env("XDG_STATE_HOME", &folder.path("state"));
     let session =
         server.calls(None, json!([{"tool": "rotate-client-secret", "arguments": {"client_id": id}}])).await;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth0_host::{Credentials, Domain, RatePlan, Secret, Settings, Tenant};
+use auth0_host::{Credentials, Domain, Policy, RatePlan, Secret, Settings, Tenant};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -73,7 +73,9 @@ impl Recorder {
             .base_url(url.parse().unwrap())
             .credentials(Credentials::token(Secret::new(TOKEN)))
             .custom_domain(CUSTOM_DOMAIN.parse().unwrap())
-            .rate_plan(RatePlan::PrivateCloud10000);
+            .rate_plan(RatePlan::PrivateCloud10000)
+            // What is denied by default is tested apart.
+            .policy(Policy::unrestricted());
         let connection = auth0_tests::host().tenant(settings).await.unwrap();
         Self { connection, url, state, serving }
     }

@@ -17,6 +17,7 @@ use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderValue, Response, header, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 
 use super::{
     charge::{Charge, Charged, Charges},
@@ -113,8 +114,9 @@ impl Guard {
         Mask::new(expected, Arc::clone(&self.deliveries), charge)
     }
 
-    /// Hands an answer on, without the secrets that it shows.
-    pub(crate) async fn hand_on(mut self, response: Response<AnswerBody>) -> Answer {
+    /// Hands an answer on, without the secrets that it shows. What has not come by then is told to the guest while it can
+    /// still hear it, with the head that did come.
+    pub(crate) async fn hand_on(mut self, response: Response<AnswerBody>, until: Instant) -> Answer {
         let (head, mut body) = response.into_parts();
         if self.echo.as_ref().is_some_and(|echo| echo.is_in_head(&head.headers)) {
             return Ok(self.withhold(head, &body, Withheld::Echo));
@@ -134,11 +136,15 @@ impl Guard {
         }
         let (mut pieces, mut joined, mut length) = (Vec::new(), Vec::new(), 0);
         while !body.is_end_stream() && length <= WINDOW {
-            match body.frame().await {
-                None => break,
-                Some(Err(error)) => return Ok(broken(head, error)),
+            match tokio::time::timeout_at(until, body.frame()).await {
+                Err(_) => {
+                    body.failed("stalled", "the answer broke off: it took too long");
+                    return Ok(broken(head, SendError::ConnectionReadTimeout));
+                }
+                Ok(None) => break,
+                Ok(Some(Err(error))) => return Ok(broken(head, error)),
                 // Trailers are handed on to nobody.
-                Some(Ok(frame)) => {
+                Ok(Some(Ok(frame))) => {
                     let Ok(piece) = frame.into_data() else { continue };
                     length += piece.len();
                     if piece.len() >= SHORT || pieces.is_empty() {

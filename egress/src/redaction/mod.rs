@@ -98,10 +98,8 @@ impl Sending {
         // One time for head and body: an answer that drips must not hold the lock.
         let left = timeouts.answer.saturating_sub(begun.elapsed());
         if !head.status.is_success() {
-            let refusal = answer.hand_on(Response::from_parts(head, body));
-            return tokio::time::timeout(left, refusal)
-                .await
-                .unwrap_or(Err(SendError::ConnectionReadTimeout));
+            let until = tokio::time::Instant::now() + left;
+            return answer.hand_on(Response::from_parts(head, body), until).await;
         }
         let read = tokio::time::timeout(left, answer.take(&head.headers, &mut body)).await;
         let read = read.unwrap_or_else(|_| {
