@@ -25,10 +25,8 @@ const PROFILE: &str = "dev";
 
 /// Make sure that it is there, and answer where: in the user's cache, for all checkouts.
 pub(crate) fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let settings =
-        fs::read(workspace.root().join(".cargo/config.toml")).context("cannot read .cargo/config.toml")?;
-    let from = [format!("{VERSION} {FEATURES} {PROFILE}\n").into_bytes(), settings].concat();
-    let folder = peers::cached("wasmtime", &from, |folder| {
+    let from = format!("{VERSION} {FEATURES} {PROFILE}");
+    let folder = peers::cached("wasmtime", from.as_bytes(), |folder| {
         process::say(&format!(
             "building wasmtime {VERSION} into {} (about four minutes, once)",
             folder.display()
