@@ -104,9 +104,8 @@ impl Rotation {
         });
         let mut word = [0; 6];
         heard.read_exact(&mut word).unwrap();
-        if word != *b"asked\n" {
-            panic!("{}", String::from_utf8_lossy(&output.join().unwrap().stderr));
-        }
+        let asked = word == *b"asked\n";
+        assert!(asked, "{}", String::from_utf8_lossy(&output.join().unwrap().stderr));
         Self { process, output, state, go }
     }
 }

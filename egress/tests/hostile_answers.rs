@@ -1,5 +1,6 @@
 //! What a hostile answer costs the host, and the other calls: in a process of its own, since memory is the process's.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that failed")]
 
 use std::{
     fs,
