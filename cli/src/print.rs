@@ -1,7 +1,7 @@
 //! Printing that survives a reader who leaves, colours only where someone looks, and lets nobody else steer a terminal.
 //!
 //! The one way to stdout and stderr: clippy refuses others (`clippy.toml`). Texts of components and tenants become part of
-//! a line by [`line`], so that they do not make up lines of their own.
+//! a line by [`line()`], so that they do not make up lines of their own.
 #![expect(clippy::disallowed_methods, reason = "what is written here is escaped here")]
 
 use std::{
