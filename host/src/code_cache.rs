@@ -31,6 +31,9 @@ pub(crate) enum Compile {
     Never,
 }
 
+/// Refuses bytes that are not to be compiled.
+pub(crate) type Check = fn(&[u8]) -> Result<(), Error>;
+
 /// Where compiled code is kept.
 ///
 /// ```no_run
@@ -102,13 +105,15 @@ impl CodeCache {
     }
 
     /// Loads the component's code from the cache, else compiles it and keeps it, where that may be done here. `digest` is
-    /// the SHA-256 of `bytes`.
+    /// the SHA-256 of `bytes`; `check` is asked about bytes that have no code yet, since code is there of such only as it
+    /// let pass.
     pub(crate) fn component(
         &self,
         engine: &Engine,
         bytes: &[u8],
         digest: &[u8],
         compile: Compile,
+        check: Check,
     ) -> Result<(Component, CodeReport), Error> {
         let folder = self.folder();
         let mut problem = None;
@@ -127,6 +132,7 @@ impl CodeCache {
                 Err(error) => problem = Some(error),
             }
         }
+        check(bytes)?;
         if compile == Compile::Never {
             return Err(Error::NotPrecompiled { problem });
         }

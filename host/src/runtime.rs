@@ -99,7 +99,6 @@ impl Runtime {
         cache: &CodeCache,
         compile: Compile,
     ) -> Result<(Self, ComponentInfo, CodeReport), Error> {
-        component::check(bytes)?;
         Self::with_engine(engine(instances)?, bytes, instances, cache, compile)
     }
 
@@ -122,7 +121,8 @@ impl Runtime {
             source: Some(EngineError::new(source)),
         };
         let digest = component::digest(bytes);
-        let (component, code) = cache.component(&engine, bytes, digest.as_ref(), compile)?;
+        let (component, code) =
+            cache.component(&engine, bytes, digest.as_ref(), compile, component::check)?;
         let info = component::inspect(&component, bytes, &digest);
         let linker = linker(&engine).map_err(|error| Error::Engine(EngineError::new(error)))?;
         let pre = linker

@@ -59,7 +59,7 @@ fn small() -> Vec<u8> {
 
 fn load_with(cache: &CodeCache, engine: &Engine, bytes: &[u8]) -> CodeReport {
     let digest = crate::component::digest(bytes);
-    cache.component(engine, bytes, digest.as_ref(), Compile::Here).unwrap().1
+    cache.component(engine, bytes, digest.as_ref(), Compile::Here, |_| Ok(())).unwrap().1
 }
 
 fn load_small(cache: &CodeCache) -> CodeReport {
@@ -89,7 +89,8 @@ fn what_nobody_trusts_is_loaded_and_never_compiled() {
     let scratch = Scratch::new();
     let (engine, bytes) = (Engine::default(), small());
     let digest = crate::component::digest(&bytes);
-    let load = |cache: &CodeCache| cache.component(&engine, &bytes, digest.as_ref(), Compile::Never);
+    let load =
+        |cache: &CodeCache| cache.component(&engine, &bytes, digest.as_ref(), Compile::Never, |_| Ok(()));
     for cache in [scratch.cache(), CodeCache::Off] {
         assert!(matches!(load(&cache), Err(Error::NotPrecompiled { problem: None })));
     }
