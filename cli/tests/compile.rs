@@ -2,27 +2,22 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that failed")]
 
+mod program;
+
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
 use serde_json::Value;
 
+use self::program::Scratch;
+
 /// The build that the library carries, as a file that nobody vouches for.
 const CONNECTOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../embedded-component/auth0.wasm");
 
-struct Scratch(PathBuf);
-
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     fn component(&self, text: &str) -> String {
         let path = self.0.join("component.wasm");
         fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
@@ -32,12 +27,6 @@ impl Scratch {
     fn entries(&self, folder: &str) -> Vec<PathBuf> {
         let files = fs::read_dir(self.0.join(folder)).into_iter().flatten();
         files.map(|file| file.unwrap().path()).collect()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -15,29 +15,14 @@ use std::{
 
 use serde_json::Value;
 
-use self::program::Server;
-
-struct Scratch(PathBuf);
+use self::program::{Scratch, Server};
 
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     /// Makes a pipe with a name: whoever opens one end waits for the other.
     fn pipe(&self, name: &str) -> String {
         let path = self.0.join(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
